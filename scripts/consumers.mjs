@@ -1,0 +1,66 @@
+// Applications that use the packed package, in a directory where nothing of this repository but its dependencies is found.
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { pack } from './pack.mjs'
+import { capture, installed, root } from './run.mjs'
+
+const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts']
+const DEPENDENCIES = ['express', 'express-session', '@types/express', '@types/express-session', '@types/node']
+const TYPESCRIPT = {
+  nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
+  commonjs: { module: 'commonjs', moduleResolution: 'bundler', esModuleInterop: true },
+}
+
+/**
+ * An empty project with the package unpacked and everything else linked.
+ * @param {string} project
+ * @param {string} tarball
+ * @param {string} ioredis the installed package that plays "ioredis" here
+ */
+async function createProject(project, tarball, ioredis) {
+  const modules = join(project, 'node_modules')
+  const own = join(modules, 'connect-redis-hash')
+  mkdirSync(own, { recursive: true })
+  const unpacked = await capture('tar', ['-xzf', tarball, '-C', own, '--strip-components=1'])
+  if (unpacked.code !== 0) throw new Error(unpacked.output)
+  for (const [name, target] of [...DEPENDENCIES.map((name) => [name, name]), ['ioredis', ioredis]]) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true })
+    symlinkSync(installed(target), join(modules, name), 'dir')
+  }
+  for (const file of CONSUMERS) copyFileSync(join(root, 'test', 'package', file), join(project, file))
+  writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n')
+  for (const [name, options] of Object.entries(TYPESCRIPT)) {
+    const compilerOptions = { ...options, target: 'es2022', types: ['node'], strict: true, noEmit: true }
+    writeFileSync(join(project, `${name}.json`), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
+  }
+}
+
+/**
+ * @param {string} [tarball] packed from dist when not given
+ * @returns {Promise<string>} what went wrong; empty when nothing did
+ */
+export async function checkConsumers(tarball) {
+  const directory = mkdtempSync(join(tmpdir(), 'consumers-'))
+  const failures = []
+  try {
+    const packed = tarball ?? (await pack(directory))
+    for (const ioredis of ['ioredis', 'ioredis5']) {
+      const project = join(directory, ioredis)
+      await createProject(project, packed, ioredis)
+      const commands = {
+        'ES module': ['esm.mjs'],
+        CommonJS: ['cjs.cjs'],
+        'TypeScript, nodenext': [installed('typescript', 'bin', 'tsc'), '-p', 'nodenext.json'],
+        'TypeScript, commonjs': [installed('typescript', 'bin', 'tsc'), '-p', 'commonjs.json'],
+      }
+      for (const [name, args] of Object.entries(commands)) {
+        const { code, output } = await capture(process.execPath, args, { cwd: project })
+        if (code !== 0) failures.push(`${name} with ${ioredis}:\n${output.trim()}`)
+      }
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+  return failures.join('\n\n')
+}

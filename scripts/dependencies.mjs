@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { installed, npm, root, run } from './run.mjs'
+
+/** Make node_modules what package-lock.json says; does nothing, at once, when it already is. */
+export async function ensureDependencies() {
+  if (isInstalled()) return
+  console.log('Installing dependencies (npm ci)…')
+  const { program, args } = npm()
+  // In production mode npm would leave out the development dependencies, which are all there are.
+  const code = await run(program, [...args, 'ci', '--include=dev', '--no-audit', '--no-fund'])
+  if (code !== 0) throw new Error(`npm ci failed (exit code ${code}); its messages are above`)
+}
+
+/** npm writes a second lock file into node_modules when it has finished: what it really put there. */
+function isInstalled() {
+  const wanted = packagesIn(join(root, 'package-lock.json'))
+  const found = packagesIn(installed('.package-lock.json'))
+  if (!wanted || !found) return false
+  return Object.entries(wanted).every(
+    ([path, entry]) => path === '' || entry.optional || entry.version === found[path]?.version,
+  )
+}
+
+/**
+ * @param {string} file
+ * @returns {Record<string, { version?: string, optional?: boolean }> | undefined}
+ */
+function packagesIn(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).packages
+  } catch {
+    return undefined
+  }
+}

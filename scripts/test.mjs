@@ -1,0 +1,22 @@
+// npm test: everything the tests need, then Jest with the arguments given, e.g. npm test -- test/store
+import { ensureDependencies } from './dependencies.mjs'
+import { ensureRedisServer } from './redis-binary.mjs'
+import { installed, run } from './run.mjs'
+
+try {
+  await ensureDependencies()
+  const env = { ...process.env }
+  try {
+    env.REDIS_SERVER_BIN = await ensureRedisServer()
+  } catch (error) {
+    // Tests of what happens when Redis fails need servers of their own; the others can do with this one.
+    if (!process.env.REDIS_URL) throw error
+    console.warn('No redis-server on this machine: using REDIS_URL; tests that start servers of their own will fail.')
+  }
+  process.exitCode = await run(process.execPath, [installed('jest', 'bin', 'jest.js'), ...process.argv.slice(2)], {
+    env,
+  })
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}

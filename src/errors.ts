@@ -1,0 +1,48 @@
+/**
+ * Every failure this library reports at run time. Test `err.code`, never `instanceof`: an application may hold the ESM
+ * and the CJS build at once. docs/errors.md says for each code what happened and what to do.
+ */
+export type SessionErrorCode =
+  | 'ERR_SESSION_TIMEOUT'
+  | 'ERR_SESSION_UNAVAILABLE'
+  | 'ERR_SESSION_READONLY'
+  | 'ERR_SESSION_NO_REPLICAS'
+  | 'ERR_SESSION_PERSISTENCE'
+  | 'ERR_SESSION_OUT_OF_MEMORY'
+  | 'ERR_SESSION_FORBIDDEN'
+  | 'ERR_SESSION_REDIS'
+  | 'ERR_SESSION_INVALID_ID'
+  | 'ERR_SESSION_INVALID_TTL'
+  | 'ERR_SESSION_NOT_SERIALIZABLE'
+  | 'ERR_SESSION_NOT_A_NUMBER'
+  | 'ERR_SESSION_TOO_LARGE'
+  | 'ERR_SESSION_FOREIGN_KEY'
+  | 'ERR_SESSION_CONFLICT'
+
+/** The codes that say "Redis cannot do this now"; all others say "this request cannot be stored". */
+const BACKEND_CODES: ReadonlySet<SessionErrorCode> = new Set([
+  'ERR_SESSION_TIMEOUT',
+  'ERR_SESSION_UNAVAILABLE',
+  'ERR_SESSION_READONLY',
+  'ERR_SESSION_NO_REPLICAS',
+  'ERR_SESSION_PERSISTENCE',
+  'ERR_SESSION_OUT_OF_MEMORY',
+  'ERR_SESSION_FORBIDDEN',
+  'ERR_SESSION_REDIS',
+])
+
+/**
+ * Carries no session id, key or session data, so that it may be logged as it is. `status` is what Express's error
+ * handler answers: 503 where Redis is the reason, 500 where the application's data is.
+ */
+export class SessionStoreError extends Error {
+  override readonly name = 'SessionStoreError'
+  readonly code: SessionErrorCode
+  readonly status: number
+
+  constructor(code: SessionErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.status = BACKEND_CODES.has(code) ? 503 : 500
+  }
+}

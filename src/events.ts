@@ -1,0 +1,69 @@
+import { channel } from 'node:diagnostics_channel'
+import type { EventEmitter } from 'node:events'
+
+/** What every session event carries. `handle` is the public name of the session, never its id. */
+export interface SessionEvent {
+  handle: string
+}
+
+/**
+ * Payloads by event name. None contains a session id, a Redis key or session data; property names may appear.
+ * Each is also published on `node:diagnostics_channel` as `connect-redis-hash:<name>`.
+ */
+export interface SessionEvents {
+  /** A session was written for the first time, or replaced by a plain `set`. */
+  created: SessionEvent
+  /** Changes of an existing session were written. */
+  saved: SessionEvent & { fields: number }
+  /** A session was ended through this store. */
+  destroyed: SessionEvent & { reason: 'destroyed' | 'expired' }
+  /** A write met a session that has ended meanwhile, and wrote nothing. */
+  refused: SessionEvent & { operation: 'save' | 'touch' | 'patch' | 'increment' }
+  /** Another request changed the same properties between load and save; this save won. */
+  conflict: SessionEvent & { properties: string[] }
+  /** A key could not be read as a session. It counts as absent and is left as it is. */
+  corrupt: SessionEvent & { reason: 'type' | 'bookkeeping' | 'field'; property?: string }
+  /** Redis stopped answering. */
+  unavailable: { code: string }
+  /** Redis answers again. */
+  available: { downMs: number }
+  /** Something works less well than configured. */
+  warning: { code: 'expire-forbidden'; message: string }
+}
+
+export type SessionEventName = keyof SessionEvents
+
+const EVENT_NAMES: readonly SessionEventName[] = Object.keys({
+  created: 0,
+  saved: 0,
+  destroyed: 0,
+  refused: 0,
+  conflict: 0,
+  corrupt: 0,
+  unavailable: 0,
+  available: 0,
+  warning: 0,
+} satisfies Record<SessionEventName, 0>) as SessionEventName[]
+
+const CHANNELS = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(`connect-redis-hash:${name}`)])) as Record<
+  SessionEventName,
+  ReturnType<typeof channel>
+>
+
+/** Counts, emits and publishes one event. */
+export class Announcer {
+  readonly counters: Record<SessionEventName, number>
+  readonly #emitter: EventEmitter
+
+  constructor(emitter: EventEmitter) {
+    this.#emitter = emitter
+    this.counters = Object.fromEntries(EVENT_NAMES.map((name) => [name, 0])) as Record<SessionEventName, number>
+  }
+
+  announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {
+    this.counters[name] += 1
+    this.#emitter.emit(name, payload)
+    const published = CHANNELS[name]
+    if (published.hasSubscribers) published.publish(payload)
+  }
+}

@@ -1,0 +1,147 @@
+import type { Serializer } from './record/serializer.js'
+import type { AnySession } from './record/session-data.js'
+import { isRedisClient, type RedisClient } from './redis/client.js'
+import type { HashIds } from './redis/sid.js'
+
+export interface RedisStoreOptions {
+  /** ioredis `Redis` or `Cluster`, version 5 or 6. Yours: the store never closes it. */
+  client: RedisClient
+  /** Session key = prefix + id. Default `'sess:'`. No prefix of another store may begin with it. */
+  prefix?: string
+  /** Idle timeout in seconds where the cookie has no `maxAge`: a number, or a function of the session. Default 86400. */
+  ttl?: number | ((session: AnySession) => number)
+  /**
+   * Seconds. Sliding expiry is refreshed at most this often per session, 0 = at every request. Never more than half the
+   * idle timeout, or a session could end under an active user. Default: 60, or a twentieth of the idle timeout if that
+   * is less.
+   */
+  touchInterval?: number
+  /** Reading does not prolong a session; only saving does. Default false. */
+  disableTouch?: boolean
+  /** Sessions never expire. Their keys stay until destroyed: only for a store that is cleaned by other means. */
+  disableTTL?: boolean
+  /** Seconds from creation after which the session ends, whatever happens. Default: none. */
+  absoluteTimeout?: number
+  /**
+   * Keep only a digest of the session id in Redis, so that a dump of it does not log anyone in (CVE-2019-16782):
+   * `true` for SHA-256, or a secret or list of secrets (current first) for HMAC-SHA256. Default false.
+   */
+  hashIds?: HashIds
+  /** Text form of one property. Default JSON. */
+  serializer?: Serializer
+  /** Milliseconds after which a store operation fails with `ERR_SESSION_TIMEOUT`. Default 1000. */
+  timeout?: number
+  /**
+   * `'error'` (default): requests fail with status 503 while Redis is away. `'anonymous'`: they go on with
+   * `req.session` undefined. WARNING: with `'anonymous'` every handler must treat a missing session as "not logged in".
+   */
+  onUnavailable?: 'error' | 'anonymous'
+  /** Bytes a serialised session may have. Default 1 MiB. */
+  maxBytes?: number
+  /** COUNT of the SCAN behind `all`, `ids`, `length`, `clear` and `scan`. Default 100. */
+  scanCount?: number
+}
+
+/** Every option, in internal units. */
+export interface ResolvedOptions {
+  client: RedisClient
+  prefix: string
+  ttl: number | ((session: AnySession) => number)
+  touchIntervalMs: number | undefined
+  disableTouch: boolean
+  disableTTL: boolean
+  absoluteMs: number | undefined
+  hashIds: HashIds
+  serializer: Serializer
+  timeoutMs: number
+  onUnavailable: 'error' | 'anonymous'
+  maxBytes: number
+  scanCount: number
+}
+
+export const DEFAULTS = Object.freeze({
+  prefix: 'sess:',
+  ttl: 86_400,
+  disableTouch: false,
+  disableTTL: false,
+  hashIds: false,
+  serializer: JSON as Serializer,
+  timeout: 1000,
+  onUnavailable: 'error',
+  maxBytes: 1024 * 1024,
+  scanCount: 100,
+} as const)
+
+type Check = (value: unknown) => string | undefined
+
+const must =
+  (ok: (value: unknown) => boolean, be: string): Check =>
+  (value) =>
+    ok(value) ? undefined : be
+const isFinitePositive = (value: unknown) => typeof value === 'number' && Number.isFinite(value) && value > 0
+const isSecret = (value: unknown) => typeof value === 'string' && value.length > 0
+const boolean = must((value) => typeof value === 'boolean', 'true or false')
+const positiveInteger = must((value) => Number.isInteger(value) && (value as number) > 0, 'a whole number above 0')
+
+/** The compiler keeps this map complete; a name that is not in it is a typing mistake of the caller's. */
+const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
+  client: must(isRedisClient, 'an ioredis Redis or Cluster client (a node-redis client does not fit)'),
+  prefix: must((value) => typeof value === 'string' && value.length > 0, 'a non-empty string'),
+  ttl: must(
+    (value) => typeof value === 'function' || isFinitePositive(value),
+    'seconds above 0, or a function that returns them',
+  ),
+  touchInterval: must(
+    (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0,
+    'seconds, 0 or more',
+  ),
+  disableTouch: boolean,
+  disableTTL: boolean,
+  absoluteTimeout: must(isFinitePositive, 'seconds above 0'),
+  hashIds: must(
+    (value) =>
+      typeof value === 'boolean' ||
+      isSecret(value) ||
+      (Array.isArray(value) && value.length > 0 && value.every(isSecret)),
+    'true, false, a non-empty secret, or a list of them',
+  ),
+  serializer: must((value) => {
+    const serializer = value as Partial<Serializer> | null
+    return typeof serializer?.parse === 'function' && typeof serializer.stringify === 'function'
+  }, 'an object with the functions stringify and parse'),
+  timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
+  onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
+  maxBytes: positiveInteger,
+  scanCount: positiveInteger,
+}
+
+/** @throws TypeError that names the option and says what it must be */
+export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError('RedisStore needs an options object: new RedisStore({ client: new Redis() })')
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(CHECKS, name)) throw new TypeError(`RedisStore has no option "${name}"`)
+    const be = value === undefined ? undefined : CHECKS[name as keyof RedisStoreOptions](value)
+    if (be !== undefined) throw new TypeError(`"${name}" option must be ${be}`)
+  }
+  if (options.client === undefined) throw new TypeError(`"client" option must be ${CHECKS.client(undefined)}`)
+  if (options.disableTTL === true && options.absoluteTimeout !== undefined) {
+    throw new TypeError('"absoluteTimeout" option cannot be combined with "disableTTL": the key\'s own TTL enforces it')
+  }
+  return {
+    client: options.client,
+    prefix: options.prefix ?? DEFAULTS.prefix,
+    ttl: options.ttl ?? DEFAULTS.ttl,
+    touchIntervalMs: options.touchInterval === undefined ? undefined : options.touchInterval * 1000,
+    disableTouch: options.disableTouch ?? DEFAULTS.disableTouch,
+    disableTTL: options.disableTTL ?? DEFAULTS.disableTTL,
+    absoluteMs: options.absoluteTimeout === undefined ? undefined : Math.round(options.absoluteTimeout * 1000),
+    hashIds: options.hashIds ?? DEFAULTS.hashIds,
+    serializer: options.serializer ?? DEFAULTS.serializer,
+    timeoutMs: options.timeout ?? DEFAULTS.timeout,
+    onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,
+    maxBytes: options.maxBytes ?? DEFAULTS.maxBytes,
+    scanCount: options.scanCount ?? DEFAULTS.scanCount,
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * The `@` field, five words: created, seen, idle, saves, flags. `h2mzk9w8qe 4fk 12kw0 3 MSL`
+ *
+ * - created: microseconds since 1970. Also tells one session from a later one under the same id.
+ * - seen: milliseconds after creation at which the expiry was last refreshed.
+ * - idle: idle timeout in milliseconds.
+ * - saves: how often properties were written.
+ * - flags: the cookie's common attributes (record/cookie.ts), and X where Redis could not set an expiry.
+ *
+ * Numbers are in base 36, in one field: with plain numbers in fields of their own a small session is a fifth larger.
+ * The scripts read and write the same form (redis/scripts/bookkeeping.lua.ts).
+ */
+export interface Bookkeeping {
+  /** As stored, for comparison in scripts. */
+  created: string
+  /** As stored, for comparison in scripts. */
+  saves: string
+  createdAtMs: number
+  seenAtMs: number
+  idleMs: number
+  flags: string
+  /** Redis holds this key without a TTL although it should have one (EXPIRE forbidden by ACL). */
+  unexpiring: boolean
+}
+
+export const BOOKKEEPING_FIELD = '@'
+
+const FORM = /^([0-9a-z]{1,12}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10})(?: ([A-Za-z]{1,16}))?$/
+
+/** `null` for anything that is not of this form. */
+export function parseBookkeeping(text: string | null | undefined): Bookkeeping | null {
+  const parts = FORM.exec(text ?? '')
+  if (parts === null) return null
+  const [, created, seen, idle, saves, flags = ''] = parts as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string?,
+  ]
+  const createdAtMs = Math.floor(Number.parseInt(created, 36) / 1000)
+  return {
+    created,
+    saves,
+    createdAtMs,
+    seenAtMs: createdAtMs + Number.parseInt(seen, 36),
+    idleMs: Number.parseInt(idle, 36),
+    flags: flags.replace('X', ''),
+    unexpiring: flags.includes('X'),
+  }
+}
+
+/** When the session ends if nobody uses it any more: milliseconds since 1970. */
+export function expiresAtMs(meta: Bookkeeping, absoluteMs: number | undefined): number {
+  const idleEnd = meta.seenAtMs + meta.idleMs
+  return absoluteMs === undefined ? idleEnd : Math.min(idleEnd, meta.createdAtMs + absoluteMs)
+}

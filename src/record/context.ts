@@ -1,0 +1,14 @@
+import type { Announcer } from '../events.js'
+import type { ResolvedOptions } from '../options.js'
+import type { Gateway } from '../redis/gateway.js'
+import type { Keys } from '../redis/keys.js'
+import type { IdMapper } from '../redis/sid.js'
+
+/** What every operation on sessions works with; made once per store. */
+export interface Context {
+  options: ResolvedOptions
+  gateway: Gateway
+  keys: Keys
+  ids: IdMapper
+  announcer: Announcer
+}

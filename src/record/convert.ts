@@ -1,0 +1,70 @@
+import { SessionStoreError } from '../errors.js'
+import { CONVERT } from '../redis/scripts/convert.js'
+import { handleOf } from '../redis/sid.js'
+import type { Context } from './context.js'
+import { applyDelta, type Delta, doubtDelta, isEmpty } from './delta.js'
+import { fromString } from './load.js'
+import type { Fields, SessionRecord } from './session-record.js'
+import { expiryMode, type Snapshot } from './snapshot.js'
+import { readWriteReply } from './write-reply.js'
+
+/** How often connect-redis may overwrite the string while we convert it, before we give up. */
+const ATTEMPTS = 10
+
+/**
+ * Saves a session that was loaded from connect-redis's string, as a hash. If connect-redis wrote meanwhile (both run
+ * during a rolling deployment), its changes are merged first.
+ */
+export async function convertString(
+  context: Context,
+  record: SessionRecord,
+  sha1: string,
+  next: Snapshot,
+  delta: Delta,
+): Promise<void> {
+  const { gateway, keys, options, announcer } = context
+  const handle = handleOf(record.storedId)
+  const key = keys.session(record.storedId)
+  let fields = next.fields
+  let expected = sha1
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const changed = new Set(delta.set.map(([field]) => field))
+    const unchanged = [...fields].filter(([field]) => !changed.has(field))
+    const head = [expected, next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
+    const pairs = [...delta.set, ...unchanged]
+    const args = [...head, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
+    let reply: ReturnType<typeof readWriteReply>
+    try {
+      reply = readWriteReply(context, await gateway.script(CONVERT, key, args))
+    } catch (err) {
+      doubtDelta(record, delta)
+      throw err
+    }
+    if (reply.kind === 'string') {
+      const current = await fromString(context, record.storedId, reply.text)
+      if (current === null || current.record.origin.kind !== 'string') break
+      fields = merge(current.record.fields, delta)
+      expected = current.record.origin.sha1
+      continue
+    }
+    if (reply.kind !== 'written') {
+      announcer.announce('refused', { handle, operation: 'save' })
+      return
+    }
+    record.origin = { kind: 'hash', meta: reply.meta }
+    applyDelta(record, delta)
+    if (!isEmpty(delta)) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })
+    return
+  }
+  throw new SessionStoreError(
+    'ERR_SESSION_CONFLICT',
+    'another store keeps rewriting this session as a string: let one kind of store write a session',
+  )
+}
+
+function merge(base: Fields, delta: Delta): Fields {
+  const merged = new Map(base)
+  for (const [field, text] of delta.set) merged.set(field, text)
+  for (const field of delta.remove) merged.delete(field)
+  return merged
+}

@@ -1,0 +1,117 @@
+import type { Bookkeeping } from './bookkeeping.js'
+import type { PlainCookie } from './session-data.js'
+
+/**
+ * The session's cookie attributes, small enough for a bookkeeping field.
+ *
+ * Flags name what nearly every session has; the rest is JSON in `@cookie`, `@cookie.1`, … in pieces of under 64 bytes
+ * (one longer value would turn Redis's listpack into a hash table). No flag and no rest means express-session's own
+ * defaults: `{ originalMaxAge: null, expires: null, httpOnly: true, path: '/' }`.
+ *
+ * `expires` is not stored where it follows from `originalMaxAge`; see `restoreCookie`.
+ */
+export interface EncodedCookie {
+  flags: string
+  /** `@cookie` fields and their texts; empty for most sessions. */
+  fields: [field: string, text: string][]
+}
+
+const NO_COOKIE = 'O'
+/** originalMaxAge is the idle timeout, and `expires` follows from it. */
+const MAX_AGE = 'M'
+/** There is an originalMaxAge, but `expires` is null. */
+const NULL_EXPIRES = 'n'
+
+const BY_FLAG: Readonly<Record<string, readonly [keyof PlainCookie, unknown]>> = {
+  S: ['secure', true],
+  L: ['sameSite', 'lax'],
+  T: ['sameSite', 'strict'],
+  N: ['sameSite', 'none'],
+  P: ['partitioned', true],
+}
+/** A default that is absent from the cookie, which is not the same as null or false. */
+const ABSENT: Readonly<Record<string, keyof PlainCookie>> = {
+  o: 'originalMaxAge',
+  e: 'expires',
+  h: 'httpOnly',
+  p: 'path',
+}
+const DEFAULTS: Readonly<PlainCookie> = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
+
+const COOKIE_FIELD = '@cookie'
+const PIECE = 60
+
+export function isCookieField(field: string): boolean {
+  return field === COOKIE_FIELD || field.startsWith(`${COOKIE_FIELD}.`)
+}
+
+/**
+ * @param cookie attributes as `JSON.stringify` would keep them, or undefined for a session without cookie
+ * @param idleMs idle timeout of the session
+ * @param literal keep a given `expires` to the millisecond: for data that no request will slide
+ */
+export function encodeCookie(cookie: PlainCookie | undefined, idleMs: number, literal: boolean): EncodedCookie {
+  if (cookie === undefined) return { flags: NO_COOKIE, fields: [] }
+  let flags = ''
+  const rest: Record<string, unknown> = { ...cookie }
+  if (typeof cookie.originalMaxAge === 'number' && cookie.expires && !literal) {
+    delete rest.expires
+    if (cookie.originalMaxAge === idleMs) {
+      delete rest.originalMaxAge
+      flags += MAX_AGE
+    }
+  }
+  if (typeof cookie.originalMaxAge === 'number' && cookie.expires === null) flags += NULL_EXPIRES
+  for (const [flag, [name, value]] of Object.entries(BY_FLAG)) {
+    if (rest[name] !== value) continue
+    flags += flag
+    delete rest[name]
+  }
+  for (const [flag, name] of Object.entries(ABSENT)) {
+    if (!(name in cookie)) flags += flag
+    else if (rest[name] === DEFAULTS[name]) delete rest[name]
+  }
+  return { flags, fields: inPieces(rest) }
+}
+
+/**
+ * @param rest the texts of the `@cookie` fields, in order, joined
+ * @throws SyntaxError if `rest` is not a JSON object
+ */
+export function restoreCookie(meta: Bookkeeping, rest: string): PlainCookie | undefined {
+  if (meta.flags.includes(NO_COOKIE)) return undefined
+  const cookie: PlainCookie = { ...DEFAULTS }
+  for (const flag of meta.flags) {
+    const known = BY_FLAG[flag]
+    if (known !== undefined) Object.assign(cookie, { [known[0]]: known[1] })
+    const absent = ABSENT[flag]
+    if (absent !== undefined) delete cookie[absent]
+  }
+  if (meta.flags.includes(MAX_AGE)) cookie.originalMaxAge = meta.idleMs
+  if (rest !== '') Object.assign(cookie, parseObject(rest))
+  // Derived, so that it cannot go stale: it moves with every refresh of the key's own expiry (tj/connect-redis#259).
+  if (typeof cookie.originalMaxAge === 'number' && cookie.expires === null && !meta.flags.includes(NULL_EXPIRES)) {
+    cookie.expires = new Date(meta.seenAtMs + meta.idleMs).toISOString()
+  }
+  return cookie
+}
+
+function parseObject(json: string): object {
+  const value: unknown = JSON.parse(json)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new SyntaxError('not an object')
+  // JSON.parse makes it an own property; assigning it would replace the cookie's prototype.
+  delete (value as Record<string, unknown>).__proto__
+  return value
+}
+
+function inPieces(rest: Record<string, unknown>): [string, string][] {
+  const json = JSON.stringify(rest)
+  if (json === '{}') return []
+  // ASCII only, so that a piece of n characters has n bytes.
+  const ascii = json.replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  const pieces: [string, string][] = []
+  for (let at = 0; at < ascii.length; at += PIECE) {
+    pieces.push([at === 0 ? COOKIE_FIELD : `${COOKIE_FIELD}.${at / PIECE}`, ascii.slice(at, at + PIECE)])
+  }
+  return pieces
+}

@@ -1,0 +1,66 @@
+import { isCookieField } from './cookie.js'
+import { propertyOf } from './field-name.js'
+import type { Serializer } from './serializer.js'
+import type { Fields, SessionRecord } from './session-record.js'
+
+/** What a save has to write. */
+export interface Delta {
+  set: [field: string, text: string][]
+  remove: string[]
+}
+
+/** The difference between what Redis held and what the session holds now. */
+export async function difference(record: SessionRecord, next: Fields, serializer: Serializer): Promise<Delta> {
+  const delta: Delta = { set: [], remove: [] }
+  for (const [field, text] of next) {
+    const before = record.fields.get(field)
+    if (before === text && !record.uncertain.has(field)) continue
+    if (before !== undefined && !record.uncertain.has(field) && (await sameValue(field, before, text, serializer)))
+      continue
+    delta.set.push([field, text])
+  }
+  for (const field of new Set([...record.fields.keys(), ...record.uncertain])) {
+    if (!next.has(field) && isOurs(field)) delta.remove.push(field)
+  }
+  return delta
+}
+
+/**
+ * A text of another make (another serializer version, an edit by hand) is no change of the value. Without this check an
+ * untouched property would be written back, over what another request made of it.
+ */
+async function sameValue(field: string, before: string, text: string, serializer: Serializer): Promise<boolean> {
+  if (propertyOf(field) === undefined) return false
+  try {
+    return serializer.stringify(await serializer.parse(before)) === text
+  } catch {
+    return false
+  }
+}
+
+/** Bookkeeping of other features, and fields that never became a property, are not this save's to remove. */
+function isOurs(field: string): boolean {
+  return propertyOf(field) !== undefined || isCookieField(field)
+}
+
+export function isEmpty(delta: Delta): boolean {
+  return delta.set.length === 0 && delta.remove.length === 0
+}
+
+/** Redis has confirmed: the record now holds what Redis holds. */
+export function applyDelta(record: SessionRecord, delta: Delta): void {
+  for (const [field, text] of delta.set) {
+    record.fields.set(field, text)
+    record.uncertain.delete(field)
+  }
+  for (const field of delta.remove) {
+    record.fields.delete(field)
+    record.uncertain.delete(field)
+  }
+}
+
+/** Redis has not answered: the write may have happened, or happen still. */
+export function doubtDelta(record: SessionRecord, delta: Delta): void {
+  for (const [field] of delta.set) record.uncertain.add(field)
+  for (const field of delta.remove) record.uncertain.add(field)
+}

@@ -1,0 +1,28 @@
+import { SessionStoreError } from '../errors.js'
+import { fieldOf, isProperty } from './field-name.js'
+import { type Serializer, toText } from './serializer.js'
+import type { AnySession } from './session-data.js'
+import type { Fields } from './session-record.js'
+
+/** The properties of a session as hash fields, without its cookie. */
+export function encodeProperties(session: AnySession, serializer: Serializer): Fields {
+  const fields: Fields = new Map()
+  for (const property of Object.keys(session)) {
+    if (!isProperty(property)) continue
+    const text = toText(serializer, property, (session as Record<string, unknown>)[property])
+    if (text !== undefined) fields.set(fieldOf(property), text)
+  }
+  return fields
+}
+
+/** @throws ERR_SESSION_TOO_LARGE */
+export function assertSize(fields: Iterable<readonly [string, string]>, maxBytes: number): void {
+  let bytes = 0
+  for (const [field, text] of fields) bytes += Buffer.byteLength(field) + Buffer.byteLength(text)
+  if (bytes > maxBytes) {
+    throw new SessionStoreError(
+      'ERR_SESSION_TOO_LARGE',
+      `session of ${bytes} bytes is over the ${maxBytes} that the "maxBytes" option allows; nothing was saved`,
+    )
+  }
+}

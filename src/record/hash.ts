@@ -1,0 +1,96 @@
+import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
+import { isCookieField, restoreCookie } from './cookie.js'
+import { propertyOf } from './field-name.js'
+import type { Serializer } from './serializer.js'
+import type { PlainCookie } from './session-data.js'
+
+/** The plain data `get` resolves: what JSON would give back, never an object with a foreign prototype. */
+export type LoadedSession = Record<string, unknown> & { cookie?: PlainCookie }
+
+/** Why a hash is not a session. `property` names the one that could not be read. */
+export class CorruptHash {
+  readonly reason: 'bookkeeping' | 'field'
+  readonly property: string | undefined
+  constructor(reason: 'bookkeeping' | 'field', property?: string) {
+    this.reason = reason
+    this.property = property
+  }
+}
+
+export interface DecodedHash {
+  meta: Bookkeeping
+  session: LoadedSession
+}
+
+/**
+ * Reads a session out of `HGETALL`. A single unreadable field makes the whole session unreadable: half a session could
+ * be one that lacks a restriction.
+ *
+ * @param reply `[field, text, field, text, …]`
+ */
+export async function decodeHash(reply: readonly string[], serializer: Serializer): Promise<DecodedHash | CorruptHash> {
+  let meta: Bookkeeping | null = null
+  let cookieText = ''
+  const cookiePieces: [string, string][] = []
+  // The cookie comes first, as in a session that express-session made.
+  const session = { cookie: undefined } as unknown as LoadedSession
+  const pending: Promise<void>[] = []
+  let unreadable: string | undefined
+
+  for (let i = 0; i + 1 < reply.length; i += 2) {
+    const field = reply[i] as string
+    const text = reply[i + 1] as string
+    if (field === BOOKKEEPING_FIELD) {
+      meta = parseBookkeeping(text)
+      continue
+    }
+    const property = propertyOf(field)
+    if (property === undefined) {
+      if (isCookieField(field)) cookiePieces.push([field, text])
+      continue
+    }
+    try {
+      const value = serializer.parse(text)
+      if (isThenable(value)) {
+        // Claims its place now, so that properties keep their order.
+        session[property] = undefined
+        pending.push(Promise.resolve(value).then((parsed) => assign(session, property, parsed)))
+      } else {
+        assign(session, property, value)
+      }
+    } catch {
+      unreadable ??= property
+    }
+  }
+  if (meta === null) return new CorruptHash('bookkeeping')
+  if (unreadable !== undefined) return new CorruptHash('field', unreadable)
+  if (pending.length > 0 && (await Promise.allSettled(pending)).some((one) => one.status === 'rejected')) {
+    return new CorruptHash('field')
+  }
+  if (cookiePieces.length > 0) cookieText = joinPieces(cookiePieces)
+  try {
+    const cookie = restoreCookie(meta, cookieText)
+    if (cookie === undefined) delete session.cookie
+    else session.cookie = cookie
+  } catch {
+    return new CorruptHash('bookkeeping')
+  }
+  return { meta, session }
+}
+
+function assign(session: LoadedSession, property: string, value: unknown): void {
+  session[property] = value
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+/** A hash in hash-table encoding answers in any order. */
+function joinPieces(pieces: [string, string][]): string {
+  const place = (field: string) => Number(field.split('.')[1] ?? 0)
+  return pieces
+    .sort(([a], [b]) => place(a) - place(b))
+    .map(([, text]) => text)
+    .join('')
+}

@@ -1,0 +1,76 @@
+import { SessionStoreError } from '../errors.js'
+import { INCREMENT } from '../redis/scripts/increment.js'
+import { SWAP } from '../redis/scripts/swap.js'
+import { handleOf } from '../redis/sid.js'
+import type { Context } from './context.js'
+import { fieldOf } from './field-name.js'
+import { assertPatchable, onHash } from './patch.js'
+import { toText } from './serializer.js'
+
+/** How often others may change the number before we give up; each lost race means another one won. */
+const ATTEMPTS = 100
+
+type Counted = { kind: 'counted'; value: number } | { kind: 'gone' } | { kind: 'foreign' }
+
+/** Adds to a number of a session that exists; an absent one counts from 0. Null if there is no session. */
+export async function incrementProperty(
+  context: Context,
+  storedIds: readonly string[],
+  property: string,
+  by: number,
+): Promise<number | null> {
+  assertPatchable(property)
+  if (!Number.isFinite(by)) throw new TypeError('increment needs a finite number to add')
+  const count = context.options.serializer === JSON ? countInRedis : countHere
+  for (const storedId of storedIds) {
+    const result = await onHash(context, storedId, () => count(context, storedId, property, by))
+    if (result.kind !== 'counted') continue
+    context.announcer.announce('saved', { handle: handleOf(storedId), fields: 1 })
+    return result.value
+  }
+  context.announcer.announce('refused', { handle: handleOf(storedIds[0] as string), operation: 'increment' })
+  return null
+}
+
+async function countInRedis(
+  { gateway, keys }: Context,
+  storedId: string,
+  property: string,
+  by: number,
+): Promise<Counted> {
+  // Redis reads no exponents: 1e21 and 1e-7 have to be written out.
+  const text = Number.isInteger(by) ? BigInt(by).toString() : by.toFixed(17).replace(/0+$/, '')
+  const reply = (await gateway.script(INCREMENT, keys.session(storedId), [fieldOf(property), text])) as [number, string]
+  if (reply[0] === -2) throw notANumber(property)
+  if (reply[0] === 1) return { kind: 'counted', value: Number(reply[1]) }
+  return { kind: reply[0] === 0 ? 'gone' : 'foreign' }
+}
+
+async function countHere(context: Context, storedId: string, property: string, by: number): Promise<Counted> {
+  const { gateway, keys, options } = context
+  const field = fieldOf(property)
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const texts = await gateway.hmget(keys.session(storedId), [field])
+    if (texts === null) return { kind: 'foreign' }
+    const seen = texts[0] ?? null
+    const before: unknown = seen === null ? 0 : await options.serializer.parse(seen)
+    if (typeof before !== 'number') throw notANumber(property)
+    const value = before + by
+    const text = toText(options.serializer, property, value) as string
+    const args = seen === null ? [field, text] : [field, text, seen]
+    const [code] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number]
+    if (code === 1) return { kind: 'counted', value }
+    if (code !== 4) return { kind: code === 0 ? 'gone' : 'foreign' }
+  }
+  throw new SessionStoreError(
+    'ERR_SESSION_CONFLICT',
+    `session property ${JSON.stringify(property)} changed ${ATTEMPTS} times while it was being counted`,
+  )
+}
+
+function notANumber(property: string): SessionStoreError {
+  return new SessionStoreError(
+    'ERR_SESSION_NOT_A_NUMBER',
+    `session property ${JSON.stringify(property)} holds no number Redis can add to`,
+  )
+}

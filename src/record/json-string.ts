@@ -1,0 +1,17 @@
+import type { LoadedSession } from './hash.js'
+import type { Serializer } from './serializer.js'
+
+/** Reads what connect-redis writes: the whole session, cookie included, as one text. Null if it is not that. */
+export async function decodeString(text: string, serializer: Serializer): Promise<LoadedSession | null> {
+  let value: unknown
+  try {
+    value = await serializer.parse(text)
+  } catch {
+    return null
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
+  const session = value as LoadedSession
+  delete (session as Record<string, unknown>).__proto__
+  const { cookie } = session as { cookie?: unknown }
+  return cookie === undefined || (typeof cookie === 'object' && cookie !== null) ? session : null
+}

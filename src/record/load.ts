@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { handleOf } from '../redis/sid.js'
+import type { Bookkeeping } from './bookkeeping.js'
+import type { Context } from './context.js'
+import { encodeProperties } from './encode.js'
+import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from './hash.js'
+import { decodeString } from './json-string.js'
+import { SessionRecord } from './session-record.js'
+
+export interface Loaded {
+  session: LoadedSession
+  record: SessionRecord
+}
+
+/** The session behind a stored id; null if there is none, or none that can be read. HGETALL, and GET if not a hash. */
+export async function loadSession(context: Context, storedId: string): Promise<Loaded | null> {
+  const key = context.keys.session(storedId)
+  const reply = await context.gateway.hgetall(key)
+  if (reply === null) return loadString(context, storedId)
+  if (reply.length === 0) return null
+
+  const decoded = await decodeOrAnnounce(context, storedId, reply)
+  if (decoded === null) return null
+  const { session, meta } = decoded
+  return { session, record: new SessionRecord(storedId, { kind: 'hash', meta }, reply, session.cookie?.expires) }
+}
+
+/** Null, and a `corrupt` event, for what cannot be read; null for what should have expired. */
+export async function decodeOrAnnounce(
+  context: Context,
+  storedId: string,
+  reply: readonly string[],
+): Promise<DecodedHash | null> {
+  const decoded = await decodeHash(reply, context.options.serializer)
+  if (decoded instanceof CorruptHash) {
+    const { reason, property } = decoded
+    const named = property === undefined ? {} : { property }
+    context.announcer.announce('corrupt', { handle: handleOf(storedId), reason, ...named })
+    return null
+  }
+  return isOverdue(decoded.meta) ? null : decoded
+}
+
+/** A key that Redis was not allowed to give a TTL outlives its session; the limit is then ours to keep. */
+export function isOverdue(meta: Bookkeeping): boolean {
+  return meta.unexpiring && Date.now() >= meta.seenAtMs + meta.idleMs
+}
+
+async function loadString(context: Context, storedId: string): Promise<Loaded | null> {
+  const text = await context.gateway.get(context.keys.session(storedId))
+  if (text === null) return null
+  const loaded = text === undefined ? null : await fromString(context, storedId, text)
+  if (loaded === null) context.announcer.announce('corrupt', { handle: handleOf(storedId), reason: 'type' })
+  return loaded
+}
+
+/** A session that connect-redis wrote; null if the text is none. */
+export async function fromString(context: Context, storedId: string, text: string): Promise<Loaded | null> {
+  const session = await decodeString(text, context.options.serializer)
+  if (session === null) return null
+  const origin = { kind: 'string', sha1: createHash('sha1').update(text).digest('hex') } as const
+  const fields = encodeProperties(session, context.options.serializer)
+  return { session, record: new SessionRecord(storedId, origin, fields, session.cookie?.expires) }
+}

@@ -1,0 +1,75 @@
+import { UPDATE } from '../redis/scripts/update.js'
+import { handleOf } from '../redis/sid.js'
+import type { Context } from './context.js'
+import { convertString } from './convert.js'
+import { assertSize } from './encode.js'
+import { fieldOf, isProperty } from './field-name.js'
+import { loadSession } from './load.js'
+import { toText } from './serializer.js'
+import { snapshot } from './snapshot.js'
+import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
+
+interface Changes {
+  set: [field: string, text: string][]
+  remove: string[]
+}
+
+/** @throws TypeError for names that can be no property, ERR_SESSION_NOT_SERIALIZABLE, ERR_SESSION_TOO_LARGE */
+export function encodeChanges(context: Context, changes: Readonly<Record<string, unknown>>): Changes {
+  const encoded: Changes = { set: [], remove: [] }
+  for (const [property, value] of Object.entries(changes)) {
+    assertPatchable(property)
+    const text = toText(context.options.serializer, property, value)
+    if (text === undefined) encoded.remove.push(fieldOf(property))
+    else encoded.set.push([fieldOf(property), text])
+  }
+  assertSize(encoded.set, context.options.maxBytes)
+  return encoded
+}
+
+export function assertPatchable(property: string): void {
+  if (!isProperty(property)) {
+    throw new TypeError(
+      `session property "${property}" cannot be changed here: only set() and touch() write the cookie`,
+    )
+  }
+}
+
+/** Changes some properties of a session that exists, without loading it. False if there is none. */
+export async function patchSession(context: Context, storedIds: readonly string[], changes: Changes): Promise<boolean> {
+  const { announcer } = context
+  for (const storedId of storedIds) {
+    const reply = await onHash(context, storedId, () => update(context, storedId, changes))
+    if (reply.kind !== 'written') continue
+    const fields = changes.set.length + changes.remove.length
+    announcer.announce('saved', { handle: handleOf(storedId), fields })
+    return true
+  }
+  announcer.announce('refused', { handle: handleOf(storedIds[0] as string), operation: 'patch' })
+  return false
+}
+
+async function update({ gateway, keys, ...context }: Context, storedId: string, changes: Changes): Promise<WriteReply> {
+  const args = ['', '', 1, '', '', '', '', changes.set.length, ...changes.set.flat(), ...changes.remove]
+  return readWriteReply({ gateway, keys, ...context }, await gateway.script(UPDATE, keys.session(storedId), args))
+}
+
+/**
+ * Runs a script that wants a hash; where it finds connect-redis's string instead, converts that first.
+ *
+ * @throws ERR_SESSION_FOREIGN_KEY if the key holds neither
+ */
+export async function onHash<T extends { kind: string }>(
+  context: Context,
+  storedId: string,
+  work: () => Promise<T | { kind: 'foreign' }>,
+): Promise<T> {
+  const first = await work()
+  if (first.kind !== 'foreign') return first as T
+  const loaded = await loadSession(context, storedId)
+  if (loaded?.record.origin.kind !== 'string') throw foreignKey()
+  const { session, record } = loaded
+  const unchanged = { set: [], remove: [] }
+  await convertString(context, record, loaded.record.origin.sha1, snapshot(context, session, record), unchanged)
+  return (await work()) as T
+}

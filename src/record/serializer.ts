@@ -1,0 +1,35 @@
+import { SessionStoreError } from '../errors.js'
+
+/**
+ * Turns one session property into text and back. `JSON` fits, as do superjson and devalue; a binary format has to
+ * encode its bytes as text. `parse` may be asynchronous.
+ */
+export interface Serializer {
+  stringify(value: unknown): string
+  parse(text: string): unknown
+}
+
+/** `undefined` where the serializer has nothing to keep, as JSON has for functions. */
+export function toText(serializer: Serializer, property: string, value: unknown): string | undefined {
+  if (value === undefined) return undefined
+  let text: unknown
+  try {
+    text = serializer.stringify(value)
+  } catch (err) {
+    // The message of the serializer's own error may quote the value.
+    throw new SessionStoreError('ERR_SESSION_NOT_SERIALIZABLE', notSerializable(property, err))
+  }
+  if (text === undefined || typeof text === 'string') return text
+  throw new SessionStoreError(
+    'ERR_SESSION_NOT_SERIALIZABLE',
+    `serializer.stringify must return a string, got ${typeof text} for session property ${JSON.stringify(property)}`,
+  )
+}
+
+function notSerializable(property: string, err: unknown): string {
+  const kind = err instanceof Error ? err.name : 'error'
+  return (
+    `session property ${JSON.stringify(property)} cannot be serialised (${kind}): store plain data, ` +
+    `or set the "serializer" option`
+  )
+}

@@ -1,0 +1,41 @@
+import type { SessionData } from 'express-session'
+
+/** A cookie as JSON holds it: what `MemoryStore` and connect-redis hand out. */
+export interface PlainCookie {
+  originalMaxAge?: number | null
+  expires?: string | null | false
+  httpOnly?: boolean
+  path?: string
+  domain?: string
+  secure?: boolean
+  sameSite?: boolean | string
+  partitioned?: boolean
+  priority?: string
+}
+
+/** A session as a store receives it: a live `Session`, or plain data with or without a cookie. */
+export type AnySession = SessionData | Record<string, unknown>
+
+interface CookieLike {
+  toJSON?: () => unknown
+  serialize?: unknown
+}
+
+/** Whether this is express-session's own Cookie object, whose `originalMaxAge` says how long a visit may pause. */
+export function isLiveCookie(cookie: unknown): boolean {
+  return typeof (cookie as CookieLike | undefined)?.serialize === 'function'
+}
+
+/** The cookie of a session as JSON would keep it; undefined where there is none. */
+export function plainCookie(session: AnySession): PlainCookie | undefined {
+  const cookie = (session as { cookie?: CookieLike }).cookie
+  if (typeof cookie !== 'object' || cookie === null) return undefined
+  const source = (typeof cookie.toJSON === 'function' ? cookie.toJSON() : cookie) as Record<string, unknown>
+  const plain: Record<string, unknown> = {}
+  for (const name of Object.keys(source)) {
+    const value = source[name]
+    if (name === '__proto__' || value === undefined || typeof value === 'function') continue
+    plain[name] = value instanceof Date ? value.toJSON() : value
+  }
+  return plain as PlainCookie
+}

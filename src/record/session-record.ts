@@ -1,0 +1,85 @@
+import { BOOKKEEPING_FIELD, type Bookkeeping } from './bookkeeping.js'
+import { isCookieField } from './cookie.js'
+import type { PlainCookie } from './session-data.js'
+
+/** Fields and their texts. */
+export type Fields = Map<string, string>
+
+/** Where a loaded session comes from: a hash, or connect-redis's string with the digest that recognises it. */
+export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha1: string }
+
+/**
+ * What Redis held when a session object was loaded or last saved. Belongs to one session object; a save compares with it
+ * and writes only the difference.
+ */
+export class SessionRecord {
+  readonly storedId: string
+  origin: Origin
+  /** `cookie.expires` as handed out. */
+  readonly loadedExpires: PlainCookie['expires']
+  /** Fields whose write failed: Redis may or may not hold them as they were sent. */
+  readonly uncertain = new Set<string>()
+  #fields: Fields | readonly string[]
+  #tail: Promise<unknown> = Promise.resolve()
+
+  /** @param fields a map, or an HGETALL reply, which stays as it is until somebody saves */
+  constructor(
+    storedId: string,
+    origin: Origin,
+    fields: Fields | readonly string[],
+    loadedExpires?: PlainCookie['expires'],
+  ) {
+    this.storedId = storedId
+    this.origin = origin
+    this.loadedExpires = loadedExpires
+    this.#fields = fields
+  }
+
+  get fields(): Fields {
+    if (!(this.#fields instanceof Map)) this.#fields = toMap(this.#fields)
+    return this.#fields
+  }
+
+  /** Cheap enough for every request, which `fields` is not. */
+  get hasCookieFields(): boolean {
+    if (this.#fields instanceof Map) return [...this.#fields.keys()].some(isCookieField)
+    for (let i = 0; i < this.#fields.length; i += 2) if (isCookieField(this.#fields[i] as string)) return true
+    return false
+  }
+
+  /** Runs one after the other what one session object writes: a second save must know what the first one did. */
+  inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#tail.then(work)
+    this.#tail = done.catch(() => undefined)
+    return done
+  }
+}
+
+function toMap(reply: readonly string[]): Fields {
+  const fields: Fields = new Map()
+  for (let i = 0; i + 1 < reply.length; i += 2) {
+    if (reply[i] !== BOOKKEEPING_FIELD) fields.set(reply[i] as string, reply[i + 1] as string)
+  }
+  return fields
+}
+
+/** The records of session objects, for as long as those live. */
+export class SessionRecords {
+  readonly #records = new WeakMap<object, SessionRecord>()
+
+  /** The record of this object, if it is about this id. */
+  of(session: object, storedIds: readonly string[]): SessionRecord | undefined {
+    const record = this.#records.get(session)
+    return record !== undefined && storedIds.includes(record.storedId) ? record : undefined
+  }
+
+  attach(session: object, record: SessionRecord): void {
+    this.#records.set(session, record)
+  }
+
+  /** express-session turns loaded data into a Session; what is known of the one holds for the other. */
+  carryOver(from: object, to: object): void {
+    const record = this.#records.get(from)
+    if (record !== undefined) this.#records.set(to, record)
+  }
+}

@@ -1,0 +1,41 @@
+import type { Context } from './context.js'
+import { type EncodedCookie, encodeCookie } from './cookie.js'
+import { assertSize, encodeProperties } from './encode.js'
+import { idleMs } from './idle.js'
+import { type AnySession, isLiveCookie, plainCookie } from './session-data.js'
+import type { Fields, SessionRecord } from './session-record.js'
+
+/** How long a session may stay unused, and its cookie. */
+export interface Lease {
+  cookie: EncodedCookie
+  /** Milliseconds; 0 or less: the session has expired. */
+  idle: number
+}
+
+/** A session at one moment, as Redis is to hold it. */
+export interface Snapshot extends Lease {
+  /** Properties and `@cookie` fields. */
+  fields: Fields
+}
+
+/** @param record what is known of this session object; undefined if it was never loaded */
+export function lease(context: Context, session: AnySession, record: SessionRecord | undefined): Lease {
+  const plain = plainCookie(session)
+  const idle = idleMs(session, plain, context.options, record?.loadedExpires)
+  const isLiteral = record === undefined && !isLiveCookie((session as { cookie?: unknown }).cookie)
+  return { cookie: encodeCookie(plain, idle, isLiteral), idle }
+}
+
+/** Taken in the very call of `set`: the session may go on changing while the write is under way. */
+export function snapshot(context: Context, session: AnySession, record: SessionRecord | undefined): Snapshot {
+  const { cookie, idle } = lease(context, session, record)
+  const fields = encodeProperties(session, context.options.serializer)
+  for (const [field, text] of cookie.fields) fields.set(field, text)
+  assertSize(fields, context.options.maxBytes)
+  return { fields, cookie, idle }
+}
+
+/** Script argument: whether keys get a TTL. */
+export function expiryMode(context: Context): 'expire' | 'none' {
+  return context.options.disableTTL ? 'none' : 'expire'
+}

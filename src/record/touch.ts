@@ -1,0 +1,48 @@
+import type { Context } from './context.js'
+import { isCookieField } from './cookie.js'
+import type { Delta } from './delta.js'
+import { loadSession } from './load.js'
+import { isTouchDue, writeDelta } from './save.js'
+import type { AnySession } from './session-data.js'
+import type { SessionRecord } from './session-record.js'
+import { type Lease, lease } from './snapshot.js'
+
+/**
+ * Slides the expiry of a loaded session, if its last refresh is old enough, and writes its cookie if that changed.
+ * Otherwise costs no command.
+ */
+export async function touchSession(context: Context, record: SessionRecord, next: Lease): Promise<void> {
+  const { origin } = record
+  if (origin.kind === 'string') return touchString(context, record, next)
+  const delta = cookieDelta(record, next)
+  if (delta.set.length === 0 && delta.remove.length === 0 && !isTouchDue(context, origin.meta, next)) return
+  await writeDelta(context, record, origin.meta, next, delta)
+}
+
+/** The same for a session object that did not come from this store: two commands, as it has to be looked at first. */
+export async function touchUnloaded(
+  context: Context,
+  storedIds: readonly string[],
+  session: AnySession,
+): Promise<void> {
+  const next = lease(context, session, undefined)
+  for (const storedId of storedIds) {
+    const loaded = await loadSession(context, storedId)
+    if (loaded !== null) return touchSession(context, loaded.record, next)
+  }
+}
+
+/** connect-redis's string has no room for bookkeeping; like connect-redis, we prolong the key at every request. */
+async function touchString({ gateway, keys, options }: Context, record: SessionRecord, next: Lease): Promise<void> {
+  if (options.disableTouch || options.disableTTL) return
+  await gateway.command('PEXPIRE', keys.session(record.storedId), next.idle)
+}
+
+function cookieDelta(record: SessionRecord, next: Lease): Delta {
+  const delta: Delta = { set: [], remove: [] }
+  if (next.cookie.fields.length === 0 && !record.hasCookieFields) return delta
+  const wanted = new Map(next.cookie.fields)
+  delta.set = next.cookie.fields.filter(([field, text]) => record.fields.get(field) !== text)
+  delta.remove = [...record.fields.keys()].filter((field) => isCookieField(field) && !wanted.has(field))
+  return delta
+}

@@ -1,0 +1,45 @@
+import { SessionStoreError } from '../errors.js'
+import { type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
+import type { Context } from './context.js'
+
+/** What the writing scripts return (redis/scripts/*.ts), in words. */
+export type WriteReply =
+  | { kind: 'written'; meta: Bookkeeping }
+  | { kind: 'contended'; meta: Bookkeeping; old: (string | null)[] }
+  | { kind: 'gone' }
+  | { kind: 'string'; text: string }
+  | { kind: 'foreign' }
+
+export function readWriteReply(context: Context, reply: unknown): WriteReply {
+  const [code, text, expirySet, ...old] = reply as [number, string?, number?, ...(string | null)[]]
+  switch (code) {
+    case 1:
+    case 2: {
+      const meta = parseBookkeeping(text)
+      if (meta === null) break
+      if (expirySet === 0) warnNoExpiry(context)
+      return code === 1 ? { kind: 'written', meta } : { kind: 'contended', meta, old }
+    }
+    case 0:
+      return { kind: 'gone' }
+    case 3:
+      return { kind: 'string', text: text ?? '' }
+    case -1:
+      return { kind: 'foreign' }
+  }
+  throw new SessionStoreError('ERR_SESSION_REDIS', 'Redis gave an unexpected reply to a script')
+}
+
+function warnNoExpiry(context: Context): void {
+  context.announcer.announce('warning', {
+    code: 'expire-forbidden',
+    message: 'the Redis user may not run PEXPIRE: sessions are kept without TTL, only reads enforce the idle timeout',
+  })
+}
+
+export function foreignKey(): SessionStoreError {
+  return new SessionStoreError(
+    'ERR_SESSION_FOREIGN_KEY',
+    'the key of this session holds something that is not a session; it was left as it is',
+  )
+}

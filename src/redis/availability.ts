@@ -1,0 +1,64 @@
+import type { EventEmitter } from 'node:events'
+import type { SessionErrorCode } from '../errors.js'
+import type { Announcer } from '../events.js'
+
+/** Failures that say Redis is away, as against those that concern one command or one session. */
+const AWAY: ReadonlySet<string> = new Set<SessionErrorCode>(['ERR_SESSION_TIMEOUT', 'ERR_SESSION_UNAVAILABLE'])
+const PROBE_MS = 500
+
+/**
+ * Notices when Redis goes away and when it is back, and says so: `unavailable` and `available` always, express-session's
+ * `disconnect` and `connect` where the application chose to go on without sessions. While Redis is away it is probed, as
+ * with `disconnect` no request comes any more that could find out.
+ */
+export class Availability {
+  readonly #announcer: Announcer
+  readonly #emitter: EventEmitter
+  readonly #goOn: boolean
+  readonly #probe: () => Promise<unknown>
+  #downSince: number | undefined
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(announcer: Announcer, emitter: EventEmitter, goOn: boolean, probe: () => Promise<unknown>) {
+    this.#announcer = announcer
+    this.#emitter = emitter
+    this.#goOn = goOn
+    this.#probe = probe
+  }
+
+  failed(err: unknown): void {
+    const code = (err as { code?: string }).code ?? ''
+    if (!AWAY.has(code) || this.#downSince !== undefined || this.#closed) return
+    this.#downSince = Date.now()
+    this.#announcer.announce('unavailable', { code })
+    if (this.#goOn) this.#emitter.emit('disconnect')
+    this.#schedule()
+  }
+
+  succeeded(): void {
+    if (this.#downSince === undefined) return
+    const downMs = Date.now() - this.#downSince
+    this.#downSince = undefined
+    clearTimeout(this.#timer)
+    this.#announcer.announce('available', { downMs })
+    if (this.#goOn) this.#emitter.emit('connect')
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => {
+      this.#probe().then(
+        () => this.succeeded(),
+        () => {
+          if (!this.#closed && this.#downSince !== undefined) this.#schedule()
+        },
+      )
+    }, PROBE_MS)
+    this.#timer.unref()
+  }
+}

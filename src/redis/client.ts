@@ -1,0 +1,29 @@
+import type { Cluster, Redis } from 'ioredis'
+
+/** What the caller connects with; owned and closed by the caller. */
+export type RedisClient = Redis | Cluster
+
+/** A node that can be asked for its own keys: the client itself, or one master of a Cluster. */
+export type RedisNode = Redis
+
+export function isCluster(client: RedisClient): client is Cluster {
+  return client.isCluster
+}
+
+/** SCAN sees one node only, so walking a keyspace means walking every master. */
+export function masters(client: RedisClient): RedisNode[] {
+  return isCluster(client) ? client.nodes('master') : [client]
+}
+
+/** ioredis puts `keyPrefix` in front of keys it sends, but neither of SCAN patterns nor of the keys SCAN returns. */
+export function keyPrefixOf(client: RedisClient): string {
+  const options = client.options as { keyPrefix?: string; redisOptions?: { keyPrefix?: string } }
+  return options.keyPrefix || options.redisOptions?.keyPrefix || ''
+}
+
+/** Structural, because the caller's ioredis may be another copy of the package than the one we would import. */
+export function isRedisClient(value: unknown): value is RedisClient {
+  if (typeof value !== 'object' || value === null) return false
+  const client = value as Partial<RedisClient>
+  return typeof client.call === 'function' && typeof client.evalsha === 'function' && 'isCluster' in client
+}

@@ -1,0 +1,59 @@
+import { type SessionErrorCode, SessionStoreError } from '../errors.js'
+
+/** Error codes of the Redis protocol: the first word of an error reply. */
+const BY_REPLY_CODE: Readonly<Record<string, readonly [SessionErrorCode, string]>> = {
+  LOADING: ['ERR_SESSION_UNAVAILABLE', 'Redis is loading its data'],
+  CLUSTERDOWN: ['ERR_SESSION_UNAVAILABLE', 'the Redis Cluster is down'],
+  MASTERDOWN: ['ERR_SESSION_UNAVAILABLE', 'the replica has lost its master'],
+  TRYAGAIN: ['ERR_SESSION_UNAVAILABLE', 'the Redis Cluster is moving this slot'],
+  BUSY: ['ERR_SESSION_UNAVAILABLE', 'Redis is busy running a script'],
+  READONLY: ['ERR_SESSION_READONLY', 'this Redis is a read-only replica'],
+  NOREPLICAS: ['ERR_SESSION_NO_REPLICAS', 'Redis refuses writes: too few replicas (min-replicas-to-write)'],
+  MISCONF: ['ERR_SESSION_PERSISTENCE', 'Redis refuses writes: it cannot save to disk'],
+  OOM: ['ERR_SESSION_OUT_OF_MEMORY', 'Redis refuses writes: maxmemory is reached'],
+  NOPERM: ['ERR_SESSION_FORBIDDEN', 'the Redis user lacks a permission'],
+  NOAUTH: ['ERR_SESSION_FORBIDDEN', 'Redis asks for authentication'],
+  WRONGPASS: ['ERR_SESSION_FORBIDDEN', 'Redis refused the user name or password'],
+}
+
+/** The protocol's own code of an error reply, e.g. `WRONGTYPE`; `''` for anything that is not an error reply. */
+export function replyCode(err: unknown): string {
+  if (!(err instanceof Error) || err.name !== 'ReplyError') return ''
+  return /^-?([A-Z]+)\b/.exec(err.message)?.[1] ?? ''
+}
+
+/**
+ * Scripts report an inner failure inside another error's text; the inner code is what tells the caller what to do.
+ * Redis < 7 says "ERR Error running script ... OOM command not allowed", Redis >= 7 passes the inner error on.
+ */
+function innerCode(message: string): string | undefined {
+  if (/can't run this command|no permissions/i.test(message)) return 'NOPERM'
+  return Object.keys(BY_REPLY_CODE).find((code) => message.includes(`${code} `))
+}
+
+/**
+ * ioredis errors carry the command with its arguments, and some Redis messages echo them: keys, ids and session data.
+ * Only the code, the error's class and the command's name get through.
+ */
+export function fromRedis(err: unknown, command: string): SessionStoreError {
+  if (err instanceof Error && err.name === 'SessionStoreError') return err as SessionStoreError
+  const code = replyCode(err)
+  const cause = new Error(describe(err, code))
+  if (code === '') {
+    return new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis (${command.toUpperCase()})`, {
+      cause,
+    })
+  }
+  const known = BY_REPLY_CODE[code] ?? BY_REPLY_CODE[innerCode((err as Error).message) ?? '']
+  if (known === undefined) {
+    return new SessionStoreError('ERR_SESSION_REDIS', `Redis answered ${code} to ${command.toUpperCase()}`, { cause })
+  }
+  return new SessionStoreError(known[0], `${known[1]} (${command.toUpperCase()})`, { cause })
+}
+
+function describe(err: unknown, code: string): string {
+  if (code !== '') return `ReplyError ${code}`
+  if (!(err instanceof Error)) return 'unknown error'
+  const system = (err as NodeJS.ErrnoException).code
+  return typeof system === 'string' ? `${err.name} ${system}` : err.name
+}

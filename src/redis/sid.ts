@@ -1,0 +1,42 @@
+import { createHash, createHmac } from 'node:crypto'
+
+/**
+ * A session id is user input (CVE-2015-3982). What no id generator in use produces never reaches Redis: control
+ * characters, blanks, quotes, glob characters, braces (a Cluster hash tag would let the visitor choose the slot).
+ */
+const SID = /^[\w\-.~:+/=,@]{1,255}$/
+
+export function isSid(value: unknown): value is string {
+  return typeof value === 'string' && value !== '__proto__' && SID.test(value)
+}
+
+/** Turns the id in the cookie into the id Redis holds. */
+export interface IdMapper {
+  /** The stored id for new sessions first, then those that older secrets gave; never empty. */
+  candidates(sid: string): readonly string[]
+  /** Whether the id in the cookie can be told from the stored id. */
+  readonly reversible: boolean
+}
+
+/** `true` for a plain digest, or one or more HMAC secrets, current first. */
+export type HashIds = boolean | string | readonly string[]
+
+export function idMapper(hashIds: HashIds): IdMapper {
+  if (hashIds === false) return { reversible: true, candidates: (sid) => [sid] }
+  if (hashIds === true) {
+    return { reversible: false, candidates: (sid) => [createHash('sha256').update(sid).digest('base64url')] }
+  }
+  const secrets = typeof hashIds === 'string' ? [hashIds] : hashIds
+  return {
+    reversible: false,
+    candidates: (sid) => secrets.map((secret) => createHmac('sha256', secret).update(sid).digest('base64url')),
+  }
+}
+
+/**
+ * The public name of a session: a digest of the stored id, so that a page or log may show it. Domain-separated from
+ * `hashIds`, so that a handle is never a stored id either.
+ */
+export function handleOf(storedId: string): string {
+  return createHash('sha256').update(`connect-redis-hash handle ${storedId}`).digest('base64url').slice(0, 22)
+}

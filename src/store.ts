@@ -1,0 +1,328 @@
+import type { Request } from 'express'
+import { type Session, type SessionData, Store } from 'express-session'
+import { type Callback, settle } from './callback.js'
+import { SessionStoreError } from './errors.js'
+import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
+import { type RedisStoreOptions, resolveOptions } from './options.js'
+import type { Context } from './record/context.js'
+import { createSession } from './record/create.js'
+import { destroySession } from './record/destroy.js'
+import { incrementProperty } from './record/increment.js'
+import { infoOf, readInfo, readProperties, type SessionInfo } from './record/inspect.js'
+import { type Loaded, loadSession } from './record/load.js'
+import { encodeChanges, patchSession } from './record/patch.js'
+import { saveSession } from './record/save.js'
+import { type AnySession, isLiveCookie } from './record/session-data.js'
+import { SessionRecords } from './record/session-record.js'
+import { lease, snapshot } from './record/snapshot.js'
+import { touchSession, touchUnloaded } from './record/touch.js'
+import { Availability } from './redis/availability.js'
+import { withDeadline } from './redis/deadline.js'
+import { Gateway } from './redis/gateway.js'
+import { Keys } from './redis/keys.js'
+import { scanStoredIds } from './redis/scan.js'
+import { idMapper, isSid } from './redis/sid.js'
+
+/** A session as `get` resolves it; `req.session` gets its methods from express-session. */
+export type StoredSession = SessionData
+
+/** A session of `all`, with the id under which Redis holds it (with `hashIds`: a digest, not the cookie's id). */
+export type ListedSession = SessionData & { id: string }
+
+/** What `scan` yields. */
+export interface ScannedSession {
+  session: SessionData
+  info: SessionInfo
+}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only, EventEmitter implements them
+export interface RedisStore {
+  on<E extends SessionEventName>(event: E, listener: (payload: SessionEvents[E]) => void): this
+  // biome-ignore lint/suspicious/noExplicitAny: EventEmitter's own signature
+  on(event: string | symbol, listener: (...args: any[]) => void): this
+  once<E extends SessionEventName>(event: E, listener: (payload: SessionEvents[E]) => void): this
+  // biome-ignore lint/suspicious/noExplicitAny: EventEmitter's own signature
+  once(event: string | symbol, listener: (...args: any[]) => void): this
+}
+
+/**
+ * An express-session store that keeps each session as one Redis hash.
+ *
+ * Every method of the store contract takes an optional callback, called exactly once, and always returns a promise.
+ * What is absent resolves null; ending what is not there is no error. All failures are `SessionStoreError`s.
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export class RedisStore extends Store {
+  readonly #context: Context
+  readonly #records = new SessionRecords()
+  readonly #creating = new WeakMap<object, Promise<void>>()
+  readonly #availability: Availability
+
+  /** @throws TypeError that names the wrong option */
+  constructor(options: RedisStoreOptions) {
+    super()
+    const resolved = resolveOptions(options)
+    const announcer = new Announcer(this)
+    this.#availability = new Availability(announcer, this, resolved.onUnavailable === 'anonymous', () => this.ping())
+    const gateway = new Gateway(resolved.client, () => this.#availability.succeeded())
+    const keys = new Keys(resolved.prefix)
+    this.#context = { options: resolved, announcer, gateway, keys, ids: idMapper(resolved.hashIds) }
+  }
+
+  /** How often each event has happened in this process. */
+  get counters(): Readonly<Record<SessionEventName, number>> {
+    return this.#context.announcer.counters
+  }
+
+  /** The session, or null. HGETALL, one command. */
+  override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
+    return this.#run(async () => {
+      const loaded = await this.#load(sid)
+      if (loaded === null) return null
+      this.#records.attach(loaded.session, loaded.record)
+      return loaded.session as unknown as StoredSession
+    }, callback)
+  }
+
+  /**
+   * Saves a session: of one that was loaded, what changed, and nothing if it has ended meanwhile; of any other,
+   * everything. An `expires` in the past ends the session.
+   */
+  override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
+    return this.#run(() => this.#set(sid, session), callback)
+  }
+
+  /** Slides the expiry, at most every `touchInterval`, and writes a changed cookie; nothing else. */
+  override touch(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
+    return this.#run(() => this.#touch(sid, session), callback)
+  }
+
+  /** Ends a session. DEL. Fails if that cannot be confirmed: a logout that did not happen is an error. */
+  override destroy(sid: string, callback?: Callback<void>): Promise<void> {
+    return this.#run(() => destroySession(this.#context, this.#storedIds(sid), 'destroyed'), callback)
+  }
+
+  /** Every session. Walks the whole keyspace: for administration, not for requests. */
+  override all(callback?: Callback<ListedSession[]>): Promise<ListedSession[]> {
+    return this.#runLong(async () => {
+      const sessions: ListedSession[] = []
+      for await (const { record, session } of this.#walk()) {
+        sessions.push({ ...session, id: record.storedId } as unknown as ListedSession)
+      }
+      return sessions
+    }, callback)
+  }
+
+  /** The id of every session; with `hashIds`, the digests Redis holds. Walks the whole keyspace. */
+  ids(callback?: Callback<string[]>): Promise<string[]> {
+    return this.#runLong(async () => {
+      const ids: string[] = []
+      for await (const batch of this.#scanIds()) ids.push(...batch)
+      return ids
+    }, callback)
+  }
+
+  /** How many sessions there are. Walks the whole keyspace. */
+  override length(callback?: Callback<number>): Promise<number> {
+    return this.#runLong(async () => {
+      let length = 0
+      for await (const batch of this.#scanIds()) length += batch.length
+      return length
+    }, callback)
+  }
+
+  /** Ends every session. Walks the whole keyspace. */
+  override clear(callback?: Callback<void>): Promise<void> {
+    return this.#runLong(async () => {
+      for await (const batch of this.#scanIds()) {
+        const ended = batch.map((storedId) => destroySession(this.#context, [storedId], 'destroyed'))
+        await this.#within(Promise.all(ended))
+      }
+    }, callback)
+  }
+
+  /**
+   * Without `fields`, the session as `get` has it; with them, those properties only (HMGET). Never prolongs the session,
+   * and what it resolves cannot be saved as a change.
+   */
+  read(sid: string, fields?: readonly string[]): Promise<Record<string, unknown> | null> {
+    return this.#run(async () => {
+      if (fields === undefined) return (await this.#load(sid))?.session ?? null
+      return this.#first(sid, (storedId) => readProperties(this.#context, storedId, fields))
+    })
+  }
+
+  /**
+   * Changes some properties of an existing session, atomically and without loading it; `undefined` removes one. Does not
+   * prolong the session.
+   *
+   * @returns false if there is no such session
+   */
+  patch(sid: string, changes: Readonly<Record<string, unknown>>): Promise<boolean> {
+    return this.#run(async () => {
+      const encoded = encodeChanges(this.#context, changes)
+      return isSid(sid) && patchSession(this.#context, this.#storedIds(sid), encoded)
+    })
+  }
+
+  /**
+   * Adds to a number of an existing session, atomically. An absent property counts from 0.
+   *
+   * @returns the new number, or null if there is no such session
+   */
+  increment(sid: string, field: string, by = 1): Promise<number | null> {
+    return this.#run(async () =>
+      isSid(sid) ? incrementProperty(this.#context, this.#storedIds(sid), field, by) : null,
+    )
+  }
+
+  /** Whether there is such a session. HMGET, one command. */
+  async exists(sid: string): Promise<boolean> {
+    return (await this.info(sid)) !== null
+  }
+
+  /** When the session began, was last seen and will end. HMGET, one command. */
+  info(sid: string): Promise<SessionInfo | null> {
+    return this.#run(() => this.#first(sid, (storedId) => readInfo(this.#context, storedId)))
+  }
+
+  /**
+   * Every session, one at a time, without loading all of them at once. Never blocks Redis, never prolongs a session.
+   *
+   * @param options.fields only these properties; the others are dropped after loading
+   */
+  async *scan(options: { fields?: readonly string[] } = {}): AsyncGenerator<ScannedSession, void, undefined> {
+    const { fields } = options
+    for await (const { session, record } of this.#walk()) {
+      const info =
+        record.origin.kind === 'hash'
+          ? infoOf(this.#context, record.storedId, record.origin.meta)
+          : await this.#within(readInfo(this.#context, record.storedId))
+      if (info === null) continue
+      const kept =
+        fields === undefined ? session : Object.fromEntries(Object.entries(session).filter(([k]) => fields.includes(k)))
+      yield { session: kept as unknown as SessionData, info }
+    }
+  }
+
+  /** For readiness endpoints: resolves the round trip in milliseconds, or rejects within `timeout`. PING. */
+  ping(): Promise<number> {
+    return this.#run(async () => {
+      const start = performance.now()
+      await this.#context.gateway.command('PING')
+      return performance.now() - start
+    })
+  }
+
+  /** Ends this store's own timers. The client stays open: it is yours. */
+  async close(): Promise<void> {
+    this.#availability.close()
+  }
+
+  /** express-session turns loaded data into `req.session` here; what we know of the one must follow to the other. */
+  override createSession(req: Request, session: SessionData): Session & SessionData {
+    // A session stored without a cookie would make express-session throw at every request of its visitor.
+    session.cookie ??= {} as SessionData['cookie']
+    const live = super.createSession(req, session)
+    this.#records.carryOver(session, live)
+    return live
+  }
+
+  /** express-session's own goes on with a new session even if the old one could not be ended. */
+  override regenerate(req: Request, callback: (err?: unknown) => void): void {
+    this.destroy(req.sessionID, (err) => {
+      if (err) return callback(err)
+      ;(this as unknown as { generate(req: Request): void }).generate(req)
+      callback()
+    }).catch(() => undefined)
+  }
+
+  async #set(sid: string, session: AnySession): Promise<void> {
+    const storedIds = this.#storedIds(sid)
+    if (storedIds.length === 0) throw invalidId()
+    const record = this.#records.of(session, storedIds)
+    const next = snapshot(this.#context, session, record)
+    if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
+    if (record !== undefined) return record.inOrder(() => saveSession(this.#context, record, next))
+
+    // Plain data that was never loaded replaces what is there, every time. A live session is created once; saved again,
+    // it must not bring back what another request has ended meanwhile.
+    const isLive = isLiveCookie((session as { cookie?: unknown }).cookie)
+    const create = async () => {
+      const known = this.#records.of(session, storedIds)
+      if (known !== undefined) return known.inOrder(() => saveSession(this.#context, known, next))
+      const created = await createSession(this.#context, storedIds[0] as string, next)
+      if (isLive && created !== null) this.#records.attach(session, created)
+    }
+    if (!isLive) return create()
+    const creating = (this.#creating.get(session) ?? Promise.resolve()).then(create, create)
+    this.#creating.set(session, creating)
+    return creating
+  }
+
+  async #touch(sid: string, session: AnySession): Promise<void> {
+    const storedIds = this.#storedIds(sid)
+    const record = this.#records.of(session, storedIds)
+    if (record === undefined) return touchUnloaded(this.#context, storedIds, session)
+    const next = lease(this.#context, session, record)
+    if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
+    return record.inOrder(() => touchSession(this.#context, record, next))
+  }
+
+  #load(sid: string): Promise<Loaded | null> {
+    return this.#first(sid, (storedId) => loadSession(this.#context, storedId))
+  }
+
+  /** The first answer among the stored ids a session may have; more than one only while a `hashIds` secret rotates. */
+  async #first<T>(sid: string, find: (storedId: string) => Promise<T | null>): Promise<T | null> {
+    for (const storedId of this.#storedIds(sid)) {
+      const found = await find(storedId)
+      if (found !== null) return found
+    }
+    return null
+  }
+
+  /** Empty for what can be no session id: Redis never hears of it. */
+  #storedIds(sid: unknown): readonly string[] {
+    return isSid(sid) ? this.#context.ids.candidates(sid) : []
+  }
+
+  #scanIds(): AsyncGenerator<string[]> {
+    const { options, keys } = this.#context
+    return scanStoredIds(options.client, keys, options.scanCount, (work) => this.#within(work))
+  }
+
+  async *#walk(): AsyncGenerator<Loaded> {
+    for await (const batch of this.#scanIds()) {
+      const loaded = await this.#within(Promise.all(batch.map((id) => loadSession(this.#context, id))))
+      for (const one of loaded) if (one !== null) yield one
+    }
+  }
+
+  /** One operation on one session: `timeout` covers all of it. */
+  #run<T>(work: () => Promise<T>, callback?: Callback<T>): Promise<T> {
+    return this.#runLong(() => this.#within(work()), callback)
+  }
+
+  /** Work on many sessions: `timeout` covers each step, see #within. */
+  #runLong<T>(work: () => Promise<T>, callback?: Callback<T>): Promise<T> {
+    return settle(work(), callback)
+  }
+
+  async #within<T>(work: Promise<T>): Promise<T> {
+    const { client, timeoutMs } = this.#context.options
+    try {
+      return await withDeadline(work, timeoutMs, () => client.status === 'ready')
+    } catch (err) {
+      this.#availability.failed(err)
+      throw err
+    }
+  }
+}
+
+function invalidId(): SessionStoreError {
+  return new SessionStoreError(
+    'ERR_SESSION_INVALID_ID',
+    'not a session id: 1 to 255 of the characters A-Z a-z 0-9 - _ . ~ : + / = , @ (does the "genid" option make others?)',
+  )
+}

@@ -1,0 +1,15 @@
+// The packed package, required by an application that is CommonJS.
+const assert = require('node:assert/strict')
+const { RedisStore } = require('connect-redis-hash')
+const session = require('express-session')
+const { Redis } = require('ioredis')
+
+const client = new Redis({ lazyConnect: true })
+const store = new RedisStore({ client, ttl: 60 })
+assert.ok(store instanceof session.Store)
+session({ store, secret: 'secret', resave: false, saveUninitialized: false })
+
+assert.throws(() => new RedisStore({ client, tll: 60 }), { name: 'TypeError', message: /tll/ })
+assert.throws(() => new RedisStore({}), { name: 'TypeError', message: /client/ })
+client.disconnect()
+store.close()
