@@ -5,59 +5,58 @@ import { join } from 'node:path'
 import { checkConsumers } from './consumers.mjs'
 import { ensureDependencies } from './dependencies.mjs'
 import { pack } from './pack.mjs'
-import { capture, installed } from './run.mjs'
+import { capture, installed, root } from './run.mjs'
 
-/**
- * A check that runs a program of this repository's dependencies.
- * @param {string[]} program below node_modules
- * @param {string[]} args
- */
-const program =
-  (program, ...args) =>
-  () =>
-    node(installed(...program), ...args)
+const biome = installed('@biomejs', 'biome', 'bin', 'biome')
+const tsc = installed('typescript', 'bin', 'tsc')
+const oxlint = installed('oxlint', 'bin', 'oxlint')
+const publint = installed('publint', 'src', 'cli.js')
+const attw = installed('@arethetypeswrong', 'cli', 'dist', 'index.js')
 
-/**
- * @param {...string} args
- * @returns {Promise<string | undefined>} its output when it failed
- */
-async function node(...args) {
-  const { code, output } = await capture(process.execPath, args, { env: { ...process.env, NO_COLOR: '1' } })
-  return code === 0 ? undefined : output || `exit code ${code}`
-}
-
-const promiseRules = ['-D', 'typescript/no-floating-promises', '-D', 'typescript/no-misused-promises']
 const directory = mkdtempSync(join(tmpdir(), 'check-'))
 let tarball = ''
-
-/** @type {[string, () => Promise<string | undefined | void>][]} */
-const checks = [
-  ['format and lint (biome)', program(['@biomejs', 'biome', 'bin', 'biome'], 'ci', '--error-on-warnings')],
-  ['types (tsc)', program(['typescript', 'bin', 'tsc'], '--noEmit')],
-  ['promises (oxlint)', program(['oxlint', 'bin', 'oxlint'], '--type-aware', '--deny-warnings', ...promiseRules)],
-  ['build', () => node(join(import.meta.dirname, 'build.mjs'))],
-  [
-    'pack',
-    async () => {
-      tarball = await pack(directory)
-    },
-  ],
-  ['package.json (publint)', () => node(installed('publint', 'src', 'cli.js'), 'run', tarball, '--strict')],
-  ['published types (attw)', () => node(installed('@arethetypeswrong', 'cli', 'dist', 'index.js'), tarball)],
-  ['consumers of the package', () => checkConsumers(tarball)],
-]
-
 let failed = 0
+
+/**
+ * @param {string} title
+ * @param {() => Promise<string | undefined>} check resolves to what is wrong, if anything
+ */
+async function report(title, check) {
+  const start = performance.now()
+  const problem = await check().catch((error) => String(error?.message ?? error))
+  const seconds = ((performance.now() - start) / 1000).toFixed(1)
+  console.log(`${problem ? '✗' : '✓'} ${title} (${seconds} s)`)
+  if (!problem) return true
+  failed += 1
+  console.log(`\n${problem.trim().replace(/^/gm, '  ')}\n`)
+  return false
+}
+
+/**
+ * A check that runs a program; what it prints is what is wrong.
+ * @param {...string} args of node
+ */
+const node = (...args) =>
+  async function runProgram() {
+    const { code, output } = await capture(process.execPath, args, { env: { ...process.env, NO_COLOR: '1' } })
+    return code === 0 ? undefined : output || `exit code ${code}`
+  }
+
 try {
   await ensureDependencies()
-  for (const [title, check] of checks) {
-    const start = performance.now()
-    const problem = await check().catch((error) => String(error?.message ?? error))
-    const seconds = ((performance.now() - start) / 1000).toFixed(1)
-    console.log(`${problem ? '✗' : '✓'} ${title} (${seconds} s)`)
-    if (!problem) continue
-    failed += 1
-    console.log(`\n${problem.trim().replace(/^/gm, '  ')}\n`)
+  await report('format and lint (biome)', node(biome, 'ci', '--colors=off', '--error-on-warnings', '.'))
+  await report('types (tsc)', node(tsc, '--noEmit'))
+  await report('promises (oxlint)', node(oxlint, '--type-aware', '--deny-warnings', '.'))
+  const built = await report('build', node(join(root, 'scripts', 'build.mjs')))
+  const packed =
+    built &&
+    (await report('pack', async () => {
+      tarball = await pack(directory)
+    }))
+  if (packed) {
+    await report('package.json (publint)', node(publint, 'run', tarball, '--strict'))
+    await report('published types (attw)', node(attw, tarball))
+    await report('consumers of the package', () => checkConsumers(tarball))
   }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)

@@ -1,27 +1,22 @@
 import type { Request } from 'express'
 import { type Session, type SessionData, Store } from 'express-session'
 import { type Callback, settle } from './callback.js'
-import { SessionStoreError } from './errors.js'
 import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
 import { type RedisStoreOptions, resolveOptions } from './options.js'
 import type { Context } from './record/context.js'
-import { createSession } from './record/create.js'
 import { destroySession } from './record/destroy.js'
 import { incrementProperty } from './record/increment.js'
 import { infoOf, readInfo, readProperties, type SessionInfo } from './record/inspect.js'
 import { type Loaded, loadSession } from './record/load.js'
 import { encodeChanges, patchSession } from './record/patch.js'
-import { saveSession } from './record/save.js'
-import { type AnySession, isLiveCookie } from './record/session-data.js'
-import { SessionRecords } from './record/session-record.js'
-import { lease, snapshot } from './record/snapshot.js'
-import { touchSession, touchUnloaded } from './record/touch.js'
+import type { AnySession } from './record/session-data.js'
+import { Sessions } from './record/sessions.js'
 import { Availability } from './redis/availability.js'
 import { withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
 import { scanStoredIds } from './redis/scan.js'
-import { idMapper, isSid } from './redis/sid.js'
+import { idMapper } from './redis/sid.js'
 
 /** A session as `get` resolves it; `req.session` gets its methods from express-session. */
 export type StoredSession = SessionData
@@ -35,7 +30,6 @@ export interface ScannedSession {
   info: SessionInfo
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: types of events only, EventEmitter implements them
 export interface RedisStore {
   on<E extends SessionEventName>(event: E, listener: (payload: SessionEvents[E]) => void): this
   // biome-ignore lint/suspicious/noExplicitAny: EventEmitter's own signature
@@ -54,8 +48,7 @@ export interface RedisStore {
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class RedisStore extends Store {
   readonly #context: Context
-  readonly #records = new SessionRecords()
-  readonly #creating = new WeakMap<object, Promise<void>>()
+  readonly #sessions: Sessions
   readonly #availability: Availability
 
   /** @throws TypeError that names the wrong option */
@@ -67,6 +60,7 @@ export class RedisStore extends Store {
     const gateway = new Gateway(resolved.client, () => this.#availability.succeeded())
     const keys = new Keys(resolved.prefix)
     this.#context = { options: resolved, announcer, gateway, keys, ids: idMapper(resolved.hashIds) }
+    this.#sessions = new Sessions(this.#context)
   }
 
   /** How often each event has happened in this process. */
@@ -77,10 +71,8 @@ export class RedisStore extends Store {
   /** The session, or null. HGETALL, one command. */
   override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
     return this.#run(async () => {
-      const loaded = await this.#load(sid)
-      if (loaded === null) return null
-      this.#records.attach(loaded.session, loaded.record)
-      return loaded.session as unknown as StoredSession
+      const session = await this.#sessions.get(sid)
+      return session as unknown as StoredSession | null
     }, callback)
   }
 
@@ -89,17 +81,17 @@ export class RedisStore extends Store {
    * everything. An `expires` in the past ends the session.
    */
   override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
-    return this.#run(() => this.#set(sid, session), callback)
+    return this.#run(() => this.#sessions.set(sid, session), callback)
   }
 
   /** Slides the expiry, at most every `touchInterval`, and writes a changed cookie; nothing else. */
   override touch(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
-    return this.#run(() => this.#touch(sid, session), callback)
+    return this.#run(() => this.#sessions.touch(sid, session), callback)
   }
 
   /** Ends a session. DEL. Fails if that cannot be confirmed: a logout that did not happen is an error. */
   override destroy(sid: string, callback?: Callback<void>): Promise<void> {
-    return this.#run(() => destroySession(this.#context, this.#storedIds(sid), 'destroyed'), callback)
+    return this.#run(() => destroySession(this.#context, this.#sessions.storedIds(sid), 'destroyed'), callback)
   }
 
   /** Every session. Walks the whole keyspace: for administration, not for requests. */
@@ -147,8 +139,8 @@ export class RedisStore extends Store {
    */
   read(sid: string, fields?: readonly string[]): Promise<Record<string, unknown> | null> {
     return this.#run(async () => {
-      if (fields === undefined) return (await this.#load(sid))?.session ?? null
-      return this.#first(sid, (storedId) => readProperties(this.#context, storedId, fields))
+      if (fields === undefined) return (await this.#sessions.load(sid))?.session ?? null
+      return this.#sessions.first(sid, (storedId) => readProperties(this.#context, storedId, fields))
     })
   }
 
@@ -161,7 +153,8 @@ export class RedisStore extends Store {
   patch(sid: string, changes: Readonly<Record<string, unknown>>): Promise<boolean> {
     return this.#run(async () => {
       const encoded = encodeChanges(this.#context, changes)
-      return isSid(sid) && patchSession(this.#context, this.#storedIds(sid), encoded)
+      const storedIds = this.#sessions.storedIds(sid)
+      return storedIds.length > 0 && patchSession(this.#context, storedIds, encoded)
     })
   }
 
@@ -171,9 +164,10 @@ export class RedisStore extends Store {
    * @returns the new number, or null if there is no such session
    */
   increment(sid: string, field: string, by = 1): Promise<number | null> {
-    return this.#run(async () =>
-      isSid(sid) ? incrementProperty(this.#context, this.#storedIds(sid), field, by) : null,
-    )
+    return this.#run(async () => {
+      const storedIds = this.#sessions.storedIds(sid)
+      return storedIds.length > 0 ? incrementProperty(this.#context, storedIds, field, by) : null
+    })
   }
 
   /** Whether there is such a session. HMGET, one command. */
@@ -183,7 +177,7 @@ export class RedisStore extends Store {
 
   /** When the session began, was last seen and will end. HMGET, one command. */
   info(sid: string): Promise<SessionInfo | null> {
-    return this.#run(() => this.#first(sid, (storedId) => readInfo(this.#context, storedId)))
+    return this.#run(() => this.#sessions.first(sid, (storedId) => readInfo(this.#context, storedId)))
   }
 
   /**
@@ -224,7 +218,7 @@ export class RedisStore extends Store {
     // A session stored without a cookie would make express-session throw at every request of its visitor.
     session.cookie ??= {} as SessionData['cookie']
     const live = super.createSession(req, session)
-    this.#records.carryOver(session, live)
+    this.#sessions.carryOver(session, live)
     return live
   }
 
@@ -235,56 +229,6 @@ export class RedisStore extends Store {
       ;(this as unknown as { generate(req: Request): void }).generate(req)
       callback()
     }).catch(() => undefined)
-  }
-
-  async #set(sid: string, session: AnySession): Promise<void> {
-    const storedIds = this.#storedIds(sid)
-    if (storedIds.length === 0) throw invalidId()
-    const record = this.#records.of(session, storedIds)
-    const next = snapshot(this.#context, session, record)
-    if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
-    if (record !== undefined) return record.inOrder(() => saveSession(this.#context, record, next))
-
-    // Plain data that was never loaded replaces what is there, every time. A live session is created once; saved again,
-    // it must not bring back what another request has ended meanwhile.
-    const isLive = isLiveCookie((session as { cookie?: unknown }).cookie)
-    const create = async () => {
-      const known = this.#records.of(session, storedIds)
-      if (known !== undefined) return known.inOrder(() => saveSession(this.#context, known, next))
-      const created = await createSession(this.#context, storedIds[0] as string, next)
-      if (isLive && created !== null) this.#records.attach(session, created)
-    }
-    if (!isLive) return create()
-    const creating = (this.#creating.get(session) ?? Promise.resolve()).then(create, create)
-    this.#creating.set(session, creating)
-    return creating
-  }
-
-  async #touch(sid: string, session: AnySession): Promise<void> {
-    const storedIds = this.#storedIds(sid)
-    const record = this.#records.of(session, storedIds)
-    if (record === undefined) return touchUnloaded(this.#context, storedIds, session)
-    const next = lease(this.#context, session, record)
-    if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
-    return record.inOrder(() => touchSession(this.#context, record, next))
-  }
-
-  #load(sid: string): Promise<Loaded | null> {
-    return this.#first(sid, (storedId) => loadSession(this.#context, storedId))
-  }
-
-  /** The first answer among the stored ids a session may have; more than one only while a `hashIds` secret rotates. */
-  async #first<T>(sid: string, find: (storedId: string) => Promise<T | null>): Promise<T | null> {
-    for (const storedId of this.#storedIds(sid)) {
-      const found = await find(storedId)
-      if (found !== null) return found
-    }
-    return null
-  }
-
-  /** Empty for what can be no session id: Redis never hears of it. */
-  #storedIds(sid: unknown): readonly string[] {
-    return isSid(sid) ? this.#context.ids.candidates(sid) : []
   }
 
   #scanIds(): AsyncGenerator<string[]> {
@@ -318,11 +262,4 @@ export class RedisStore extends Store {
       throw err
     }
   }
-}
-
-function invalidId(): SessionStoreError {
-  return new SessionStoreError(
-    'ERR_SESSION_INVALID_ID',
-    'not a session id: 1 to 255 of the characters A-Z a-z 0-9 - _ . ~ : + / = , @ (does the "genid" option make others?)',
-  )
 }

@@ -1,5 +1,5 @@
 import type { Bookkeeping } from './bookkeeping.js'
-import type { PlainCookie } from './session-data.js'
+import { dropProto, type PlainCookie } from './session-data.js'
 
 /**
  * The session's cookie attributes, small enough for a bookkeeping field.
@@ -99,9 +99,7 @@ export function restoreCookie(meta: Bookkeeping, rest: string): PlainCookie | un
 function parseObject(json: string): object {
   const value: unknown = JSON.parse(json)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new SyntaxError('not an object')
-  // JSON.parse makes it an own property; assigning it would replace the cookie's prototype.
-  delete (value as Record<string, unknown>).__proto__
-  return value
+  return dropProto(value)
 }
 
 function inPieces(rest: Record<string, unknown>): [string, string][] {

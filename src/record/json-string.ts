@@ -1,5 +1,6 @@
 import type { LoadedSession } from './hash.js'
 import type { Serializer } from './serializer.js'
+import { dropProto } from './session-data.js'
 
 /** Reads what connect-redis writes: the whole session, cookie included, as one text. Null if it is not that. */
 export async function decodeString(text: string, serializer: Serializer): Promise<LoadedSession | null> {
@@ -10,8 +11,10 @@ export async function decodeString(text: string, serializer: Serializer): Promis
     return null
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
-  const session = value as LoadedSession
-  delete (session as Record<string, unknown>).__proto__
+  const session = dropProto(value as LoadedSession)
   const { cookie } = session as { cookie?: unknown }
-  return cookie === undefined || (typeof cookie === 'object' && cookie !== null) ? session : null
+  if (cookie === undefined) return session
+  if (typeof cookie !== 'object' || cookie === null) return null
+  dropProto(cookie)
+  return session
 }

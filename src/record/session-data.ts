@@ -39,3 +39,12 @@ export function plainCookie(session: AnySession): PlainCookie | undefined {
   }
   return plain as PlainCookie
 }
+
+/**
+ * JSON.parse makes `__proto__` an own property, harmless until somebody copies it: assigning it replaces the copy's
+ * prototype (ASVS 15.3.6).
+ */
+export function dropProto<T extends object>(parsed: T): T {
+  Reflect.deleteProperty(parsed, '__proto__')
+  return parsed
+}

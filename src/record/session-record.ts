@@ -62,24 +62,3 @@ function toMap(reply: readonly string[]): Fields {
   }
   return fields
 }
-
-/** The records of session objects, for as long as those live. */
-export class SessionRecords {
-  readonly #records = new WeakMap<object, SessionRecord>()
-
-  /** The record of this object, if it is about this id. */
-  of(session: object, storedIds: readonly string[]): SessionRecord | undefined {
-    const record = this.#records.get(session)
-    return record !== undefined && storedIds.includes(record.storedId) ? record : undefined
-  }
-
-  attach(session: object, record: SessionRecord): void {
-    this.#records.set(session, record)
-  }
-
-  /** express-session turns loaded data into a Session; what is known of the one holds for the other. */
-  carryOver(from: object, to: object): void {
-    const record = this.#records.get(from)
-    if (record !== undefined) this.#records.set(to, record)
-  }
-}

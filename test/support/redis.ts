@@ -10,7 +10,7 @@ function address(): RedisOptions {
 
 /** A client on the run's own Redis. */
 export function connect(options: RedisOptions = {}): Redis {
-  return new Redis({ ...address(), ...options })
+  return new Redis({ ...address(), ...options } as RedisOptions)
 }
 
 /** The same through ioredis 5. */

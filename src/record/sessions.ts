@@ -1,0 +1,105 @@
+import { SessionStoreError } from '../errors.js'
+import { isSid } from '../redis/sid.js'
+import type { Context } from './context.js'
+import { createSession } from './create.js'
+import { destroySession } from './destroy.js'
+import type { LoadedSession } from './hash.js'
+import { type Loaded, loadSession } from './load.js'
+import { saveSession } from './save.js'
+import { type AnySession, isLiveCookie } from './session-data.js'
+import type { SessionRecord } from './session-record.js'
+import { lease, type Snapshot, snapshot } from './snapshot.js'
+import { touchSession, touchUnloaded } from './touch.js'
+
+/** Session objects and what Redis held when they were loaded: decides what a `set` or `touch` of one means. */
+export class Sessions {
+  readonly #context: Context
+  readonly #records = new WeakMap<object, SessionRecord>()
+  readonly #creating = new WeakMap<object, Promise<void>>()
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  /** Empty for what can be no session id: Redis never hears of it. */
+  storedIds(sid: unknown): readonly string[] {
+    return isSid(sid) ? this.#context.ids.candidates(sid) : []
+  }
+
+  /** The first answer among the stored ids a session may have; more than one only while a `hashIds` secret rotates. */
+  async first<T>(sid: string, find: (storedId: string) => Promise<T | null>): Promise<T | null> {
+    for (const storedId of this.storedIds(sid)) {
+      const found = await find(storedId)
+      if (found !== null) return found
+    }
+    return null
+  }
+
+  load(sid: string): Promise<Loaded | null> {
+    return this.first(sid, (storedId) => loadSession(this.#context, storedId))
+  }
+
+  /** Loads a session so that a later `set` of the same object writes only what changed. */
+  async get(sid: string): Promise<LoadedSession | null> {
+    const loaded = await this.load(sid)
+    if (loaded === null) return null
+    this.#records.set(loaded.session, loaded.record)
+    return loaded.session
+  }
+
+  /** express-session turns loaded data into a Session; what is known of the one holds for the other. */
+  carryOver(from: object, to: object): void {
+    const record = this.#records.get(from)
+    if (record !== undefined) this.#records.set(to, record)
+  }
+
+  async set(sid: string, session: AnySession): Promise<void> {
+    const storedIds = this.storedIds(sid)
+    if (storedIds.length === 0) throw invalidId()
+    const record = this.#recordOf(session, storedIds)
+    const next = snapshot(this.#context, session, record)
+    if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
+    if (record !== undefined) return record.inOrder(() => saveSession(this.#context, record, next))
+    // Plain data that was never loaded replaces what is there, every time, as in MemoryStore.
+    if (!isLiveCookie((session as { cookie?: unknown }).cookie)) {
+      await createSession(this.#context, storedIds[0] as string, next)
+      return
+    }
+    return this.#create(session, storedIds, next)
+  }
+
+  async touch(sid: string, session: AnySession): Promise<void> {
+    const storedIds = this.storedIds(sid)
+    const record = this.#recordOf(session, storedIds)
+    if (record === undefined) return touchUnloaded(this.#context, storedIds, session)
+    const next = lease(this.#context, session, record)
+    if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
+    return record.inOrder(() => touchSession(this.#context, record, next))
+  }
+
+  /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */
+  #create(session: AnySession, storedIds: readonly string[], next: Snapshot): Promise<void> {
+    const create = async () => {
+      const known = this.#recordOf(session, storedIds)
+      if (known !== undefined) return known.inOrder(() => saveSession(this.#context, known, next))
+      const created = await createSession(this.#context, storedIds[0] as string, next)
+      if (created !== null) this.#records.set(session, created)
+    }
+    const creating = (this.#creating.get(session) ?? Promise.resolve()).then(create, create)
+    this.#creating.set(session, creating)
+    return creating
+  }
+
+  /** Of an object saved under another id than it was loaded with, nothing is known. */
+  #recordOf(session: object, storedIds: readonly string[]): SessionRecord | undefined {
+    const record = this.#records.get(session)
+    return record !== undefined && storedIds.includes(record.storedId) ? record : undefined
+  }
+}
+
+function invalidId(): SessionStoreError {
+  return new SessionStoreError(
+    'ERR_SESSION_INVALID_ID',
+    'not a session id: 1 to 255 of the characters A-Z a-z 0-9 - _ . ~ : + / = , @ (does the "genid" option make others?)',
+  )
+}
