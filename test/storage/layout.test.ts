@@ -41,19 +41,9 @@ test('each property is one readable field, next to one bookkeeping field', async
 test.each([
   ['a session cookie', plainCookie],
   ['a full cookie', fullCookie()],
-])('a nine-field session with %s stays a listpack and takes at most 0.8 of connect-redis', async (_what, cookie) => {
+])('a nine-field session with %s stays a listpack', async (_what, cookie) => {
   await store.set('mine', { cookie, ...nineFields } as never)
-  // What express-session's Cookie becomes after the first request: expires follows from originalMaxAge.
-  const loaded = await store.get('mine')
-  const live = store.createSession({ sessionID: 'mine', sessionStore: store } as never, loaded as never)
-  live.touch()
-  await store.touch('mine', live)
-  await client.set(`${prefix}json`, JSON.stringify({ cookie, ...nineFields }), 'EX', 1800)
   expect(await client.object('ENCODING', `${prefix}mine`)).toBe('listpack')
-  const mine = (await client.memory('USAGE', `${prefix}mine`)) as number
-  const json = (await client.memory('USAGE', `${prefix}json`)) as number
-  expect(mine / json).toBeLessThanOrEqual(0.8)
-  await client.del(`${prefix}json`)
 })
 
 test('every bookkeeping field stays under 64 bytes, whatever the cookie holds', async () => {

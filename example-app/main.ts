@@ -1,0 +1,57 @@
+import type { Server } from 'node:http'
+import { join } from 'node:path'
+import { createApp } from './app.js'
+import { listen } from './listen.js'
+import { openRedis, type ShopRedis } from './redis.js'
+import { sessionSecret } from './secret.js'
+
+const SHUTDOWN_MS = 5000
+const dataDir = join(import.meta.dirname, '.data')
+
+try {
+  const secret = sessionSecret(dataDir)
+  const redis = await openRedis(dataDir)
+  const { server, url } = await listen(createApp({ client: redis.client, secret })).catch(async (error) => {
+    await redis.close()
+    throw error
+  })
+  endWith(server, redis)
+  console.log(welcome(url, redis.cli))
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(1)
+}
+
+/** The server first, so that requests under way can still reach Redis; then Redis. */
+function endWith(server: Server, redis: ShopRedis): void {
+  let ending = false
+  const end = () => {
+    if (ending) return
+    ending = true
+    console.log('\nClosing the shop…')
+    setTimeout(() => server.closeAllConnections(), SHUTDOWN_MS / 2).unref()
+    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
+    server.close(async () => {
+      await redis.close().catch((error) => console.error(`Redis: ${error.message}`))
+      process.exit(0)
+    })
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end)
+  // npm start holds the other end of this channel; it closes when that process is gone.
+  process.on('disconnect', end)
+}
+
+function welcome(url: string, cli: string): string {
+  return `
+  Hash & Kettle is open:  ${url}
+
+  Try this:
+    1. Put some tea into the basket, sign up, and find the basket still full.
+    2. Open ${url}/session to see your session as Redis holds it.
+    3. See it from another terminal:
+         ${cli} --scan --pattern 'sess:*' | xargs -n 1 ${cli} HGETALL
+    4. Kill everything with kill -9, run npm start again: you are still logged in.
+
+  Stop with Ctrl-C.
+`
+}

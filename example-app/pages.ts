@@ -1,0 +1,43 @@
+import type { RequestHandler, Response } from 'express'
+import { cartCount } from './cart.js'
+import { generateToken } from './csrf.js'
+import { type Flash, takeFlashes } from './flash.js'
+import { hasSession } from './sessions.js'
+import { money } from './teas.js'
+
+/** What every template may use. Set before the session is loaded, because the error page must do without one. */
+export const pageDefaults: RequestHandler = (req, res, next) => {
+  Object.assign(res.locals, {
+    money,
+    path: req.path,
+    title: '',
+    user: undefined,
+    cartCount: 0,
+    hasSession: false,
+    flashes: [] as Flash[],
+    csrfToken: () => '',
+  })
+  next()
+}
+
+export const pageSession: RequestHandler = (req, res, next) => {
+  // Pages show what only this visitor may see; no cache keeps them, not the one behind the back button either.
+  res.set('Cache-Control', 'no-store')
+  res.locals.hasSession = hasSession(req)
+  res.locals.csrfToken = () => generateToken(req)
+  next()
+}
+
+/** Read from the session when the page is made, after the handler has changed what it wants to change. */
+export function showPage(res: Response, view: string, locals: { title: string } & Record<string, unknown>): void {
+  const { req } = res
+  if (req.session) {
+    const { userId, name, cart } = req.session
+    Object.assign(res.locals, {
+      user: userId === undefined ? undefined : { name },
+      cartCount: cartCount(cart),
+      flashes: [...res.locals.flashes, ...takeFlashes(req)],
+    })
+  }
+  res.render(view, locals)
+}

@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { asJson, type Data, type Subject } from './subject.js'
+
+const HOUR = 3_600_000
+const ago = (ms: number) => new Date(Date.now() - ms).toISOString()
+const ahead = (ms: number) => ago(-ms)
+
+export function expiry(subject: Subject): void {
+  test.each<[string, () => Record<string, unknown>]>([
+    ['expires in the past', () => ({ originalMaxAge: HOUR, expires: ago(1) })],
+    ['expires in the past and no originalMaxAge', () => ({ expires: ago(HOUR) })],
+    ['expires in milliseconds in the past', () => ({ expires: Date.now() - 1 })],
+    ['expires as a Date in the past', () => ({ expires: new Date(0) })],
+  ])('a cookie with %s is no session', async (_what, cookie) => {
+    await subject.set('a', { cookie: cookie(), user: 'ann' })
+    expect(await subject.get('a')).toBe(subject.is.absent)
+    expect(await subject.length()).toBe(0)
+    expect(Object.keys(await subject.all())).toEqual([])
+  })
+
+  test.each([0, -1, -HOUR])('a session saved with maxAge %d is no session', async (maxAge) => {
+    await subject.set('a', subject.live('a', { user: 'ann' }, { maxAge }))
+    expect(await subject.get('a')).toBe(subject.is.absent)
+  })
+
+  test('data with a past expiry ends the session that was there', async () => {
+    await subject.set('a', { cookie: { path: '/' }, user: 'ann' })
+    await subject.set('a', { cookie: { path: '/', expires: ago(1) }, user: 'ann' })
+    expect(await subject.get('a')).toBe(subject.is.absent)
+  })
+
+  test('a session ends when its maxAge is over, and one without maxAge stays', async () => {
+    await subject.set('short', subject.live('short', { user: 'ann' }, { maxAge: 80 }))
+    await subject.set('plain', { cookie: { originalMaxAge: 80, expires: ahead(80) }, user: 'ann' })
+    await subject.set('session', subject.live('session', { user: 'ann' }))
+    await subject.set('long', subject.live('long', { user: 'ann' }, { maxAge: HOUR }))
+    expect(await subject.get('short')).toMatchObject({ user: 'ann' })
+    expect(await subject.length()).toBe(4)
+    await sleep(100)
+    expect(await subject.get('short')).toBe(subject.is.absent)
+    expect(await subject.get('plain')).toBe(subject.is.absent)
+    expect(await subject.get('session')).toMatchObject({ user: 'ann' })
+    expect(await subject.get('long')).toMatchObject({ user: 'ann' })
+    expect(await subject.length()).toBe(2)
+  })
+
+  test('touches keep a session alive past its first expiry, and it ends after the last', async () => {
+    await subject.set('a', subject.live('a', { user: 'ann' }, { maxAge: 200 }))
+    for (let i = 0; i < 3; i++) {
+      await sleep(100)
+      const session = (await subject.load('a'))!
+      await subject.touch('a', session.touch())
+    }
+    expect(await subject.get('a')).toMatchObject({ user: 'ann' })
+    await sleep(220)
+    expect(await subject.get('a')).toBe(subject.is.absent)
+  })
+
+  test('a touch with a longer maxAge prolongs, one with a shorter maxAge shortens', async () => {
+    for (const [sid, maxAge] of [
+      ['a', 80],
+      ['b', HOUR],
+    ] as const) {
+      await subject.set(sid, subject.live(sid, { user: 'ann' }, { maxAge }))
+      const session = (await subject.load(sid))!
+      session.cookie.maxAge = maxAge === HOUR ? 80 : HOUR
+      await subject.touch(sid, session)
+    }
+    await sleep(100)
+    expect(await subject.get('a')).toMatchObject({ user: 'ann', cookie: { originalMaxAge: expect.any(Number) } })
+    expect(await subject.get('b')).toBe(subject.is.absent)
+  })
+
+  test('touching with plain data prolongs as well', async () => {
+    await subject.set('a', { cookie: { originalMaxAge: 80, expires: ahead(80) }, user: 'ann' })
+    const cookie = { originalMaxAge: HOUR, expires: ahead(HOUR) }
+    await subject.touch('a', { cookie })
+    await sleep(100)
+    expect(await subject.get('a')).toMatchObject({ user: 'ann', cookie })
+  })
+
+  test('a touch writes the cookie and no property', async () => {
+    await subject.set('a', subject.live('a', { user: 'ann', role: 'guest' }, { maxAge: HOUR }))
+    const session = (await subject.load('a'))!
+    Object.assign(session, { role: 'admin', extra: 1, user: undefined })
+    session.cookie.maxAge = 2 * HOUR
+    await subject.touch('a', session)
+    const stored = (await subject.get('a')) as Data
+    expect(stored).toMatchObject({ user: 'ann', role: 'guest' })
+    expect(stored).not.toHaveProperty('extra')
+    expect(stored.cookie?.originalMaxAge).toBe(session.cookie.originalMaxAge)
+  })
+
+  test('a touch leaves what another request saved meanwhile', async () => {
+    await subject.set('a', subject.live('a', { user: 'ann' }, { maxAge: HOUR }))
+    const slow = (await subject.load('a'))!
+    const quick = (await subject.load('a'))!
+    await subject.set('a', Object.assign(quick, { cart: [1] }))
+    slow.cookie.maxAge = 2 * HOUR
+    await subject.touch('a', slow)
+    expect(await subject.get('a')).toMatchObject({ user: 'ann', cart: [1] })
+  })
+
+  test('a touch with a past expiry ends the session', async () => {
+    await subject.set('a', subject.live('a', { user: 'ann' }, { maxAge: HOUR }))
+    const session = (await subject.load('a'))!
+    session.cookie.maxAge = -1
+    await subject.touch('a', session)
+    expect(await subject.get('a')).toBe(subject.is.absent)
+  })
+
+  // connect-mongo#471
+  test('touching a session that has vanished is no error and brings nothing back', async () => {
+    const session = subject.live('a', { user: 'ann' }, { maxAge: HOUR })
+    await subject.set('a', session)
+    const loaded = (await subject.load('a'))!
+    await subject.destroy('a')
+    await expect(subject.touch('a', loaded)).resolves.toBeUndefined()
+    await expect(subject.touch('a', session)).resolves.toBeUndefined()
+    await expect(subject.touch('nobody', asJson(session) as Data)).resolves.toBeUndefined()
+    expect(await subject.length()).toBe(0)
+  })
+
+  test('a touch a moment after the last is written, or left for the next touchInterval', async () => {
+    await subject.set('a', subject.live('a', { user: 'ann' }, { maxAge: HOUR }))
+    const first = (await subject.get('a'))?.cookie?.expires as string
+    await sleep(5)
+    await subject.touch('a', (await subject.load('a'))!.touch())
+    const second = (await subject.get('a'))?.cookie?.expires as string
+    expect(Date.parse(second) > Date.parse(first)).toBe(subject.is.touch === 'every time')
+  })
+
+  test('loaded data that is set again keeps its expiry, or slides', async () => {
+    await subject.set('a', subject.live('a', { user: 'ann' }, { maxAge: 1000 }))
+    const data = (await subject.get('a')) as Data
+    const before = data.cookie?.expires as string
+    await sleep(5)
+    await subject.set('a', { ...data, again: true })
+    expect((await subject.get('a'))?.cookie?.expires).toBe(before)
+    const loaded = (await subject.get('a')) as Data
+    loaded.again = 'and again'
+    await sleep(5)
+    await subject.set('a', loaded)
+    const after = (await subject.get('a'))?.cookie?.expires as string
+    expect(Date.parse(after) > Date.parse(before)).toBe(subject.is.savedPlainData === 'slides')
+  })
+}

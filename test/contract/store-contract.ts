@@ -1,0 +1,28 @@
+import type { Store } from 'express-session'
+import type { Differences } from './differences.js'
+import { basics } from './parts/basics.js'
+import { callbacks } from './parts/callbacks.js'
+import { cookies } from './parts/cookies.js'
+import { expiry } from './parts/expiry.js'
+import { liveSessions } from './parts/live-sessions.js'
+import { propertyNames } from './parts/property-names.js'
+import { Subject } from './parts/subject.js'
+import { values } from './parts/values.js'
+
+/**
+ * What every express-session store has to do. One that passes can take the place of any other that does.
+ *
+ * @param makeStore an empty store; called before each test
+ * @param differences where this store may deviate, see differences.ts
+ */
+export function describeStoreContract(name: string, makeStore: () => Store, differences: Differences): void {
+  describe(name, () => {
+    const subject = new Subject(differences)
+    beforeEach(() => subject.use(makeStore()))
+    afterEach(async () => {
+      subject.assertCalledOnce()
+      await subject.clear()
+    })
+    for (const part of [basics, values, propertyNames, cookies, expiry, liveSessions, callbacks]) part(subject)
+  })
+}

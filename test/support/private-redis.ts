@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis, type RedisOptions } from 'ioredis'
+import { startRedis } from '../../scripts/embedded-redis.js'
+
+/** A Redis of one test file's own, for what must not happen to the one that all files share. */
+export interface PrivateRedis {
+  dir: string
+  pid: number
+  socketPath: string
+  /** For the test itself: looks at keys, changes the configuration. */
+  admin: Redis
+  /** Reconnects fast; closed together with the server. */
+  connect(options?: Omit<RedisOptions, 'replyMapping'>): Redis
+  /** Calls since the last call, by command; what this function itself sends is left out. */
+  takeCalls(): Promise<Record<string, number>>
+  stop(): Promise<void>
+}
+
+export async function privateRedis(args: string[] = []): Promise<PrivateRedis> {
+  const dir = mkdtempSync(join(tmpdir(), 'crh-'))
+  const redis = await startRedis({ dir, persistent: false, args })
+  const socketPath = redis.socketPath as string
+  const clients: Redis[] = []
+
+  function connect(options: Omit<RedisOptions, 'replyMapping'> = {}): Redis {
+    const client = new Redis({ path: socketPath, retryStrategy: () => 20, ...options })
+    // Without a listener ioredis prints every failed connection.
+    client.on('error', () => {})
+    clients.push(client)
+    return client
+  }
+
+  const admin = connect()
+  return {
+    dir,
+    pid: redis.pid,
+    socketPath,
+    admin,
+    connect,
+    async takeCalls() {
+      const stats = await admin.info('commandstats')
+      await admin.config('RESETSTAT')
+      const calls = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)].map(([, name, n]) => [name, Number(n)])
+      const { info: _info, 'config|resetstat': _reset, ...others } = Object.fromEntries(calls)
+      return others
+    },
+    async stop() {
+      for (const client of clients) client.disconnect()
+      await redis.kill()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
