@@ -9,6 +9,16 @@ import { propertyNames } from './parts/property-names.js'
 import { Subject } from './parts/subject.js'
 import { values } from './parts/values.js'
 
+const PARTS: [topic: string, part: (subject: Subject) => void][] = [
+  ['sessions', basics],
+  ['values', values],
+  ['property names', propertyNames],
+  ['cookies', cookies],
+  ['expiry', expiry],
+  ['live sessions', liveSessions],
+  ['callbacks', callbacks],
+]
+
 /**
  * What every express-session store has to do. One that passes can take the place of any other that does.
  *
@@ -23,6 +33,6 @@ export function describeStoreContract(name: string, makeStore: () => Store, diff
       subject.assertCalledOnce()
       await subject.clear()
     })
-    for (const part of [basics, values, propertyNames, cookies, expiry, liveSessions, callbacks]) part(subject)
+    for (const [topic, part] of PARTS) describe(topic, () => part(subject))
   })
 }

@@ -43,7 +43,7 @@ const hostileFields: [field: string, text: string][] = [
   ['@cookie', `{"__proto__":null}`],
   ['@cookie', `{"constructor":{"prototype":${EVIL}}}`],
   ['@cookie.1', `{"__proto__":${EVIL}}`],
-  ['@cookie.__proto__', EVIL],
+  ['@cookie.__proto__', `{"__proto__":${EVIL}}`],
   ['prefs', `{"__proto__":${EVIL}}`],
   ['prefs', `{"a":[{"__proto__":${EVIL}}]}`],
   ['prefs', `{"constructor":{"prototype":${EVIL}}}`],
@@ -178,11 +178,11 @@ test.each(['{"__proto__":{"cookie":{"path":"/"},"isAdmin":true,"user":"root"}}',
 )
 
 describe('names that come from the application', () => {
-  const named = (json: string) => JSON.parse(json) as AnySession
+  const named = (json: string) => JSON.parse(json) as Record<string, unknown>
 
   test('__proto__ as an own property is never written', async () => {
     await store.set('sid', named(`{"__proto__":${EVIL},"cookie":{"path":"/","__proto__":${EVIL}},"user":"u-1"}`))
-    expect((await client.hkeys(key)).sort()).toEqual(['@', '@cookie', 'user'])
+    expect((await client.hkeys(key)).sort()).toEqual(['@', 'user'])
     expect(JSON.stringify(await client.hgetall(key))).not.toContain('isAdmin')
   })
 

@@ -62,8 +62,8 @@ local function expire(key, mode, ms)
   return type(redis.pcall('PEXPIRE', key, ms)) == 'number'
 end
 
-local function slice(from, to)
-  local out = {}
+local function slice(from, to, ...)
+  local out = {...}
   for i = from, to do out[#out + 1] = ARGV[i] end
   return out
 end

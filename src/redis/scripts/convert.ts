@@ -53,7 +53,8 @@ end
 if kind == 'string' then redis.call('DEL', key) end
 local idle = base36(tonumber(ARGV[2]))
 local meta = format(created, seen, idle, rev, ARGV[5])
-redis.call('HSET', key, '@', meta)
+table.insert(pairs, 1, meta)
+table.insert(pairs, 1, '@')
 hset(key, pairs)
 hdel(key, removed)
 if expire(key, ARGV[4], left) then return {1, meta, 1} end

@@ -39,8 +39,7 @@ if kind ~= 'none' then redis.call('DEL', key) end
 local seen = base36(math.floor(now / 1000) - math.floor(tonumber(created, 36) / 1000))
 local idle = base36(tonumber(ARGV[1]))
 local meta = format(created, seen, idle, rev, ARGV[4])
-redis.call('HSET', key, '@', meta)
-hset(key, slice(5, #ARGV))
+hset(key, slice(5, #ARGV, '@', meta))
 if expire(key, ARGV[3], left) then return {1, meta, 1} end
 meta = format(created, seen, idle, rev, ARGV[4] .. 'X')
 redis.call('HSET', key, '@', meta)

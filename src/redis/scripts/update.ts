@@ -60,7 +60,8 @@ end
 if ARGV[3] == '1' then rev = base36(tonumber(rev, 36) + 1) end
 
 meta = format(created, seen, idle, rev, flags)
-redis.call('HSET', key, '@', meta)
+table.insert(pairs, 1, meta)
+table.insert(pairs, 1, '@')
 hset(key, pairs)
 hdel(key, removed)
 result[2], result[3] = meta, 1

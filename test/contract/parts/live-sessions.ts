@@ -106,7 +106,7 @@ export function liveSessions(subject: Subject): void {
   })
 
   test('a property that a session has no room for is gone after the next save', async () => {
-    await subject.set('a', { cookie: { path: '/' }, save: 1, constructor: 2, user: 'ann' })
+    await subject.set('a', { cookie: { path: '/' }, save: 1, ['constructor' as string]: 2, user: 'ann' })
     const live = (await subject.load('a'))!
     expect(typeof live.save).toBe('function')
     live.n = 1

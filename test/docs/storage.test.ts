@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs'
+import { RedisStore } from 'connect-redis-hash'
+import { CONVERT } from '../../src/redis/scripts/convert.js'
+import { CREATE } from '../../src/redis/scripts/create.js'
+import { INCREMENT } from '../../src/redis/scripts/increment.js'
+import { UPDATE } from '../../src/redis/scripts/update.js'
+import { connect, freshPrefix } from '../support/redis.js'
+
+/** docs/storage.md shows each operation as the commands it runs; here each is run, and Redis says what it saw. */
+const client = connect()
+const prefix = freshPrefix()
+const store = new RedisStore({ client, prefix, ttl: 1800 })
+const eager = new RedisStore({ client, prefix, ttl: 1800, touchInterval: 0 })
+const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
+const documented = blocks(readFileSync('docs/storage.md', 'utf8'))
+
+type Bag = Record<string, unknown> & { cookie: never }
+let held: Bag
+
+const make = () => store.set('x', { cookie, user: 'u-1', visits: 1 } as never)
+const load = async () => {
+  held = (await store.get('x')) as unknown as Bag
+}
+const makeAndLoad = () => make().then(load)
+const makeString = async () => {
+  await client.set(`${prefix}x`, JSON.stringify({ cookie, user: 'u-1' }), 'EX', 1800)
+  await load()
+}
+
+/** What goes before, unseen, and the operation itself. */
+const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>]> = {
+  get: [make, () => store.get('x')],
+  'set, of a session that was not loaded': [() => store.destroy('x'), make],
+  'set, of a session that was loaded': [
+    makeAndLoad,
+    () => {
+      held.visits = 2
+      delete held.user
+      return store.set('x', held)
+    },
+  ],
+  'touch, within `touchInterval` of the last refresh': [makeAndLoad, () => store.touch('x', held)],
+  'touch, after it': [
+    async () => {
+      await make()
+      held = (await eager.get('x')) as unknown as Bag
+    },
+    () => eager.touch('x', held),
+  ],
+  destroy: [make, () => store.destroy('x')],
+  patch: [make, () => store.patch('x', { theme: 'dark', visits: undefined })],
+  increment: [make, () => store.increment('x', 'visits')],
+  'read, of some fields': [make, () => store.read('x', ['visits'])],
+  'exists, info': [make, () => store.exists('x')],
+  'ids, length': [make, () => store.length()],
+  'all, scan': [make, () => store.all()],
+  clear: [make, () => store.clear()],
+  ping: [make, () => store.ping()],
+  'get, of a string': [makeString, () => store.get('x')],
+  'touch, of a string': [makeString, () => store.touch('x', held)],
+  'set, of a string': [
+    makeString,
+    () => {
+      held.user = 'u-2'
+      return store.set('x', held)
+    },
+  ],
+}
+
+let seen: string[] = []
+let monitor: Awaited<ReturnType<typeof client.monitor>>
+
+beforeAll(async () => {
+  // Every script once, so that Redis knows their digests.
+  for (const name of ['get', 'set, of a session that was loaded', 'increment', 'set, of a string']) {
+    for (const step of operations[name] ?? []) await step()
+  }
+  monitor = await client.monitor()
+  monitor.on('monitor', (_time: string, args: string[], source: string) => seen.push(line(args, source)))
+})
+afterAll(async () => {
+  monitor.disconnect()
+  await store.clear()
+  await client.quit()
+})
+
+test('every documented operation is run, and every operation is documented', () => {
+  expect([...documented.keys()].sort()).toEqual(Object.keys(operations).sort())
+})
+
+test.each([...documented])('"%s" runs the commands the page shows', async (name, commands) => {
+  const [before, operation] = operations[name] as [() => Promise<unknown>, () => Promise<unknown>]
+  await store.destroy('x')
+  await before()
+  await settled()
+  seen = []
+  await operation()
+  expect(await settled()).toEqual(commands)
+})
+
+/** What Redis has seen by now: an echo comes back through the monitor behind all that was sent before. */
+async function settled(): Promise<string[]> {
+  const mark = `ECHO ${Math.random()}`
+  await client.echo(mark.slice(5))
+  while (!seen.includes(mark)) await new Promise((resolve) => setImmediate(resolve))
+  return seen.slice(0, seen.indexOf(mark))
+}
+
+function line(args: string[], source: string): string {
+  const [command = '', ...rest] = args
+  const script = [CREATE, UPDATE, CONVERT, INCREMENT].find(({ sha }) => sha === rest[0])
+  if (script) return `EVALSHA ${script.name} 1 sess:<id> …`
+  const shown = rest.map((arg) =>
+    arg
+      .replace(`${prefix}x`, 'sess:<id>')
+      .replace(prefix, 'sess:')
+      .replace(/^\w{9,11} \w+ \w+ \w+$/, '<bookkeeping>'),
+  )
+  return [(source === 'lua' ? '  ' : '') + command.toUpperCase(), ...shown].join(' ')
+}
+
+function blocks(markdown: string): Map<string, string[]> {
+  const found = new Map<string, string[]>()
+  for (const [, heading = '', body = ''] of markdown.matchAll(
+    /^### (.+)\n(?:(?!^###).*\n)*?```redis\n((?:.*\n)*?)```/gm,
+  )) {
+    found.set(heading, body.split('\n').filter(Boolean))
+  }
+  return found
+}

@@ -1,0 +1,143 @@
+import { RedisStore } from 'connect-redis-hash'
+import type { Request } from 'express'
+import type session from 'express-session'
+import fc from 'fast-check'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { bookkeeping } from '../support/raw-session.js'
+
+const HASHES = 10_000
+const BATCH = 1000
+
+type Fields = Record<string, string>
+
+let redis: PrivateRedis
+let store: RedisStore
+let corrupt: unknown[]
+
+beforeAll(async () => {
+  redis = await privateRedis()
+  store = new RedisStore({ client: redis.connect(), timeout: 10_000 })
+  store.on('corrupt', (event) => corrupt.push(event))
+  await store.ping()
+})
+afterAll(() => redis.stop())
+beforeEach(async () => {
+  corrupt = []
+  await redis.takeCalls()
+})
+
+const whole: Fields = {
+  '@': bookkeeping({ flags: 'MSL' }),
+  '@cookie': '{"domain":"example.org"}',
+  user: '"u-1"',
+  role: '"customer"',
+  restricted: 'true',
+  cart: '{"items":[{"sku":"a","n":2}],"total":19.5}',
+  '@@note': '"left in the escaped field"',
+}
+
+const word = fc.oneof(
+  fc.stringMatching(/^[0-9a-z]{1,14}$/),
+  fc.constantFrom('', '-1', 'NaN', 'Infinity', '1.5', '1e5', '0x10', 'zzzzzzzzzzzz', '99999999999999999999', 'A', 'é'),
+)
+const meta = fc.array(word, { maxLength: 6 }).map((words) => words.join(' '))
+const json = fc.json({ maxDepth: 2 })
+const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.string({ maxLength: 40 }), json, meta)
+const name = fc.oneof(
+  fc.constantFrom(...Object.keys(whole)),
+  fc.constantFrom('@cookie.1', '@@', '@"x"', '__proto__', 'cookie', '@x'),
+  fc.string({ maxLength: 12 }),
+)
+const change = fc.oneof(
+  fc.record({ kind: fc.constant('put' as const), name, text }),
+  fc.record({ kind: fc.constant('drop' as const), name }),
+  fc.record({ kind: fc.constant('cut' as const), name, at: fc.nat(50) }),
+  fc.record({ kind: fc.constant('flip' as const), name, at: fc.nat(50), bit: fc.nat(6) }),
+  fc.record({ kind: fc.constant('put' as const), name: fc.constant('@'), text: meta }),
+  fc.record({ kind: fc.constant('put' as const), name: fc.constant('@cookie'), text: json }),
+)
+const fuzzed = fc.array(change, { minLength: 1, maxLength: 3 }).map((changes) => changes.reduce(apply, { ...whole }))
+
+function apply(
+  fields: Fields,
+  change: { kind: string; name: string; text?: string; at?: number; bit?: number },
+): Fields {
+  const { [change.name]: before = '', ...others } = fields
+  const at = change.at ?? 0
+  switch (change.kind) {
+    case 'drop':
+      return others
+    case 'put':
+      return { ...others, [change.name]: change.text ?? '' }
+    case 'cut':
+      return { ...others, [change.name]: before.slice(0, at) }
+    default: {
+      const flipped = String.fromCharCode(before.charCodeAt(at % before.length) ^ (1 << (change.bit ?? 0)))
+      return { ...others, [change.name]: before.slice(0, at) + flipped + before.slice(at + 1) }
+    }
+  }
+}
+
+/** What the fields mean, told independently: every property, or undefined if a single one makes no sense. */
+function meaningOf(fields: Fields): Record<string, unknown> | undefined {
+  if (!/^[0-9a-z]{1,12}( [0-9a-z]{1,10}){3}( [A-Za-z]{1,16})?$/.test(fields['@'] ?? '')) return undefined
+  const properties: [string, unknown][] = []
+  for (const [field, value] of Object.entries(fields)) {
+    if (field === '__proto__' || field === 'cookie' || /^@(?![@"])/.test(field)) continue
+    try {
+      const escaped = field.startsWith('@"') ? JSON.parse(field.slice(1)) : field.replace(/^@@/, '@')
+      properties.push([escaped, JSON.parse(value)])
+    } catch {
+      if (!field.startsWith('@"')) return undefined
+    }
+  }
+  return Object.fromEntries(properties)
+}
+
+const isAboutCookie = (fields: Fields) =>
+  fields['@'] !== whole['@'] || Object.keys(fields).some((f) => f.startsWith('@cookie') && fields[f] !== whole[f])
+
+/** All that express-session does with a session between loading it and sending its cookie. */
+function useAsRequestDoes(loaded: object): void {
+  const live = store.createSession({ sessionID: 'x' } as Request, loaded as session.SessionData)
+  live.touch()
+  JSON.stringify(live)
+  live.cookie.serialize('connect.sid', 'x')
+}
+
+test(`${HASHES} damaged hashes: each loads whole or not at all, nothing throws, nothing is written`, async () => {
+  // Jest's own random seed would make a failure unrepeatable.
+  const hashes = fc.sample(fuzzed, { numRuns: HASHES, seed: 20_250_336 })
+  let wholeOnes = 0
+  for (let at = 0; at < HASHES; at += BATCH) {
+    const batch = hashes.slice(at, at + BATCH)
+    const writing = redis.admin.pipeline().flushall()
+    batch.forEach((fields, i) => {
+      if (Object.keys(fields).length > 0) writing.hset(`sess:${i}`, ...Object.entries(fields).flat())
+    })
+    await writing.exec()
+    await redis.takeCalls()
+    corrupt = []
+
+    const results = await Promise.all(batch.map((_fields, i) => store.get(String(i))))
+
+    expect(Object.keys(await redis.takeCalls())).toEqual(['hgetall'])
+    expect(corrupt).toHaveLength(results.filter((result) => result === null).length)
+    results.forEach((result, i) => {
+      const fields = batch[i] as Fields
+      const meaning = meaningOf(fields)
+      if (result === null) {
+        if (meaning !== undefined && !isAboutCookie(fields)) throw new Error(`not loaded: ${JSON.stringify(fields)}`)
+        return
+      }
+      wholeOnes += 1
+      const { cookie, ...properties } = result as unknown as Record<string, unknown>
+      expect([fields, properties]).toEqual([fields, meaning])
+      expect(cookie).toBeInstanceOf(Object)
+      useAsRequestDoes(result)
+    })
+  }
+  // Neither kind may be so rare that the test shows nothing.
+  expect(wholeOnes).toBeGreaterThan(HASHES / 10)
+  expect(wholeOnes).toBeLessThan((HASHES * 9) / 10)
+}, 60_000)
