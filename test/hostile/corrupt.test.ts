@@ -8,7 +8,7 @@ import { bookkeeping } from '../support/raw-session.js'
 const HASHES = 10_000
 const BATCH = 1000
 
-type Fields = Record<string, string>
+type Fields = ReadonlyMap<string, string>
 
 let redis: PrivateRedis
 let store: RedisStore
@@ -26,15 +26,15 @@ beforeEach(async () => {
   await redis.takeCalls()
 })
 
-const whole: Fields = {
-  '@': bookkeeping({ flags: 'MSL' }),
-  '@cookie': '{"domain":"example.org"}',
-  user: '"u-1"',
-  role: '"customer"',
-  restricted: 'true',
-  cart: '{"items":[{"sku":"a","n":2}],"total":19.5}',
-  '@@note': '"left in the escaped field"',
-}
+const whole: Fields = new Map([
+  ['@', bookkeeping({ flags: 'MSL' })],
+  ['@cookie', '{"domain":"example.org"}'],
+  ['user', '"u-1"'],
+  ['role', '"customer"'],
+  ['restricted', 'true'],
+  ['cart', '{"items":[{"sku":"a","n":2}],"total":19.5}'],
+  ['@@note', '"in an escaped field"'],
+])
 
 const word = fc.oneof(
   fc.stringMatching(/^[0-9a-z]{1,14}$/),
@@ -44,7 +44,7 @@ const meta = fc.array(word, { maxLength: 6 }).map((words) => words.join(' '))
 const json = fc.json({ maxDepth: 2 })
 const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.string({ maxLength: 40 }), json, meta)
 const name = fc.oneof(
-  fc.constantFrom(...Object.keys(whole)),
+  fc.constantFrom(...whole.keys()),
   fc.constantFrom('@cookie.1', '@@', '@"x"', '__proto__', 'cookie', '@x'),
   fc.string({ maxLength: 12 }),
 )
@@ -56,53 +56,66 @@ const change = fc.oneof(
   fc.record({ kind: fc.constant('put' as const), name: fc.constant('@'), text: meta }),
   fc.record({ kind: fc.constant('put' as const), name: fc.constant('@cookie'), text: json }),
 )
-const fuzzed = fc.array(change, { minLength: 1, maxLength: 3 }).map((changes) => changes.reduce(apply, { ...whole }))
+const fuzzed = fc.array(change, { minLength: 1, maxLength: 3 }).map((changes) => changes.reduce(apply, whole))
 
-function apply(
-  fields: Fields,
-  change: { kind: string; name: string; text?: string; at?: number; bit?: number },
-): Fields {
-  const { [change.name]: before = '', ...others } = fields
-  const at = change.at ?? 0
-  switch (change.kind) {
-    case 'drop':
-      return others
-    case 'put':
-      return { ...others, [change.name]: change.text ?? '' }
-    case 'cut':
-      return { ...others, [change.name]: before.slice(0, at) }
-    default: {
-      const flipped = String.fromCharCode(before.charCodeAt(at % before.length) ^ (1 << (change.bit ?? 0)))
-      return { ...others, [change.name]: before.slice(0, at) + flipped + before.slice(at + 1) }
-    }
-  }
+interface Change {
+  kind: 'put' | 'drop' | 'cut' | 'flip'
+  name: string
+  text?: string
+  at?: number
+  bit?: number
+}
+
+function apply(fields: Fields, { kind, name, text = '', at = 0, bit = 0 }: Change): Fields {
+  const changed = new Map(fields)
+  const before = fields.get(name) ?? '?'
+  const place = at % before.length
+  const flipped = String.fromCharCode(before.charCodeAt(place) ^ (1 << bit))
+  if (kind === 'drop') changed.delete(name)
+  if (kind === 'put') changed.set(name, text)
+  if (kind === 'cut') changed.set(name, before.slice(0, place))
+  // Redis holds UTF-8, which has no half characters.
+  if (kind === 'flip') changed.set(name, (before.slice(0, place) + flipped + before.slice(place + 1)).toWellFormed())
+  return changed
 }
 
 /** What the fields mean, told independently: every property, or undefined if a single one makes no sense. */
 function meaningOf(fields: Fields): Record<string, unknown> | undefined {
-  if (!/^[0-9a-z]{1,12}( [0-9a-z]{1,10}){3}( [A-Za-z]{1,16})?$/.test(fields['@'] ?? '')) return undefined
+  if (!/^[0-9a-z]{1,12}( [0-9a-z]{1,10}){3}( [A-Za-z]{1,16})?$/.test(fields.get('@') ?? '')) return undefined
   const properties: [string, unknown][] = []
-  for (const [field, value] of Object.entries(fields)) {
-    if (field === '__proto__' || field === 'cookie' || /^@(?![@"])/.test(field)) continue
-    try {
-      const escaped = field.startsWith('@"') ? JSON.parse(field.slice(1)) : field.replace(/^@@/, '@')
-      properties.push([escaped, JSON.parse(value)])
-    } catch {
-      if (!field.startsWith('@"')) return undefined
-    }
+  for (const [field, text] of fields) {
+    const property = propertyOf(field)
+    if (typeof property !== 'string' || property === '__proto__' || property === 'cookie') continue
+    const value = parsed(text)
+    if (value === undefined) return undefined
+    properties.push([property, value])
   }
   return Object.fromEntries(properties)
 }
 
-const isAboutCookie = (fields: Fields) =>
-  fields['@'] !== whole['@'] || Object.keys(fields).some((f) => f.startsWith('@cookie') && fields[f] !== whole[f])
+function propertyOf(field: string): unknown {
+  if (field.startsWith('@"')) return parsed(field.slice(1))
+  return /^@(?!@)/.test(field) ? undefined : field.replace(/^@@/, '@')
+}
 
-/** All that express-session does with a session between loading it and sending its cookie. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const isAboutCookie = (fields: Fields) =>
+  [...new Set([...fields.keys(), ...whole.keys()])].some(
+    (field) => /^@(cookie.*)?$/.test(field) && fields.get(field) !== whole.get(field),
+  )
+
+/** What express-session does with a session between loading and saving it, outside of any try. */
 function useAsRequestDoes(loaded: object): void {
   const live = store.createSession({ sessionID: 'x' } as Request, loaded as session.SessionData)
   live.touch()
   JSON.stringify(live)
-  live.cookie.serialize('connect.sid', 'x')
 }
 
 test(`${HASHES} damaged hashes: each loads whole or not at all, nothing throws, nothing is written`, async () => {
@@ -113,7 +126,7 @@ test(`${HASHES} damaged hashes: each loads whole or not at all, nothing throws, 
     const batch = hashes.slice(at, at + BATCH)
     const writing = redis.admin.pipeline().flushall()
     batch.forEach((fields, i) => {
-      if (Object.keys(fields).length > 0) writing.hset(`sess:${i}`, ...Object.entries(fields).flat())
+      if (fields.size > 0) writing.hset(`sess:${i}`, fields)
     })
     await writing.exec()
     await redis.takeCalls()
@@ -127,13 +140,13 @@ test(`${HASHES} damaged hashes: each loads whole or not at all, nothing throws, 
       const fields = batch[i] as Fields
       const meaning = meaningOf(fields)
       if (result === null) {
-        if (meaning !== undefined && !isAboutCookie(fields)) throw new Error(`not loaded: ${JSON.stringify(fields)}`)
+        if (meaning !== undefined && !isAboutCookie(fields))
+          throw new Error(`not loaded: ${JSON.stringify([...fields])}`)
         return
       }
       wholeOnes += 1
-      const { cookie, ...properties } = result as unknown as Record<string, unknown>
-      expect([fields, properties]).toEqual([fields, meaning])
-      expect(cookie).toBeInstanceOf(Object)
+      const { cookie: _cookie, ...properties } = result as unknown as Record<string, unknown>
+      expect({ fields, properties }).toEqual({ fields, properties: meaning })
       useAsRequestDoes(result)
     })
   }

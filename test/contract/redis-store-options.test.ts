@@ -1,0 +1,39 @@
+import { setImmediate as tick } from 'node:timers/promises'
+import { RedisStore, type Serializer } from 'connect-redis-hash'
+import { connect, freshPrefix } from '../support/redis.js'
+import { REDIS_STORE, REDIS_STORE_WITH_HASHED_IDS } from './differences.js'
+import { HASH_SECRET } from './parts/basics.js'
+import { describeStoreContract } from './store-contract.js'
+
+const client = connect()
+const pipelining = connect({ enableAutoPipelining: true, keyPrefix: freshPrefix() })
+
+afterAll(() => Promise.all([client.quit(), pipelining.quit()]))
+
+/** Text that is not JSON; some values are read later than others. */
+const base64: Serializer = {
+  stringify(value) {
+    const json = JSON.stringify(value) as string | undefined
+    return (json === undefined ? undefined : Buffer.from(json).toString('base64')) as string
+  },
+  async parse(text) {
+    if (text.length % 8 === 0) await tick()
+    return JSON.parse(Buffer.from(text, 'base64').toString())
+  },
+}
+
+describeStoreContract(
+  'RedisStore on a client with auto-pipelining and a keyPrefix',
+  () => new RedisStore({ client: pipelining, prefix: freshPrefix() }),
+  REDIS_STORE,
+)
+describeStoreContract(
+  'RedisStore with hashed ids',
+  () => new RedisStore({ client, prefix: freshPrefix(), hashIds: HASH_SECRET }),
+  REDIS_STORE_WITH_HASHED_IDS,
+)
+describeStoreContract(
+  'RedisStore with a serializer that reads asynchronously',
+  () => new RedisStore({ client, prefix: freshPrefix(), serializer: base64 }),
+  REDIS_STORE,
+)
