@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { RedisStore } from 'connect-redis-hash'
-import type { Request } from 'express'
+import type { Request, Response } from 'express'
 import session from 'express-session'
 import type { Redis } from 'ioredis'
 import './session-data.js'
@@ -29,7 +29,7 @@ export function hasSession(req: Request): boolean {
   return Object.keys(req.session).some((property) => property !== 'cookie')
 }
 
-export function save(req: Request): Promise<void> {
+function save(req: Request): Promise<void> {
   return promisify(req.session.save.bind(req.session) as (callback: (error?: unknown) => void) => void)()
 }
 
@@ -39,4 +39,13 @@ export function regenerate(req: Request): Promise<void> {
 
 export function destroy(req: Request): Promise<void> {
   return promisify(req.session.destroy.bind(req.session) as (callback: (error?: unknown) => void) => void)()
+}
+
+/**
+ * Browsers follow a redirect when its headers arrive, which is before express-session has saved: the next page would
+ * then not show what this request has just changed.
+ */
+export async function saveAndRedirect(res: Response, to: string): Promise<void> {
+  await save(res.req)
+  res.redirect(303, to)
 }

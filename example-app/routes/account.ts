@@ -3,7 +3,7 @@ import { generateToken } from '../csrf.js'
 import { flash } from '../flash.js'
 import { formText } from '../form-text.js'
 import { showPage } from '../pages.js'
-import { COOKIE_NAME, destroy, REMEMBER_MS, regenerate, save } from '../sessions.js'
+import { COOKIE_NAME, destroy, REMEMBER_MS, regenerate, saveAndRedirect } from '../sessions.js'
 import type { User, Users } from '../users.js'
 
 /** A real shop would also limit how often a password may be tried, and confirm the address by e-mail. */
@@ -19,8 +19,7 @@ export function accountRoutes(users: Users): Router {
     if (!user) return showLogin(res.status(401), { email, to, problem: 'E-mail address or password is wrong.' })
     await logIn(req, user)
     flash(req, 'good', `Welcome back, ${user.name}!`)
-    await save(req)
-    res.redirect(303, `/${to}`)
+    await saveAndRedirect(res, `/${to}`)
   })
 
   router.get('/signup', (req, res) => showSignup(res, { to: returnTo(req.query.to) }))
@@ -40,8 +39,7 @@ export function accountRoutes(users: Users): Router {
     }
     await logIn(req, user)
     flash(req, 'good', `Hello ${user.name}, your account is ready.`)
-    await save(req)
-    res.redirect(303, `/${to}`)
+    await saveAndRedirect(res, `/${to}`)
   })
 
   router.post('/logout', async (req, res) => {

@@ -3,6 +3,7 @@ import { addToCart, cartLines, cartTotal, MAX_QUANTITY, withQuantity } from '../
 import { flash } from '../flash.js'
 import { formText } from '../form-text.js'
 import { showPage } from '../pages.js'
+import { saveAndRedirect } from '../sessions.js'
 import { findTea } from '../teas.js'
 
 export function cartRoutes(): Router {
@@ -13,37 +14,37 @@ export function cartRoutes(): Router {
     showPage(res, 'cart', { title: 'Your basket', lines: cartLines(cart), total: cartTotal(cart), max: MAX_QUANTITY })
   })
 
-  router.post('/cart/add', (req, res, next) => {
+  router.post('/cart/add', async (req, res, next) => {
     const tea = findTea(formText(req, 'tea'))
     if (!tea) return next()
     req.session.cart = addToCart(req.session.cart, tea, quantityIn(req) ?? 1)
     flash(req, 'good', `${tea.name} is in your basket.`)
-    res.redirect(303, formText(req, 'to') === 'cart' ? '/cart' : `/#${tea.slug}`)
+    await saveAndRedirect(res, `/#${tea.slug}`)
   })
 
-  router.post('/cart/update', (req, res, next) => {
+  router.post('/cart/update', async (req, res, next) => {
     const tea = findTea(formText(req, 'tea'))
     const quantity = quantityIn(req)
     if (!tea || quantity === undefined) return next()
     req.session.cart = withQuantity(req.session.cart, tea, quantity)
-    res.redirect(303, '/cart')
+    await saveAndRedirect(res, '/cart')
   })
 
-  router.post('/cart/empty', (req, res) => {
+  router.post('/cart/empty', async (req, res) => {
     delete req.session.cart
     flash(req, 'good', 'Your basket is empty again.')
-    res.redirect(303, '/cart')
+    await saveAndRedirect(res, '/cart')
   })
 
-  router.post('/cart/order', (req, res) => {
+  router.post('/cart/order', async (req, res) => {
     if (req.session.userId === undefined) {
       flash(req, 'bad', 'Please log in to order. Your basket comes along.')
-      return res.redirect(303, '/login?to=cart')
+      return saveAndRedirect(res, '/login?to=cart')
     }
     const total = cartTotal(req.session.cart)
     if (total > 0) flash(req, 'good', 'Thank you! This is an example, so no tea is on its way.')
     delete req.session.cart
-    res.redirect(303, '/')
+    await saveAndRedirect(res, '/')
   })
 
   return router

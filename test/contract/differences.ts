@@ -89,3 +89,42 @@ function column(side: 'memory' | 'redis'): Differences {
 export const MEMORY_STORE = column('memory')
 export const REDIS_STORE = column('redis')
 export const REDIS_STORE_WITH_HASHED_IDS: Differences = { ...REDIS_STORE, listedIds: 'a digest' }
+
+/** The same for connect-redis 10: what is not listed here is the same. */
+export const CONNECT_REDIS_DIFFERENCES = {
+  ttlFunctionBesideMaxAge: {
+    'connect-redis': 'function',
+    RedisStore: 'cookie',
+    reason: 'a cookie that outlives its session, or ends before it, helps nobody; `ttl` is for cookies without maxAge',
+  },
+  ttl0: {
+    'connect-redis': 'a day',
+    RedisStore: 'TypeError',
+    reason: 'whoever writes 0 does not mean a day',
+  },
+  scanCount0: {
+    'connect-redis': 'the default',
+    RedisStore: 'TypeError',
+    reason: 'Redis refuses COUNT 0',
+  },
+  emptyPrefix: {
+    'connect-redis': 'every key',
+    RedisStore: 'TypeError',
+    reason: '`clear` would delete the whole database, and index keys could not be told from sessions',
+  },
+  unknownOption: {
+    'connect-redis': 'ignored',
+    RedisStore: 'TypeError',
+    reason: 'a misspelt `ttl` must not go unnoticed',
+  },
+  prefix: {
+    'connect-redis': 'pattern',
+    RedisStore: 'text',
+    reason: "`clear` with the prefix `a*b:` would delete another application's sessions",
+  },
+  serializerGets: {
+    'connect-redis': 'session',
+    RedisStore: 'each property',
+    reason: 'one field per property; the cookie is kept apart',
+  },
+} as const

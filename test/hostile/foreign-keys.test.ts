@@ -54,6 +54,8 @@ const malformed = {
   'cut after the second word': `${created} ${seen}`,
   'cut before the last word': `${created} ${seen} ${idle}`,
   'cut with a blank at the end': `${created} ${seen} ${idle} `,
+  'with a blank at the end': `${created} ${seen} ${idle} ${saves} `,
+  'with flags that follow at once': `${created} ${seen} ${idle} ${saves}SL`,
   'of too many words': `${created} ${seen} ${idle} ${saves} S L`,
   'with a blank in front': ` ${created} ${seen} ${idle} ${saves}`,
   'with a double blank': `${created}  ${seen} ${idle} ${saves}`,

@@ -1,0 +1,181 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { RedisStore } from 'connect-redis-hash'
+import { DEFAULTS } from '../../src/options.js'
+import { example, examplesOf } from '../support/markdown.js'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { connect, freshPrefix } from '../support/redis.js'
+import { pattern, steps, typed } from '../support/transcript.js'
+
+const README = 'README.md'
+const client = connect()
+afterAll(() => client.quit())
+
+describe('the app of the README, run as printed', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'crh-readme-'))
+  let redis: PrivateRedis
+  let app: ChildProcess
+  let port: number
+
+  beforeAll(async () => {
+    redis = await privateRedis()
+    port = await freePort()
+    writeFileSync(join(dir, 'app.mjs'), example(README, 'run', 'app.mjs'))
+    installInto(join(dir, 'node_modules'))
+    const env = { ...process.env, REDIS_URL: redis.socketPath, PORT: String(port) }
+    app = spawn(process.execPath, ['--import', resolve('node_modules/tsx/dist/esm/index.mjs'), 'app.mjs'], {
+      cwd: dir,
+      env,
+    })
+    let log = ''
+    app.stderr?.on('data', (chunk) => {
+      log += chunk
+    })
+    await Promise.race([answers(port), once(app, 'exit').then(() => Promise.reject(new Error(log)))])
+  })
+  afterAll(async () => {
+    app.kill('SIGKILL')
+    await redis.stop()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  test('every line of the transcript comes out as the page shows it', async () => {
+    // The page says port 3000 and the default Redis; this machine has others.
+    const cli = ['redis-cli', 'valkey-cli'].find(onPath)
+    const prelude = `redis-cli() { command ${cli} -s '${redis.socketPath}' "$@"; }`
+    for (const { command, expected } of steps(example(README, 'transcript', 'app.mjs'))) {
+      const lines = await typed(command.replaceAll('localhost:3000', `127.0.0.1:${port}`), dir, prelude)
+      expect([command, ...lines]).toEqual([command, ...expected.map((line) => expect.stringMatching(pattern(line)))])
+    }
+  })
+})
+
+describe('the snippets of the README', () => {
+  const prefix = freshPrefix()
+
+  test('every method does what its comment says', async () => {
+    const store = new RedisStore({ client, prefix })
+    await store.set('the-sid', {
+      cookie: { originalMaxAge: null },
+      user: 'ada',
+      theme: 'dark',
+      draft: 1,
+      visits: 2,
+    } as never)
+    const results: unknown[] = []
+    const body = example(README, 'run', 'methods').replace(/^await (.+?\))\s+\/\/.*$/gm, 'results.push(await $1)')
+    await asyncFunction('store', 'sid', 'results', 'console', body)(store, 'the-sid', results, { log() {} })
+    expect(results).toEqual([
+      { user: 'ada', theme: 'dark' },
+      true,
+      3,
+      true,
+      expect.objectContaining({ handle: expect.any(String), createdAt: expect.any(Date), expiresAt: expect.any(Date) }),
+      expect.any(Number),
+      undefined,
+    ])
+    expect(await store.read('the-sid')).toMatchObject({ theme: 'dark', visits: 3 })
+    await store.clear()
+  })
+
+  test('the events of the example arrive', async () => {
+    const store = new RedisStore({ client, prefix })
+    const printed: unknown[][] = []
+    const print = (...args: unknown[]) => printed.push(args)
+    await asyncFunction(
+      'store',
+      'console',
+      example(README, 'run', 'events'),
+    )(store, { warn: print, error: print, log: print })
+    store.emit('conflict', { handle: 'h', properties: ['a'] })
+    store.emit('unavailable', { code: 'ERR_SESSION_TIMEOUT' })
+    expect(printed).toEqual([[0], ['two requests changed', ['a'], 'h'], ['sessions are away:', 'ERR_SESSION_TIMEOUT']])
+  })
+
+  test('no example of the page is left out of this file', () => {
+    const names = examplesOf(README).map(({ kind, name }) => `${kind}: ${name}`)
+    const source = readFileSync('test/docs/readme.test.ts', 'utf8')
+    for (const name of names) expect(source).toContain(`'${name.replace(': ', "', '")}'`)
+  })
+})
+
+describe('the tables of the README', () => {
+  const readme = readFileSync(README, 'utf8')
+
+  test('every option is listed with its default, and none that does not exist', () => {
+    const rows = [...readme.matchAll(/^\| `(\w+)` \| (.+?) \| /gm)].map(([, name, value]) => [
+      name,
+      value?.replaceAll('`', ''),
+    ])
+    const listed = new Map(rows.filter(([, value]) => value !== undefined) as [string, string][])
+    for (const name of listed.keys()) {
+      expect(() => new RedisStore({ [name]: undefined, client } as never)).not.toThrow()
+    }
+    for (const [name, value] of Object.entries(DEFAULTS)) {
+      const shown = value === JSON ? 'JSON' : typeof value === 'string' ? `'${value}'` : String(value)
+      expect([name, listed.get(name)]).toEqual([name, shown])
+    }
+    expect(listed.has('client') && listed.has('touchInterval') && listed.has('absoluteTimeout')).toBe(true)
+  })
+
+  test('every event is listed', () => {
+    const store = new RedisStore({ client })
+    for (const event of Object.keys(store.counters)) expect(readme).toMatch(new RegExp(`^\\|.*\`${event}\``, 'm'))
+  })
+
+  test('every error code has an entry in docs/errors.md, and every entry is a code', () => {
+    const codes = [...readFileSync('src/errors.ts', 'utf8').matchAll(/^ {2}\| '(ERR_\w+)'/gm)].map(([, code]) => code)
+    const entries = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^### (ERR_\w+)$/gm)].map(([, code]) => code)
+    expect(codes.length).toBeGreaterThan(10)
+    expect([...entries].sort()).toEqual([...codes].sort())
+  })
+
+  test('every local link leads somewhere', () => {
+    for (const page of [README, 'docs/storage.md', 'docs/errors.md', 'docs/migrating.md', 'CONTRIBUTING.md']) {
+      for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+        expect([page, target, existsSync(resolve(page, '..', target))]).toEqual([page, target, true])
+      }
+    }
+  })
+})
+
+/** The packages the app imports, ours as its source. */
+function installInto(modules: string): void {
+  mkdirSync(join(modules, 'connect-redis-hash'), { recursive: true })
+  for (const name of ['express', 'express-session', 'ioredis']) {
+    symlinkSync(resolve('node_modules', name), join(modules, name))
+  }
+  const source = JSON.stringify(resolve('src/index.ts'))
+  writeFileSync(join(modules, 'connect-redis-hash/index.ts'), `export * from ${source}\n`)
+  writeFileSync(join(modules, 'connect-redis-hash/package.json'), '{ "type": "module", "exports": "./index.ts" }')
+}
+
+function onPath(command: string): boolean {
+  return (process.env.PATH ?? '').split(':').some((dir) => existsSync(join(dir, command)))
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  return port
+}
+
+async function answers(port: number): Promise<void> {
+  for (;;) {
+    const response = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined)
+    if (response !== undefined) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the parameters are named by the caller
+function asyncFunction(...parts: string[]): (...args: any[]) => Promise<void> {
+  const AsyncFunction = (async () => {}).constructor as FunctionConstructor
+  return AsyncFunction(...parts) as never
+}

@@ -1,0 +1,19 @@
+import { readFileSync } from 'node:fs'
+
+/** A code block under a `<!-- kind: name -->` comment: an example that a test runs. */
+export interface Example {
+  kind: string
+  name: string
+  code: string
+}
+
+export function examplesOf(path: string): Example[] {
+  const found = readFileSync(path, 'utf8').matchAll(/<!-- (\w+): ([\w.-]+) -->\n```\w+\n((?:(?!```).*\n)*)```/g)
+  return [...found].map(([, kind = '', name = '', code = '']) => ({ kind, name, code }))
+}
+
+export function example(path: string, kind: string, name: string): string {
+  const one = examplesOf(path).find((candidate) => candidate.kind === kind && candidate.name === name)
+  if (one === undefined) throw new Error(`${path} has no example "${kind}: ${name}"`)
+  return one.code
+}
