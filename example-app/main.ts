@@ -31,9 +31,11 @@ function endWith(server: Server, redis: ShopRedis): void {
     console.log('\nClosing the shop…')
     setTimeout(() => server.closeAllConnections(), SHUTDOWN_MS / 2).unref()
     setTimeout(() => process.exit(1), SHUTDOWN_MS).unref()
-    server.close(async () => {
-      await redis.close().catch((error) => console.error(`Redis: ${error.message}`))
-      process.exit(0)
+    server.close(() => {
+      redis
+        .close()
+        .catch((error) => console.error(`Redis: ${error.message}`))
+        .finally(() => process.exit(0))
     })
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end)

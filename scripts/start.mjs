@@ -1,9 +1,11 @@
 // npm start: everything the example app needs, then the example app.
 import { join } from 'node:path'
 import { ensureDependencies } from './dependencies.mjs'
+import { endWithNpm } from './end-with-npm.mjs'
 import { ensureRedisServer } from './redis-binary.mjs'
 import { root, run } from './run.mjs'
 
+endWithNpm()
 try {
   await ensureDependencies()
   const redis = process.env.REDIS_URL ? {} : { REDIS_SERVER_BIN: await ensureRedisServer() }

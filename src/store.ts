@@ -203,7 +203,7 @@ export class RedisStore extends Store {
   ping(): Promise<number> {
     return this.#run(async () => {
       const start = performance.now()
-      await this.#context.gateway.command('PING')
+      await this.#context.gateway.ping()
       return performance.now() - start
     })
   }

@@ -8,7 +8,7 @@ export async function destroySession(
   reason: 'destroyed' | 'expired',
 ): Promise<void> {
   for (const storedId of storedIds) {
-    const deleted = await context.gateway.command('DEL', context.keys.session(storedId))
+    const deleted = await context.gateway.del(context.keys.session(storedId))
     if (deleted === 1) context.announcer.announce('destroyed', { handle: handleOf(storedId), reason })
   }
 }

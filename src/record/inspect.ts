@@ -36,7 +36,7 @@ export async function readInfo(context: Context, storedId: string): Promise<Sess
 /** Nobody wrote down when connect-redis made the session: it counts as made now, as it will when it is converted. */
 async function stringInfo(context: Context, storedId: string): Promise<SessionInfo | null> {
   if ((await loadSession(context, storedId)) === null) return null
-  const left = Number(await context.gateway.command('PTTL', context.keys.session(storedId)))
+  const left = await context.gateway.pttl(context.keys.session(storedId))
   if (left === -2) return null
   const now = new Date()
   const expiresAt = left < 0 ? null : new Date(now.getTime() + left)

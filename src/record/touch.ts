@@ -35,7 +35,7 @@ export async function touchUnloaded(
 /** connect-redis's string has no room for bookkeeping; like connect-redis, we prolong the key at every request. */
 async function touchString({ gateway, keys, options }: Context, record: SessionRecord, next: Lease): Promise<void> {
   if (options.disableTouch || options.disableTTL) return
-  await gateway.command('PEXPIRE', keys.session(record.storedId), next.idle)
+  await gateway.pexpire(keys.session(record.storedId), next.idle)
 }
 
 function cookieDelta(record: SessionRecord, next: Lease): Delta {

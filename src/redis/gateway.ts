@@ -15,67 +15,66 @@ export class Gateway {
     this.#onReply = onReply
   }
 
-  /** Upper-case names skip ioredis's reply transformers, so a reply is what Redis sent whatever the caller installed. */
-  async command(name: Uppercase<string>, ...args: Arg[]): Promise<unknown> {
-    try {
-      const reply = await this.#client.call(name, ...args)
-      this.#onReply()
-      return reply
-    } catch (err) {
-      throw fromRedis(err, name)
-    }
+  del(key: string): Promise<number> {
+    return this.#send('DEL', () => this.#client.del(key))
   }
 
-  /** HGETALL as a flat list `[field, text, ...]`, `[]` if there is no such key, `null` if the key is not a hash. */
+  /** Resolves whether there is such a key. */
+  async pexpire(key: string, ms: number): Promise<boolean> {
+    return (await this.#send('PEXPIRE', () => this.#client.pexpire(key, ms))) === 1
+  }
+
+  /** -1: no TTL, -2: no such key. */
+  pttl(key: string): Promise<number> {
+    return this.#send('PTTL', () => this.#client.pttl(key))
+  }
+
+  async ping(): Promise<void> {
+    await this.#send('PING', () => this.#client.ping())
+  }
+
+  /** A flat list `[field, text, ...]`, `[]` if there is no such key, `null` if the key is not a hash. */
   async hgetall(key: string): Promise<string[] | null> {
-    try {
-      const reply = flatten(await this.#client.call('HGETALL', key))
-      this.#onReply()
-      return reply
-    } catch (err) {
-      if (replyCode(err) === 'WRONGTYPE') return null
-      throw fromRedis(err, 'HGETALL')
-    }
+    const reply = await this.#send('HGETALL', () => this.#client.hgetall(key), null)
+    return reply === null ? null : flatten(reply)
   }
 
-  /** HMGET, `null` if the key is not a hash. */
-  async hmget(key: string, fields: readonly string[]): Promise<(string | null)[] | null> {
-    try {
-      return (await this.#client.call('HMGET', key, ...fields)) as (string | null)[]
-    } catch (err) {
-      if (replyCode(err) === 'WRONGTYPE') return null
-      throw fromRedis(err, 'HMGET')
-    }
+  /** `null` if the key is not a hash. */
+  hmget(key: string, fields: readonly string[]): Promise<(string | null)[] | null> {
+    return this.#send('HMGET', () => this.#client.hmget(key, ...fields), null)
   }
 
-  /** GET, `null` if there is no such key, `undefined` if the key is not a string. */
-  async get(key: string): Promise<string | null | undefined> {
-    try {
-      return (await this.#client.call('GET', key)) as string | null
-    } catch (err) {
-      if (replyCode(err) === 'WRONGTYPE') return undefined
-      throw fromRedis(err, 'GET')
-    }
+  /** `null` if there is no such key, `undefined` if the key is not a string. */
+  get(key: string): Promise<string | null | undefined> {
+    return this.#send('GET', () => this.#client.get(key), undefined)
   }
 
   /** Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers. */
   async script(script: Script, key: string, args: readonly Arg[]): Promise<unknown> {
+    return this.#send(`script ${script.name}`, async () => {
+      try {
+        return await this.#client.evalsha(script.sha, 1, key, ...args)
+      } catch (err) {
+        if (replyCode(err) !== 'NOSCRIPT') throw err
+        return this.#client.eval(script.lua, 1, key, ...args)
+      }
+    })
+  }
+
+  /** @param wrongType what to resolve if the key is of another type; without it that is an error like any other */
+  async #send<T, W = never>(what: string, call: () => Promise<T>, ...wrongType: [] | [W]): Promise<T | W> {
     try {
-      const reply = await this.#client.evalsha(script.sha, 1, key, ...args)
+      const reply = await call()
       this.#onReply()
       return reply
     } catch (err) {
-      if (replyCode(err) !== 'NOSCRIPT') throw fromRedis(err, `script ${script.name}`)
-    }
-    try {
-      return await this.#client.eval(script.lua, 1, key, ...args)
-    } catch (err) {
-      throw fromRedis(err, `script ${script.name}`)
+      if (wrongType.length === 1 && replyCode(err) === 'WRONGTYPE') return wrongType[0]
+      throw fromRedis(err, what)
     }
   }
 }
 
-/** A client with ioredis 6's `replyMapping: 'resp3'` hands out maps as objects or Maps. */
+/** ioredis makes an object of the reply; the caller's own reply transformers may make a Map of it, or leave it flat. */
 function flatten(reply: unknown): string[] {
   if (Array.isArray(reply)) return reply as string[]
   const entries = reply instanceof Map ? [...reply.entries()] : Object.entries(reply as Record<string, string>)

@@ -40,15 +40,15 @@ export function fromRedis(err: unknown, command: string): SessionStoreError {
   const code = replyCode(err)
   const cause = new Error(describe(err, code))
   if (code === '') {
-    return new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis (${command.toUpperCase()})`, {
+    return new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis (${command})`, {
       cause,
     })
   }
   const known = BY_REPLY_CODE[code] ?? BY_REPLY_CODE[innerCode((err as Error).message) ?? '']
   if (known === undefined) {
-    return new SessionStoreError('ERR_SESSION_REDIS', `Redis answered ${code} to ${command.toUpperCase()}`, { cause })
+    return new SessionStoreError('ERR_SESSION_REDIS', `Redis answered ${code} to ${command}`, { cause })
   }
-  return new SessionStoreError(known[0], `${known[1]} (${command.toUpperCase()})`, { cause })
+  return new SessionStoreError(known[0], `${known[1]} (${command})`, { cause })
 }
 
 function describe(err: unknown, code: string): string {

@@ -154,9 +154,10 @@ describe.each(Object.entries(makers))('%s', (name, make) => {
     const sids = Array.from({ length: 50 }, (_, i) => `s${i}`).sort()
     await Promise.all(sids.map((sid) => store.set(sid, session({ user: sid }))))
 
-    const all = (await store.all()).sort((a, b) => String(a.id).localeCompare(String(b.id)))
-    expect(all).toEqual(sids.sort((a, b) => a.localeCompare(b)).map((sid) => ({ ...session({ user: sid }), id: sid })))
-    expect((await store.ids()).sort()).toEqual([...sids].sort())
+    const byId = new Map((await store.all()).map((one) => [one.id, one]))
+    expect([...byId.keys()].sort()).toEqual(sids)
+    for (const sid of sids) expect(byId.get(sid)).toEqual({ ...session({ user: sid }), id: sid })
+    expect((await store.ids()).sort()).toEqual(sids)
     expect(await store.length()).toBe(50)
     await store.clear()
     expect(await store.length()).toBe(0)

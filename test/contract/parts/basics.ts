@@ -152,8 +152,9 @@ export function basics(subject: Subject): void {
     expect(await subject.get(sid)).toBe(subject.is.absent)
   })
 
-  const REFUSED = ['*', 'a b', '{a}', 'a\r\nb', 'ä', 'x'.repeat(256), '__proto__']
-  test.each(REFUSED)('an id that no generator makes is stored, or absent and refused: %j', async (sid) => {
+  const REFUSED = ['*', 'a b', '{a}', 'a\r\nb', 'ä', '__proto__'].map((sid) => [JSON.stringify(sid), sid])
+  REFUSED.push(['256 characters', 'x'.repeat(256)])
+  test.each(REFUSED)('an id that no generator makes is stored, or absent and refused: %s', async (_what, sid = '') => {
     const saved = subject.set(sid, { cookie, user: 'ann' })
     if (subject.is.ids === 'any text') {
       await saved

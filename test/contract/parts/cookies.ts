@@ -120,6 +120,13 @@ export function cookies(subject: Subject): void {
     expect('expires' in stored.cookie!).toBe('expires' in cookie)
   })
 
+  test('a long cookie is restored from a session of many properties', async () => {
+    const properties = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`p${i}`, i]))
+    const live = subject.live('a', properties, { maxAge: HOUR, domain: `${'label.'.repeat(150)}example`, path: '/app' })
+    await subject.set('a', live)
+    expectSame((await subject.get('a'))?.cookie, live.cookie)
+  })
+
   test('data without a cookie comes back without one', async () => {
     await subject.set('a', { user: 'ann' })
     expect(await subject.get('a')).toStrictEqual({ user: 'ann' })

@@ -1,0 +1,202 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import type { Redis } from 'ioredis'
+import { expectNoSecrets, failureOf } from '../support/failure.js'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { sessionApp } from '../support/session-app.js'
+
+type Bag = Record<string, unknown>
+
+const KEY = 'sess:hush-sid'
+const SECRETS = ['hush-', '4711-password', 'sess:']
+
+let redis: PrivateRedis
+let client: Redis
+
+const allow = (...rules: string[]) => redis.admin.call('ACL', 'SETUSER', 'app', ...rules)
+const storeWith = (options: Partial<RedisStoreOptions> = {}) => new RedisStore({ client, timeout: 500, ...options })
+
+beforeAll(async () => {
+  redis = await privateRedis()
+  await allow('on', '>4711-password', '~*', '+@all')
+  client = redis.connect({ username: 'app', password: '4711-password' })
+})
+afterAll(() => redis.stop())
+beforeEach(async () => {
+  await redis.admin.flushall()
+  await allow('+@all')
+})
+
+describe('a user who may not run PEXPIRE', () => {
+  beforeEach(() => allow('-pexpire'))
+
+  test('saves all the same, and a warning says that the key has no TTL', async () => {
+    const store = storeWith({ ttl: 60 })
+    const warnings: unknown[] = []
+    store.on('warning', (event) => warnings.push(event))
+    await store.set('hush-sid', { value: 1 })
+    expect(await store.get('hush-sid')).toMatchObject({ value: 1 })
+    expect(await redis.admin.pttl(KEY)).toBe(-1)
+    expect(warnings).toEqual([{ code: 'expire-forbidden', message: expect.stringContaining('PEXPIRE') }])
+    expectNoSecrets(warnings, SECRETS)
+  })
+
+  test('gets no session any more once it has been idle for too long, by any method', async () => {
+    const store = storeWith({ ttl: 0.15 })
+    await store.set('hush-sid', { value: 1, count: 1 })
+    const changed = (await store.get('hush-sid')) as unknown as Bag
+    const read = (await store.get('hush-sid')) as unknown as Bag
+    changed.value = 2
+    await sleep(200)
+    expect(await store.get('hush-sid')).toBeNull()
+    expect(await store.read('hush-sid')).toBeNull()
+    expect(await store.read('hush-sid', ['value'])).toBeNull()
+    expect(await store.exists('hush-sid')).toBe(false)
+    expect(await store.info('hush-sid')).toBeNull()
+    expect(await store.all()).toEqual([])
+    expect(await store.patch('hush-sid', { value: 3 })).toBe(false)
+    expect(await store.increment('hush-sid', 'count')).toBeNull()
+    // A slow request, still at work when the session ended, must not bring it back.
+    await store.set('hush-sid', changed)
+    await store.touch('hush-sid', read)
+    expect(await store.get('hush-sid')).toBeNull()
+    expect(store.counters.refused).toBe(4)
+  })
+
+  test('keeps a session that is in use', async () => {
+    const store = storeWith({ ttl: 0.3, touchInterval: 0 })
+    await store.set('hush-sid', { value: 1 })
+    for (let i = 0; i < 5; i++) {
+      await sleep(100)
+      const loaded = await store.get('hush-sid')
+      expect(loaded).toMatchObject({ value: 1 })
+      await store.touch('hush-sid', loaded as Bag)
+    }
+  })
+
+  test('gets no session after its absolute timeout, however much it is used', async () => {
+    const store = storeWith({ ttl: 60, absoluteTimeout: 0.15 })
+    await store.set('hush-sid', { value: 1 })
+    expect(await store.get('hush-sid')).toMatchObject({ value: 1 })
+    await sleep(200)
+    expect(await store.get('hush-sid')).toBeNull()
+    expect(await store.exists('hush-sid')).toBe(false)
+  })
+
+  test('is served by whole requests, and the key gets its TTL as soon as that is allowed', async () => {
+    const store = storeWith({ ttl: 60 })
+    const app = sessionApp(store)
+    await store.set('hush-sid', { cookie: {} })
+    await app.visit('/save/hush-value', 'hush-sid').expect(200)
+    expect(await redis.admin.pttl(KEY)).toBe(-1)
+    await allow('+pexpire')
+    await app.visit('/show', 'hush-sid').expect(200, { hasSession: true, value: 'hush-value' })
+    expect(await redis.admin.pttl(KEY)).toBeGreaterThan(50_000)
+    expect(app.errors).toEqual([])
+    app.close()
+  })
+
+  test("reads connect-redis's strings, which a touch cannot prolong, with a warning", async () => {
+    const store = storeWith()
+    const app = sessionApp(store)
+    await redis.admin.set(KEY, '{"cookie":{"path":"/"},"value":"hush-value"}', 'EX', 60)
+    await app.visit('/show', 'hush-sid').expect(200, { hasSession: true, value: 'hush-value' })
+    expect(app.errors).toEqual([])
+    expect(store.counters.warning).toBe(1)
+    app.close()
+  })
+})
+
+describe('a user who may not run HSET', () => {
+  test('cannot replace a session, and the session stays as it was', async () => {
+    const store = storeWith()
+    await store.set('hush-sid', { value: 1 })
+    const before = await redis.admin.hgetall(KEY)
+    await allow('-hset')
+    const failure = await failureOf(store.set('hush-sid', { value: 2 }))
+    expect(failure).toMatchObject({ code: 'ERR_SESSION_FORBIDDEN', status: 503 })
+    expect(await redis.admin.hgetall(KEY)).toEqual(before)
+  })
+
+  test("cannot turn connect-redis's string into a hash, and the string stays", async () => {
+    const store = storeWith()
+    const text = '{"cookie":{"path":"/"},"value":1}'
+    await redis.admin.set(KEY, text, 'EX', 60)
+    const loaded = (await store.get('hush-sid')) as unknown as Bag
+    loaded.value = 2
+    await allow('-hset')
+    for (const work of [store.set('hush-sid', loaded), store.set('hush-sid', {}), store.patch('hush-sid', { a: 1 })]) {
+      expect(await failureOf(work)).toMatchObject({ code: 'ERR_SESSION_FORBIDDEN', status: 503 })
+    }
+    expect(await redis.admin.get(KEY)).toBe(text)
+  })
+})
+
+test.each([
+  ['no password', {}],
+  ['a wrong password', { username: 'app', password: '4711-password-not' }],
+])('with %s every operation fails within the timeout, and tells no secret', async (_name, credentials) => {
+  await redis.admin.config('SET', 'requirepass', '4711-password')
+  jest.spyOn(console, 'warn').mockImplementation(() => {})
+  const store = storeWith({ client: redis.connect(credentials), timeout: 200 })
+  const app = sessionApp(store)
+  const failures = [
+    await failureOf(store.get('hush-sid')),
+    await failureOf(store.set('hush-sid', { value: 'hush-value' })),
+    await failureOf(store.destroy('hush-sid')),
+  ]
+  const { body, headers } = await app.visit('/show', 'hush-sid').expect(503)
+  await redis.admin.config('SET', 'requirepass', '')
+  for (const failure of failures) {
+    expect(failure).toMatchObject({
+      code: expect.stringMatching(/^ERR_SESSION_(FORBIDDEN|UNAVAILABLE)$/),
+      status: 503,
+    })
+    expect(failure?.ms).toBeLessThan(600)
+    expectNoSecrets(failure?.error, SECRETS)
+  }
+  expect(body.code).toMatch(/^ERR_SESSION_/)
+  expect(headers['set-cookie']).toBeUndefined()
+  app.close()
+})
+
+test('a Redis without these commands repeats their arguments in its message, and the error does not', async () => {
+  const renamed = ['hgetall', 'hmget', 'evalsha', 'eval', 'del', 'ping'].flatMap((name) => [
+    '--rename-command',
+    name,
+    '',
+  ])
+  const bare = await privateRedis(renamed.slice(0, -3))
+  const store = storeWith({ client: bare.connect() })
+  const told = await bare.admin.call('HGETALL', KEY).catch(String)
+  const failures = [
+    await failureOf(store.get('hush-sid')),
+    await failureOf(store.read('hush-sid', ['hush-property'])),
+    await failureOf(store.set('hush-sid', { value: 'hush-value' })),
+    await failureOf(store.destroy('hush-sid')),
+  ]
+  await bare.stop()
+  expect(told).toContain('hush-sid')
+  for (const failure of failures) {
+    expect(failure).toMatchObject({ code: 'ERR_SESSION_REDIS', status: 503 })
+    expectNoSecrets(failure?.error, SECRETS)
+  }
+})
+
+test('SCRIPT FLUSH between any two calls goes unnoticed', async () => {
+  const store = storeWith({ touchInterval: 0 })
+  const flush = () => redis.admin.script('FLUSH')
+  await flush()
+  await store.set('hush-sid', { value: 1 })
+  const loaded = (await store.get('hush-sid')) as unknown as Bag
+  await flush()
+  await store.touch('hush-sid', loaded)
+  loaded.value = 2
+  await flush()
+  await store.set('hush-sid', loaded)
+  await flush()
+  expect(await store.patch('hush-sid', { patched: true })).toBe(true)
+  await flush()
+  expect(await store.increment('hush-sid', 'value')).toBe(3)
+  expect(await store.get('hush-sid')).toEqual({ value: 3, patched: true })
+})

@@ -1,0 +1,46 @@
+import { inspect } from 'node:util'
+
+export interface Failure {
+  code: string
+  status: number
+  ms: number
+  error: Error
+}
+
+/** How and when a promise fails; undefined if it does not. */
+export async function failureOf(work: Promise<unknown>): Promise<Failure | undefined> {
+  const start = performance.now()
+  try {
+    await work
+    return undefined
+  } catch (err) {
+    const error = err as Error & Partial<Failure>
+    return { code: error.code ?? error.message, status: error.status ?? 0, ms: performance.now() - start, error }
+  }
+}
+
+/** All that a logger could make of a value, non-enumerable properties and causes included. */
+export function everythingIn(value: unknown): string {
+  const texts = [inspect(value, { depth: null, showHidden: true, compact: false, maxStringLength: null }), json(value)]
+  for (let err = value; err instanceof Error; err = err.cause) {
+    const own = Object.getOwnPropertyNames(err).map((name) => json((err as never)[name]))
+    texts.push(String(err), err.stack ?? '', ...own)
+  }
+  return texts.join('\n')
+}
+
+function json(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? ''
+  } catch {
+    return ''
+  }
+}
+
+/** @param secrets session ids, keys, prefixes and data, none of which may show */
+export function expectNoSecrets(value: unknown, secrets: readonly string[]): void {
+  const text = everythingIn(value)
+  for (const secret of secrets) {
+    if (text.includes(secret)) throw new Error(`${JSON.stringify(secret)} shows in ${text}`)
+  }
+}

@@ -1,0 +1,61 @@
+import { connect, createServer, type Socket } from 'node:net'
+
+/** A bad line to Redis, on a Unix socket of its own. */
+export interface Proxy {
+  path: string
+  /** What the client sends from now on waits here; replies to earlier commands still pass. */
+  hold(): void
+  /** What waited goes on its way, in order. */
+  release(): void
+  /** Closes every connection, what waits is lost. */
+  cut(): void
+  close(): Promise<void>
+}
+
+export async function proxyTo(redisSocketPath: string): Promise<Proxy> {
+  const path = `${redisSocketPath}.proxy`
+  const lines = new Set<{ client: Socket; redis: Socket; waiting: Buffer[] }>()
+  let holding = false
+
+  const server = createServer((client) => {
+    const line = { client, redis: connect(redisSocketPath), waiting: [] as Buffer[] }
+    lines.add(line)
+    client.on('data', (chunk) => {
+      if (holding) line.waiting.push(chunk)
+      else line.redis.write(chunk)
+    })
+    line.redis.on('data', (chunk) => client.write(chunk))
+    for (const socket of [client, line.redis]) {
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        lines.delete(line)
+        client.destroy()
+        line.redis.destroy()
+      })
+    }
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(path, resolve)
+  })
+
+  function cut(): void {
+    for (const { client } of [...lines]) client.destroy()
+  }
+  return {
+    path,
+    hold() {
+      holding = true
+    },
+    release() {
+      holding = false
+      for (const line of lines) for (const chunk of line.waiting.splice(0)) line.redis.write(chunk)
+    },
+    cut,
+    close() {
+      cut()
+      return new Promise((resolve) => {
+        server.close(() => resolve())
+      })
+    },
+  }
+}
