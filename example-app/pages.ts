@@ -1,7 +1,7 @@
 import type { RequestHandler, Response } from 'express'
 import { cartCount } from './cart.js'
 import { generateToken } from './csrf.js'
-import { type Flash, takeFlashes } from './flash.js'
+import { type Message, takeFlashes } from './flash.js'
 import { hasSession } from './sessions.js'
 import { money } from './teas.js'
 
@@ -14,7 +14,7 @@ export const pageDefaults: RequestHandler = (req, res, next) => {
     user: undefined,
     cartCount: 0,
     hasSession: false,
-    flashes: [] as Flash[],
+    flashes: [] as Message[],
     csrfToken: () => '',
   })
   next()

@@ -15,7 +15,7 @@ export async function openRedis(dataDir: string): Promise<ShopRedis> {
   const url = process.env.REDIS_URL
   if (url) {
     const client = await connect(url)
-    return { client, cli: 'redis-cli -u "$REDIS_URL"', close: async () => void (await client.quit()) }
+    return { client, cli: 'redis-cli -u "$REDIS_URL"', close: () => quit(client) }
   }
   const server = await startRedis({ dir: join(dataDir, 'redis'), persistent: true })
   const client = await connect(server.options)
@@ -25,10 +25,15 @@ export async function openRedis(dataDir: string): Promise<ShopRedis> {
     client,
     cli: `${program} -s ${socket}`,
     async close() {
-      await client.quit()
+      await quit(client)
       await server.stop()
     },
   }
+}
+
+/** Waits for what is under way; but a Redis that is away must not keep the shop from closing. */
+async function quit(client: Redis): Promise<void> {
+  await client.quit().catch(() => client.disconnect())
 }
 
 async function connect(address: string | RedisAddress): Promise<Redis> {

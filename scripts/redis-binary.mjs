@@ -69,6 +69,6 @@ const HELP = `
 There is no redis-server (or valkey-server) on this machine and none could be installed. Either
   - install one:${process.platform === 'darwin' ? ' brew install redis' : ' package "redis" or "valkey" of your system'}
   - or name a running one, for example:
-      docker run --rm -d -p 6379:6379 redis:8
+      docker run --rm -d -p 127.0.0.1:6379:6379 redis:8
       REDIS_URL=redis://127.0.0.1:6379 npm start
 `.trim()

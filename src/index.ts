@@ -1,6 +1,7 @@
 export type { Callback } from './callback.js'
 export { type SessionErrorCode, SessionStoreError } from './errors.js'
 export type { SessionEvent, SessionEventName, SessionEvents } from './events.js'
+export { saveBeforeResponse } from './middleware/save-before-response.js'
 export type { RedisStoreOptions } from './options.js'
 export type { SessionInfo } from './record/inspect.js'
 export type { Serializer } from './record/serializer.js'

@@ -17,6 +17,7 @@ import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
 import { scanStoredIds } from './redis/scan.js'
 import { idMapper } from './redis/sid.js'
+import { STORE_ACCESS, type StoreAccess } from './store-access.js'
 
 /** A session as `get` resolves it; `req.session` gets its methods from express-session. */
 export type StoredSession = SessionData
@@ -61,6 +62,11 @@ export class RedisStore extends Store {
     const keys = new Keys(resolved.prefix)
     this.#context = { options: resolved, announcer, gateway, keys, ids: idMapper(resolved.hashIds) }
     this.#sessions = new Sessions(this.#context)
+  }
+
+  /** For this library's middleware. */
+  get [STORE_ACCESS](): StoreAccess {
+    return { isChanged: (session) => this.#sessions.isChanged(session as AnySession) }
   }
 
   /** How often each event has happened in this process. */

@@ -18,7 +18,7 @@ export function accountRoutes(users: Users): Router {
     const user = await users.authenticate(email, formText(req, 'password'))
     if (!user) return showLogin(res.status(401), { email, to, problem: 'E-mail address or password is wrong.' })
     await logIn(req, user)
-    flash(req, 'good', `Welcome back, ${user.name}!`)
+    flash(req, 'logged-in')
     await saveAndRedirect(res, `/${to}`)
   })
 
@@ -38,7 +38,7 @@ export function accountRoutes(users: Users): Router {
       return showSignup(res.status(409), { name, email, to, problem: 'This address has an account already: log in.' })
     }
     await logIn(req, user)
-    flash(req, 'good', `Hello ${user.name}, your account is ready.`)
+    flash(req, 'signed-up')
     await saveAndRedirect(res, `/${to}`)
   })
 

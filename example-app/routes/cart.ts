@@ -18,7 +18,7 @@ export function cartRoutes(): Router {
     const tea = findTea(formText(req, 'tea'))
     if (!tea) return next()
     req.session.cart = addToCart(req.session.cart, tea, quantityIn(req) ?? 1)
-    flash(req, 'good', `${tea.name} is in your basket.`)
+    flash(req, `added:${tea.slug}`)
     await saveAndRedirect(res, `/#${tea.slug}`)
   })
 
@@ -32,17 +32,17 @@ export function cartRoutes(): Router {
 
   router.post('/cart/empty', async (req, res) => {
     delete req.session.cart
-    flash(req, 'good', 'Your basket is empty again.')
+    flash(req, 'emptied')
     await saveAndRedirect(res, '/cart')
   })
 
   router.post('/cart/order', async (req, res) => {
     if (req.session.userId === undefined) {
-      flash(req, 'bad', 'Please log in to order. Your basket comes along.')
+      flash(req, 'log-in-first')
       return saveAndRedirect(res, '/login?to=cart')
     }
     const total = cartTotal(req.session.cart)
-    if (total > 0) flash(req, 'good', 'Thank you! This is an example, so no tea is on its way.')
+    if (total > 0) flash(req, 'ordered')
     delete req.session.cart
     await saveAndRedirect(res, '/')
   })

@@ -24,6 +24,7 @@ const NULL_EXPIRES = 'n'
 
 const BY_FLAG: Readonly<Record<string, readonly [keyof PlainCookie, unknown]>> = {
   S: ['secure', true],
+  s: ['secure', false],
   L: ['sameSite', 'lax'],
   T: ['sameSite', 'strict'],
   N: ['sameSite', 'none'],

@@ -25,6 +25,13 @@ export async function difference(record: SessionRecord, next: Fields, serializer
   return delta
 }
 
+/** Whether there is a difference, judged by the texts alone: a text of another make counts as one. */
+export function mayDiffer(record: SessionRecord, next: Fields): boolean {
+  for (const [field, text] of next) if (record.fields.get(field) !== text || record.uncertain.has(field)) return true
+  for (const field of record.fields.keys()) if (!next.has(field) && isOurs(field)) return true
+  return false
+}
+
 /**
  * A text of another make (another serializer version, an edit by hand) is no change of the value. Without this check an
  * untouched property would be written back, over what another request made of it.

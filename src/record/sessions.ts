@@ -2,6 +2,7 @@ import { SessionStoreError } from '../errors.js'
 import { isSid } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { createSession } from './create.js'
+import { mayDiffer } from './delta.js'
 import { destroySession } from './destroy.js'
 import type { LoadedSession } from './hash.js'
 import { type Loaded, loadSession } from './load.js'
@@ -75,6 +76,15 @@ export class Sessions {
     const next = lease(this.#context, session, record)
     if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
     return record.inOrder(() => touchSession(this.#context, record, next))
+  }
+
+  /** Whether a `set` of this session would write anything. Texts are compared: when in doubt, yes. */
+  isChanged(session: AnySession): boolean {
+    const record = this.#records.get(session)
+    const { fields, cookie } = snapshot(this.#context, session, record)
+    if (record === undefined) return fields.size > 0
+    if (record.origin.kind === 'string' || record.origin.meta.flags !== cookie.flags) return true
+    return mayDiffer(record, fields)
   }
 
   /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */

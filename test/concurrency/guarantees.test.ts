@@ -54,11 +54,12 @@ routes.get('/slow/reload/:name/:value', async (req, res) => {
 routes.get('/slow/save-twice', async (req, res) => {
   const bag = req.session as Bag
   bag.first = 1
-  req.session.save(async () => {
-    await slow.wait()
-    bag.second = 2
-    delete bag.first
-    res.end('ok')
+  req.session.save(() => {
+    void slow.wait().then(() => {
+      bag.second = 2
+      delete bag.first
+      res.end('ok')
+    })
   })
 })
 routes.get('/logout', (req, res) => {

@@ -80,6 +80,13 @@ describe('an application that moves from connect-redis', () => {
     expect(await client.ttl(key())).toBeGreaterThan(86_000)
   })
 
+  test('disableTouch: reading does not prolong the string', async () => {
+    await client.expire(key(), 10)
+    const store = new RedisStore({ client, prefix, disableTouch: true })
+    expect((await new Visitor(shop(store), before.cookie).get('/me')).body.user).toBe('ann')
+    expect(await client.ttl(key())).toBeLessThanOrEqual(10)
+  })
+
   test('the next change makes the session a hash with an expiry, and loses nothing', async () => {
     expect((await after.get('/cart/cake')).body.cart).toEqual(['tea', 'cake'])
     expect(await kind()).toBe('hash')

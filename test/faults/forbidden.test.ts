@@ -70,7 +70,7 @@ describe('a user who may not run PEXPIRE', () => {
       await sleep(100)
       const loaded = await store.get('hush-sid')
       expect(loaded).toMatchObject({ value: 1 })
-      await store.touch('hush-sid', loaded as Bag)
+      await store.touch('hush-sid', loaded as never)
     }
   })
 
@@ -98,12 +98,11 @@ describe('a user who may not run PEXPIRE', () => {
 
   test("reads connect-redis's strings, which a touch cannot prolong, with a warning", async () => {
     const store = storeWith()
-    const app = sessionApp(store)
-    await redis.admin.set(KEY, '{"cookie":{"path":"/"},"value":"hush-value"}', 'EX', 60)
-    await app.visit('/show', 'hush-sid').expect(200, { hasSession: true, value: 'hush-value' })
-    expect(app.errors).toEqual([])
+    await redis.admin.set(KEY, '{"cookie":{"path":"/"},"value":1}', 'EX', 60)
+    const loaded = (await store.get('hush-sid')) as unknown as Bag
+    expect(loaded).toMatchObject({ value: 1 })
+    await store.touch('hush-sid', loaded)
     expect(store.counters.warning).toBe(1)
-    app.close()
   })
 })
 

@@ -25,7 +25,7 @@ export async function privateRedis(args: string[] = []): Promise<PrivateRedis> {
   const clients: Redis[] = []
 
   function connect(options: Omit<RedisOptions, 'replyMapping'> = {}): Redis {
-    const client = new Redis({ path: socketPath, retryStrategy: () => 20, ...options })
+    const client = new Redis({ path: socketPath, retryStrategy: () => 20, disconnectTimeout: 100, ...options })
     // Without a listener ioredis prints every failed connection.
     client.on('error', () => {})
     clients.push(client)

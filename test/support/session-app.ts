@@ -51,7 +51,8 @@ export function sessionApp(store: RedisStore): SessionApp {
     if (!res.headersSent) res.status(err.status ?? 500).json({ code: err.code })
   })
 
-  const server = createServer(app).listen(0)
+  // A failed test that never closed it should not keep the whole run alive.
+  const server = createServer(app).listen(0).unref()
   return {
     server,
     errors,

@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net'
 
 /** A bad line to Redis, on a Unix socket of its own. */
-export interface Proxy {
+export interface BadLine {
   path: string
   /** What the client sends from now on waits here; replies to earlier commands still pass. */
   hold(): void
@@ -12,8 +12,8 @@ export interface Proxy {
   close(): Promise<void>
 }
 
-export async function proxyTo(redisSocketPath: string): Promise<Proxy> {
-  const path = `${redisSocketPath}.proxy`
+export async function badLineTo(redisSocketPath: string): Promise<BadLine> {
+  const path = `${redisSocketPath}.line`
   const lines = new Set<{ client: Socket; redis: Socket; waiting: Buffer[] }>()
   let holding = false
 

@@ -1,0 +1,30 @@
+import type { Session } from 'express-session'
+import { beforeResponse } from './hold-response.js'
+import { type Middleware, type SessionRequest, storeOf } from './session-request.js'
+
+/**
+ * Holds a response until Redis has acknowledged the session's changes: no header and no byte leaves before. What the
+ * visitor does next finds the session saved (`req.session.x = 1; res.redirect('/')` is safe, expressjs/session#360), and
+ * a save that fails becomes an error response instead of a success.
+ *
+ * Responses of requests that changed nothing are not held, so they stream as ever. When a save fails, `req.session` is
+ * undefined in the error handler, which gets a `SessionStoreError`.
+ */
+export function saveBeforeResponse(): Middleware {
+  return function saveBeforeResponse(request, res, next) {
+    const req = request as SessionRequest
+    const store = storeOf(req, 'saveBeforeResponse()')
+    beforeResponse(req, res, next, 'save', () => {
+      const { session } = req
+      if (session === undefined || session === null || !store.isChanged(session)) return undefined
+      return saved(session)
+    })
+    next()
+  }
+}
+
+function saved(session: Session): Promise<void> {
+  return new Promise((resolve, reject) => {
+    session.save((err) => (err ? reject(err) : resolve()))
+  })
+}

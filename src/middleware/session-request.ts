@@ -1,0 +1,37 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Session, SessionData } from 'express-session'
+import { STORE_ACCESS, type StoreAccess } from '../store-access.js'
+
+/** Fits Express 4 and 5, Connect, and whatever else calls middleware the same way. */
+export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void
+
+/** A request behind express-session. */
+export interface SessionRequest extends IncomingMessage {
+  session?: Session & Partial<SessionData> & Record<string, unknown>
+  sessionID?: string
+  sessionStore?: unknown
+}
+
+/**
+ * What the store of this request lets middleware do.
+ *
+ * @throws Error that says what to change in the application
+ */
+export function storeOf(req: SessionRequest, middleware: string): StoreAccess {
+  const store = req.sessionStore as { [STORE_ACCESS]?: StoreAccess } | undefined
+  if (store === undefined) {
+    throw new Error(`${middleware} needs a session: app.use(session({ store, ... })) has to come before it`)
+  }
+  const access = store[STORE_ACCESS]
+  if (access === undefined) throw new Error(`${middleware} needs the RedisStore of connect-redis-hash as session store`)
+  return access
+}
+
+/**
+ * Leaves the rest of the request without a session, so that nothing is saved and no cookie is sent: what express-session
+ * does while its store is away. Without an id, not even `unset: 'destroy'` acts.
+ */
+export function abandonSession(req: SessionRequest): void {
+  delete req.session
+  delete req.sessionID
+}

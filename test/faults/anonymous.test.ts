@@ -1,0 +1,151 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import { type BadLine, badLineTo } from '../support/bad-line.js'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { type SessionApp, sessionApp } from '../support/session-app.js'
+
+const KEY = 'sess:hush-sid'
+
+let redis: PrivateRedis
+let line: BadLine
+let store: RedisStore
+let app: SessionApp
+let emitted: string[]
+
+beforeAll(async () => {
+  redis = await privateRedis()
+  line = await badLineTo(redis.socketPath)
+})
+afterAll(async () => {
+  await line.close()
+  await redis.stop()
+})
+afterEach(async () => {
+  line.release()
+  app.close()
+  await store.close()
+})
+
+async function start(options: Partial<RedisStoreOptions> = {}): Promise<void> {
+  await redis.admin.flushall()
+  store = new RedisStore({ client: redis.connect({ path: line.path }), timeout: 100, ...options })
+  emitted = []
+  for (const name of ['disconnect', 'connect', 'unavailable', 'available']) store.on(name, () => emitted.push(name))
+  await store.set('hush-sid', { value: 'hush-value', cookie: {} })
+  app = sessionApp(store)
+}
+
+const show = () => app.visit('/show', 'hush-sid')
+
+describe("with onUnavailable 'anonymous'", () => {
+  beforeEach(() => start({ onUnavailable: 'anonymous' }))
+
+  test('the request that notices the outage fails; all others go on without a session, at once', async () => {
+    await show().expect(200, { hasSession: true, value: 'hush-value' })
+    line.hold()
+    expect((await show().expect(503)).body).toEqual({ code: 'ERR_SESSION_TIMEOUT' })
+    expect(emitted).toEqual(['unavailable', 'disconnect'])
+
+    const start = performance.now()
+    for (const sid of ['hush-sid', undefined]) {
+      for (const path of ['/show', '/put/hush-other']) {
+        const { body, headers } = await app.visit(path, sid).expect(200)
+        expect(body.hasSession).toBe(false)
+        expect(headers['set-cookie']).toBeUndefined()
+      }
+    }
+    expect(performance.now() - start).toBeLessThan(90)
+    expect(emitted).toEqual(['unavailable', 'disconnect'])
+  })
+
+  test('sessions are back as they were once Redis answers, without any request to find out', async () => {
+    line.hold()
+    await show().expect(503)
+    await app.visit('/put/hush-other', 'hush-sid').expect(200)
+    const back = once(store, 'connect')
+    line.release()
+    await back
+    expect(emitted).toEqual(['unavailable', 'disconnect', 'available', 'connect'])
+    const { headers } = await show().expect(200, { hasSession: true, value: 'hush-value' })
+    expect(headers['set-cookie']).toBeUndefined()
+  })
+
+  test('sessions are back after connections were refused, and after another outage too', async () => {
+    for (let outage = 1; outage <= 2; outage++) {
+      line.hold()
+      line.cut()
+      expect((await show().expect(503)).body).toEqual({ code: 'ERR_SESSION_UNAVAILABLE' })
+      await show().expect(200, { hasSession: false, value: null })
+      const back = once(store, 'connect')
+      line.release()
+      await back
+      await show().expect(200, { hasSession: true, value: 'hush-value' })
+      expect(store.counters).toMatchObject({ unavailable: outage, available: outage })
+    }
+  })
+
+  test('a request under way when Redis goes away keeps its cookie, and reports the save that failed', async () => {
+    const late = sessionApp(store)
+    late.server.removeAllListeners('request')
+    const loaded = (await store.get('hush-sid')) as unknown as Record<string, unknown>
+    line.hold()
+    loaded.value = 'hush-lost'
+    await expect(store.set('hush-sid', loaded)).rejects.toMatchObject({ code: 'ERR_SESSION_TIMEOUT' })
+    const { headers } = await app.visit('/put/hush-lost', 'hush-sid').expect(200, { hasSession: false })
+    expect(headers['set-cookie']).toBeUndefined()
+    late.close()
+  })
+
+  test('a failure that is no outage leaves the others their sessions', async () => {
+    await redis.admin.rpush('sess:hush-list', 'x')
+    await expect(store.patch('hush-list', { a: 1 })).rejects.toMatchObject({ code: 'ERR_SESSION_FOREIGN_KEY' })
+    await redis.admin.config('SET', 'maxmemory', '1')
+    await expect(store.set('hush-new', { a: 1 })).rejects.toMatchObject({ code: 'ERR_SESSION_OUT_OF_MEMORY' })
+    await redis.admin.config('SET', 'maxmemory', '0')
+    expect(emitted).toEqual([])
+    await show().expect(200, { hasSession: true, value: 'hush-value' })
+  })
+
+  test('a closed store has given up watching, and a late failure starts no timer', async () => {
+    line.hold()
+    await show().expect(503)
+    await store.close()
+    line.release()
+    await sleep(20)
+    const timers = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    await store.get('hush-sid').catch(() => {})
+    expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).toBeLessThanOrEqual(timers)
+  })
+})
+
+test.each([
+  ['forbids PING to this user', '-ping'],
+  ['forbids everything but reading', '-@all', '+hgetall', '+info'],
+])('a Redis that %s is back all the same when it answers', async (_name, ...rules) => {
+  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>4711-password', '~*', '+@all')
+  const client = redis.connect({ path: line.path, username: 'app', password: '4711-password' })
+  await start({ onUnavailable: 'anonymous', client })
+  await redis.admin.call('ACL', 'SETUSER', 'app', ...rules)
+  line.hold()
+  await show().expect(503)
+  const back = once(store, 'connect')
+  line.release()
+  await back
+  await show().expect(200, { hasSession: true, value: 'hush-value' })
+})
+
+test("with onUnavailable 'error' every request fails while Redis is away, and express-session is told nothing", async () => {
+  await start()
+  line.hold()
+  const answers = await Promise.all([show(), show(), app.visit('/put/hush-other', 'hush-sid')])
+  expect(answers.map(({ status }) => status)).toEqual([503, 503, 503])
+  expect((await show()).status).toBe(503)
+  for (const { headers } of answers) expect(headers['set-cookie']).toBeUndefined()
+  const back = once(store, 'available')
+  line.release()
+  expect(await back).toEqual([{ downMs: expect.any(Number) }])
+  expect(emitted).toEqual(['unavailable', 'available'])
+  await show().expect(200, { hasSession: true, value: 'hush-value' })
+  expect(await redis.admin.hget(KEY, 'value')).toBe('"hush-value"')
+})

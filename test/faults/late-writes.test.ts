@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import { type BadLine, badLineTo } from '../support/bad-line.js'
+import { failureOf } from '../support/failure.js'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+
+// What has timed out is not undone: it may reach Redis later, when the line or the server recovers.
+
+type Bag = Record<string, unknown>
+
+const STRING = '{"cookie":{"path":"/"},"value":1,"count":1}'
+
+let redis: PrivateRedis
+let line: BadLine
+/** Behind the bad line. */
+let slow: RedisStore
+/** Another process of the same application, with a good line. */
+let other: RedisStore
+
+function storeOn(path: string, options: Partial<RedisStoreOptions> = {}): RedisStore {
+  return new RedisStore({ client: redis.connect({ path }), timeout: 100, touchInterval: 0, ...options })
+}
+
+beforeAll(async () => {
+  redis = await privateRedis()
+  line = await badLineTo(redis.socketPath)
+  slow = storeOn(line.path)
+  other = storeOn(redis.socketPath, { timeout: 2000 })
+  await slow.ping()
+})
+afterAll(async () => {
+  await line.close()
+  await redis.stop()
+})
+beforeEach(() => redis.admin.flushall())
+afterEach(() => line.release())
+
+async function load(store: RedisStore, sid: string, changes: Bag = {}): Promise<Bag> {
+  return Object.assign((await store.get(sid)) as object, changes)
+}
+
+type Write = (sid: string) => Promise<() => Promise<unknown>>
+
+/** Every write there is, each prepared while the line is good. */
+const writes: [name: string, prepare: Write][] = [
+  ['save', (sid) => load(slow, sid, { value: 2 }).then((loaded) => () => slow.set(sid, loaded))],
+  ['save that removes', (sid) => load(slow, sid, { value: undefined }).then((loaded) => () => slow.set(sid, loaded))],
+  ['touch', (sid) => load(slow, sid).then((loaded) => () => slow.touch(sid, loaded))],
+  [
+    'touch of a changed cookie',
+    (sid) => load(slow, sid, { cookie: { maxAge: 5000 } }).then((loaded) => () => slow.touch(sid, loaded)),
+  ],
+  ['patch', async (sid) => () => slow.patch(sid, { value: 2 })],
+  ['increment', async (sid) => () => slow.increment(sid, 'count')],
+]
+
+/** Lets works time out on their way, and arrive later. */
+async function late(works: (() => Promise<unknown>)[], meanwhile: () => Promise<unknown>): Promise<void> {
+  line.hold()
+  const failures = await Promise.all(works.map((work) => failureOf(work())))
+  for (const failure of failures) expect(failure?.code).toBe('ERR_SESSION_TIMEOUT')
+  await meanwhile()
+  line.release()
+  // One connection answers in order: by then the late commands have been carried out, and what followed from them.
+  await slow.ping()
+  await sleep(5)
+  await slow.ping()
+}
+
+describe.each([
+  ['a hash', (sid: string) => other.set(sid, { value: 1, count: 1 })],
+  ["connect-redis's string", (sid: string) => redis.admin.set(`sess:${sid}`, STRING, 'EX', 1000)],
+])('%s', (_name, make) => {
+  test.each(writes)('%s that arrives late: no session is back, and no key without TTL', async (_name, prepare) => {
+    const works: (() => Promise<unknown>)[] = []
+    for (const sid of ['destroyed', 'expired', 'kept']) {
+      await make(sid)
+      works.push(await prepare(sid))
+    }
+    await redis.admin.pexpire('sess:expired', 20)
+    await late(works, () => other.destroy('destroyed'))
+    expect(await redis.admin.keys('*')).toEqual(['sess:kept'])
+    expect(await redis.admin.pttl('sess:kept')).toBeGreaterThan(0)
+    expect(await other.get('kept')).not.toBeNull()
+  })
+})
+
+test.each(writes.slice(0, 4))(
+  '%s that arrives late leaves a later session of the same id alone',
+  async (_name, prepare) => {
+    await other.set('sid', { value: 1, count: 1 })
+    const write = await prepare('sid')
+    let held: unknown
+    await late([write], async () => {
+      await other.destroy('sid')
+      await other.set('sid', { value: 'new' })
+      held = await redis.admin.hgetall('sess:sid')
+    })
+    expect(await redis.admin.hgetall('sess:sid')).toEqual(held)
+  },
+)
+
+test('a first save that arrives late has a TTL', async () => {
+  await late([() => slow.set('new-sid', { value: 1 })], async () => {})
+  expect(await redis.admin.pttl('sess:new-sid')).toBeGreaterThan(0)
+})
+
+test('a destroy that arrives late ends the session all the same', async () => {
+  await other.set('sid', { value: 1, count: 1 })
+  await late([() => slow.destroy('sid')], async () => {})
+  expect(await other.get('sid')).toBeNull()
+})
+
+test('after a save that timed out and arrived, the same object saves on, also back to the old value', async () => {
+  await other.set('sid', { value: 1, count: 1 })
+  const loaded = await load(slow, 'sid', { value: 2 })
+  await late([() => slow.set('sid', loaded)], async () => {})
+  loaded.value = 1
+  await slow.set('sid', loaded)
+  expect(await other.get('sid')).toEqual({ value: 1, count: 1 })
+})
+
+test('after a save that timed out and was lost, the same object saves on', async () => {
+  await other.set('sid', { value: 1, count: 1 })
+  const client = redis.connect({ path: line.path, autoResendUnfulfilledCommands: false })
+  const store = new RedisStore({ client, timeout: 100 })
+  const loaded = await load(store, 'sid', { value: 2, count: undefined })
+  line.hold()
+  expect((await failureOf(store.set('sid', loaded)))?.code).toBe('ERR_SESSION_TIMEOUT')
+  line.cut()
+  line.release()
+  await new Promise((ready) => client.once('ready', ready))
+  await store.set('sid', loaded)
+  expect(await other.get('sid')).toEqual({ value: 2 })
+})
+
+test('a server that was stopped and goes on: whatever order it takes, what was destroyed stays destroyed', async () => {
+  await other.set('sid', { value: 1, count: 1 })
+  const saving = storeOn(redis.socketPath)
+  const touching = storeOn(redis.socketPath)
+  const patching = storeOn(redis.socketPath)
+  const [changed, read] = [await load(saving, 'sid', { value: 2 }), await load(touching, 'sid')]
+  await patching.ping()
+
+  process.kill(redis.pid, 'SIGSTOP')
+  const failures = await Promise.all([
+    failureOf(saving.set('sid', changed)),
+    failureOf(touching.touch('sid', read)),
+    failureOf(patching.patch('sid', { value: 3 })),
+    failureOf(patching.increment('sid', 'count')),
+  ])
+  const destroying = other.destroy('sid')
+  process.kill(redis.pid, 'SIGCONT')
+  await destroying
+  for (const store of [saving, touching, patching]) await store.ping()
+
+  for (const failure of failures) expect(failure?.code).toBe('ERR_SESSION_TIMEOUT')
+  expect(await redis.admin.keys('*')).toEqual([])
+})
