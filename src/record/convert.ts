@@ -3,10 +3,10 @@ import { CONVERT } from '../redis/scripts/convert.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { applyDelta, type Delta, doubtDelta, isEmpty } from './delta.js'
-import { fromString } from './load.js'
+import { fromString, sha1Of } from './load.js'
 import type { Fields, SessionRecord } from './session-record.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
-import { readWriteReply } from './write-reply.js'
+import { foreignKey, readWriteReply } from './write-reply.js'
 
 /** How often connect-redis may overwrite the string while we convert it, before we give up. */
 const ATTEMPTS = 10
@@ -27,24 +27,19 @@ export async function convertString(
   const key = keys.session(record.storedId)
   let fields = next.fields
   let expected = sha1
+  doubtDelta(record, delta)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const changed = new Set(delta.set.map(([field]) => field))
     const unchanged = [...fields].filter(([field]) => !changed.has(field))
     const head = [expected, next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
     const pairs = [...delta.set, ...unchanged]
     const args = [...head, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
-    let reply: ReturnType<typeof readWriteReply>
-    try {
-      reply = readWriteReply(context, await gateway.script(CONVERT, key, args))
-    } catch (err) {
-      doubtDelta(record, delta)
-      throw err
-    }
+    const reply = readWriteReply(context, await gateway.script(CONVERT, key, args))
     if (reply.kind === 'string') {
       const current = await fromString(context, record.storedId, reply.text)
-      if (current === null || current.record.origin.kind !== 'string') break
+      if (current === null) throw foreignKey()
       fields = merge(current.record.fields, delta)
-      expected = current.record.origin.sha1
+      expected = sha1Of(reply.text)
       continue
     }
     if (reply.kind !== 'written') {

@@ -1,5 +1,6 @@
 import type { Bookkeeping } from './bookkeeping.js'
-import { dropProto, type PlainCookie } from './session-data.js'
+import { toText } from './serializer.js'
+import { dropProto, isUsableCookie, type PlainCookie } from './session-data.js'
 
 /**
  * The session's cookie attributes, small enough for a bookkeeping field.
@@ -77,7 +78,7 @@ export function encodeCookie(cookie: PlainCookie | undefined, idleMs: number, li
 
 /**
  * @param rest the texts of the `@cookie` fields, in order, joined
- * @throws SyntaxError if `rest` is not a JSON object
+ * @throws SyntaxError if `rest` is not a JSON object, or none that express-session can use
  */
 export function restoreCookie(meta: Bookkeeping, rest: string): PlainCookie | undefined {
   if (meta.flags.includes(NO_COOKIE)) return undefined
@@ -94,6 +95,7 @@ export function restoreCookie(meta: Bookkeeping, rest: string): PlainCookie | un
   if (typeof cookie.originalMaxAge === 'number' && cookie.expires === null && !meta.flags.includes(NULL_EXPIRES)) {
     cookie.expires = new Date(meta.seenAtMs + meta.idleMs).toISOString()
   }
+  if (!isUsableCookie(cookie)) throw new SyntaxError('not a cookie')
   return cookie
 }
 
@@ -104,7 +106,7 @@ function parseObject(json: string): object {
 }
 
 function inPieces(rest: Record<string, unknown>): [string, string][] {
-  const json = JSON.stringify(rest)
+  const json = toText(JSON, 'cookie', rest) ?? '{}'
   if (json === '{}') return []
   // ASCII only, so that a piece of n characters has n bytes.
   const ascii = json.replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)

@@ -66,7 +66,7 @@ export function applyDelta(record: SessionRecord, delta: Delta): void {
   }
 }
 
-/** Redis has not answered: the write may have happened, or happen still. */
+/** About to be sent: until Redis confirms, the write may have happened, or happen later. */
 export function doubtDelta(record: SessionRecord, delta: Delta): void {
   for (const [field] of delta.set) record.uncertain.add(field)
   for (const field of delta.remove) record.uncertain.add(field)

@@ -62,11 +62,11 @@ export async function decodeHash(reply: readonly string[], serializer: Serialize
       unreadable ??= property
     }
   }
+  // Before anything is returned, or a rejection would be nobody's.
+  const isRejected =
+    pending.length > 0 && (await Promise.allSettled(pending)).some(({ status }) => status === 'rejected')
   if (meta === null) return new CorruptHash('bookkeeping')
-  if (unreadable !== undefined) return new CorruptHash('field', unreadable)
-  if (pending.length > 0 && (await Promise.allSettled(pending)).some((one) => one.status === 'rejected')) {
-    return new CorruptHash('field')
-  }
+  if (unreadable !== undefined || isRejected) return new CorruptHash('field', unreadable)
   if (cookiePieces.length > 0) cookieText = joinPieces(cookiePieces)
   try {
     const cookie = restoreCookie(meta, cookieText)

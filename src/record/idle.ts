@@ -33,7 +33,7 @@ function idleOfCookie(
   const maxAge = (cookie as { maxAge?: unknown }).maxAge
   if (!expires) return finite(expires === undefined ? maxAge : undefined)
   const slides = isLiveCookie((session as { cookie?: unknown }).cookie) || expires === loadedExpires
-  return (slides ? finite(originalMaxAge) : undefined) ?? finite(Date.parse(expires) - Date.now())
+  return (slides ? finite(originalMaxAge) : undefined) ?? finite(new Date(expires).getTime() - Date.now())
 }
 
 function idleOfOption(session: AnySession, options: ResolvedOptions): number {

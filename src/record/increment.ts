@@ -33,14 +33,18 @@ export async function incrementProperty(
 }
 
 async function countInRedis(
-  { gateway, keys }: Context,
+  { gateway, keys, options }: Context,
   storedId: string,
   property: string,
   by: number,
 ): Promise<Counted> {
   // Redis reads no exponents: 1e21 and 1e-7 have to be written out.
   const text = Number.isInteger(by) ? BigInt(by).toString() : by.toFixed(17).replace(/0+$/, '')
-  const reply = (await gateway.script(INCREMENT, keys.session(storedId), [fieldOf(property), text])) as [number, string]
+  const reply = (await gateway.script(INCREMENT, keys.session(storedId), [
+    fieldOf(property),
+    text,
+    options.absoluteMs ?? '',
+  ])) as [number, string]
   if (reply[0] === -2) throw notANumber(property)
   if (reply[0] === 1) return { kind: 'counted', value: Number(reply[1]) }
   return { kind: reply[0] === 0 ? 'gone' : 'foreign' }
@@ -57,7 +61,7 @@ async function countHere(context: Context, storedId: string, property: string, b
     if (typeof before !== 'number') throw notANumber(property)
     const value = before + by
     const text = toText(options.serializer, property, value) as string
-    const args = seen === null ? [field, text] : [field, text, seen]
+    const args = [field, text, options.absoluteMs ?? '', ...(seen === null ? [] : [seen])]
     const [code] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number]
     if (code === 1) return { kind: 'counted', value }
     if (code !== 4) return { kind: code === 0 ? 'gone' : 'foreign' }

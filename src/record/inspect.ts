@@ -30,7 +30,7 @@ export async function readInfo(context: Context, storedId: string): Promise<Sess
   const reply = await context.gateway.hmget(context.keys.session(storedId), [BOOKKEEPING_FIELD])
   if (reply === null) return stringInfo(context, storedId)
   const meta = parseBookkeeping(reply[0])
-  return meta === null || isOverdue(meta) ? null : infoOf(context, storedId, meta)
+  return meta === null || isOverdue(context, meta) ? null : infoOf(context, storedId, meta)
 }
 
 /** Nobody wrote down when connect-redis made the session: it counts as made now, as it will when it is converted. */

@@ -1,6 +1,6 @@
 import type { LoadedSession } from './hash.js'
 import type { Serializer } from './serializer.js'
-import { dropProto } from './session-data.js'
+import { dropProto, isUsableCookie } from './session-data.js'
 
 /** Reads what connect-redis writes: the whole session, cookie included, as one text. Null if it is not that. */
 export async function decodeString(text: string, serializer: Serializer): Promise<LoadedSession | null> {
@@ -14,7 +14,7 @@ export async function decodeString(text: string, serializer: Serializer): Promis
   const session = dropProto(value as LoadedSession)
   const { cookie } = session as { cookie?: unknown }
   if (cookie === undefined) return session
-  if (typeof cookie !== 'object' || cookie === null) return null
+  if (typeof cookie !== 'object' || cookie === null || !isUsableCookie(cookie)) return null
   dropProto(cookie)
   return session
 }

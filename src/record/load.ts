@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { handleOf } from '../redis/sid.js'
-import type { Bookkeeping } from './bookkeeping.js'
+import { type Bookkeeping, expiresAtMs } from './bookkeeping.js'
 import type { Context } from './context.js'
 import { encodeProperties } from './encode.js'
 import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from './hash.js'
@@ -38,12 +38,12 @@ export async function decodeOrAnnounce(
     context.announcer.announce('corrupt', { handle: handleOf(storedId), reason, ...named })
     return null
   }
-  return isOverdue(decoded.meta) ? null : decoded
+  return isOverdue(context, decoded.meta) ? null : decoded
 }
 
 /** A key that Redis was not allowed to give a TTL outlives its session; the limit is then ours to keep. */
-export function isOverdue(meta: Bookkeeping): boolean {
-  return meta.unexpiring && Date.now() >= meta.seenAtMs + meta.idleMs
+export function isOverdue(context: Context, meta: Bookkeeping): boolean {
+  return meta.unexpiring && Date.now() >= expiresAtMs(meta, context.options.absoluteMs)
 }
 
 async function loadString(context: Context, storedId: string): Promise<Loaded | null> {
@@ -58,7 +58,12 @@ async function loadString(context: Context, storedId: string): Promise<Loaded | 
 export async function fromString(context: Context, storedId: string, text: string): Promise<Loaded | null> {
   const session = await decodeString(text, context.options.serializer)
   if (session === null) return null
-  const origin = { kind: 'string', sha1: createHash('sha1').update(text).digest('hex') } as const
+  const origin = { kind: 'string', sha1: sha1Of(text) } as const
   const fields = encodeProperties(session, context.options.serializer)
   return { session, record: new SessionRecord(storedId, origin, fields, session.cookie?.expires) }
+}
+
+/** How scripts recognise a string: as Redis's own `redis.sha1hex` has it. */
+export function sha1Of(text: string): string {
+  return createHash('sha1').update(text).digest('hex')
 }

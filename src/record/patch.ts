@@ -49,9 +49,20 @@ export async function patchSession(context: Context, storedIds: readonly string[
   return false
 }
 
-async function update({ gateway, keys, ...context }: Context, storedId: string, changes: Changes): Promise<WriteReply> {
-  const args = ['', '', 1, '', '', '', '', changes.set.length, ...changes.set.flat(), ...changes.remove]
-  return readWriteReply({ gateway, keys, ...context }, await gateway.script(UPDATE, keys.session(storedId), args))
+async function update(context: Context, storedId: string, changes: Changes): Promise<WriteReply> {
+  const args = [
+    '',
+    '',
+    1,
+    '',
+    context.options.absoluteMs ?? '',
+    '',
+    '',
+    changes.set.length,
+    ...changes.set.flat(),
+    ...changes.remove,
+  ]
+  return readWriteReply(context, await context.gateway.script(UPDATE, context.keys.session(storedId), args))
 }
 
 /**

@@ -42,25 +42,27 @@ export async function writeDelta(
   const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, next.idle, options.absoluteMs ?? '']
   const pairs = delta.set.flat()
   const rest = [expiryMode(context), next.cookie.flags, delta.set.length, ...pairs, ...delta.remove]
-  let reply: ReturnType<typeof readWriteReply>
-  try {
-    reply = readWriteReply(context, await gateway.script(UPDATE, keys.session(record.storedId), [...args, ...rest]))
-  } catch (err) {
-    doubtDelta(record, delta)
-    throw err
-  }
+  const doubted = new Set(record.uncertain)
+  doubtDelta(record, delta)
+  const reply = readWriteReply(context, await gateway.script(UPDATE, keys.session(record.storedId), [...args, ...rest]))
   if (reply.kind !== 'written' && reply.kind !== 'contended') {
     announcer.announce('refused', { handle, operation: isSave ? 'save' : 'touch' })
     return
   }
-  if (reply.kind === 'contended') announceConflict(context, record, delta, reply.old)
+  if (reply.kind === 'contended') announceConflict(context, record, doubted, delta, reply.old)
   record.origin = { kind: 'hash', meta: reply.meta }
   applyDelta(record, delta)
   if (isSave) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })
 }
 
 /** Others saved in between; whether they changed the same properties shows in what those held. */
-function announceConflict(context: Context, record: SessionRecord, delta: Delta, old: (string | null)[]): void {
+function announceConflict(
+  context: Context,
+  record: SessionRecord,
+  doubted: ReadonlySet<string>,
+  delta: Delta,
+  old: (string | null)[],
+): void {
   const touched: [field: string, text: string | null][] = [
     ...delta.set,
     ...delta.remove.map((f) => [f, null] as [string, null]),
@@ -69,7 +71,7 @@ function announceConflict(context: Context, record: SessionRecord, delta: Delta,
     .filter(([field, text], i) => {
       const found = old[i] ?? null
       const loaded = record.fields.get(field) ?? null
-      return found !== loaded && found !== text && !record.uncertain.has(field)
+      return found !== loaded && found !== text && !doubted.has(field)
     })
     .map(([field]) => propertyOf(field) ?? 'cookie')
   if (properties.length === 0) return

@@ -48,3 +48,12 @@ export function dropProto<T extends object>(parsed: T): T {
   Reflect.deleteProperty(parsed, '__proto__')
   return parsed
 }
+
+/**
+ * express-session throws over a maxAge that is no number, and does so while it ends the response: the visitor would wait
+ * for ever.
+ */
+export function isUsableCookie(cookie: object): boolean {
+  const { originalMaxAge, maxAge } = cookie as { originalMaxAge?: unknown; maxAge?: unknown }
+  return [originalMaxAge, maxAge].every((ms) => !ms || typeof ms === 'number')
+}

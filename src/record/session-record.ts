@@ -17,10 +17,9 @@ export class SessionRecord {
   origin: Origin
   /** `cookie.expires` as handed out. */
   readonly loadedExpires: PlainCookie['expires']
-  /** Fields whose write failed: Redis may or may not hold them as they were sent. */
+  /** Fields that were sent and not confirmed: Redis may or may not hold them like that. */
   readonly uncertain = new Set<string>()
   #fields: Fields | readonly string[]
-  #tail: Promise<unknown> = Promise.resolve()
 
   /** @param fields a map, or an HGETALL reply, which stays as it is until somebody saves */
   constructor(
@@ -45,13 +44,6 @@ export class SessionRecord {
     if (this.#fields instanceof Map) return [...this.#fields.keys()].some(isCookieField)
     for (let i = 0; i < this.#fields.length; i += 2) if (isCookieField(this.#fields[i] as string)) return true
     return false
-  }
-
-  /** Runs one after the other what one session object writes: a second save must know what the first one did. */
-  inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#tail.then(work)
-    this.#tail = done.catch(() => undefined)
-    return done
   }
 }
 

@@ -11,12 +11,13 @@ import { type AnySession, isLiveCookie } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
 import { lease, type Snapshot, snapshot } from './snapshot.js'
 import { touchSession, touchUnloaded } from './touch.js'
+import { Turns } from './turns.js'
 
 /** Session objects and what Redis held when they were loaded: decides what a `set` or `touch` of one means. */
 export class Sessions {
   readonly #context: Context
   readonly #records = new WeakMap<object, SessionRecord>()
-  readonly #creating = new WeakMap<object, Promise<void>>()
+  readonly #turns = new WeakMap<object, Turns>()
 
   constructor(context: Context) {
     this.#context = context
@@ -60,7 +61,7 @@ export class Sessions {
     const record = this.#recordOf(session, storedIds)
     const next = snapshot(this.#context, session, record)
     if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
-    if (record !== undefined) return record.inOrder(() => saveSession(this.#context, record, next))
+    if (record !== undefined) return this.#inTurn(record, () => saveSession(this.#context, record, next))
     // Plain data that was never loaded replaces what is there, every time, as in MemoryStore.
     if (!isLiveCookie((session as { cookie?: unknown }).cookie)) {
       await createSession(this.#context, storedIds[0] as string, next)
@@ -75,7 +76,7 @@ export class Sessions {
     if (record === undefined) return touchUnloaded(this.#context, storedIds, session)
     const next = lease(this.#context, session, record)
     if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
-    return record.inOrder(() => touchSession(this.#context, record, next))
+    return this.#inTurn(record, () => touchSession(this.#context, record, next))
   }
 
   /** Whether a `set` of this session would write anything. Texts are compared: when in doubt, yes. */
@@ -89,15 +90,19 @@ export class Sessions {
 
   /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */
   #create(session: AnySession, storedIds: readonly string[], next: Snapshot): Promise<void> {
-    const create = async () => {
+    return this.#inTurn(session, async () => {
       const known = this.#recordOf(session, storedIds)
-      if (known !== undefined) return known.inOrder(() => saveSession(this.#context, known, next))
+      if (known !== undefined) return this.#inTurn(known, () => saveSession(this.#context, known, next))
       const created = await createSession(this.#context, storedIds[0] as string, next)
       if (created !== null) this.#records.set(session, created)
-    }
-    const creating = (this.#creating.get(session) ?? Promise.resolve()).then(create, create)
-    this.#creating.set(session, creating)
-    return creating
+    })
+  }
+
+  /** @param owner the record whose session is written, or the session itself as long as it has none */
+  #inTurn<T>(owner: object, work: () => Promise<T>): Promise<T> {
+    const turns = this.#turns.get(owner) ?? new Turns(this.#context.options.timeoutMs)
+    this.#turns.set(owner, turns)
+    return turns.take(work)
   }
 
   /** Of an object saved under another id than it was loaded with, nothing is known. */

@@ -1,3 +1,4 @@
+import type { SessionStoreError } from '../errors.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import type { Delta } from './delta.js'
@@ -6,6 +7,7 @@ import { isTouchDue, writeDelta } from './save.js'
 import type { AnySession } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
 import { type Lease, lease } from './snapshot.js'
+import { warnNoExpiry } from './write-reply.js'
 
 /**
  * Slides the expiry of a loaded session, if its last refresh is old enough, and writes its cookie if that changed.
@@ -33,9 +35,15 @@ export async function touchUnloaded(
 }
 
 /** connect-redis's string has no room for bookkeeping; like connect-redis, we prolong the key at every request. */
-async function touchString({ gateway, keys, options }: Context, record: SessionRecord, next: Lease): Promise<void> {
+async function touchString(context: Context, record: SessionRecord, next: Lease): Promise<void> {
+  const { gateway, keys, options } = context
   if (options.disableTouch || options.disableTTL) return
-  await gateway.pexpire(keys.session(record.storedId), next.idle)
+  try {
+    await gateway.pexpire(keys.session(record.storedId), next.idle)
+  } catch (err) {
+    if ((err as SessionStoreError).code !== 'ERR_SESSION_FORBIDDEN') throw err
+    warnNoExpiry(context)
+  }
 }
 
 function cookieDelta(record: SessionRecord, next: Lease): Delta {

@@ -30,7 +30,8 @@ export function readWriteReply(context: Context, reply: unknown): WriteReply {
   throw new SessionStoreError('ERR_SESSION_REDIS', 'Redis gave an unexpected reply to a script')
 }
 
-function warnNoExpiry(context: Context): void {
+/** The Redis user may do everything but this: degraded, and said so. */
+export function warnNoExpiry(context: Context): void {
   context.announcer.announce('warning', {
     code: 'expire-forbidden',
     message: 'the Redis user may not run PEXPIRE: sessions are kept without TTL, only reads enforce the idle timeout',

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import type { SessionErrorCode } from '../errors.js'
+import type { SessionErrorCode, SessionStoreError } from '../errors.js'
 import type { Announcer } from '../events.js'
 
 /** Failures that say Redis is away, as against those that concern one command or one session. */
@@ -28,10 +28,9 @@ export class Availability {
   }
 
   failed(err: unknown): void {
-    const code = (err as { code?: string }).code ?? ''
-    if (!AWAY.has(code) || this.#downSince !== undefined || this.#closed) return
+    if (!isAway(err) || this.#downSince !== undefined || this.#closed) return
     this.#downSince = Date.now()
-    this.#announcer.announce('unavailable', { code })
+    this.#announcer.announce('unavailable', { code: (err as SessionStoreError).code })
     if (this.#goOn) this.#emitter.emit('disconnect')
     this.#schedule()
   }
@@ -47,6 +46,7 @@ export class Availability {
 
   close(): void {
     this.#closed = true
+    this.#downSince = undefined
     clearTimeout(this.#timer)
   }
 
@@ -54,11 +54,17 @@ export class Availability {
     this.#timer = setTimeout(() => {
       this.#probe().then(
         () => this.succeeded(),
-        () => {
-          if (!this.#closed && this.#downSince !== undefined) this.#schedule()
+        (err: unknown) => {
+          // A Redis that forbids PING to this user is there all the same.
+          if (!isAway(err)) this.succeeded()
+          else if (this.#downSince !== undefined) this.#schedule()
         },
       )
     }, PROBE_MS)
     this.#timer.unref()
   }
+}
+
+function isAway(err: unknown): boolean {
+  return AWAY.has((err as { code?: string }).code ?? '')
 }

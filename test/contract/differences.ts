@@ -33,6 +33,12 @@ const DIFFERENCES = {
     redis: 'both survive',
     reason: 'two requests that change different properties must not lose either change',
   },
+  longRequest: {
+    memory: 'ends the session',
+    redis: 'goes by originalMaxAge',
+    reason:
+      'a request that takes longer than maxAge leaves a past `expires` behind; its save must not log the visitor out',
+  },
   savedPlainData: {
     memory: 'keeps its expiry',
     redis: 'slides',

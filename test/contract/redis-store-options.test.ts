@@ -10,9 +10,10 @@ const pipelining = connect({ enableAutoPipelining: true, keyPrefix: freshPrefix(
 
 afterAll(() => Promise.all([client.quit(), pipelining.quit()]))
 
-/** Text that is not JSON; some values are read later than others. */
+/** Text that is not JSON, of values that JSON has; some are read later than others. */
 const base64: Serializer = {
   stringify(value) {
+    if (value === undefined) throw new Error('undefined is no value')
     const json = JSON.stringify(value) as string | undefined
     return (json === undefined ? undefined : Buffer.from(json).toString('base64')) as string
   },

@@ -31,6 +31,7 @@ const makeString = async () => {
 const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>]> = {
   get: [make, () => store.get('x')],
   'set, of a session that was not loaded': [() => store.destroy('x'), make],
+  'set, of a session that was not loaded but exists': [make, () => store.set('x', { cookie, theme: 'dark' } as never)],
   'set, of a session that was loaded': [
     makeAndLoad,
     () => {

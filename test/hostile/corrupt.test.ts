@@ -42,6 +42,20 @@ const word = fc.oneof(
 )
 const meta = fc.array(word, { maxLength: 6 }).map((words) => words.join(' '))
 const json = fc.json({ maxDepth: 2 })
+const attribute = fc.constantFrom(
+  'originalMaxAge',
+  'maxAge',
+  'expires',
+  'path',
+  'sameSite',
+  'data',
+  '_expires',
+  'toJSON',
+)
+const cookie = fc.oneof(
+  json,
+  fc.dictionary(attribute, fc.jsonValue({ maxDepth: 1 }), { maxKeys: 3 }).map(JSON.stringify as never),
+)
 const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.string({ maxLength: 40 }), json, meta)
 const name = fc.oneof(
   fc.constantFrom(...whole.keys()),
@@ -54,7 +68,7 @@ const change = fc.oneof(
   fc.record({ kind: fc.constant('cut' as const), name, at: fc.nat(50) }),
   fc.record({ kind: fc.constant('flip' as const), name, at: fc.nat(50), bit: fc.nat(6) }),
   fc.record({ kind: fc.constant('put' as const), name: fc.constant('@'), text: meta }),
-  fc.record({ kind: fc.constant('put' as const), name: fc.constant('@cookie'), text: json }),
+  fc.record({ kind: fc.constant('put' as const), name: fc.constant('@cookie'), text: cookie }),
 )
 const fuzzed = fc.array(change, { minLength: 1, maxLength: 3 }).map((changes) => changes.reduce(apply, whole))
 

@@ -5,7 +5,7 @@ import express, { type Request } from 'express'
 import session from 'express-session'
 import request from 'supertest'
 import { bookkeeping, writeHash } from '../support/raw-session.js'
-import { connect, freshPrefix } from '../support/redis.js'
+import { connect, connect5, freshPrefix } from '../support/redis.js'
 
 const SECRET = 'keyboard cat'
 const EVIL = '{"isAdmin":true}'
@@ -18,9 +18,14 @@ const asyncStore = new RedisStore({
   prefix,
   serializer: { stringify: JSON.stringify, parse: async (text) => JSON.parse(text) },
 })
+const client5 = connect5()
+const store5 = new RedisStore({ client: client5, prefix })
 const key = `${prefix}sid`
 
-afterAll(() => client.disconnect())
+afterAll(() => {
+  client.disconnect()
+  client5.disconnect()
+})
 beforeEach(() => client.del(key))
 
 const hostileFields: [field: string, text: string][] = [
@@ -115,6 +120,7 @@ describe.each(hostileFields)('a hash with the field %j = %j', (field, text) => {
 
   test.each([
     ['a serializer', store],
+    ['ioredis 5', store5],
     ['an asynchronous serializer', asyncStore],
   ])('loads through %s without inheriting anything', async (_name, loading) => {
     const loaded = (await loading.get('sid')) as unknown as Record<string, unknown>

@@ -19,7 +19,8 @@ export interface SessionApp {
 /** The one property these sessions have. */
 type Live = session.Session & { value?: string }
 
-export function sessionApp(store: RedisStore): SessionApp {
+/** @param pause what a request to /slow waits for between loading its session and changing it */
+export function sessionApp(store: RedisStore, pause = () => Promise.resolve()): SessionApp {
   const errors: unknown[] = []
   const app = express()
   app.use(session({ store, secret: SECRET, resave: false, saveUninitialized: false }))
@@ -33,6 +34,11 @@ export function sessionApp(store: RedisStore): SessionApp {
     const live = req.session as Live | undefined
     if (live) live.value = req.params.value
     res.json({ hasSession: live !== undefined })
+  })
+  app.get('/slow/:value', async (req, res) => {
+    await pause()
+    ;(req.session as Live).value = req.params.value
+    res.json({ hasSession: true })
   })
   /** Saves before it answers. */
   app.get('/save/:value', (req, res, next) => {

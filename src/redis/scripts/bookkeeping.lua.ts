@@ -10,30 +10,74 @@ local function now_us()
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
 
+-- n is never negative: the loop would not end.
 local function base36(n)
   local digits, out = '0123456789abcdefghijklmnopqrstuvwxyz', ''
   repeat
     local d = n % 36
     out = string.sub(digits, d + 1, d + 1) .. out
     n = (n - d) / 36
-  until n == 0
+  until n <= 0
   return out
 end
 
 local function parse(meta)
-  return string.match(meta, '^(%w+) (%w+) (%w+) (%w+) ?(%w*)$')
+  local created, seen, idle, saves, flags =
+    string.match(meta, '^([0-9a-z]+) ([0-9a-z]+) ([0-9a-z]+) ([0-9a-z]+)(.*)$')
+  if not created or #created > 12 or #seen > 10 or #idle > 10 or #saves > 10 then return nil end
+  if flags ~= '' then
+    flags = string.match(flags, '^ (%a+)$')
+    if not flags or #flags > 16 then return nil end
+  end
+  return {created = created, seen = seen, idle = idle, saves = saves, flags = flags}
 end
 
-local function format(created, seen, idle, rev, flags)
-  local meta = created .. ' ' .. seen .. ' ' .. idle .. ' ' .. rev
-  if flags ~= '' then meta = meta .. ' ' .. flags end
+local function format(s)
+  local meta = s.created .. ' ' .. s.seen .. ' ' .. s.idle .. ' ' .. s.saves
+  if s.flags ~= '' then meta = meta .. ' ' .. s.flags end
   return meta
 end
 
+-- Milliseconds since the session began; 0 if the clock has been set back since.
+local function age_ms(s, now)
+  return math.max(0, math.floor(now / 1000) - math.floor(tonumber(s.created, 36) / 1000))
+end
+
+-- A session that Redis could give no TTL (flag X) outlives its time; the limit is then kept here.
+local function is_overdue(s, now, absolute)
+  if not string.find(s.flags, 'X', 1, true) then return false end
+  local limit = tonumber(s.seen, 36) + tonumber(s.idle, 36)
+  if absolute ~= '' then limit = math.min(limit, tonumber(absolute)) end
+  return age_ms(s, now) >= limit
+end
+
+-- The session to be changed, or nil and the script's reply: {0} there is none, {-1} the key is none of ours.
+local function open(key, absolute)
+  local meta = redis.pcall('HGET', key, '@')
+  if type(meta) == 'table' then
+    if string.find(meta.err, 'WRONGTYPE', 1, true) then return nil, {-1} end
+    return nil, meta
+  end
+  if not meta then return nil, {redis.call('EXISTS', key) == 1 and -1 or 0} end
+  local s = parse(meta)
+  if not s then return nil, {-1} end
+  if s.flags ~= '' and is_overdue(s, now_us(), absolute) then return nil, {0} end
+  return s
+end
+
+-- Counts a use of the session now. Returns the milliseconds it may live from here: its idle timeout, cut at its
+-- absolute deadline.
+local function refresh(s, now, idle, absolute, flags)
+  local age = age_ms(s, now)
+  s.seen, s.idle, s.flags = base36(age), base36(tonumber(idle)), flags
+  if absolute == '' then return tonumber(idle) end
+  return math.min(tonumber(idle), tonumber(absolute) - age)
+end
+
 -- Lua's stack limits how many arguments one call may take.
-local function hset(key, pairs)
-  for i = 1, #pairs, 1000 do
-    redis.call('HSET', key, unpack(pairs, i, math.min(i + 999, #pairs)))
+local function hset(key, fields)
+  for i = 1, #fields, 1000 do
+    redis.call('HSET', key, unpack(fields, i, math.min(i + 999, #fields)))
   end
 end
 
@@ -43,28 +87,30 @@ local function hdel(key, fields)
   end
 end
 
--- Milliseconds this session may live from now: its idle timeout, cut at its absolute deadline.
-local function lifetime(created, now, idle, absolute)
-  local left = idle
-  if absolute ~= '' then
-    left = math.min(left, math.floor(tonumber(created, 36) / 1000) + tonumber(absolute) - math.floor(now / 1000))
-  end
-  return left
-end
-
--- Sets the key's time to live. Returns false where the Redis user may not: the session then carries the flag X, and
--- reads enforce the limit.
-local function expire(key, mode, ms)
+-- Gives the key its time to live, and returns the script's reply: the '@' text, and 1, or 0 where the Redis user may
+-- not set one. The session then carries the flag X.
+local function expire(key, s, mode, ms)
   if mode == 'none' then
     redis.pcall('PERSIST', key)
-    return true
+    return format(s), 1
   end
-  return type(redis.pcall('PEXPIRE', key, ms)) == 'number'
+  if type(redis.pcall('PEXPIRE', key, ms)) == 'number' then return format(s), 1 end
+  s.flags = s.flags .. 'X'
+  redis.call('HSET', key, '@', format(s))
+  return format(s), 0
 end
 
-local function slice(from, to, ...)
-  local out = {...}
+local function slice(from, to)
+  local out = {}
   for i = from, to do out[#out + 1] = ARGV[i] end
   return out
+end
+
+-- Makes place for a hash. A user who may not write one must not lose the string.
+local function drop_string(key)
+  if redis.acl_check_cmd and not redis.acl_check_cmd('HSET', key, '@', '') then
+    return redis.error_reply('NOPERM no permissions to run HSET')
+  end
+  redis.call('DEL', key)
 end
 `

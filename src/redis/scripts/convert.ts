@@ -30,36 +30,33 @@ if kind ~= 'string' and kind ~= 'hash' then return {-1} end
 
 local now = now_us()
 local all_end = 7 + 2 * tonumber(ARGV[6])
-local created, seen, rev
-local pairs, removed
+local s, fields, removed
 if kind == 'string' then
   local text = redis.call('GET', key)
   if redis.sha1hex(text) ~= ARGV[1] then return {3, text} end
-  created, seen, rev = base36(now), '0', '1'
-  pairs, removed = slice(8, all_end), {}
+  s = {created = base36(now), saves = '1'}
+  fields, removed = slice(8, all_end), {}
 else
-  local old_created, _, _, old_rev = parse(redis.call('HGET', key, '@') or '')
-  if not old_created then return {-1} end
-  created, rev = old_created, base36(tonumber(old_rev, 36) + 1)
-  seen = base36(math.floor(now / 1000) - math.floor(tonumber(created, 36) / 1000))
-  pairs, removed = slice(8, 7 + 2 * tonumber(ARGV[7])), slice(all_end + 1, #ARGV)
+  s = parse(redis.call('HGET', key, '@') or '')
+  if not s then return {-1} end
+  if is_overdue(s, now, ARGV[3]) then return {0} end
+  s.saves = base36(tonumber(s.saves, 36) + 1)
+  fields, removed = slice(8, 7 + 2 * tonumber(ARGV[7])), slice(all_end + 1, #ARGV)
 end
 
-local left = lifetime(created, now, tonumber(ARGV[2]), ARGV[3])
+local left = refresh(s, now, ARGV[2], ARGV[3], ARGV[5])
 if left <= 0 then
   redis.call('DEL', key)
   return {0}
 end
-if kind == 'string' then redis.call('DEL', key) end
-local idle = base36(tonumber(ARGV[2]))
-local meta = format(created, seen, idle, rev, ARGV[5])
-table.insert(pairs, 1, meta)
-table.insert(pairs, 1, '@')
-hset(key, pairs)
+if kind == 'string' then
+  local refused = drop_string(key)
+  if refused then return refused end
+end
+table.insert(fields, 1, format(s))
+table.insert(fields, 1, '@')
+hset(key, fields)
 hdel(key, removed)
-if expire(key, ARGV[4], left) then return {1, meta, 1} end
-meta = format(created, seen, idle, rev, ARGV[5] .. 'X')
-redis.call('HSET', key, '@', meta)
-return {1, meta, 0}
+return {1, expire(key, s, ARGV[4], left)}
 `,
 )

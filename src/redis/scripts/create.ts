@@ -10,10 +10,12 @@ import { defineScript } from './script.js'
  * ARGV[2]   absolute timeout, ms, '' = none    '28800000'
  * ARGV[3]   'expire' | 'none' (disableTTL)
  * ARGV[4]   cookie flags                       'MSL'
- * ARGV[5…]  field, text, field, text, …        'userId', '"u-1"'
+ * ARGV[5]   SHA-1 of the string it may replace, '' = none
+ * ARGV[6…]  field, text, field, text, …        'userId', '"u-1"'
  *
  * returns   {1, '@' text, 1 | 0 expiry set}
  *           {0}   past its absolute deadline: ended, nothing written
+ *           {3, string}  there is a string: come again with its SHA-1 if it is a session of connect-redis's
  *           {-1}  the key is none of ours: left as it is
  */
 export const CREATE = defineScript(
@@ -21,28 +23,43 @@ export const CREATE = defineScript(
   `${BOOKKEEPING}
 local key = KEYS[1]
 local now = now_us()
-local created, rev = base36(now), '1'
+local s = {created = base36(now), saves = '1'}
 local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
-  local old_created, _, _, old_rev = parse(redis.call('HGET', key, '@') or '')
-  if not old_created then return {-1} end
-  created, rev = old_created, base36(tonumber(old_rev, 36) + 1)
-elseif kind ~= 'none' and kind ~= 'string' then
+  local old = parse(redis.call('HGET', key, '@') or '')
+  if not old then return {-1} end
+  if not is_overdue(old, now, ARGV[2]) then
+    s.created, s.saves = old.created, base36(tonumber(old.saves, 36) + 1)
+  end
+elseif kind == 'string' then
+  local text = redis.call('GET', key)
+  if redis.sha1hex(text) ~= ARGV[5] then return {3, text} end
+elseif kind ~= 'none' then
   return {-1}
 end
-local left = lifetime(created, now, tonumber(ARGV[1]), ARGV[2])
+
+local left = refresh(s, now, ARGV[1], ARGV[2], ARGV[4])
 if left <= 0 then
   redis.call('DEL', key)
   return {0}
 end
-if kind ~= 'none' then redis.call('DEL', key) end
-local seen = base36(math.floor(now / 1000) - math.floor(tonumber(created, 36) / 1000))
-local idle = base36(tonumber(ARGV[1]))
-local meta = format(created, seen, idle, rev, ARGV[4])
-hset(key, slice(5, #ARGV, '@', meta))
-if expire(key, ARGV[3], left) then return {1, meta, 1} end
-meta = format(created, seen, idle, rev, ARGV[4] .. 'X')
-redis.call('HSET', key, '@', meta)
-return {1, meta, 0}
+
+local surplus = {}
+if kind == 'hash' then
+  local kept = {['@'] = true}
+  for i = 6, #ARGV, 2 do kept[ARGV[i]] = true end
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if not kept[field] then surplus[#surplus + 1] = field end
+  end
+elseif kind == 'string' then
+  local refused = drop_string(key)
+  if refused then return refused end
+end
+local fields = slice(6, #ARGV)
+table.insert(fields, 1, format(s))
+table.insert(fields, 1, '@')
+hset(key, fields)
+hdel(key, surplus)
+return {1, expire(key, s, ARGV[3], left)}
 `,
 )

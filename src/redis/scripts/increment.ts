@@ -7,6 +7,7 @@ import { defineScript } from './script.js'
  * KEYS[1]   session key             'sess:x3J…'
  * ARGV[1]   field                   'visits'
  * ARGV[2]   what to add             '1', '-0.5'
+ * ARGV[3]   absolute timeout, ms, '' = none
  *
  * returns   {1, new text}
  *           {0}    the session is gone
@@ -17,24 +18,24 @@ export const INCREMENT = defineScript(
   'increment',
   `${BOOKKEEPING}
 local key = KEYS[1]
-local meta = redis.pcall('HGET', key, '@')
-if type(meta) == 'table' then
-  if string.find(meta.err, 'WRONGTYPE', 1, true) then return {-1} end
-  return meta
-end
-if not meta then return {redis.call('EXISTS', key) == 1 and -1 or 0} end
-local created, seen, idle, rev, flags = parse(meta)
-if not created then return {-1} end
+local s, answer = open(key, ARGV[3])
+if not s then return answer end
 
-local text = redis.pcall('HINCRBY', key, ARGV[1], ARGV[2])
-if type(text) == 'table' and string.find(text.err, 'not an integer', 1, true) then
-  text = redis.pcall('HINCRBYFLOAT', key, ARGV[1], ARGV[2])
+-- First what can be refused: HINCRBY alone would be half a change.
+local before = format(s)
+s.saves = base36(tonumber(s.saves, 36) + 1)
+redis.call('HSET', key, '@', format(s))
+local sum = redis.pcall('HINCRBY', key, ARGV[1], ARGV[2])
+if type(sum) == 'table' and string.find(sum.err, 'not an integer', 1, true) then
+  sum = redis.pcall('HINCRBYFLOAT', key, ARGV[1], ARGV[2])
 end
-if type(text) == 'table' then
-  if string.find(text.err, 'not a', 1, true) or string.find(text.err, 'overflow', 1, true) then return {-2} end
-  return text
+if type(sum) == 'table' then
+  redis.call('HSET', key, '@', before)
+  for _, reason in ipairs({'not an integer', 'not a float', 'not a valid float', 'overflow', 'NaN or Infinity'}) do
+    if string.find(sum.err, reason, 1, true) then return {-2} end
+  end
+  return sum
 end
-redis.call('HSET', key, '@', format(created, seen, idle, base36(tonumber(rev, 36) + 1), flags))
 return {1, redis.call('HGET', key, ARGV[1])}
 `,
 )

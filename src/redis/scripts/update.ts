@@ -26,49 +26,38 @@ export const UPDATE = defineScript(
   'update',
   `${BOOKKEEPING}
 local key = KEYS[1]
-local meta = redis.pcall('HGET', key, '@')
-if type(meta) == 'table' then
-  if string.find(meta.err, 'WRONGTYPE', 1, true) then return {-1} end
-  return meta
-end
-if not meta then return {redis.call('EXISTS', key) == 1 and -1 or 0} end
-local created, seen, idle, rev, flags = parse(meta)
-if not created then return {-1} end
-if ARGV[1] ~= '' and ARGV[1] ~= created then return {0} end
+local s, answer = open(key, ARGV[5])
+if not s then return answer end
+if ARGV[1] ~= '' and ARGV[1] ~= s.created then return {0} end
 
 local pairs_end = 8 + 2 * tonumber(ARGV[8])
-local pairs, removed = slice(9, pairs_end), slice(pairs_end + 1, #ARGV)
-local now = now_us()
+local fields, removed = slice(9, pairs_end), slice(pairs_end + 1, #ARGV)
 local left
 if ARGV[4] ~= '' then
-  left = lifetime(created, now, tonumber(ARGV[4]), ARGV[5])
+  left = refresh(s, now_us(), ARGV[4], ARGV[5], ARGV[7])
   if left <= 0 then
     redis.call('DEL', key)
     return {0}
   end
-  seen = base36(math.floor(now / 1000) - math.floor(tonumber(created, 36) / 1000))
-  idle = base36(tonumber(ARGV[4]))
-  flags = ARGV[7]
 end
 
-local result = {1}
-if ARGV[2] ~= '' and ARGV[2] ~= rev then
-  result = {2, '', 1}
-  for i = 1, #pairs, 2 do result[#result + 1] = redis.call('HGET', key, pairs[i]) end
-  for i = 1, #removed do result[#result + 1] = redis.call('HGET', key, removed[i]) end
+local reply = {1, '', 1}
+if ARGV[2] ~= '' and ARGV[2] ~= s.saves then
+  reply[1] = 2
+  for i = 1, #fields, 2 do reply[#reply + 1] = redis.call('HGET', key, fields[i]) end
+  for i = 1, #removed do reply[#reply + 1] = redis.call('HGET', key, removed[i]) end
 end
-if ARGV[3] == '1' then rev = base36(tonumber(rev, 36) + 1) end
+if ARGV[3] == '1' then s.saves = base36(tonumber(s.saves, 36) + 1) end
 
-meta = format(created, seen, idle, rev, flags)
-table.insert(pairs, 1, meta)
-table.insert(pairs, 1, '@')
-hset(key, pairs)
+table.insert(fields, 1, format(s))
+table.insert(fields, 1, '@')
+hset(key, fields)
 hdel(key, removed)
-result[2], result[3] = meta, 1
-if left and not expire(key, ARGV[6], left) then
-  result[2], result[3] = format(created, seen, idle, rev, flags .. 'X'), 0
-  redis.call('HSET', key, '@', result[2])
+if left then
+  reply[2], reply[3] = expire(key, s, ARGV[6], left)
+else
+  reply[2] = format(s)
 end
-return result
+return reply
 `,
 )

@@ -76,6 +76,31 @@ export function liveSessions(subject: Subject): void {
     expect(await subject.get('a')).toMatchObject({ n: 4 })
   })
 
+  test('a change that is taken back while its save is under way is taken back in the store', async () => {
+    await subject.set('a', subject.live('a', { n: 0 }))
+    const live = (await subject.load('a'))!
+    live.n = 1
+    const first = saved(live)
+    live.n = 0
+    await Promise.all([first, saved(live)])
+    expect(await subject.get('a')).toMatchObject({ n: 0 })
+  })
+
+  test.each(['new', 'loaded'])(
+    'a %s session, saved when its expires has passed meanwhile, ends or stays',
+    async (kind) => {
+      const fresh = subject.live('a', { user: 'ann' }, { maxAge: HOUR })
+      await subject.set('a', fresh)
+      const live = kind === 'new' ? fresh : (await subject.load('a'))!
+      // The setter would reset originalMaxAge; time that passes does not.
+      Object.assign(live.cookie, { _expires: new Date(Date.now() - 1) })
+      live.n = 1
+      await saved(live)
+      if (subject.is.longRequest === 'ends the session') expect(await subject.get('a')).toBe(subject.is.absent)
+      else expect(await subject.get('a')).toMatchObject({ user: 'ann', n: 1 })
+    },
+  )
+
   test('reload gives what another request has saved, and can be saved itself', async () => {
     await subject.set('a', subject.live('a', { user: 'ann', n: 1 }))
     const mine = (await subject.load('a'))!
@@ -124,6 +149,18 @@ export function liveSessions(subject: Subject): void {
     if (subject.is.saveAfterEnd === 'brings it back')
       expect(await subject.get('a')).toMatchObject({ user: 'ann', n: 1 })
     else expect(await subject.get('a')).toBe(subject.is.absent)
+  })
+
+  test('a slow save from before the session ended replaces the next one under its id, or leaves it alone', async () => {
+    await subject.set('a', subject.live('a', { user: 'ann' }))
+    const slow = (await subject.load('a'))!
+    await subject.destroy('a')
+    await subject.set('a', subject.live('a', { user: 'bob' }))
+    slow.n = 1
+    await saved(slow)
+    const { cookie: _cookie, ...properties } = (await subject.get('a')) as Data
+    const back = subject.is.saveAfterEnd === 'brings it back'
+    expect(properties).toStrictEqual(back ? { user: 'ann', n: 1 } : { user: 'bob' })
   })
 
   test('of two requests that change different properties the last one wins, or both', async () => {

@@ -78,17 +78,17 @@ export function values(subject: Subject): void {
     expect(await subject.length()).toBe(1)
   })
 
-  test('3,000 properties come back, and can all be changed or removed in one save', async () => {
-    const names = Array.from({ length: 3000 }, (_, i) => `p${i}`)
+  test('5,000 properties come back, and can all be changed or removed in one save', async () => {
+    const names = Array.from({ length: 5000 }, (_, i) => `p${i}`)
     await subject.set('a', { cookie, ...Object.fromEntries(names.map((name) => [name, 0])) })
     const data = (await subject.get('a')) as Data
-    expect(Object.keys(data)).toHaveLength(3001)
+    expect(Object.keys(data)).toHaveLength(5001)
     for (const [i, name] of names.entries()) {
-      if (i < 1500) data[name] = i
+      if (i < 2500) data[name] = i
       else delete data[name]
     }
     await subject.set('a', data)
-    const kept = Object.fromEntries(names.slice(0, 1500).map((name, i) => [name, i]))
+    const kept = Object.fromEntries(names.slice(0, 2500).map((name, i) => [name, i]))
     expect(await subject.get('a')).toStrictEqual({ cookie, ...kept })
   })
 

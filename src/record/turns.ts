@@ -1,0 +1,34 @@
+/**
+ * Runs one after the other what one session object writes: a second save must know what the first one did. But not for
+ * ever: of a write that has timed out, ioredis may never tell the end.
+ */
+export class Turns {
+  readonly #timeoutMs: number
+  #underWay: { settled: Promise<unknown>; since: number } | undefined
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#underWay
+    const done = before === undefined ? work() : this.#ended(before.settled, before.since).then(work)
+    const turn = { settled: done.catch(() => undefined), since: performance.now() }
+    this.#underWay = turn
+    void turn.settled.then(() => {
+      if (this.#underWay === turn) this.#underWay = undefined
+    })
+    return done
+  }
+
+  async #ended(settled: Promise<unknown>, since: number): Promise<void> {
+    const patienceMs = since + this.#timeoutMs - performance.now()
+    if (patienceMs <= 0) return
+    let timer: NodeJS.Timeout | undefined
+    const timeUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, patienceMs)
+    })
+    await Promise.race([settled, timeUp])
+    clearTimeout(timer)
+  }
+}
