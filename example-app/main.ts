@@ -6,7 +6,7 @@ import { openRedis, type ShopRedis } from './redis.js'
 import { sessionSecret } from './secret.js'
 
 const SHUTDOWN_MS = 5000
-const dataDir = join(import.meta.dirname, '.data')
+const dataDir = process.env.DATA_DIR ?? join(import.meta.dirname, '.data')
 
 try {
   const secret = sessionSecret(dataDir)

@@ -9,7 +9,7 @@ import { DEFAULTS } from '../../src/options.js'
 import { example, examplesOf } from '../support/markdown.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix } from '../support/redis.js'
-import { pattern, steps, typed } from '../support/transcript.js'
+import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 
 const README = 'README.md'
 const client = connect()
@@ -47,10 +47,8 @@ describe('the app of the README, run as printed', () => {
     // The page says port 3000 and the default Redis; this machine has others.
     const cli = ['redis-cli', 'valkey-cli'].find(onPath)
     const prelude = `redis-cli() { command ${cli} -s '${redis.socketPath}' "$@"; }`
-    for (const { command, expected } of steps(example(README, 'transcript', 'app.mjs'))) {
-      const lines = await typed(command.replaceAll('localhost:3000', `127.0.0.1:${port}`), dir, prelude)
-      expect([command, ...lines]).toEqual([command, ...expected.map((line) => expect.stringMatching(pattern(line)))])
-    }
+    const all = steps(example(README, 'transcript', 'app.mjs').replaceAll('localhost:3000', `127.0.0.1:${port}`))
+    expect(asTyped(all, await typed(all, dir, prelude))).toEqual(asShown(all))
   })
 })
 
@@ -98,7 +96,8 @@ describe('the snippets of the README', () => {
 
   test('no example of the page is left out of this file', () => {
     const names = examplesOf(README).map(({ kind, name }) => `${kind}: ${name}`)
-    const source = readFileSync('test/docs/readme.test.ts', 'utf8')
+    const tests = ['test/docs/readme.test.ts', 'test/docs/shop.test.ts']
+    const source = tests.map((path) => readFileSync(path, 'utf8')).join('')
     for (const name of names) expect(source).toContain(`'${name.replace(': ', "', '")}'`)
   })
 })

@@ -4,13 +4,14 @@ import { CONVERT } from '../../src/redis/scripts/convert.js'
 import { CREATE } from '../../src/redis/scripts/create.js'
 import { INCREMENT } from '../../src/redis/scripts/increment.js'
 import { UPDATE } from '../../src/redis/scripts/update.js'
-import { connect, freshPrefix } from '../support/redis.js'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 
 /** docs/storage.md shows each operation as the commands it runs; here each is run, and Redis says what it saw. */
-const client = connect()
-const prefix = freshPrefix()
-const store = new RedisStore({ client, prefix, ttl: 1800 })
-const eager = new RedisStore({ client, prefix, ttl: 1800, touchInterval: 0 })
+const prefix = 'sess:'
+let redis: PrivateRedis
+let client: PrivateRedis['admin']
+let store: RedisStore
+let eager: RedisStore
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 const documented = blocks(readFileSync('docs/storage.md', 'utf8'))
 
@@ -69,9 +70,14 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
 }
 
 let seen: string[] = []
-let monitor: Awaited<ReturnType<typeof client.monitor>>
+let monitor: PrivateRedis['admin']
 
 beforeAll(async () => {
+  // Its own server: among other keys, SCAN would take more pages.
+  redis = await privateRedis()
+  client = redis.admin
+  store = new RedisStore({ client, ttl: 1800 })
+  eager = new RedisStore({ client, ttl: 1800, touchInterval: 0 })
   // Every script once, so that Redis knows their digests.
   for (const name of ['get', 'set, of a session that was loaded', 'increment', 'set, of a string']) {
     for (const step of operations[name] ?? []) await step()
@@ -81,8 +87,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   monitor.disconnect()
-  await store.clear()
-  await client.quit()
+  await redis.stop()
 })
 
 test('every documented operation is run, and every operation is documented', () => {

@@ -54,7 +54,9 @@ const attribute = fc.constantFrom(
 )
 const cookie = fc.oneof(
   json,
-  fc.dictionary(attribute, fc.jsonValue({ maxDepth: 1 }), { maxKeys: 3 }).map(JSON.stringify as never),
+  fc
+    .dictionary(attribute, fc.jsonValue({ maxDepth: 1 }), { maxKeys: 3 })
+    .map((attributes) => JSON.stringify(attributes)),
 )
 const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.string({ maxLength: 40 }), json, meta)
 const name = fc.oneof(

@@ -18,7 +18,7 @@ export function steps(transcript: string): Step[] {
 }
 
 /** A line of the page as a pattern: `…` stands for what differs each time. */
-export function pattern(line: string): RegExp {
+function pattern(line: string): RegExp {
   return new RegExp(`^${line.split('…').map(quote).join('.*')}$`)
 }
 
@@ -26,8 +26,23 @@ function quote(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
 }
 
-/** Runs a command as a reader would type it. `prelude` is shell code that puts this machine in the reader's place. */
-export async function typed(command: string, cwd: string, prelude: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('bash', ['-c', `${prelude}\n${command}`], { cwd })
-  return stdout.replaceAll('\r', '').split('\n').filter(Boolean)
+/**
+ * Runs all steps in one shell, as a reader would type them, and resolves what each printed.
+ *
+ * @param prelude shell code that puts this machine in the reader's place
+ */
+export async function typed(all: readonly Step[], cwd: string, prelude: string): Promise<string[][]> {
+  const mark = '=== next step ==='
+  const script = [prelude, ...all.flatMap(({ command }) => [`echo '${mark}'`, command])].join('\n')
+  const { stdout } = await promisify(execFile)('bash', ['-c', script], { cwd })
+  const outputs = stdout.replaceAll('\r', '').split(`${mark}\n`).slice(1)
+  return outputs.map((output) => output.split('\n').filter(Boolean))
 }
+
+/** Every step with what it printed, to be compared with `asShown`. */
+export const asTyped = (all: readonly Step[], printed: string[][]) =>
+  all.map(({ command }, i) => [command, ...(printed[i] ?? ['nothing ran'])])
+
+/** Every step with what the page says it prints. */
+export const asShown = (all: readonly Step[]) =>
+  all.map(({ command, expected }) => [command, ...expected.map((line) => expect.stringMatching(pattern(line)))])
