@@ -5,7 +5,9 @@ export interface BadLine {
   path: string
   /** What the client sends from now on waits here; replies to earlier commands still pass. */
   hold(): void
-  /** What waited goes on its way, in order. */
+  /** What the client sends still arrives; what Redis answers from now on is lost. */
+  mute(): void
+  /** What waited goes on its way, in order; answers pass again. */
   release(): void
   /** Closes every connection, what waits is lost. */
   cut(): void
@@ -16,6 +18,7 @@ export async function badLineTo(redisSocketPath: string): Promise<BadLine> {
   const path = `${redisSocketPath}.line`
   const lines = new Set<{ client: Socket; redis: Socket; waiting: Buffer[] }>()
   let holding = false
+  let muted = false
 
   const server = createServer((client) => {
     const line = { client, redis: connect(redisSocketPath), waiting: [] as Buffer[] }
@@ -24,7 +27,9 @@ export async function badLineTo(redisSocketPath: string): Promise<BadLine> {
       if (holding) line.waiting.push(chunk)
       else line.redis.write(chunk)
     })
-    line.redis.on('data', (chunk) => client.write(chunk))
+    line.redis.on('data', (chunk) => {
+      if (!muted) client.write(chunk)
+    })
     for (const socket of [client, line.redis]) {
       socket.on('error', () => {})
       socket.on('close', () => {
@@ -46,8 +51,12 @@ export async function badLineTo(redisSocketPath: string): Promise<BadLine> {
     hold() {
       holding = true
     },
+    mute() {
+      muted = true
+    },
     release() {
       holding = false
+      muted = false
       for (const line of lines) for (const chunk of line.waiting.splice(0)) line.redis.write(chunk)
     },
     cut,
