@@ -134,7 +134,9 @@ describe.each([
       new Promise((done) => void store.destroy(id, (...args) => done(args))),
       new Promise((done) => void store.touch(id, {}, (...args) => done(args))),
       new Promise((done) => store.load(id, (...args) => done(args))),
-      new Promise((done) => store.set(id, {}, (err) => done((err as { code?: string } | null)?.code)).catch(() => {})),
+      new Promise((done) => {
+        store.set(id, {}, (err) => done((err as { code?: string } | null)?.code)).catch(() => {})
+      }),
     ])
     expect(results).toEqual([[null, null], [null, undefined], [null, undefined], [], 'ERR_SESSION_INVALID_ID'])
     expect(await redis.takeCalls()).toEqual({})

@@ -103,6 +103,17 @@ export function basics(subject: Subject): void {
     expect(await subject.get('a')).toStrictEqual({ cookie, lang: 'de' })
   })
 
+  test('the same data can be set again and again, whatever happened to the session', async () => {
+    const data = { cookie, user: 'ann' }
+    await subject.set('a', data)
+    await subject.set('a', { cookie, user: 'bob', lang: 'de' })
+    await subject.set('a', data)
+    expect(await subject.get('a')).toStrictEqual(data)
+    await subject.destroy('a')
+    await subject.set('a', data)
+    expect(await subject.get('a')).toStrictEqual(data)
+  })
+
   test('destroying what is not there is no error', async () => {
     await expect(subject.destroy('nobody')).resolves.toBeUndefined()
   })

@@ -58,7 +58,7 @@ const PLAIN: [what: string, cookie: Record<string, unknown>][] = [
   ['attributes nobody knows', { path: '/', flavour: 'chocolate', nested: { a: [1] } }],
   ['null for everything', { originalMaxAge: null, expires: null, httpOnly: null, path: null, secure: null }],
   ['sameSite in capitals', { sameSite: 'Lax', priority: 'HIGH' }],
-  ['attributes in Emoji', { path: `/${'🍪'.repeat(200)}` }],
+  ['attributes in Emoji', { path: `/${'🍪'.repeat(200)}`, domain: `a${'🍪'.repeat(200)}` }],
   ['attributes in Unicode', { path: '/ünï/🍪', domain: `${'ö'.repeat(100)}.example` }],
 ]
 

@@ -151,6 +151,17 @@ export function liveSessions(subject: Subject): void {
     else expect(await subject.get('a')).toBe(subject.is.absent)
   })
 
+  test('a new session that was saved, ended, and saved again is brought back, or stays ended', async () => {
+    const live = subject.live('a', { user: 'ann' })
+    await saved(live)
+    await subject.destroy('a')
+    live.n = 1
+    await saved(live)
+    if (subject.is.saveAfterEnd === 'brings it back')
+      expect(await subject.get('a')).toMatchObject({ user: 'ann', n: 1 })
+    else expect(await subject.get('a')).toBe(subject.is.absent)
+  })
+
   test('a slow save from before the session ended replaces the next one under its id, or leaves it alone', async () => {
     await subject.set('a', subject.live('a', { user: 'ann' }))
     const slow = (await subject.load('a'))!
@@ -164,15 +175,17 @@ export function liveSessions(subject: Subject): void {
   })
 
   test('of two requests that change different properties the last one wins, or both', async () => {
-    await subject.set('a', subject.live('a', { user: 'ann' }))
+    await subject.set('a', subject.live('a', { user: 'ann', changed: 0, removed: 0 }))
     const first = (await subject.load('a'))!
     const second = (await subject.load('a'))!
-    first.one = 1
-    second.two = 2
+    Object.assign(first, { changed: 1, added: 1 })
+    delete first.removed
+    second.mine = 2
     await saved(first)
     await saved(second)
     const { cookie: _cookie, ...properties } = (await subject.get('a')) as Data
     const both = subject.is.overlappingSaves === 'both survive'
-    expect(properties).toStrictEqual({ user: 'ann', two: 2, ...(both ? { one: 1 } : {}) })
+    const others = both ? { changed: 1, added: 1 } : { changed: 0, removed: 0 }
+    expect(properties).toStrictEqual({ user: 'ann', mine: 2, ...others })
   })
 }
