@@ -18,6 +18,7 @@ export type SessionErrorCode =
   | 'ERR_SESSION_TOO_LARGE'
   | 'ERR_SESSION_FOREIGN_KEY'
   | 'ERR_SESSION_CONFLICT'
+  | 'ERR_SESSION_HEADERS_SENT'
 
 /** The codes that say "Redis cannot do this now"; all others say "this request cannot be stored". */
 const BACKEND_CODES: ReadonlySet<SessionErrorCode> = new Set([

@@ -17,6 +17,8 @@ export interface SessionEvents {
   saved: SessionEvent & { fields: number }
   /** A session was ended through this store. */
   destroyed: SessionEvent & { reason: 'destroyed' | 'expired' }
+  /** A session got a new id because of who its user is. `handle` is the new one's. */
+  rotated: SessionEvent & { previousHandle: string; reason: string }
   /** A write met a session that has ended meanwhile, and wrote nothing. */
   refused: SessionEvent & { operation: 'save' | 'touch' | 'patch' | 'increment' }
   /** Another request changed the same properties between load and save; this save won. */
@@ -37,6 +39,7 @@ const EVENT_NAMES: readonly SessionEventName[] = Object.keys({
   created: 0,
   saved: 0,
   destroyed: 0,
+  rotated: 0,
   refused: 0,
   conflict: 0,
   corrupt: 0,

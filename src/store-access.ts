@@ -1,8 +1,54 @@
+import type { Cookie, Session } from 'express-session'
+
 /** Registered, so that middleware of the ESM build finds the store of the CJS build, and the other way round. */
 export const STORE_ACCESS: unique symbol = Symbol.for('connect-redis-hash.store') as never
+
+/** A request as express-session leaves it. */
+export interface RequestWithSession {
+  session?: (Session & Record<string, unknown>) | null
+  sessionID?: string
+}
+
+/**
+ * What has to happen before a session of this request is saved: nothing, or a promise after which `req.session` may be
+ * another one, with another id.
+ */
+export type Guard = () => Promise<void> | undefined
+
+export interface Rotation {
+  /** Properties of the old session that the new one starts with. */
+  properties: readonly string[]
+  /** The cookie it starts with; without it, one as `session()` was told to make. */
+  cookie: Cookie | undefined
+  /** For the `rotated` event. */
+  reason: string
+}
 
 /** What this library's middleware may ask of the store, beyond what applications may. */
 export interface StoreAccess {
   /** Whether a save of this session would write anything. Costs no command. */
   isChanged(session: object): boolean
+  /** Whether the session was there before this request. Costs no command. */
+  isLoaded(session: object): boolean
+  /** Whether a save of it has found that it has ended. Costs no command. */
+  hasEnded(session: object): boolean
+  /** The properties this request has set or changed. Costs no command. */
+  writtenProperties(session: object): Promise<string[]>
+  /** Whether the cookie differs from the one that was loaded. Costs no command. */
+  isCookieChanged(session: object): boolean
+  /** Keeps a bookkeeping field (under 64 bytes) with the session from its next save on. */
+  mark(session: object, field: `@${string}`, text: string): void
+  /** A bookkeeping field of the session, marked or loaded. Costs no command. */
+  marked(session: object, field: `@${string}`): string | undefined
+  /** Calls the guard before every save of a session of this request. */
+  guard(req: RequestWithSession, guard: Guard): void
+  /** Ends the session of this request and gives the request a new one, not saved yet. SET, DEL. */
+  rotate(req: RequestWithSession, rotation: Rotation): Promise<void>
+  /**
+   * Whether the cookie of this request names a session that was given up for a new id a moment ago. EXISTS; false at
+   * once if the cookie names a session that is there, or there is no cookie.
+   */
+  cameWithRotatedId(req: RequestWithSession): Promise<boolean> | false
+  /** Whether the session that was loaded still exists. HMGET. */
+  isLive(session: object): Promise<boolean>
 }

@@ -9,6 +9,7 @@ import { incrementProperty } from './record/increment.js'
 import { infoOf, readInfo, readProperties, type SessionInfo } from './record/inspect.js'
 import { type Loaded, loadSession } from './record/load.js'
 import { encodeChanges, patchSession } from './record/patch.js'
+import { retire } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
 import { Sessions } from './record/sessions.js'
 import { Availability } from './redis/availability.js'
@@ -17,6 +18,7 @@ import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
 import { scanStoredIds } from './redis/scan.js'
 import { idMapper } from './redis/sid.js'
+import { RequestSessions } from './request-sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './store-access.js'
 
 /** A session as `get` resolves it; `req.session` gets its methods from express-session. */
@@ -50,6 +52,7 @@ export interface RedisStore {
 export class RedisStore extends Store {
   readonly #context: Context
   readonly #sessions: Sessions
+  readonly #requests: RequestSessions
   readonly #availability: Availability
 
   /** @throws TypeError that names the wrong option */
@@ -62,11 +65,21 @@ export class RedisStore extends Store {
     const keys = new Keys(resolved.prefix)
     this.#context = { options: resolved, announcer, gateway, keys, ids: idMapper(resolved.hashIds) }
     this.#sessions = new Sessions(this.#context)
+    this.#requests = new RequestSessions(this.#context, this.#sessions, (work) => this.#within(work))
   }
 
   /** For this library's middleware. */
   get [STORE_ACCESS](): StoreAccess {
-    return { isChanged: (session) => this.#sessions.isChanged(session as AnySession) }
+    return this.#requests
+  }
+
+  /** Assigned by express-session, to make a new session for a request. */
+  get generate(): RequestSessions['generate'] {
+    return this.#requests.generate
+  }
+
+  set generate(generate: RequestSessions['generate']) {
+    this.#requests.generate = generate
   }
 
   /** How often each event has happened in this process. */
@@ -76,10 +89,13 @@ export class RedisStore extends Store {
 
   /** The session, or null. HGETALL, one command. */
   override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
-    return this.#run(async () => {
-      const session = await this.#sessions.get(sid)
-      return session as unknown as StoredSession | null
-    }, callback)
+    return this.#run(
+      async () => {
+        const session = await this.#sessions.get(sid)
+        return session as unknown as StoredSession | null
+      },
+      callback && ((err, session) => this.#requests.answer(sid, callback, err, session)),
+    )
   }
 
   /**
@@ -87,7 +103,12 @@ export class RedisStore extends Store {
    * everything. An `expires` in the past ends the session.
    */
   override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
-    return this.#run(() => this.#sessions.set(sid, session), callback)
+    return this.#run(async () => {
+      const settled = this.#requests.beforeSave(session)
+      if (settled === undefined) return this.#sessions.set(sid, session)
+      const req = await settled
+      return this.#sessions.set(req.sessionID ?? sid, (req.session as AnySession | undefined) ?? session)
+    }, callback)
   }
 
   /** Slides the expiry, at most every `touchInterval`, and writes a changed cookie; nothing else. */
@@ -230,9 +251,14 @@ export class RedisStore extends Store {
 
   /** express-session's own goes on with a new session even if the old one could not be ended. */
   override regenerate(req: Request, callback: (err?: unknown) => void): void {
-    this.destroy(req.sessionID, (err) => {
+    const storedIds = this.#sessions.storedIds(req.sessionID)
+    const end = async () => {
+      if (this.#requests.isGuarded(req)) await retire(this.#context, storedIds)
+      else await destroySession(this.#context, storedIds, 'destroyed')
+    }
+    this.#run(end, (err) => {
       if (err) return callback(err)
-      ;(this as unknown as { generate(req: Request): void }).generate(req)
+      this.generate(req as never)
       callback()
     }).catch(() => undefined)
   }

@@ -1,6 +1,5 @@
-import type { Session } from 'express-session'
 import { beforeResponse } from './hold-response.js'
-import { type Middleware, type SessionRequest, storeOf } from './session-request.js'
+import { type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 /**
  * Holds a response until Redis has acknowledged the session's changes: no header and no byte leaves before. What the
@@ -17,14 +16,8 @@ export function saveBeforeResponse(): Middleware {
     beforeResponse(req, res, next, 'save', () => {
       const { session } = req
       if (session === undefined || session === null || !store.isChanged(session)) return undefined
-      return saved(session)
+      return saveSession(session)
     })
     next()
   }
-}
-
-function saved(session: Session): Promise<void> {
-  return new Promise((resolve, reject) => {
-    session.save((err) => (err ? reject(err) : resolve()))
-  })
 }

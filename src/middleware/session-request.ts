@@ -35,3 +35,10 @@ export function abandonSession(req: SessionRequest): void {
   delete req.session
   delete req.sessionID
 }
+
+/** Rejects with the store's error. */
+export function saveSession(session: Session): Promise<void> {
+  return new Promise((resolve, reject) => {
+    session.save((err) => (err ? reject(err) : resolve()))
+  })
+}

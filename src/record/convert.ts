@@ -43,6 +43,7 @@ export async function convertString(
       continue
     }
     if (reply.kind !== 'written') {
+      record.hasEnded = true
       announcer.announce('refused', { handle, operation: 'save' })
       return
     }

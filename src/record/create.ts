@@ -16,12 +16,12 @@ export async function createSession(context: Context, storedId: string, next: Sn
   const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
   let replaceable = ''
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const args = [...head, replaceable, ...[...next.fields].flat()]
+    const args = [...head, replaceable, next.created ?? '', ...[...next.fields].flat()]
     const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
     switch (reply.kind) {
       case 'written':
         announcer.announce('created', { handle: handleOf(storedId) })
-        return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields)
+        return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields, { isLoaded: false })
       case 'gone':
         announcer.announce('destroyed', { handle: handleOf(storedId), reason: 'expired' })
         return null

@@ -36,7 +36,7 @@ export function mayDiffer(record: SessionRecord, next: Fields): boolean {
  * A text of another make (another serializer version, an edit by hand) is no change of the value. Without this check an
  * untouched property would be written back, over what another request made of it.
  */
-async function sameValue(field: string, before: string, text: string, serializer: Serializer): Promise<boolean> {
+export async function sameValue(field: string, before: string, text: string, serializer: Serializer): Promise<boolean> {
   if (propertyOf(field) === undefined) return false
   try {
     return serializer.stringify(await serializer.parse(before)) === text

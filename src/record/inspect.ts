@@ -3,6 +3,7 @@ import { BOOKKEEPING_FIELD, type Bookkeeping, expiresAtMs, parseBookkeeping } fr
 import type { Context } from './context.js'
 import { fieldOf, isProperty } from './field-name.js'
 import { decodeOrAnnounce, isOverdue, loadSession } from './load.js'
+import type { SessionRecord } from './session-record.js'
 
 /** What is known of a session besides its properties. */
 export interface SessionInfo {
@@ -41,6 +42,14 @@ async function stringInfo(context: Context, storedId: string): Promise<SessionIn
   const now = new Date()
   const expiresAt = left < 0 ? null : new Date(now.getTime() + left)
   return { handle: handleOf(storedId), createdAt: now, seenAt: now, expiresAt }
+}
+
+/** Whether a session is still the one that was loaded: not ended, and not another one under the same id. */
+export async function isLive({ gateway, keys }: Context, { storedId, origin }: SessionRecord): Promise<boolean> {
+  const reply = await gateway.hmget(keys.session(storedId), [BOOKKEEPING_FIELD])
+  if (reply === null) return origin.kind === 'string'
+  const meta = parseBookkeeping(reply[0])
+  return meta !== null && (origin.kind === 'string' || meta.created === origin.meta.created)
 }
 
 /** Some properties of a session, without the rest and without prolonging it: HMGET, one command. */

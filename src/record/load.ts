@@ -22,7 +22,10 @@ export async function loadSession(context: Context, storedId: string): Promise<L
   const decoded = await decodeOrAnnounce(context, storedId, reply)
   if (decoded === null) return null
   const { session, meta } = decoded
-  return { session, record: new SessionRecord(storedId, { kind: 'hash', meta }, reply, session.cookie?.expires) }
+  return {
+    session,
+    record: new SessionRecord(storedId, { kind: 'hash', meta }, reply, { loadedExpires: session.cookie?.expires }),
+  }
 }
 
 /** Null, and a `corrupt` event, for what cannot be read; null for what should have expired. */
@@ -60,7 +63,7 @@ export async function fromString(context: Context, storedId: string, text: strin
   if (session === null) return null
   const origin = { kind: 'string', sha1: sha1Of(text) } as const
   const fields = encodeProperties(session, context.options.serializer)
-  return { session, record: new SessionRecord(storedId, origin, fields, session.cookie?.expires) }
+  return { session, record: new SessionRecord(storedId, origin, fields, { loadedExpires: session.cookie?.expires }) }
 }
 
 /** How scripts recognise a string: as Redis's own `redis.sha1hex` has it. */

@@ -46,6 +46,7 @@ export async function writeDelta(
   doubtDelta(record, delta)
   const reply = readWriteReply(context, await gateway.script(UPDATE, keys.session(record.storedId), [...args, ...rest]))
   if (reply.kind !== 'written' && reply.kind !== 'contended') {
+    record.hasEnded = true
     announcer.announce('refused', { handle, operation: isSave ? 'save' : 'touch' })
     return
   }

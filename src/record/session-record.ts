@@ -17,8 +17,13 @@ export class SessionRecord {
   origin: Origin
   /** `cookie.expires` as handed out. */
   readonly loadedExpires: PlainCookie['expires']
+  /** Whether the session was there before this request; its id may then be known to somebody. */
+  readonly isLoaded: boolean
+  /** A write found that the session has ended. */
+  hasEnded = false
   /** Fields that were sent and not confirmed: Redis may or may not hold them like that. */
   readonly uncertain = new Set<string>()
+  readonly #atLoad: Fields | readonly string[]
   #fields: Fields | readonly string[]
 
   /** @param fields a map, or an HGETALL reply, which stays as it is until somebody saves */
@@ -26,12 +31,20 @@ export class SessionRecord {
     storedId: string,
     origin: Origin,
     fields: Fields | readonly string[],
-    loadedExpires?: PlainCookie['expires'],
+    { isLoaded = true, loadedExpires }: { isLoaded?: boolean; loadedExpires?: PlainCookie['expires'] } = {},
   ) {
     this.storedId = storedId
     this.origin = origin
+    this.isLoaded = isLoaded
     this.loadedExpires = loadedExpires
     this.#fields = fields
+    // An HGETALL reply is never changed, a map is.
+    this.#atLoad = fields instanceof Map ? new Map(fields) : fields
+  }
+
+  /** The fields as they were loaded, before this request saved anything. */
+  get atLoad(): Fields {
+    return this.#atLoad instanceof Map ? this.#atLoad : toMap(this.#atLoad)
   }
 
   get fields(): Fields {

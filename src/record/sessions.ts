@@ -1,6 +1,7 @@
 import { SessionStoreError } from '../errors.js'
 import { isSid } from '../redis/sid.js'
 import type { Context } from './context.js'
+import { isCookieField } from './cookie.js'
 import { createSession } from './create.js'
 import { mayDiffer } from './delta.js'
 import { destroySession } from './destroy.js'
@@ -18,6 +19,8 @@ export class Sessions {
   readonly #context: Context
   readonly #records = new WeakMap<object, SessionRecord>()
   readonly #turns = new WeakMap<object, Turns>()
+  readonly #marks = new WeakMap<object, Map<string, string>>()
+  readonly #created = new WeakMap<object, string>()
 
   constructor(context: Context) {
     this.#context = context
@@ -59,7 +62,7 @@ export class Sessions {
     const storedIds = this.storedIds(sid)
     if (storedIds.length === 0) throw invalidId()
     const record = this.#recordOf(session, storedIds)
-    const next = snapshot(this.#context, session, record)
+    const next = this.#snapshot(session, record)
     if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
     if (record !== undefined) return this.#inTurn(record, () => saveSession(this.#context, record, next))
     // Plain data that was never loaded replaces what is there, every time, as in MemoryStore.
@@ -82,10 +85,44 @@ export class Sessions {
   /** Whether a `set` of this session would write anything. Texts are compared: when in doubt, yes. */
   isChanged(session: AnySession): boolean {
     const record = this.#records.get(session)
-    const { fields, cookie } = snapshot(this.#context, session, record)
+    const { fields, cookie } = this.#snapshot(session, record)
     if (record === undefined) return fields.size > 0
     if (record.origin.kind === 'string' || record.origin.meta.flags !== cookie.flags) return true
     return mayDiffer(record, fields)
+  }
+
+  /** Whether its cookie differs from the one it was loaded with. */
+  isCookieChanged(session: AnySession): boolean {
+    const record = this.#records.get(session)
+    if (record === undefined || record.origin.kind === 'string') return true
+    const { cookie } = lease(this.#context, session, record)
+    if (cookie.flags !== record.origin.meta.flags) return true
+    const held = [...record.fields].filter(([field]) => isCookieField(field))
+    return held.length !== cookie.fields.length || cookie.fields.some(([f, text]) => record.fields.get(f) !== text)
+  }
+
+  /** What is known of a session object, if anything. */
+  recordOf(session: object): SessionRecord | undefined {
+    return this.#records.get(session)
+  }
+
+  /** Keeps a bookkeeping field with the session from its next save on. */
+  mark(session: object, field: string, text: string): void {
+    this.#marks.set(session, new Map(this.#marks.get(session)).set(field, text))
+  }
+
+  marked(session: object, field: string): string | undefined {
+    return this.#marks.get(session)?.get(field) ?? this.#records.get(session)?.fields.get(field)
+  }
+
+  /** A session that goes on from another, under a new id, is as old as that one. */
+  inherit(session: object, created: string): void {
+    this.#created.set(session, created)
+  }
+
+  #snapshot(session: AnySession, record: SessionRecord | undefined): Snapshot {
+    const taken = snapshot(this.#context, session, record, this.#marks.get(session))
+    return { ...taken, created: this.#created.get(session) }
   }
 
   /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */

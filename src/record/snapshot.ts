@@ -14,8 +14,10 @@ export interface Lease {
 
 /** A session at one moment, as Redis is to hold it. */
 export interface Snapshot extends Lease {
-  /** Properties and `@cookie` fields. */
+  /** Properties, `@cookie` fields, and what middleware has marked the session with. */
   fields: Fields
+  /** Creation stamp of the session that this one goes on from, under a new id. */
+  created?: string | undefined
 }
 
 /** @param record what is known of this session object; undefined if it was never loaded */
@@ -26,11 +28,19 @@ export function lease(context: Context, session: AnySession, record: SessionReco
   return { cookie: encodeCookie(plain, idle, isLiteral), idle }
 }
 
+const NO_MARKS: Fields = new Map()
+
 /** Taken in the very call of `set`: the session may go on changing while the write is under way. */
-export function snapshot(context: Context, session: AnySession, record: SessionRecord | undefined): Snapshot {
+export function snapshot(
+  context: Context,
+  session: AnySession,
+  record: SessionRecord | undefined,
+  marks: Fields = NO_MARKS,
+): Snapshot {
   const { cookie, idle } = lease(context, session, record)
   const fields = encodeProperties(session, context.options.serializer)
   for (const [field, text] of cookie.fields) fields.set(field, text)
+  for (const [field, text] of marks) fields.set(field, text)
   assertSize(fields, context.options.maxBytes)
   return { fields, cookie, idle }
 }

@@ -29,6 +29,15 @@ export class Gateway {
     return this.#send('PTTL', () => this.#client.pttl(key))
   }
 
+  async exists(key: string): Promise<boolean> {
+    return (await this.#send('EXISTS', () => this.#client.exists(key))) === 1
+  }
+
+  /** An empty string that goes away by itself. */
+  async setMarker(key: string, ms: number): Promise<void> {
+    await this.#send('SET', () => this.#client.set(key, '', 'PX', ms))
+  }
+
   async ping(): Promise<void> {
     await this.#send('PING', () => this.#client.ping())
   }

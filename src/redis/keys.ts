@@ -1,4 +1,4 @@
-/** Where sessions live. Index keys will live under `'idx:' + prefix`, which this pattern must never match. */
+/** Where things live. What is no session is under `'idx:' + prefix`, which the pattern of sessions never matches. */
 export class Keys {
   readonly prefix: string
 
@@ -8,6 +8,11 @@ export class Keys {
 
   session(storedId: string): string {
     return this.prefix + storedId
+  }
+
+  /** Tells for a while that this id was given up for a new one. */
+  rotated(storedId: string): string {
+    return `idx:${this.prefix}rotated:${storedId}`
   }
 
   storedId(key: string, clientPrefix: string): string {

@@ -56,7 +56,8 @@ describe("with onUnavailable 'anonymous'", () => {
         expect(headers['set-cookie']).toBeUndefined()
       }
     }
-    expect(performance.now() - start).toBeLessThan(90)
+    // Four that waited for the timeout would take longer.
+    expect(performance.now() - start).toBeLessThan(350)
     expect(emitted).toEqual(['unavailable', 'disconnect'])
   })
 
@@ -113,15 +114,15 @@ describe("with onUnavailable 'anonymous'", () => {
     await show().expect(200, { hasSession: true, value: 'hush-value' })
   })
 
-  test('a closed store has given up watching, and a late failure starts no timer', async () => {
+  test('a closed store watches no longer', async () => {
     line.hold()
     await show().expect(503)
     await store.close()
+    emitted = []
+    await expect(store.get('hush-sid')).rejects.toMatchObject({ code: 'ERR_SESSION_TIMEOUT' })
     line.release()
-    await sleep(20)
-    const timers = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
-    await store.get('hush-sid').catch(() => {})
-    expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).toBeLessThanOrEqual(timers)
+    await store.ping()
+    expect(emitted).toEqual([])
   })
 })
 

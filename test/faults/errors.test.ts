@@ -19,9 +19,7 @@ let store: RedisStore
 let app: SessionApp
 
 beforeAll(async () => {
-  redis = await privateRedis([
-    ...['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024', '--dbfilename', 'dump.rdb'],
-  ])
+  redis = await privateRedis(['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024'])
   await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>4711-password', '~*', '&*', '+@all')
   const client = redis.connect({ username: 'app', password: '4711-password' })
   store = new RedisStore({ client, prefix: PREFIX, timeout: TIMEOUT_MS, touchInterval: 0 })
@@ -143,7 +141,7 @@ const refusals: Record<string, Refusal> = {
     code: 'ERR_SESSION_UNAVAILABLE',
     fails: EVERYTHING,
     async begin() {
-      await config('busy-reply-threshold', '1')
+      await config('lua-time-limit', '1')
       background = redis
         .connect()
         .eval('while true do end', 0)

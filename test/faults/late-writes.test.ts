@@ -134,11 +134,7 @@ test.each([
   line.cut()
   line.release()
   await new Promise((ready) => client.once('ready', ready))
-  Object.assign(loaded, { value: 1 })
-  await store.set('sid', loaded)
-  expect(await other.get('sid')).toEqual({ value: 1 })
-  Object.assign(loaded, { count: 1 })
-  await store.set('sid', loaded)
+  await store.set('sid', Object.assign(loaded, { value: 1, count: 1 }))
   expect(await other.get('sid')).toEqual({ value: 1, count: 1 })
 })
 

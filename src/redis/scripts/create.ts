@@ -11,7 +11,8 @@ import { defineScript } from './script.js'
  * ARGV[3]   'expire' | 'none' (disableTTL)
  * ARGV[4]   cookie flags                       'MSL'
  * ARGV[5]   SHA-1 of the string it may replace, '' = none
- * ARGV[6…]  field, text, field, text, …        'userId', '"u-1"'
+ * ARGV[6]   creation stamp to take over if there is nothing yet (rotation), '' = now
+ * ARGV[7…]  field, text, field, text, …        'userId', '"u-1"'
  *
  * returns   {1, '@' text, 1 | 0 expiry set}
  *           {0}   past its absolute deadline: ended, nothing written
@@ -36,6 +37,8 @@ elseif kind == 'string' then
   if redis.sha1hex(text) ~= ARGV[5] then return {3, text} end
 elseif kind ~= 'none' then
   return {-1}
+elseif ARGV[6] ~= '' then
+  s.created = ARGV[6]
 end
 
 local left = refresh(s, now, ARGV[1], ARGV[2], ARGV[4])
@@ -47,7 +50,7 @@ end
 local surplus = {}
 if kind == 'hash' then
   local kept = {['@'] = true}
-  for i = 6, #ARGV, 2 do kept[ARGV[i]] = true end
+  for i = 7, #ARGV, 2 do kept[ARGV[i]] = true end
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if not kept[field] then surplus[#surplus + 1] = field end
   end
@@ -55,7 +58,7 @@ elseif kind == 'string' then
   local refused = drop_string(key)
   if refused then return refused end
 end
-local fields = slice(6, #ARGV)
+local fields = slice(7, #ARGV)
 table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
 hset(key, fields)

@@ -1,0 +1,179 @@
+import type { ServerResponse } from 'node:http'
+import { SessionStoreError } from '../errors.js'
+import type { AnySession } from '../record/session-data.js'
+import type { StoreAccess } from '../store-access.js'
+import { beforeResponse } from './hold-response.js'
+import { LOGIN_FIELD } from './login-time.js'
+import { abandonSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
+
+export interface RotateOnLoginOptions {
+  /** Who the session belongs to; null or undefined: nobody yet. Passport: `(s) => s.passport?.user`. */
+  principal: (session: AnySession) => unknown
+  /**
+   * Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. What the
+   * request that logs in has written itself is always kept.
+   */
+  keep?: 'all' | 'none' | readonly string[]
+}
+
+/**
+ * Changes the session id whenever the user on the session changes, with no change to the application's login code: an id
+ * that an attacker has planted or read before leads nowhere afterwards (session fixation; OWASP ASVS 5.0, 7.2.4).
+ *
+ * The old session is deleted first; if that fails, so does the login, with a `SessionStoreError` and without a cookie.
+ * The new one is saved before the response leaves. From one user to another, and from a user to nobody, only what this
+ * very request wrote is kept. Does nothing where the application has regenerated the session itself, as Passport does.
+ *
+ * @throws TypeError for unknown or malformed options
+ */
+export function rotateOnLogin(options: RotateOnLoginOptions): Middleware {
+  const { principal, keep } = checked(options)
+  const rolling = { seen: false }
+
+  return function rotateOnLogin(request, res, next) {
+    const req = request as SessionRequest
+    // express-session leaves out requests outside its cookie's path, and all while the store is away.
+    if (req.session === undefined || req.session === null) return next()
+    const store = storeOf(req, 'rotateOnLogin()')
+    const login = new Login(req, res, store, principal, keep, rolling)
+    store.guard(req, () => login.settle())
+    beforeResponse(req, res, next, 'rotate', () => login.settle() ?? login.keepCookie())
+    next()
+  }
+}
+
+/** One request, and who its session belonged to when it came. */
+class Login {
+  readonly #req: SessionRequest
+  readonly #res: ServerResponse
+  readonly #store: StoreAccess
+  readonly #principal: (session: AnySession) => unknown
+  readonly #keep: (property: string) => boolean
+  readonly #rolling: { seen: boolean }
+  #sid: string | undefined
+  #before: string | undefined
+  #settling: Promise<void> | undefined
+  /** The save that ends a rotation must not wait for the rotation. */
+  #isSaving = false
+
+  constructor(
+    req: SessionRequest,
+    res: ServerResponse,
+    store: StoreAccess,
+    principal: (session: AnySession) => unknown,
+    keep: (property: string) => boolean,
+    rolling: { seen: boolean },
+  ) {
+    this.#req = req
+    this.#res = res
+    this.#store = store
+    this.#principal = principal
+    this.#keep = keep
+    this.#rolling = rolling
+    this.#sid = req.sessionID
+    this.#before = this.#current()
+  }
+
+  /** Before anything is saved and before the first header leaves: if the user has changed, so does the id. */
+  settle(): Promise<void> | undefined {
+    if (this.#isSaving) return undefined
+    if (this.#settling !== undefined) return this.#settling
+    if (!this.#req.session || this.#current() === this.#before) return undefined
+    this.#settling = this.#rotate()
+      // The id may be gone, or the user not saved: whatever else the request does, it does without a session.
+      .catch((err: unknown) => {
+        abandonSession(this.#req)
+        throw err
+      })
+      .finally(() => {
+        this.#settling = undefined
+      })
+    return this.#settling
+  }
+
+  /** A request that was under way while another one logged in must not answer with a cookie that undoes the login. */
+  keepCookie(): Promise<void> | undefined {
+    const { session } = this.#req
+    if (!session) return undefined
+    if (!this.#store.isLoaded(session)) return this.#dropIfStale()
+    // express-session sends the cookie again if it has an expiry and the session has changed, or with `rolling`.
+    if (!session.cookie.expires) return undefined
+    if (this.#store.isChanged(session)) {
+      return saveSession(session).then(() => {
+        if (this.#store.hasEnded(session)) abandonSession(this.#req)
+      })
+    }
+    if (!this.#rolling.seen) {
+      this.#res.once('finish', () => this.#learnRolling(session.id))
+      return undefined
+    }
+    return this.#store.isLive(session).then((isLive) => {
+      if (!isLive) abandonSession(this.#req)
+    })
+  }
+
+  #dropIfStale(): Promise<void> | undefined {
+    const answer = this.#store.cameWithRotatedId(this.#req)
+    if (answer === false) return undefined
+    return answer.then((isStale) => {
+      if (isStale) abandonSession(this.#req)
+    })
+  }
+
+  /** Whether `session()` has `rolling` shows only in what it does: it sends the cookie of an unchanged session. */
+  #learnRolling(sid: string): void {
+    const sent = String(this.#res.getHeader('Set-Cookie') ?? '')
+    if (sent.includes(encodeURIComponent(`s:${sid}.`))) this.#rolling.seen = true
+  }
+
+  async #rotate(): Promise<void> {
+    const after = this.#current()
+    const session = this.#req.session as NonNullable<SessionRequest['session']>
+    // An id made in this very request is known to nobody yet, unless the response has begun.
+    if (this.#req.sessionID === this.#sid && this.#store.isLoaded(session)) {
+      if (this.#res.headersSent) throw headersSent()
+      const isLogin = this.#before === undefined
+      const written = new Set(await this.#store.writtenProperties(session))
+      const own = Object.keys(session).filter((property) => property !== 'cookie')
+      await this.#store.rotate(this.#req, {
+        properties: own.filter((property) => written.has(property) || (isLogin && this.#keep(property))),
+        cookie: isLogin || this.#store.isCookieChanged(session) ? session.cookie : undefined,
+        reason: isLogin ? 'login' : after === undefined ? 'logout' : 'switch',
+      })
+    }
+    this.#sid = this.#req.sessionID
+    this.#before = after
+    const settled = this.#req.session as typeof session
+    if (after !== undefined) this.#store.mark(settled, LOGIN_FIELD, Date.now().toString(36))
+    this.#isSaving = true
+    const saved = saveSession(settled)
+    this.#isSaving = false
+    await saved
+  }
+
+  /** Comparable; undefined for nobody. */
+  #current(): string | undefined {
+    const who = this.#principal(this.#req.session as unknown as AnySession)
+    return who === undefined || who === null ? undefined : JSON.stringify(who)
+  }
+}
+
+function checked(options: RotateOnLoginOptions) {
+  for (const name of Object.keys(options ?? {})) {
+    if (name !== 'principal' && name !== 'keep') throw new TypeError(`rotateOnLogin has no option "${name}"`)
+  }
+  const { principal, keep = 'all' } = options ?? {}
+  if (typeof principal !== 'function') throw new TypeError('"principal" option must be a function of the session')
+  if (keep !== 'all' && keep !== 'none' && !(Array.isArray(keep) && keep.every((name) => typeof name === 'string'))) {
+    throw new TypeError("\"keep\" option must be 'all', 'none' or a list of property names")
+  }
+  const names = new Set(typeof keep === 'string' ? [] : keep)
+  return { principal, keep: (property: string) => keep === 'all' || names.has(property) }
+}
+
+function headersSent(): SessionStoreError {
+  return new SessionStoreError(
+    'ERR_SESSION_HEADERS_SENT',
+    'the user on the session changed after the response had begun, too late for a new session id; nothing was saved',
+  )
+}

@@ -1,0 +1,50 @@
+import { handleOf } from '../redis/sid.js'
+import type { Context } from './context.js'
+import { sameValue } from './delta.js'
+import { fieldOf, isProperty } from './field-name.js'
+import { toText } from './serializer.js'
+import type { AnySession } from './session-data.js'
+import type { SessionRecord } from './session-record.js'
+
+/** How long requests that were under way with the old id are recognised: far longer than any of them takes. */
+const MARKER_MS = 60_000
+
+/**
+ * Ends a session whose visitor goes on under a new id. The marker leads nowhere; it only tells that a cookie with this
+ * id is out of date, so that late requests do not answer with yet another one.
+ */
+export async function retire({ gateway, keys }: Context, storedIds: readonly string[]): Promise<void> {
+  for (const storedId of storedIds) {
+    await gateway.setMarker(keys.rotated(storedId), MARKER_MS)
+    await gateway.del(keys.session(storedId))
+  }
+}
+
+export async function wasRetired({ gateway, keys }: Context, storedIds: readonly string[]): Promise<boolean> {
+  const found = await Promise.all(storedIds.map((storedId) => gateway.exists(keys.rotated(storedId))))
+  return found.includes(true)
+}
+
+/** The properties that the request has set or changed since the session was loaded. */
+export async function writtenProperties(
+  { options: { serializer } }: Context,
+  session: AnySession,
+  record: SessionRecord | undefined,
+): Promise<string[]> {
+  const own = Object.keys(session).filter(isProperty)
+  if (record === undefined || !record.isLoaded) return own
+  const before = record.atLoad
+  const written: string[] = []
+  for (const property of own) {
+    const field = fieldOf(property)
+    const text = toText(serializer, property, (session as Record<string, unknown>)[property])
+    const loaded = before.get(field)
+    if (text === undefined || text === loaded) continue
+    if (loaded === undefined || !(await sameValue(field, loaded, text, serializer))) written.push(property)
+  }
+  return written
+}
+
+export function announceRotation(context: Context, from: string, to: string, reason: string): void {
+  context.announcer.announce('rotated', { handle: handleOf(to), previousHandle: handleOf(from), reason })
+}

@@ -1,0 +1,119 @@
+import type { Cookie } from 'express-session'
+import type { Context } from './record/context.js'
+import { isLive } from './record/inspect.js'
+import { announceRotation, retire, wasRetired, writtenProperties } from './record/rotation.js'
+import type { AnySession } from './record/session-data.js'
+import type { Sessions } from './record/sessions.js'
+import type { Guard, RequestWithSession, Rotation, StoreAccess } from './store-access.js'
+
+type Generate = (req: RequestWithSession) => void
+
+/** What the store knows of requests: the other half of this library's middleware. */
+export class RequestSessions implements StoreAccess {
+  readonly #context: Context
+  readonly #sessions: Sessions
+  readonly #within: <T>(work: Promise<T>) => Promise<T>
+  readonly #guards = new WeakMap<object, Guard>()
+  /** Ids that requests came with and that named no session. */
+  readonly #missed = new WeakMap<object, string>()
+  #answering: string | undefined
+  #generate: Generate | undefined
+
+  /** @param within gives work its deadline */
+  constructor(context: Context, sessions: Sessions, within: <T>(work: Promise<T>) => Promise<T>) {
+    this.#context = context
+    this.#sessions = sessions
+    this.#within = within
+  }
+
+  /** express-session assigns its own `generate` to the store; ours learns which id the new session stands in for. */
+  set generate(generate: Generate) {
+    this.#generate = generate
+  }
+
+  get generate(): Generate {
+    return (req) => {
+      this.#generate?.(req)
+      if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
+      this.#answering = undefined
+    }
+  }
+
+  /** Calls express-session back. If there is no session, it makes one in this very call. */
+  answer<T>(sid: string, callback: (err: unknown, value?: T) => void, err: unknown, value?: T): void {
+    this.#answering = err || value ? undefined : sid
+    try {
+      callback(err, value)
+    } finally {
+      this.#answering = undefined
+    }
+  }
+
+  isGuarded(req: object): boolean {
+    return this.#guards.has(req)
+  }
+
+  /** Runs the guard of the request this session belongs to; resolves what is to be saved in its place. */
+  beforeSave(session: object): Promise<RequestWithSession> | undefined {
+    const { req } = session as { req?: RequestWithSession }
+    const guard = req === undefined ? undefined : this.#guards.get(req)
+    return guard?.()?.then(() => req as RequestWithSession)
+  }
+
+  guard(req: RequestWithSession, guard: Guard): void {
+    this.#guards.set(req, guard)
+  }
+
+  isChanged(session: object): boolean {
+    return this.#sessions.isChanged(session as AnySession)
+  }
+
+  isLoaded(session: object): boolean {
+    return this.#sessions.recordOf(session)?.isLoaded ?? false
+  }
+
+  hasEnded(session: object): boolean {
+    return this.#sessions.recordOf(session)?.hasEnded ?? false
+  }
+
+  isCookieChanged(session: object): boolean {
+    return this.#sessions.isCookieChanged(session as AnySession)
+  }
+
+  writtenProperties(session: object): Promise<string[]> {
+    return writtenProperties(this.#context, session as AnySession, this.#sessions.recordOf(session))
+  }
+
+  mark(session: object, field: `@${string}`, text: string): void {
+    this.#sessions.mark(session, field, text)
+  }
+
+  marked(session: object, field: `@${string}`): string | undefined {
+    return this.#sessions.marked(session, field)
+  }
+
+  async rotate(req: RequestWithSession, { properties, cookie, reason }: Rotation): Promise<void> {
+    const old = req.session as NonNullable<RequestWithSession['session']>
+    const record = this.#sessions.recordOf(old)
+    const oldIds = this.#sessions.storedIds(req.sessionID)
+    // Deleted before there is a new one: what fails here leaves no second session, and the old id leads nowhere.
+    await this.#within(retire(this.#context, oldIds))
+    this.generate(req)
+    const fresh = req.session as typeof old
+    for (const property of properties) fresh[property] = old[property]
+    if (cookie !== undefined) fresh.cookie = cookie as Cookie
+    if (record?.origin.kind === 'hash') this.#sessions.inherit(fresh, record.origin.meta.created)
+    const [newId] = this.#sessions.storedIds(req.sessionID)
+    announceRotation(this.#context, oldIds[0] as string, newId as string, reason)
+  }
+
+  async isLive(session: object): Promise<boolean> {
+    const record = this.#sessions.recordOf(session)
+    return record !== undefined && this.#within(isLive(this.#context, record))
+  }
+
+  cameWithRotatedId(req: RequestWithSession): Promise<boolean> | false {
+    const sid = this.#missed.get(req)
+    return sid !== undefined && this.#within(wasRetired(this.#context, this.#sessions.storedIds(sid)))
+  }
+}
