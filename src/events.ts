@@ -53,6 +53,17 @@ const CHANNELS = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(`co
   ReturnType<typeof channel>
 >
 
+/** A listener that throws is its owner's problem: not that of the request, whose session has been dealt with. */
+export function emitSafely(emitter: EventEmitter, name: string, ...args: unknown[]): void {
+  try {
+    emitter.emit(name, ...args)
+  } catch (err) {
+    process.nextTick(() => {
+      throw err
+    })
+  }
+}
+
 /** Counts, emits and publishes one event. */
 export class Announcer {
   readonly counters: Record<SessionEventName, number>
@@ -65,7 +76,7 @@ export class Announcer {
 
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {
     this.counters[name] += 1
-    this.#emitter.emit(name, payload)
+    emitSafely(this.#emitter, name, payload)
     const published = CHANNELS[name]
     if (published.hasSubscribers) published.publish(payload)
   }

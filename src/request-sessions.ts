@@ -1,9 +1,11 @@
 import type { Cookie } from 'express-session'
 import type { Context } from './record/context.js'
 import { isLive } from './record/inspect.js'
+import { invalidId } from './record/invalid-id.js'
 import { announceRotation, retire, wasRetired, writtenProperties } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
 import type { Sessions } from './record/sessions.js'
+import { isSid } from './redis/sid.js'
 import type { Guard, RequestWithSession, Rotation, StoreAccess } from './store-access.js'
 
 type Generate = (req: RequestWithSession) => void
@@ -34,6 +36,8 @@ export class RequestSessions implements StoreAccess {
   get generate(): Generate {
     return (req) => {
       this.#generate?.(req)
+      // Found out now, or the visitor would get a cookie for a session that can never be saved.
+      if (!isSid(req.sessionID)) throw invalidId()
       if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
       this.#answering = undefined
     }

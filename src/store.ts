@@ -258,7 +258,11 @@ export class RedisStore extends Store {
     }
     this.#run(end, (err) => {
       if (err) return callback(err)
-      this.generate(req as never)
+      try {
+        this.generate(req as never)
+      } catch (cause) {
+        return callback(cause)
+      }
       callback()
     }).catch(() => undefined)
   }

@@ -11,14 +11,16 @@ export interface Delta {
 
 /** The difference between what Redis held and what the session holds now. */
 export async function difference(record: SessionRecord, next: Fields, serializer: Serializer): Promise<Delta> {
-  const delta: Delta = { set: [], remove: [] }
-  for (const [field, text] of next) {
-    const before = record.fields.get(field)
-    if (before === text && !record.uncertain.has(field)) continue
-    if (before !== undefined && !record.uncertain.has(field) && (await sameValue(field, before, text, serializer)))
-      continue
-    delta.set.push([field, text])
-  }
+  const differing = [...next].filter(
+    ([field, text]) => record.fields.get(field) !== text || record.uncertain.has(field),
+  )
+  const isSame = await Promise.all(
+    differing.map(([field, text]) => {
+      const before = record.uncertain.has(field) ? undefined : record.fields.get(field)
+      return before !== undefined && sameValue(field, before, text, serializer)
+    }),
+  )
+  const delta: Delta = { set: differing.filter((_, i) => !isSame[i]), remove: [] }
   for (const field of new Set([...record.fields.keys(), ...record.uncertain])) {
     if (!next.has(field) && isOurs(field)) delta.remove.push(field)
   }

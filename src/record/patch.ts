@@ -78,9 +78,15 @@ export async function onHash<T extends { kind: string }>(
   const first = await work()
   if (first.kind !== 'foreign') return first as T
   const loaded = await loadSession(context, storedId)
-  if (loaded?.record.origin.kind !== 'string') throw foreignKey()
+  // Gone meanwhile, or a session again: then the second attempt is no foreign key any more.
+  if (loaded?.record.origin.kind !== 'string') return notForeign(await work())
   const { session, record } = loaded
   const unchanged = { set: [], remove: [] }
   await convertString(context, record, loaded.record.origin.sha1, snapshot(context, session, record), unchanged)
-  return (await work()) as T
+  return notForeign(await work())
+}
+
+function notForeign<T extends { kind: string }>(result: T | { kind: 'foreign' }): T {
+  if (result.kind === 'foreign') throw foreignKey()
+  return result as T
 }

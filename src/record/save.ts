@@ -19,13 +19,16 @@ export async function saveSession(context: Context, record: SessionRecord, next:
   await writeDelta(context, record, origin.meta, next, delta)
 }
 
+/** express-session reads the clock twice for one maxAge, and may come out a millisecond short. */
+const CLOCK_DRIFT_MS = 5
+
 /** Whether the expiry in Redis, or the cookie, has to be written anew. */
 export function isTouchDue({ options }: Context, meta: Bookkeeping, next: Lease): boolean {
   if (next.cookie.flags !== meta.flags || meta.unexpiring) return true
   if (options.disableTouch) return false
   const age = Date.now() - meta.seenAtMs
   // Below 0, the clock of this machine is behind Redis's: the age is unknown, and refreshing is the safe answer.
-  return next.idle !== meta.idleMs || age < 0 || age >= touchIntervalMs(next.idle, options)
+  return Math.abs(next.idle - meta.idleMs) > CLOCK_DRIFT_MS || age < 0 || age >= touchIntervalMs(next.idle, options)
 }
 
 /** Changes the session, if it still exists, and refreshes its expiry. */

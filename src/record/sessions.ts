@@ -1,4 +1,3 @@
-import { SessionStoreError } from '../errors.js'
 import { isSid } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
@@ -6,6 +5,7 @@ import { createSession } from './create.js'
 import { mayDiffer } from './delta.js'
 import { destroySession } from './destroy.js'
 import type { LoadedSession } from './hash.js'
+import { invalidId } from './invalid-id.js'
 import { type Loaded, loadSession } from './load.js'
 import { saveSession } from './save.js'
 import { type AnySession, isLiveCookie } from './session-data.js'
@@ -147,11 +147,4 @@ export class Sessions {
     const record = this.#records.get(session)
     return record !== undefined && storedIds.includes(record.storedId) ? record : undefined
   }
-}
-
-function invalidId(): SessionStoreError {
-  return new SessionStoreError(
-    'ERR_SESSION_INVALID_ID',
-    'not a session id: 1 to 255 of the characters A-Z a-z 0-9 - _ . ~ : + / = , @ (does the "genid" option make others?)',
-  )
 }

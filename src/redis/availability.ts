@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { SessionErrorCode, SessionStoreError } from '../errors.js'
-import type { Announcer } from '../events.js'
+import { type Announcer, emitSafely } from '../events.js'
 
 /** Failures that say Redis is away, as against those that concern one command or one session. */
 const AWAY: ReadonlySet<string> = new Set<SessionErrorCode>(['ERR_SESSION_TIMEOUT', 'ERR_SESSION_UNAVAILABLE'])
@@ -31,7 +31,7 @@ export class Availability {
     if (!isAway(err) || this.#downSince !== undefined || this.#closed) return
     this.#downSince = Date.now()
     this.#announcer.announce('unavailable', { code: (err as SessionStoreError).code })
-    if (this.#goOn) this.#emitter.emit('disconnect')
+    if (this.#goOn) emitSafely(this.#emitter, 'disconnect')
     this.#schedule()
   }
 
@@ -41,7 +41,7 @@ export class Availability {
     this.#downSince = undefined
     clearTimeout(this.#timer)
     this.#announcer.announce('available', { downMs })
-    if (this.#goOn) this.#emitter.emit('connect')
+    if (this.#goOn) emitSafely(this.#emitter, 'connect')
   }
 
   close(): void {

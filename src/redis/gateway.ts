@@ -78,7 +78,7 @@ export class Gateway {
       return reply
     } catch (err) {
       if (wrongType.length === 1 && replyCode(err) === 'WRONGTYPE') return wrongType[0]
-      throw fromRedis(err, what)
+      throw fromRedis(err, what, this.#client.status === 'ready')
     }
   }
 }

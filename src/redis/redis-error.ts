@@ -35,10 +35,14 @@ function innerCode(message: string): string | undefined {
  * ioredis errors carry the command with its arguments, and some Redis messages echo them: keys, ids and session data.
  * Only the code, the error's class and the command's name get through.
  */
-export function fromRedis(err: unknown, command: string): SessionStoreError {
+export function fromRedis(err: unknown, command: string, isConnected: boolean): SessionStoreError {
   if (err instanceof Error && err.name === 'SessionStoreError') return err as SessionStoreError
   const code = replyCode(err)
   const cause = new Error(describe(err, code))
+  // ioredis's own commandTimeout; it has no code.
+  if (isConnected && err instanceof Error && err.message === 'Command timed out') {
+    return new SessionStoreError('ERR_SESSION_TIMEOUT', `Redis did not answer in time (${command})`, { cause })
+  }
   if (code === '') {
     return new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis (${command})`, {
       cause,

@@ -21,7 +21,9 @@ export async function* scanStoredIds(
     let cursor = '0'
     do {
       const page = node.scan(cursor, 'MATCH', keys.pattern(keyPrefix), 'COUNT', count)
-      const [next, found] = await within(page.catch((err: unknown) => Promise.reject(fromRedis(err, 'SCAN'))))
+      const [next, found] = await within(
+        page.catch((err: unknown) => Promise.reject(fromRedis(err, 'SCAN', client.status === 'ready'))),
+      )
       cursor = next
       const batch = found.map((key) => keys.storedId(key, keyPrefix)).filter((id) => isSid(id) && !seen.has(id))
       for (const id of batch) seen.add(id)

@@ -7,7 +7,8 @@ import { tsImport } from 'tsx/esm/api'
 export default async function globalSetup() {
   // Jest's module map, which lets TypeScript import './x.js', does not reach a global set-up.
   const { startRedis } = await tsImport('../../scripts/embedded-redis.ts', import.meta.url)
-  const redis = await startRedis({ dir: mkdtempSync(join(tmpdir(), 'crh-')), persistent: false })
+  const dir = mkdtempSync(join(tmpdir(), 'crh-'))
+  const redis = await startRedis({ dir, persistent: false })
   process.env.TEST_REDIS_SOCKET = redis.socketPath
-  globalThis.testRedis = redis
+  globalThis.testRedis = { dir, redis }
 }

@@ -1,3 +1,7 @@
+import { rmSync } from 'node:fs'
+
 export default async function globalTeardown() {
-  await globalThis.testRedis?.stop()
+  const { dir, redis } = globalThis.testRedis ?? {}
+  await redis?.stop()
+  if (dir) rmSync(dir, { recursive: true, force: true })
 }
