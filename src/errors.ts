@@ -19,22 +19,24 @@ export type SessionErrorCode =
   | 'ERR_SESSION_FOREIGN_KEY'
   | 'ERR_SESSION_CONFLICT'
   | 'ERR_SESSION_HEADERS_SENT'
+  | 'ERR_SESSION_LOGIN_NOT_FRESH'
 
-/** The codes that say "Redis cannot do this now"; all others say "this request cannot be stored". */
-const BACKEND_CODES: ReadonlySet<SessionErrorCode> = new Set([
-  'ERR_SESSION_TIMEOUT',
-  'ERR_SESSION_UNAVAILABLE',
-  'ERR_SESSION_READONLY',
-  'ERR_SESSION_NO_REPLICAS',
-  'ERR_SESSION_PERSISTENCE',
-  'ERR_SESSION_OUT_OF_MEMORY',
-  'ERR_SESSION_FORBIDDEN',
-  'ERR_SESSION_REDIS',
-])
+/** What Express's error handler answers. 503: Redis cannot do this now. All others are 500. */
+const STATUS: Readonly<Partial<Record<SessionErrorCode, number>>> = {
+  ERR_SESSION_TIMEOUT: 503,
+  ERR_SESSION_UNAVAILABLE: 503,
+  ERR_SESSION_READONLY: 503,
+  ERR_SESSION_NO_REPLICAS: 503,
+  ERR_SESSION_PERSISTENCE: 503,
+  ERR_SESSION_OUT_OF_MEMORY: 503,
+  ERR_SESSION_FORBIDDEN: 503,
+  ERR_SESSION_REDIS: 503,
+  ERR_SESSION_LOGIN_NOT_FRESH: 401,
+}
 
 /**
  * Carries no session id, key or session data, so that it may be logged as it is. `status` is what Express's error
- * handler answers: 503 where Redis is the reason, 500 where the application's data is.
+ * handler answers: 503 where Redis is the reason, 500 where the application is, 401 where the visitor has to log in.
  */
 export class SessionStoreError extends Error {
   override readonly name = 'SessionStoreError'
@@ -44,6 +46,6 @@ export class SessionStoreError extends Error {
   constructor(code: SessionErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.code = code
-    this.status = BACKEND_CODES.has(code) ? 503 : 500
+    this.status = STATUS[code] ?? 500
   }
 }

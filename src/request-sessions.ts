@@ -96,12 +96,14 @@ export class RequestSessions implements StoreAccess {
     return this.#sessions.marked(session, field)
   }
 
-  async rotate(req: RequestWithSession, { properties, cookie, reason }: Rotation): Promise<void> {
+  async rotate(req: RequestWithSession, rotation: Rotation): Promise<boolean> {
+    const { properties, cookie, reason, mustExist } = rotation
     const old = req.session as NonNullable<RequestWithSession['session']>
     const record = this.#sessions.recordOf(old)
     const oldIds = this.#sessions.storedIds(req.sessionID)
     // Deleted before there is a new one: what fails here leaves no second session, and the old id leads nowhere.
-    await this.#within(retire(this.#context, oldIds))
+    const existed = await this.#within(retire(this.#context, oldIds))
+    if (mustExist && !existed) return false
     this.generate(req)
     const fresh = req.session as typeof old
     for (const property of properties) fresh[property] = old[property]
@@ -109,6 +111,7 @@ export class RequestSessions implements StoreAccess {
     if (record?.origin.kind === 'hash') this.#sessions.inherit(fresh, record.origin.meta.created)
     const [newId] = this.#sessions.storedIds(req.sessionID)
     announceRotation(this.#context, oldIds[0] as string, newId as string, reason)
+    return true
   }
 
   async isLive(session: object): Promise<boolean> {

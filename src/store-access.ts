@@ -22,6 +22,11 @@ export interface Rotation {
   cookie: Cookie | undefined
   /** For the `rotated` event. */
   reason: string
+  /**
+   * Whether a session that has ended meanwhile stays ended. Only a login may do without: its visitor has just proved who
+   * he is.
+   */
+  mustExist: boolean
 }
 
 /** What this library's middleware may ask of the store, beyond what applications may. */
@@ -42,8 +47,12 @@ export interface StoreAccess {
   marked(session: object, field: `@${string}`): string | undefined
   /** Calls the guard before every save of a session of this request. */
   guard(req: RequestWithSession, guard: Guard): void
-  /** Ends the session of this request and gives the request a new one, not saved yet. SET, DEL. */
-  rotate(req: RequestWithSession, rotation: Rotation): Promise<void>
+  /**
+   * Ends the session of this request and gives the request a new one, not saved yet. SET, DEL.
+   *
+   * @returns false if it had ended and `mustExist` is set; the request then still has the old one
+   */
+  rotate(req: RequestWithSession, rotation: Rotation): Promise<boolean>
   /**
    * Whether the cookie of this request names a session that was given up for a new id a moment ago. EXISTS; false at
    * once if the cookie names a session that is there, or there is no cookie.

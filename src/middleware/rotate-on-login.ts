@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http'
-import { SessionStoreError } from '../errors.js'
 import type { AnySession } from '../record/session-data.js'
 import type { StoreAccess } from '../store-access.js'
 import { beforeResponse } from './hold-response.js'
-import { LOGIN_FIELD } from './login-time.js'
+import { keepOption } from './keep-option.js'
+import { recordLogin } from './login-time.js'
+import { headersSent } from './rotate-session.js'
 import { abandonSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 export interface RotateOnLoginOptions {
@@ -139,12 +140,13 @@ class Login {
         properties: own.filter((property) => written.has(property) || (isLogin && this.#keep(property))),
         cookie: isLogin || this.#store.isCookieChanged(session) ? session.cookie : undefined,
         reason: isLogin ? 'login' : after === undefined ? 'logout' : 'switch',
+        mustExist: false,
       })
     }
     this.#sid = this.#req.sessionID
     this.#before = after
     const settled = this.#req.session as typeof session
-    if (after !== undefined) this.#store.mark(settled, LOGIN_FIELD, Date.now().toString(36))
+    if (after !== undefined) recordLogin(this.#store, settled)
     this.#isSaving = true
     const saved = saveSession(settled)
     this.#isSaving = false
@@ -164,16 +166,5 @@ function checked(options: RotateOnLoginOptions) {
   }
   const { principal, keep = 'all' } = options ?? {}
   if (typeof principal !== 'function') throw new TypeError('"principal" option must be a function of the session')
-  if (keep !== 'all' && keep !== 'none' && !(Array.isArray(keep) && keep.every((name) => typeof name === 'string'))) {
-    throw new TypeError("\"keep\" option must be 'all', 'none' or a list of property names")
-  }
-  const names = new Set(typeof keep === 'string' ? [] : keep)
-  return { principal, keep: (property: string) => keep === 'all' || names.has(property) }
-}
-
-function headersSent(): SessionStoreError {
-  return new SessionStoreError(
-    'ERR_SESSION_HEADERS_SENT',
-    'the user on the session changed after the response had begun, too late for a new session id; nothing was saved',
-  )
+  return { principal, keep: keepOption(keep) }
 }

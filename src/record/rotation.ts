@@ -11,13 +11,15 @@ const MARKER_MS = 60_000
 
 /**
  * Ends a session whose visitor goes on under a new id. The marker leads nowhere; it only tells that a cookie with this
- * id is out of date, so that late requests do not answer with yet another one.
+ * id is out of date, so that late requests do not answer with yet another one. Resolves whether there was a session.
  */
-export async function retire({ gateway, keys }: Context, storedIds: readonly string[]): Promise<void> {
+export async function retire({ gateway, keys }: Context, storedIds: readonly string[]): Promise<boolean> {
+  let existed = false
   for (const storedId of storedIds) {
     await gateway.setMarker(keys.rotated(storedId), MARKER_MS)
-    await gateway.del(keys.session(storedId))
+    if ((await gateway.del(keys.session(storedId))) === 1) existed = true
   }
+  return existed
 }
 
 export async function wasRetired({ gateway, keys }: Context, storedIds: readonly string[]): Promise<boolean> {
