@@ -4,7 +4,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { RedisStore } from 'connect-redis-hash'
+import { RedisStore, requireFreshLogin, rotateOnLogin, rotateSession, saveBeforeResponse } from 'connect-redis-hash'
+import express from 'express'
+import session from 'express-session'
+import request from 'supertest'
 import { DEFAULTS } from '../../src/options.js'
 import { example, examplesOf } from '../support/markdown.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
@@ -77,6 +80,37 @@ describe('the snippets of the README', () => {
       undefined,
     ])
     expect(await store.read('the-sid')).toMatchObject({ theme: 'dark', visits: 3 })
+    await store.clear()
+  })
+
+  test('the login of the example changes the id, and asks for a fresh one', async () => {
+    const store = new RedisStore({ client, prefix })
+    const app = express()
+    app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
+    app.post('/cart', (req, res) => {
+      Object.assign(req.session, { cart: 'tea' })
+      res.end()
+    })
+    const names = [
+      'rotateOnLogin',
+      'saveBeforeResponse',
+      'rotateSession',
+      'requireFreshLogin',
+      'passwordIsRight',
+      'app',
+    ]
+    const values = [rotateOnLogin, saveBeforeResponse, rotateSession, requireFreshLogin, async () => true, app]
+    await asyncFunction(...names, example(README, 'run', 'login'))(...values)
+    const agent = request.agent(app)
+    const idOf = async (path: string, status: number) => {
+      const response = await agent.post(path).expect(status)
+      return String(response.headers['set-cookie']?.[0])
+    }
+    const ids = [await idOf('/cart', 200), await idOf('/login/ada', 302), await idOf('/reauthenticate', 302)]
+    expect(new Set(ids).size).toBe(3)
+    await agent.post('/password').expect(200, 'Changed.')
+    await request(app).post('/password').expect(401)
+    expect(await store.all()).toEqual([expect.objectContaining({ user: 'ada', cart: 'tea' })])
     await store.clear()
   })
 
