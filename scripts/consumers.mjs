@@ -6,7 +6,15 @@ import { pack } from './pack.mjs'
 import { capture, installed, root } from './run.mjs'
 
 const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts']
-const DEPENDENCIES = ['express', 'express-session', '@types/express', '@types/express-session', '@types/node']
+const DEPENDENCIES = [
+  'express',
+  'express-session',
+  '@types/express',
+  '@types/express-session',
+  '@types/node',
+  'bowser',
+  'ipaddr.js',
+]
 const TYPESCRIPT = {
   nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
   commonjs: { module: 'commonjs', moduleResolution: 'bundler', esModuleInterop: true },

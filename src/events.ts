@@ -25,12 +25,17 @@ export interface SessionEvents {
   conflict: SessionEvent & { properties: string[] }
   /** A key could not be read as a session. It counts as absent and is left as it is. */
   corrupt: SessionEvent & { reason: 'type' | 'bookkeeping' | 'field'; property?: string }
+  /** A session was used by another client than it is bound to (`bindClient`), and what was done about it. */
+  mismatch: SessionEvent & {
+    verdict: 'network' | 'client' | 'both'
+    action: 'observe' | 'reauthenticate' | 'destroy'
+  }
   /** Redis stopped answering. */
   unavailable: { code: string }
   /** Redis answers again. */
   available: { downMs: number }
   /** Something works less well than configured. */
-  warning: { code: 'expire-forbidden'; message: string }
+  warning: { code: 'expire-forbidden' | 'forwarded-untrusted'; message: string }
 }
 
 export type SessionEventName = keyof SessionEvents
@@ -43,6 +48,7 @@ const EVENT_NAMES: readonly SessionEventName[] = Object.keys({
   refused: 0,
   conflict: 0,
   corrupt: 0,
+  mismatch: 0,
   unavailable: 0,
   available: 0,
   warning: 0,

@@ -1,12 +1,21 @@
 export type { Callback } from './callback.js'
 export { type SessionErrorCode, SessionStoreError } from './errors.js'
 export type { SessionEvent, SessionEventName, SessionEvents } from './events.js'
+export {
+  type BindClientOptions,
+  bindClient,
+  type Mismatch,
+  type MismatchAction,
+  type SessionBinding,
+} from './middleware/bind-client.js'
+export type { BindingVerdict } from './middleware/client-binding.js'
 export { type RequireFreshLoginOptions, requireFreshLogin } from './middleware/require-fresh-login.js'
 export { type RotateOnLoginOptions, rotateOnLogin } from './middleware/rotate-on-login.js'
 export { type RotateSessionOptions, rotateSession } from './middleware/rotate-session.js'
 export { saveBeforeResponse } from './middleware/save-before-response.js'
 export type { Middleware } from './middleware/session-request.js'
 export type { RedisStoreOptions } from './options.js'
+export type { Encryption } from './record/encryption.js'
 export type { SessionInfo } from './record/inspect.js'
 export type { Serializer } from './record/serializer.js'
 export type { AnySession } from './record/session-data.js'

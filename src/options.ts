@@ -1,3 +1,4 @@
+import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './record/encryption.js'
 import type { Serializer } from './record/serializer.js'
 import type { AnySession } from './record/session-data.js'
 import { isRedisClient, type RedisClient } from './redis/client.js'
@@ -24,11 +25,20 @@ export interface RedisStoreOptions {
   absoluteTimeout?: number
   /**
    * Keep only a digest of the session id in Redis, so that a dump of it does not log anyone in (CVE-2019-16782):
-   * `true` for SHA-256, or a secret or list of secrets (current first) for HMAC-SHA256. Default false.
+   * `true` for SHA-256, or a secret or list of secrets (current first) for HMAC-SHA256. Sessions that older secrets of
+   * the list named move under the current one when they are used. Default false.
    */
   hashIds?: HashIds
+  /**
+   * With `hashIds`: also accept sessions stored before ids were hashed, and move them when they are used. Default false.
+   * WARNING: as long as this is true, ids read from a dump made before (session hijacking, CVE-2019-16782) still name
+   * their sessions. Remove it once `ttl` has passed.
+   */
+  acceptPlainIds?: boolean
   /** Text form of one property. Default JSON. */
   serializer?: Serializer
+  /** Encrypt what sessions hold before it goes to Redis, property by property: AES-256-GCM. Default: none. */
+  encryption?: Encryption
   /** Milliseconds after which a store operation fails with `ERR_SESSION_TIMEOUT`. Default 1000. */
   timeout?: number
   /**
@@ -52,7 +62,9 @@ export interface ResolvedOptions {
   disableTTL: boolean
   absoluteMs: number | undefined
   hashIds: HashIds
+  acceptPlainIds: boolean
   serializer: Serializer
+  encryption: Encryption | undefined
   timeoutMs: number
   onUnavailable: 'error' | 'anonymous'
   maxBytes: number
@@ -65,6 +77,7 @@ export const DEFAULTS = Object.freeze({
   disableTouch: false,
   disableTTL: false,
   hashIds: false,
+  acceptPlainIds: false,
   serializer: JSON as Serializer,
   timeout: 1000,
   onUnavailable: 'error',
@@ -102,13 +115,15 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
     (value) =>
       typeof value === 'boolean' ||
       isSecret(value) ||
-      (Array.isArray(value) && value.length > 0 && value.every(isSecret)),
+      (Array.isArray(value) && value.length > 0 && value.every((way) => way === true || isSecret(way))),
     'true, false, a non-empty secret, or a list of them',
   ),
+  acceptPlainIds: boolean,
   serializer: must((value) => {
     const serializer = value as Partial<Serializer> | null
     return typeof serializer?.parse === 'function' && typeof serializer.stringify === 'function'
   }, 'an object with the functions stringify and parse'),
+  encryption: must(isEncryption, ENCRYPTION_MUST_BE),
   timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
   maxBytes: positiveInteger,
@@ -129,6 +144,9 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
   if (options.disableTTL === true && options.absoluteTimeout !== undefined) {
     throw new TypeError('"absoluteTimeout" option cannot be combined with "disableTTL": the key\'s own TTL enforces it')
   }
+  if (options.acceptPlainIds === true && (options.hashIds ?? false) === false) {
+    throw new TypeError('"acceptPlainIds" option makes sense only with "hashIds"')
+  }
   return {
     client: options.client,
     prefix: options.prefix ?? DEFAULTS.prefix,
@@ -138,7 +156,9 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
     disableTTL: options.disableTTL ?? DEFAULTS.disableTTL,
     absoluteMs: options.absoluteTimeout === undefined ? undefined : Math.round(options.absoluteTimeout * 1000),
     hashIds: options.hashIds ?? DEFAULTS.hashIds,
+    acceptPlainIds: options.acceptPlainIds ?? DEFAULTS.acceptPlainIds,
     serializer: options.serializer ?? DEFAULTS.serializer,
+    encryption: options.encryption,
     timeoutMs: options.timeout ?? DEFAULTS.timeout,
     onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,
     maxBytes: options.maxBytes ?? DEFAULTS.maxBytes,

@@ -1,12 +1,13 @@
 import type { Cookie } from 'express-session'
+import type { SessionEventName, SessionEvents } from './events.js'
 import type { Context } from './record/context.js'
 import { isLive } from './record/inspect.js'
 import { invalidId } from './record/invalid-id.js'
 import { announceRotation, retire, wasRetired, writtenProperties } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
 import type { Sessions } from './record/sessions.js'
-import { isSid } from './redis/sid.js'
-import type { Guard, RequestWithSession, Rotation, StoreAccess } from './store-access.js'
+import { handleOf, isSid } from './redis/sid.js'
+import type { Guard, NewSession, RequestWithSession, Rotation, StoreAccess } from './store-access.js'
 
 type Generate = (req: RequestWithSession) => void
 
@@ -16,6 +17,7 @@ export class RequestSessions implements StoreAccess {
   readonly #sessions: Sessions
   readonly #within: <T>(work: Promise<T>) => Promise<T>
   readonly #guards = new WeakMap<object, Guard>()
+  readonly #newSession = new WeakMap<object, NewSession>()
   /** Ids that requests came with and that named no session. */
   readonly #missed = new WeakMap<object, string>()
   #answering: string | undefined
@@ -40,6 +42,7 @@ export class RequestSessions implements StoreAccess {
       if (!isSid(req.sessionID)) throw invalidId()
       if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
       this.#answering = undefined
+      this.#newSession.get(req)?.(req.session as object, undefined)
     }
   }
 
@@ -68,12 +71,33 @@ export class RequestSessions implements StoreAccess {
     this.#guards.set(req, guard)
   }
 
+  onNewSession(req: RequestWithSession, callback: NewSession): void {
+    this.#newSession.set(req, callback)
+  }
+
+  hasLoggedIn(session: object): void {
+    const { req } = session as { req?: RequestWithSession }
+    if (req !== undefined) this.#newSession.get(req)?.(session, undefined)
+  }
+
+  handleOf(session: object): string {
+    return handleOf(this.#sessions.recordOf(session)?.storedId ?? '')
+  }
+
+  announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {
+    this.#context.announcer.announce(name, payload)
+  }
+
   isChanged(session: object): boolean {
     return this.#sessions.isChanged(session as AnySession)
   }
 
   isLoaded(session: object): boolean {
     return this.#sessions.recordOf(session)?.isLoaded ?? false
+  }
+
+  isStored(session: object): boolean {
+    return this.#sessions.recordOf(session) !== undefined
   }
 
   hasEnded(session: object): boolean {
@@ -92,6 +116,10 @@ export class RequestSessions implements StoreAccess {
     this.#sessions.mark(session, field, text)
   }
 
+  saveMarks(session: object): Promise<void> {
+    return this.#within(this.#sessions.saveMarks(session as AnySession))
+  }
+
   marked(session: object, field: `@${string}`): string | undefined {
     return this.#sessions.marked(session, field)
   }
@@ -104,8 +132,9 @@ export class RequestSessions implements StoreAccess {
     // Deleted before there is a new one: what fails here leaves no second session, and the old id leads nowhere.
     const existed = await this.#within(retire(this.#context, oldIds))
     if (mustExist && !existed) return false
-    this.generate(req)
+    this.#generate?.(req)
     const fresh = req.session as typeof old
+    this.#newSession.get(req)?.(fresh, old)
     for (const property of properties) fresh[property] = old[property]
     if (cookie !== undefined) fresh.cookie = cookie as Cookie
     if (record?.origin.kind === 'hash') this.#sessions.inherit(fresh, record.origin.meta.created)

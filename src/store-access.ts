@@ -1,4 +1,5 @@
 import type { Cookie, Session } from 'express-session'
+import type { SessionEventName, SessionEvents } from './events.js'
 
 /** Registered, so that middleware of the ESM build finds the store of the CJS build, and the other way round. */
 export const STORE_ACCESS: unique symbol = Symbol.for('connect-redis-hash.store') as never
@@ -14,6 +15,9 @@ export interface RequestWithSession {
  * another one, with another id.
  */
 export type Guard = () => Promise<void> | undefined
+
+/** @param from the session that this one goes on from, for the same user; undefined if there is none */
+export type NewSession = (session: object, from: object | undefined) => void
 
 export interface Rotation {
   /** Properties of the old session that the new one starts with. */
@@ -35,6 +39,8 @@ export interface StoreAccess {
   isChanged(session: object): boolean
   /** Whether the session was there before this request. Costs no command. */
   isLoaded(session: object): boolean
+  /** Whether it was there before, or this request has saved it. Costs no command. */
+  isStored(session: object): boolean
   /** Whether a save of it has found that it has ended. Costs no command. */
   hasEnded(session: object): boolean
   /** The properties this request has set or changed. Costs no command. */
@@ -43,8 +49,17 @@ export interface StoreAccess {
   isCookieChanged(session: object): boolean
   /** Keeps a bookkeeping field (under 64 bytes) with the session from its next save on. */
   mark(session: object, field: `@${string}`, text: string): void
+  /** Writes the marks of a loaded session now, and nothing else, unless it has ended meanwhile. One script. */
+  saveMarks(session: object): Promise<void>
   /** A bookkeeping field of the session, marked or loaded. Costs no command. */
   marked(session: object, field: `@${string}`): string | undefined
+  /** Calls back with every new session this request gets from now on, and with one whose user has just logged in. */
+  onNewSession(req: RequestWithSession, callback: NewSession): void
+  /** The user of the session has just proved who he is. */
+  hasLoggedIn(session: object): void
+  /** The public name of a session that is stored. */
+  handleOf(session: object): string
+  announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void
   /** Calls the guard before every save of a session of this request. */
   guard(req: RequestWithSession, guard: Guard): void
   /**

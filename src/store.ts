@@ -5,6 +5,7 @@ import { Announcer, type SessionEventName, type SessionEvents } from './events.j
 import { type RedisStoreOptions, resolveOptions } from './options.js'
 import type { Context } from './record/context.js'
 import { destroySession } from './record/destroy.js'
+import { codecOf } from './record/encryption.js'
 import { incrementProperty } from './record/increment.js'
 import { infoOf, readInfo, readProperties, type SessionInfo } from './record/inspect.js'
 import { type Loaded, loadSession } from './record/load.js'
@@ -61,9 +62,11 @@ export class RedisStore extends Store {
     const resolved = resolveOptions(options)
     const announcer = new Announcer(this)
     this.#availability = new Availability(announcer, this, resolved.onUnavailable === 'anonymous', () => this.ping())
-    const gateway = new Gateway(resolved.client, () => this.#availability.succeeded())
+    const gateway = new Gateway(resolved.client, resolved.timeoutMs, () => this.#availability.succeeded())
     const keys = new Keys(resolved.prefix)
-    this.#context = { options: resolved, announcer, gateway, keys, ids: idMapper(resolved.hashIds) }
+    const ids = idMapper(resolved.hashIds, resolved.acceptPlainIds)
+    const codec = codecOf(resolved.encryption)
+    this.#context = { options: resolved, announcer, gateway, keys, ids, codec }
     this.#sessions = new Sessions(this.#context)
     this.#requests = new RequestSessions(this.#context, this.#sessions, (work) => this.#within(work))
   }

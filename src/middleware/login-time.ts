@@ -6,6 +6,7 @@ export const LOGIN_FIELD = '@login'
 /** From the next save of the session on, its login is fresh. */
 export function recordLogin(store: StoreAccess, session: object): void {
   store.mark(session, LOGIN_FIELD, Date.now().toString(36))
+  store.hasLoggedIn(session)
 }
 
 /** Milliseconds since the last login; Infinity if there was none. */

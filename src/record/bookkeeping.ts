@@ -5,7 +5,8 @@
  * - seen: milliseconds after creation at which the expiry was last refreshed.
  * - idle: idle timeout in milliseconds.
  * - saves: how often properties were written.
- * - flags: the cookie's common attributes (record/cookie.ts), and X where Redis could not set an expiry.
+ * - flags: the cookie's common attributes (record/cookie.ts); X where Redis could not set an expiry; Y and Z while the
+ *   session moves to another stored id (record/move.ts).
  *
  * Numbers are in base 36, in one field: with plain numbers in fields of their own a small session is a fifth larger.
  * The scripts read and write the same form (redis/scripts/bookkeeping.lua.ts).
@@ -21,6 +22,10 @@ export interface Bookkeeping {
   flags: string
   /** Redis holds this key without a TTL although it should have one (EXPIRE forbidden by ACL). */
   unexpiring: boolean
+  /** On its way to another key: still to be read here, no longer to be written. */
+  isLeaving: boolean
+  /** On its way to this key: not there yet. */
+  isArriving: boolean
 }
 
 export const BOOKKEEPING_FIELD = '@'
@@ -46,8 +51,10 @@ export function parseBookkeeping(text: string | null | undefined): Bookkeeping |
     createdAtMs,
     seenAtMs: createdAtMs + Number.parseInt(seen, 36),
     idleMs: Number.parseInt(idle, 36),
-    flags: flags.replace('X', ''),
+    flags: flags.replace(/[XYZ]/g, ''),
     unexpiring: flags.includes('X'),
+    isLeaving: flags.includes('Z'),
+    isArriving: flags.includes('Y'),
   }
 }
 

@@ -3,6 +3,7 @@ import type { ResolvedOptions } from '../options.js'
 import type { Gateway } from '../redis/gateway.js'
 import type { Keys } from '../redis/keys.js'
 import type { IdMapper } from '../redis/sid.js'
+import type { Codec } from './codec.js'
 
 /** What every operation on sessions works with; made once per store. */
 export interface Context {
@@ -10,5 +11,6 @@ export interface Context {
   gateway: Gateway
   keys: Keys
   ids: IdMapper
+  codec: Codec
   announcer: Announcer
 }

@@ -14,6 +14,8 @@ const ATTEMPTS = 10
 /**
  * Saves a session that was loaded from connect-redis's string, as a hash. If connect-redis wrote meanwhile (both run
  * during a rolling deployment), its changes are merged first.
+ *
+ * @returns false if there is no such session any more
  */
 export async function convertString(
   context: Context,
@@ -21,10 +23,11 @@ export async function convertString(
   sha1: string,
   next: Snapshot,
   delta: Delta,
-): Promise<void> {
+): Promise<boolean> {
   const { gateway, keys, options, announcer } = context
   const handle = handleOf(record.storedId)
   const key = keys.session(record.storedId)
+  const codec = context.codec.of(record.storedId)
   let fields = next.fields
   let expected = sha1
   doubtDelta(record, delta)
@@ -32,7 +35,7 @@ export async function convertString(
     const changed = new Set(delta.set.map(([field]) => field))
     const unchanged = [...fields].filter(([field]) => !changed.has(field))
     const head = [expected, next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
-    const pairs = [...delta.set, ...unchanged]
+    const pairs = [...delta.set, ...unchanged].map(([field, text]) => [field, codec.encode(field, text)])
     const args = [...head, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
     const reply = readWriteReply(context, await gateway.script(CONVERT, key, args))
     if (reply.kind === 'string') {
@@ -42,15 +45,11 @@ export async function convertString(
       expected = sha1Of(reply.text)
       continue
     }
-    if (reply.kind !== 'written') {
-      record.hasEnded = true
-      announcer.announce('refused', { handle, operation: 'save' })
-      return
-    }
+    if (reply.kind !== 'written') return false
     record.origin = { kind: 'hash', meta: reply.meta }
     applyDelta(record, delta)
     if (!isEmpty(delta)) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })
-    return
+    return true
   }
   throw new SessionStoreError(
     'ERR_SESSION_CONFLICT',

@@ -3,6 +3,7 @@ import { CREATE } from '../redis/scripts/create.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { fromString, sha1Of } from './load.js'
+import { bringHome } from './move.js'
 import { SessionRecord } from './session-record.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
 import { foreignKey, readWriteReply } from './write-reply.js'
@@ -11,12 +12,41 @@ import { foreignKey, readWriteReply } from './write-reply.js'
 const ATTEMPTS = 10
 
 /** Writes a session that was never loaded, in place of what session there was. Resolves its record, null if it ended. */
-export async function createSession(context: Context, storedId: string, next: Snapshot): Promise<SessionRecord | null> {
+export async function createSession(
+  context: Context,
+  storedIds: readonly string[],
+  next: Snapshot,
+): Promise<SessionRecord | null> {
+  const [current, ...others] = storedIds as [string, ...string[]]
+  let home = current
+  // What is under an older id is what this session replaces.
+  const strings: string[] = []
+  for (const from of others) {
+    const found = await bringHome(context, from, home)
+    if (found === 'string') strings.push(from)
+    if (found === 'stays') home = from
+  }
+  const record = await createUnder(context, home, next)
+  for (const from of strings) await dropString(context, from)
+  if (record !== null) record.storedIds = storedIds
+  return record
+}
+
+/** Only what connect-redis wrote is ours to delete. */
+async function dropString(context: Context, storedId: string): Promise<void> {
+  const key = context.keys.session(storedId)
+  const text = await context.gateway.get(key)
+  if (typeof text === 'string' && (await fromString(context, storedId, text)) !== null) await context.gateway.del(key)
+}
+
+async function createUnder(context: Context, storedId: string, next: Snapshot): Promise<SessionRecord | null> {
   const { gateway, keys, options, announcer } = context
   const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
+  const codec = context.codec.of(storedId)
+  const pairs = [...next.fields].flatMap(([field, text]) => [field, codec.encode(field, text)])
   let replaceable = ''
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const args = [...head, replaceable, next.created ?? '', ...[...next.fields].flat()]
+    const args = [...head, replaceable, next.created ?? '', ...pairs]
     const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
     switch (reply.kind) {
       case 'written':

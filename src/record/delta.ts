@@ -48,7 +48,7 @@ export async function sameValue(field: string, before: string, text: string, ser
 }
 
 /** Bookkeeping of other features, and fields that never became a property, are not this save's to remove. */
-function isOurs(field: string): boolean {
+export function isOurs(field: string): boolean {
   return propertyOf(field) !== undefined || isCookieField(field)
 }
 

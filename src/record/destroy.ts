@@ -1,14 +1,20 @@
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
+import { endingOrder } from './move.js'
 
-/** Ends a session. Nothing to end is no error; not knowing whether it ended is one. */
+/**
+ * Ends a session. Nothing to end is no error; not knowing whether it ended is one. The order matters to
+ * what is just moving (record/move.ts).
+ */
 export async function destroySession(
   context: Context,
   storedIds: readonly string[],
   reason: 'destroyed' | 'expired',
 ): Promise<void> {
-  for (const storedId of storedIds) {
+  let ended: string | undefined
+  for (const storedId of endingOrder(storedIds)) {
     const deleted = await context.gateway.del(context.keys.session(storedId))
-    if (deleted === 1) context.announcer.announce('destroyed', { handle: handleOf(storedId), reason })
+    if (deleted === 1) ended = storedId
   }
+  if (ended !== undefined) context.announcer.announce('destroyed', { handle: handleOf(ended), reason })
 }

@@ -1,4 +1,5 @@
 import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
+import type { SessionCodec } from './codec.js'
 import { isCookieField, restoreCookie } from './cookie.js'
 import { propertyOf } from './field-name.js'
 import type { Serializer } from './serializer.js'
@@ -20,6 +21,10 @@ export class CorruptHash {
 export interface DecodedHash {
   meta: Bookkeeping
   session: LoadedSession
+  /** The reply with the texts as the serializer wrote them; the very reply where it holds them like that. */
+  plain: readonly string[]
+  /** Fields to be encrypted anew, and what they held. */
+  outdated: ReadonlyMap<string, string>
 }
 
 /**
@@ -28,7 +33,11 @@ export interface DecodedHash {
  *
  * @param reply `[field, text, field, text, …]`
  */
-export async function decodeHash(reply: readonly string[], serializer: Serializer): Promise<DecodedHash | CorruptHash> {
+export async function decodeHash(
+  reply: readonly string[],
+  serializer: Serializer,
+  codec: SessionCodec,
+): Promise<DecodedHash | CorruptHash> {
   let meta: Bookkeeping | null = null
   let cookieText = ''
   const cookiePieces: [string, string][] = []
@@ -36,6 +45,8 @@ export async function decodeHash(reply: readonly string[], serializer: Serialize
   const session = { cookie: undefined } as unknown as LoadedSession
   const pending: Promise<void>[] = []
   let unreadable: string | undefined
+  let plain = reply
+  const outdated = new Map<string, string>()
 
   for (let i = 0; i + 1 < reply.length; i += 2) {
     const field = reply[i] as string
@@ -50,7 +61,13 @@ export async function decodeHash(reply: readonly string[], serializer: Serialize
       continue
     }
     try {
-      const value = serializer.parse(text)
+      const decoded = codec.decode(field, text)
+      if (decoded.isOutdated) outdated.set(field, text)
+      if (decoded.text !== text) {
+        if (plain === reply) plain = [...reply]
+        ;(plain as string[])[i + 1] = decoded.text
+      }
+      const value = serializer.parse(decoded.text)
       if (isThenable(value)) {
         // Claims its place now, so that properties keep their order.
         session[property] = undefined
@@ -75,7 +92,7 @@ export async function decodeHash(reply: readonly string[], serializer: Serialize
   } catch {
     return new CorruptHash('bookkeeping')
   }
-  return { meta, session }
+  return { meta, session, plain, outdated }
 }
 
 function assign(session: LoadedSession, property: string, value: unknown): void {

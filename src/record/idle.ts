@@ -21,7 +21,8 @@ export function idleMs(
   loadedExpires?: PlainCookie['expires'],
 ): number {
   const byCookie = cookie === undefined ? undefined : idleOfCookie(session, cookie, loadedExpires)
-  return Math.min(Math.round(byCookie ?? idleOfOption(session, options)), LONGEST_MS)
+  // Whatever comes of it is a number that Redis can take: -Infinity is as expired as -1.
+  return Math.max(-1, Math.min(Math.round(byCookie ?? idleOfOption(session, options)), LONGEST_MS))
 }
 
 function idleOfCookie(

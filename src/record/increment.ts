@@ -4,7 +4,7 @@ import { SWAP } from '../redis/scripts/swap.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { fieldOf } from './field-name.js'
-import { assertPatchable, onHash } from './patch.js'
+import { assertPatchable, firstWritten, onHash } from './patch.js'
 import { toText } from './serializer.js'
 
 /** How often others may change the number before we give up; each lost race means another one won. */
@@ -21,13 +21,14 @@ export async function incrementProperty(
 ): Promise<number | null> {
   assertPatchable(property)
   if (!Number.isFinite(by)) throw new TypeError('increment needs a finite number to add')
-  const count = context.options.serializer === JSON ? countInRedis : countHere
-  for (const storedId of storedIds) {
+  const count = context.options.serializer === JSON && context.codec.isPlain ? countInRedis : countHere
+  const value = await firstWritten(context, storedIds, async (storedId) => {
     const result = await onHash(context, storedId, () => count(context, storedId, property, by))
-    if (result.kind !== 'counted') continue
+    if (result.kind !== 'counted') return null
     context.announcer.announce('saved', { handle: handleOf(storedId), fields: 1 })
     return result.value
-  }
+  })
+  if (value !== null) return value
   context.announcer.announce('refused', { handle: handleOf(storedIds[0] as string), operation: 'increment' })
   return null
 }
@@ -53,15 +54,18 @@ async function countInRedis(
 async function countHere(context: Context, storedId: string, property: string, by: number): Promise<Counted> {
   const { gateway, keys, options } = context
   const field = fieldOf(property)
+  const codec = context.codec.of(storedId)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const texts = await gateway.hmget(keys.session(storedId), [field])
     if (texts === null) return { kind: 'foreign' }
     const seen = texts[0] ?? null
-    const before: unknown = seen === null ? 0 : await options.serializer.parse(seen)
+    const decoded = seen === null ? null : decodeField(context, storedId, property, seen)
+    if (decoded === undefined) return { kind: 'gone' }
+    const before: unknown = decoded === null ? 0 : await options.serializer.parse(decoded)
     if (typeof before !== 'number') throw notANumber(property)
     const value = before + by
     const text = toText(options.serializer, property, value) as string
-    const args = [field, text, options.absoluteMs ?? '', ...(seen === null ? [] : [seen])]
+    const args = [field, codec.encode(field, text), options.absoluteMs ?? '', ...(seen === null ? [] : [seen])]
     const [code] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number]
     if (code === 1) return { kind: 'counted', value }
     if (code !== 4) return { kind: code === 0 ? 'gone' : 'foreign' }
@@ -70,6 +74,16 @@ async function countHere(context: Context, storedId: string, property: string, b
     'ERR_SESSION_CONFLICT',
     `session property ${JSON.stringify(property)} changed ${ATTEMPTS} times while it was being counted`,
   )
+}
+
+/** Undefined, and a `corrupt` event, for what cannot be read: the session counts as absent. */
+function decodeField(context: Context, storedId: string, property: string, stored: string): string | undefined {
+  try {
+    return context.codec.of(storedId).decode(fieldOf(property), stored).text
+  } catch {
+    context.announcer.announce('corrupt', { handle: handleOf(storedId), reason: 'field', property })
+    return undefined
+  }
 }
 
 function notANumber(property: string): SessionStoreError {

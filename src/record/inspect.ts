@@ -2,7 +2,8 @@ import { handleOf } from '../redis/sid.js'
 import { BOOKKEEPING_FIELD, type Bookkeeping, expiresAtMs, parseBookkeeping } from './bookkeeping.js'
 import type { Context } from './context.js'
 import { fieldOf, isProperty } from './field-name.js'
-import { decodeOrAnnounce, isOverdue, loadSession } from './load.js'
+import { firstOf } from './first-of.js'
+import { decodeOrAnnounce, isAbsent, loadSession } from './load.js'
 import type { SessionRecord } from './session-record.js'
 
 /** What is known of a session besides its properties. */
@@ -31,7 +32,7 @@ export async function readInfo(context: Context, storedId: string): Promise<Sess
   const reply = await context.gateway.hmget(context.keys.session(storedId), [BOOKKEEPING_FIELD])
   if (reply === null) return stringInfo(context, storedId)
   const meta = parseBookkeeping(reply[0])
-  return meta === null || isOverdue(context, meta) ? null : infoOf(context, storedId, meta)
+  return meta === null || isAbsent(context, meta) ? null : infoOf(context, storedId, meta)
 }
 
 /** Nobody wrote down when connect-redis made the session: it counts as made now, as it will when it is converted. */
@@ -45,11 +46,15 @@ async function stringInfo(context: Context, storedId: string): Promise<SessionIn
 }
 
 /** Whether a session is still the one that was loaded: not ended, and not another one under the same id. */
-export async function isLive({ gateway, keys }: Context, { storedId, origin }: SessionRecord): Promise<boolean> {
-  const reply = await gateway.hmget(keys.session(storedId), [BOOKKEEPING_FIELD])
-  if (reply === null) return origin.kind === 'string'
-  const meta = parseBookkeeping(reply[0])
-  return meta !== null && (origin.kind === 'string' || meta.created === origin.meta.created)
+export async function isLive({ gateway, keys }: Context, { storedIds, origin }: SessionRecord): Promise<boolean> {
+  const found = await firstOf(storedIds, async (storedId) => {
+    const reply = await gateway.hmget(keys.session(storedId), [BOOKKEEPING_FIELD])
+    if (reply === null) return origin.kind === 'string' ? true : null
+    const meta = parseBookkeeping(reply[0])
+    if (meta === null || meta.isArriving) return null
+    return origin.kind === 'string' || meta.created === origin.meta.created ? true : null
+  })
+  return found !== null
 }
 
 /** Some properties of a session, without the rest and without prolonging it: HMGET, one command. */

@@ -3,6 +3,7 @@ import { handleOf } from '../redis/sid.js'
 import { type Bookkeeping, expiresAtMs } from './bookkeeping.js'
 import type { Context } from './context.js'
 import { encodeProperties } from './encode.js'
+import { firstOf } from './first-of.js'
 import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from './hash.js'
 import { decodeString } from './json-string.js'
 import { SessionRecord } from './session-record.js'
@@ -10,6 +11,13 @@ import { SessionRecord } from './session-record.js'
 export interface Loaded {
   session: LoadedSession
   record: SessionRecord
+}
+
+/** The session under whichever of its possible stored ids. */
+export async function loadFirst(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
+  const loaded = await firstOf(storedIds, (storedId) => loadSession(context, storedId))
+  if (loaded !== null) loaded.record.storedIds = storedIds
+  return loaded
 }
 
 /** The session behind a stored id; null if there is none, or none that can be read. HGETALL, and GET if not a hash. */
@@ -21,10 +29,13 @@ export async function loadSession(context: Context, storedId: string): Promise<L
 
   const decoded = await decodeOrAnnounce(context, storedId, reply)
   if (decoded === null) return null
-  const { session, meta } = decoded
+  const { session, meta, plain, outdated } = decoded
   return {
     session,
-    record: new SessionRecord(storedId, { kind: 'hash', meta }, reply, { loadedExpires: session.cookie?.expires }),
+    record: new SessionRecord(storedId, { kind: 'hash', meta }, plain, {
+      loadedExpires: session.cookie?.expires,
+      outdated,
+    }),
   }
 }
 
@@ -34,25 +45,31 @@ export async function decodeOrAnnounce(
   storedId: string,
   reply: readonly string[],
 ): Promise<DecodedHash | null> {
-  const decoded = await decodeHash(reply, context.options.serializer)
+  const decoded = await decodeHash(reply, context.options.serializer, context.codec.of(storedId))
   if (decoded instanceof CorruptHash) {
     const { reason, property } = decoded
     const named = property === undefined ? {} : { property }
     context.announcer.announce('corrupt', { handle: handleOf(storedId), reason, ...named })
     return null
   }
-  return isOverdue(context, decoded.meta) ? null : decoded
+  return isAbsent(context, decoded.meta) ? null : decoded
 }
 
-/** A key that Redis was not allowed to give a TTL outlives its session; the limit is then ours to keep. */
-export function isOverdue(context: Context, meta: Bookkeeping): boolean {
+/**
+ * A key that Redis was not allowed to give a TTL outlives its session; the limit is then ours to keep. A copy that is
+ * only arriving is no session yet.
+ */
+export function isAbsent(context: Context, meta: Bookkeeping): boolean {
+  if (meta.isArriving) return true
   return meta.unexpiring && Date.now() >= expiresAtMs(meta, context.options.absoluteMs)
 }
 
 async function loadString(context: Context, storedId: string): Promise<Loaded | null> {
   const text = await context.gateway.get(context.keys.session(storedId))
   if (text === null) return null
-  const loaded = text === undefined ? null : await fromString(context, storedId, text)
+  // connect-redis does not encrypt.
+  const isBelieved = text !== undefined && context.codec.acceptsPlaintext
+  const loaded = isBelieved ? await fromString(context, storedId, text) : null
   if (loaded === null) context.announcer.announce('corrupt', { handle: handleOf(storedId), reason: 'type' })
   return loaded
 }

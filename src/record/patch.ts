@@ -5,6 +5,7 @@ import { convertString } from './convert.js'
 import { assertSize } from './encode.js'
 import { fieldOf, isProperty } from './field-name.js'
 import { loadSession } from './load.js'
+import { writeWherever } from './move.js'
 import { toText } from './serializer.js'
 import { snapshot } from './snapshot.js'
 import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
@@ -38,9 +39,11 @@ export function assertPatchable(property: string): void {
 /** Changes some properties of a session that exists, without loading it. False if there is none. */
 export async function patchSession(context: Context, storedIds: readonly string[], changes: Changes): Promise<boolean> {
   const { announcer } = context
-  for (const storedId of storedIds) {
-    const reply = await onHash(context, storedId, () => update(context, storedId, changes))
-    if (reply.kind !== 'written') continue
+  const storedId = await firstWritten(context, storedIds, async (id) => {
+    const reply = await onHash(context, id, () => update(context, id, changes))
+    return reply.kind === 'written' ? id : null
+  })
+  if (storedId !== null) {
     const fields = changes.set.length + changes.remove.length
     announcer.announce('saved', { handle: handleOf(storedId), fields })
     return true
@@ -49,7 +52,20 @@ export async function patchSession(context: Context, storedIds: readonly string[
   return false
 }
 
+/** Writes under the first id that holds the session; while `hashIds` changes, brings it under the current one first. */
+export async function firstWritten<T>(
+  context: Context,
+  storedIds: readonly string[],
+  write: (storedId: string) => Promise<T | null>,
+): Promise<T | null> {
+  const [home, ...others] = storedIds as [string, ...string[]]
+  const written = await write(home)
+  if (written !== null || others.length === 0) return written
+  return writeWherever(context, storedIds, '', write)
+}
+
 async function update(context: Context, storedId: string, changes: Changes): Promise<WriteReply> {
+  const codec = context.codec.of(storedId)
   const args = [
     '',
     '',
@@ -59,7 +75,8 @@ async function update(context: Context, storedId: string, changes: Changes): Pro
     '',
     '',
     changes.set.length,
-    ...changes.set.flat(),
+    0,
+    ...changes.set.flatMap(([field, text]) => [field, codec.encode(field, text)]),
     ...changes.remove,
   ]
   return readWriteReply(context, await context.gateway.script(UPDATE, context.keys.session(storedId), args))

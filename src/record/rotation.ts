@@ -2,6 +2,7 @@ import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { sameValue } from './delta.js'
 import { fieldOf, isProperty } from './field-name.js'
+import { endingOrder } from './move.js'
 import { toText } from './serializer.js'
 import type { AnySession } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
@@ -15,7 +16,7 @@ const MARKER_MS = 60_000
  */
 export async function retire({ gateway, keys }: Context, storedIds: readonly string[]): Promise<boolean> {
   let existed = false
-  for (const storedId of storedIds) {
+  for (const storedId of endingOrder(storedIds)) {
     await gateway.setMarker(keys.rotated(storedId), MARKER_MS)
     if ((await gateway.del(keys.session(storedId))) === 1) existed = true
   }

@@ -1,26 +1,52 @@
 import { UPDATE } from '../redis/scripts/update.js'
 import { handleOf } from '../redis/sid.js'
 import type { Bookkeeping } from './bookkeeping.js'
+import type { SessionCodec } from './codec.js'
 import type { Context } from './context.js'
 import { convertString } from './convert.js'
-import { applyDelta, type Delta, difference, doubtDelta, isEmpty } from './delta.js'
+import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
 import { propertyOf } from './field-name.js'
 import { touchIntervalMs } from './idle.js'
+import { bringHome, writeWherever } from './move.js'
 import type { SessionRecord } from './session-record.js'
 import { expiryMode, type Lease, type Snapshot } from './snapshot.js'
 import { readWriteReply } from './write-reply.js'
 
 /** Writes what changed since the session was loaded, unless it has ended meanwhile. */
 export async function saveSession(context: Context, record: SessionRecord, next: Snapshot): Promise<void> {
+  await moveHome(context, record)
   const delta = await difference(record, next.fields, context.options.serializer)
   const { origin } = record
-  if (origin.kind === 'string') return convertString(context, record, origin.sha1, next, delta)
-  if (isEmpty(delta) && !isTouchDue(context, origin.meta, next)) return
+  if (origin.kind === 'string') return saveString(context, record, origin.sha1, next, delta)
+  if (isEmpty(delta) && record.outdated.size === 0 && !isTouchDue(context, origin.meta, next)) return
   await writeDelta(context, record, origin.meta, next, delta)
 }
 
 /** express-session reads the clock twice for one maxAge, and may come out a millisecond short. */
 const CLOCK_DRIFT_MS = 5
+
+/** Saves what was loaded from connect-redis's string. */
+export async function saveString(
+  context: Context,
+  record: SessionRecord,
+  sha1: string,
+  next: Snapshot,
+  delta: Delta,
+): Promise<void> {
+  if (await convertString(context, record, sha1, next, delta)) return
+  // Another request may have converted it, and a third one moved it. Of what was a string, no stamp is known.
+  if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: '' }, next, delta)
+  record.hasEnded = true
+  context.announcer.announce('refused', { handle: handleOf(record.storedId), operation: 'save' })
+}
+
+/** A session that was loaded under an older id is used under the current one from here on. */
+export async function moveHome(context: Context, record: SessionRecord): Promise<void> {
+  const home = record.storedIds[0] as string
+  if (record.storedId === home || record.origin.kind === 'string') return
+  // Also where nothing is left to move: whether it has ended, or another request has moved it, shows there.
+  if ((await bringHome(context, record.storedId, home)) !== 'stays') record.storedId = home
+}
 
 /** Whether the expiry in Redis, or the cookie, has to be written anew. */
 export function isTouchDue({ options }: Context, meta: Bookkeeping, next: Lease): boolean {
@@ -35,28 +61,73 @@ export function isTouchDue({ options }: Context, meta: Bookkeeping, next: Lease)
 export async function writeDelta(
   context: Context,
   record: SessionRecord,
-  meta: Bookkeeping,
+  meta: Pick<Bookkeeping, 'created' | 'saves'>,
   next: Lease,
   delta: Delta,
 ): Promise<void> {
   const { gateway, keys, options, announcer } = context
-  const handle = handleOf(record.storedId)
   const isSave = !isEmpty(delta)
   const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, next.idle, options.absoluteMs ?? '']
-  const pairs = delta.set.flat()
-  const rest = [expiryMode(context), next.cookie.flags, delta.set.length, ...pairs, ...delta.remove]
+  const rest = [expiryMode(context), next.cookie.flags]
+  const send = async () => {
+    const changes = encrypted(context, record, delta)
+    const key = keys.session(record.storedId)
+    return readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
+  }
   const doubted = new Set(record.uncertain)
   doubtDelta(record, delta)
-  const reply = readWriteReply(context, await gateway.script(UPDATE, keys.session(record.storedId), [...args, ...rest]))
+  let reply = await send()
+  if (reply.kind === 'gone' && record.storedIds.length > 1) {
+    const found = await writeWherever(context, record.storedIds, meta.created, async (storedId) => {
+      record.storedId = storedId
+      const answer = await send()
+      return answer.kind === 'gone' ? null : answer
+    })
+    reply = found ?? reply
+  }
+  const handle = handleOf(record.storedId)
   if (reply.kind !== 'written' && reply.kind !== 'contended') {
     record.hasEnded = true
     announcer.announce('refused', { handle, operation: isSave ? 'save' : 'touch' })
     return
   }
-  if (reply.kind === 'contended') announceConflict(context, record, doubted, delta, reply.old)
+  if (reply.kind === 'contended')
+    announceConflict(context, record, doubted, delta, decodeOld(context.codec.of(record.storedId), delta, reply.old))
   record.origin = { kind: 'hash', meta: reply.meta }
+  record.outdated = new Map()
   applyDelta(record, delta)
   if (isSave) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })
+}
+
+/** The counts, pairs, replacements and removals of the UPDATE script. */
+function encrypted(context: Context, record: SessionRecord, delta: Delta): (string | number)[] {
+  const codec = context.codec.of(record.storedId)
+  const pairs = delta.set.flatMap(([field, text]) => [field, codec.encode(field, text)])
+  const anew = encryptedAnew(record, codec, delta)
+  return [delta.set.length, anew.length, ...pairs, ...anew.flat(), ...delta.remove]
+}
+
+/** `[field, what Redis held, the same under the current key]` for what this write does not change anyway. */
+function encryptedAnew(record: SessionRecord, codec: SessionCodec, delta: Delta): [string, string, string][] {
+  if (record.outdated.size === 0) return []
+  const changed = new Set([...delta.set.map(([field]) => field), ...delta.remove])
+  return [...record.outdated]
+    .filter(([field]) => !changed.has(field) && record.fields.has(field))
+    .map(([field, stored]) => [field, stored, codec.encode(field, record.fields.get(field) as string)])
+}
+
+/** What others have written is compared as text; what nobody can read differs from every text. */
+function decodeOld(codec: SessionCodec, delta: Delta, old: readonly (string | null)[]): (string | null)[] {
+  const fields = [...delta.set.map(([field]) => field), ...delta.remove]
+  return fields.map((field, i) => {
+    const stored = old[i] ?? null
+    if (stored === null) return null
+    try {
+      return codec.decode(field, stored).text
+    } catch {
+      return stored
+    }
+  })
 }
 
 /** Others saved in between; whether they changed the same properties shows in what those held. */
@@ -73,6 +144,8 @@ function announceConflict(
   ]
   const properties = touched
     .filter(([field, text], i) => {
+      // What middleware keeps with a session is not the application's conflict.
+      if (!isOurs(field)) return false
       const found = old[i] ?? null
       const loaded = record.fields.get(field) ?? null
       return found !== loaded && found !== text && !doubted.has(field)

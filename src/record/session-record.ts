@@ -8,12 +8,22 @@ export type Fields = Map<string, string>
 /** Where a loaded session comes from: a hash, or connect-redis's string with the digest that recognises it. */
 export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha1: string }
 
+interface Provenance {
+  isLoaded?: boolean
+  loadedExpires?: PlainCookie['expires']
+  outdated?: ReadonlyMap<string, string>
+}
+
+const NONE: ReadonlyMap<string, string> = new Map()
+
 /**
  * What Redis held when a session object was loaded or last saved. Belongs to one session object; a save compares with it
- * and writes only the difference.
+ * and writes only the difference. Texts are the serializer's, also where Redis holds them encrypted.
  */
 export class SessionRecord {
-  readonly storedId: string
+  storedId: string
+  /** Every id it may be stored under, current first; more than one only while `hashIds` changes. */
+  storedIds: readonly string[]
   origin: Origin
   /** `cookie.expires` as handed out. */
   readonly loadedExpires: PlainCookie['expires']
@@ -23,6 +33,8 @@ export class SessionRecord {
   hasEnded = false
   /** Fields that were sent and not confirmed: Redis may or may not hold them like that. */
   readonly uncertain = new Set<string>()
+  /** Fields to be encrypted anew with the next write, and what Redis held: only that may be replaced. */
+  outdated: ReadonlyMap<string, string>
   readonly #atLoad: Fields | readonly string[]
   #fields: Fields | readonly string[]
 
@@ -31,12 +43,14 @@ export class SessionRecord {
     storedId: string,
     origin: Origin,
     fields: Fields | readonly string[],
-    { isLoaded = true, loadedExpires }: { isLoaded?: boolean; loadedExpires?: PlainCookie['expires'] } = {},
+    { isLoaded = true, loadedExpires, outdated = NONE }: Provenance = {},
   ) {
     this.storedId = storedId
+    this.storedIds = [storedId]
     this.origin = origin
     this.isLoaded = isLoaded
     this.loadedExpires = loadedExpires
+    this.outdated = outdated
     this.#fields = fields
     // An HGETALL reply is never changed, a map is.
     this.#atLoad = fields instanceof Map ? new Map(fields) : fields

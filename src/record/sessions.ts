@@ -4,9 +4,12 @@ import { isCookieField } from './cookie.js'
 import { createSession } from './create.js'
 import { mayDiffer } from './delta.js'
 import { destroySession } from './destroy.js'
+import { propertyOf } from './field-name.js'
+import { firstOf } from './first-of.js'
 import type { LoadedSession } from './hash.js'
 import { invalidId } from './invalid-id.js'
-import { type Loaded, loadSession } from './load.js'
+import { type Loaded, loadFirst } from './load.js'
+import { saveMarks } from './marks.js'
 import { saveSession } from './save.js'
 import { type AnySession, isLiveCookie } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
@@ -31,17 +34,13 @@ export class Sessions {
     return isSid(sid) ? this.#context.ids.candidates(sid) : []
   }
 
-  /** The first answer among the stored ids a session may have; more than one only while a `hashIds` secret rotates. */
-  async first<T>(sid: string, find: (storedId: string) => Promise<T | null>): Promise<T | null> {
-    for (const storedId of this.storedIds(sid)) {
-      const found = await find(storedId)
-      if (found !== null) return found
-    }
-    return null
+  /** The first answer among the stored ids a session may have. */
+  first<T>(sid: string, find: (storedId: string) => Promise<T | null>): Promise<T | null> {
+    return firstOf(this.storedIds(sid), find)
   }
 
   load(sid: string): Promise<Loaded | null> {
-    return this.first(sid, (storedId) => loadSession(this.#context, storedId))
+    return loadFirst(this.#context, this.storedIds(sid))
   }
 
   /** Loads a session so that a later `set` of the same object writes only what changed. */
@@ -67,7 +66,7 @@ export class Sessions {
     if (record !== undefined) return this.#inTurn(record, () => saveSession(this.#context, record, next))
     // Plain data that was never loaded replaces what is there, every time, as in MemoryStore.
     if (!isLiveCookie((session as { cookie?: unknown }).cookie)) {
-      await createSession(this.#context, storedIds[0] as string, next)
+      await createSession(this.#context, storedIds, next)
       return
     }
     return this.#create(session, storedIds, next)
@@ -82,11 +81,11 @@ export class Sessions {
     return this.#inTurn(record, () => touchSession(this.#context, record, next))
   }
 
-  /** Whether a `set` of this session would write anything. Texts are compared: when in doubt, yes. */
+  /** Whether a `set` of this session would write anything but marks. Texts are compared: when in doubt, yes. */
   isChanged(session: AnySession): boolean {
     const record = this.#records.get(session)
-    const { fields, cookie } = this.#snapshot(session, record)
-    if (record === undefined) return fields.size > 0
+    const { fields, cookie } = snapshot(this.#context, session, record)
+    if (record === undefined) return [...fields.keys()].some((field) => propertyOf(field) !== undefined)
     if (record.origin.kind === 'string' || record.origin.meta.flags !== cookie.flags) return true
     return mayDiffer(record, fields)
   }
@@ -115,6 +114,15 @@ export class Sessions {
     return this.#marks.get(session)?.get(field) ?? this.#records.get(session)?.fields.get(field)
   }
 
+  /** Writes the marks of a loaded session now, if it still exists: the request may end without a save. */
+  async saveMarks(session: AnySession): Promise<void> {
+    const record = this.#records.get(session)
+    const marks = this.#marks.get(session)
+    if (record === undefined || marks === undefined) return
+    const next = lease(this.#context, session, record)
+    await this.#inTurn(record, () => saveMarks(this.#context, record, next, marks))
+  }
+
   /** A session that goes on from another, under a new id, is as old as that one. */
   inherit(session: object, created: string): void {
     this.#created.set(session, created)
@@ -130,7 +138,7 @@ export class Sessions {
     return this.#inTurn(session, async () => {
       const known = this.#recordOf(session, storedIds)
       if (known !== undefined) return this.#inTurn(known, () => saveSession(this.#context, known, next))
-      const created = await createSession(this.#context, storedIds[0] as string, next)
+      const created = await createSession(this.#context, storedIds, next)
       if (created !== null) this.#records.set(session, created)
     })
   }

@@ -2,8 +2,8 @@ import type { SessionStoreError } from '../errors.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import type { Delta } from './delta.js'
-import { loadSession } from './load.js'
-import { isTouchDue, writeDelta } from './save.js'
+import { loadFirst } from './load.js'
+import { isTouchDue, moveHome, writeDelta } from './save.js'
 import type { AnySession } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
 import { type Lease, lease } from './snapshot.js'
@@ -14,6 +14,7 @@ import { warnNoExpiry } from './write-reply.js'
  * Otherwise costs no command.
  */
 export async function touchSession(context: Context, record: SessionRecord, next: Lease): Promise<void> {
+  await moveHome(context, record)
   const { origin } = record
   if (origin.kind === 'string') return touchString(context, record, next)
   const delta = cookieDelta(record, next)
@@ -28,10 +29,8 @@ export async function touchUnloaded(
   session: AnySession,
 ): Promise<void> {
   const next = lease(context, session, undefined)
-  for (const storedId of storedIds) {
-    const loaded = await loadSession(context, storedId)
-    if (loaded !== null) return touchSession(context, loaded.record, next)
-  }
+  const loaded = await loadFirst(context, storedIds)
+  if (loaded !== null) await touchSession(context, loaded.record, next)
 }
 
 /** connect-redis's string has no room for bookkeeping; like connect-redis, we prolong the key at every request. */

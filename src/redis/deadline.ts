@@ -9,7 +9,7 @@ export function withDeadline<T>(work: Promise<T>, timeoutMs: number, isConnected
     const timer = setTimeout(() => {
       reject(
         isConnected()
-          ? new SessionStoreError('ERR_SESSION_TIMEOUT', `Redis did not answer within ${timeoutMs} ms`)
+          ? timedOut(timeoutMs)
           : new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis within ${timeoutMs} ms`),
       )
     }, timeoutMs)
@@ -24,4 +24,8 @@ export function withDeadline<T>(work: Promise<T>, timeoutMs: number, isConnected
       },
     )
   })
+}
+
+export function timedOut(timeoutMs: number): SessionStoreError {
+  return new SessionStoreError('ERR_SESSION_TIMEOUT', `Redis did not answer within ${timeoutMs} ms`)
 }

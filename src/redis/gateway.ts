@@ -1,4 +1,6 @@
+import { SessionStoreError } from '../errors.js'
 import type { RedisClient } from './client.js'
+import { timedOut } from './deadline.js'
 import { fromRedis, replyCode } from './redis-error.js'
 import type { Script } from './scripts/script.js'
 
@@ -7,30 +9,35 @@ type Arg = string | number
 /** The one place from which commands on single keys leave; every error that comes back is wrapped (redis-error.ts). */
 export class Gateway {
   readonly #client: RedisClient
+  readonly #timeoutMs: number
   readonly #onReply: () => void
 
-  /** @param onReply called whenever Redis has answered as it should */
-  constructor(client: RedisClient, onReply: () => void) {
+  /**
+   * @param timeoutMs after which nothing more is sent for an operation: its caller has been told that it failed
+   * @param onReply called whenever Redis has answered as it should
+   */
+  constructor(client: RedisClient, timeoutMs: number, onReply: () => void) {
     this.#client = client
+    this.#timeoutMs = timeoutMs
     this.#onReply = onReply
   }
 
-  del(key: string): Promise<number> {
-    return this.#send('DEL', () => this.#client.del(key))
+  async del(key: string): Promise<number> {
+    return integer('DEL', await this.#send('DEL', () => this.#client.del(key)))
   }
 
   /** Resolves whether there is such a key. */
   async pexpire(key: string, ms: number): Promise<boolean> {
-    return (await this.#send('PEXPIRE', () => this.#client.pexpire(key, ms))) === 1
+    return integer('PEXPIRE', await this.#send('PEXPIRE', () => this.#client.pexpire(key, ms))) === 1
   }
 
   /** -1: no TTL, -2: no such key. */
-  pttl(key: string): Promise<number> {
-    return this.#send('PTTL', () => this.#client.pttl(key))
+  async pttl(key: string): Promise<number> {
+    return integer('PTTL', await this.#send('PTTL', () => this.#client.pttl(key)))
   }
 
   async exists(key: string): Promise<boolean> {
-    return (await this.#send('EXISTS', () => this.#client.exists(key))) === 1
+    return integer('EXISTS', await this.#send('EXISTS', () => this.#client.exists(key))) === 1
   }
 
   /** An empty string that goes away by itself. */
@@ -49,8 +56,10 @@ export class Gateway {
   }
 
   /** `null` if the key is not a hash. */
-  hmget(key: string, fields: readonly string[]): Promise<(string | null)[] | null> {
-    return this.#send('HMGET', () => this.#client.hmget(key, ...fields), null)
+  async hmget(key: string, fields: readonly string[]): Promise<(string | null)[] | null> {
+    const reply = await this.#send('HMGET', () => this.#client.hmget(key, ...fields), null)
+    if (reply !== null && !Array.isArray(reply)) throw unexpected('HMGET')
+    return reply
   }
 
   /** `null` if there is no such key, `undefined` if the key is not a string. */
@@ -60,13 +69,18 @@ export class Gateway {
 
   /** Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers. */
   async script(script: Script, key: string, args: readonly Arg[]): Promise<unknown> {
+    const start = performance.now()
     return this.#send(`script ${script.name}`, async () => {
+      // As one argument, which ioredis flattens: a session of very many properties would overflow the stack.
+      const list = args as unknown as string
       try {
-        return await this.#client.evalsha(script.sha, 1, key, ...args)
+        return await this.#client.evalsha(script.sha, 1, key, list)
       } catch (err) {
         if (replyCode(err) !== 'NOSCRIPT') throw err
-        return this.#client.eval(script.lua, 1, key, ...args)
       }
+      // What was ended meanwhile, because this has timed out, must not come back by its second attempt.
+      if (performance.now() - start > this.#timeoutMs) throw timedOut(this.#timeoutMs)
+      return this.#client.eval(script.lua, 1, key, list)
     })
   }
 
@@ -85,7 +99,20 @@ export class Gateway {
 
 /** ioredis makes an object of the reply; the caller's own reply transformers may make a Map of it, or leave it flat. */
 function flatten(reply: unknown): string[] {
-  if (Array.isArray(reply)) return reply as string[]
+  if (typeof reply !== 'object' || reply === null) throw unexpected('HGETALL')
+  if (Array.isArray(reply)) return reply.flat() as string[]
   const entries = reply instanceof Map ? [...reply.entries()] : Object.entries(reply as Record<string, string>)
   return entries.flat() as string[]
+}
+
+/** A client with `stringNumbers` hands integers out as text. */
+function integer(command: string, reply: unknown): number {
+  const number = typeof reply === 'string' ? Number(reply) : reply
+  if (!Number.isInteger(number)) throw unexpected(command)
+  return number as number
+}
+
+/** For example QUEUED, where the caller has begun a transaction on the same connection. */
+function unexpected(command: string): SessionStoreError {
+  return new SessionStoreError('ERR_SESSION_REDIS', `Redis gave an unexpected reply to ${command}`)
 }

@@ -39,6 +39,10 @@ export function fromRedis(err: unknown, command: string, isConnected: boolean): 
   if (err instanceof Error && err.name === 'SessionStoreError') return err as SessionStoreError
   const code = replyCode(err)
   const cause = new Error(describe(err, code))
+  // Nothing was sent: what is wrong is on this side.
+  if (err instanceof RangeError || err instanceof TypeError) {
+    return new SessionStoreError('ERR_SESSION_REDIS', `the command could not be sent (${command})`, { cause })
+  }
   // ioredis's own commandTimeout; it has no code.
   if (isConnected && err instanceof Error && err.message === 'Command timed out') {
     return new SessionStoreError('ERR_SESSION_TIMEOUT', `Redis did not answer in time (${command})`, { cause })

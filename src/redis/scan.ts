@@ -1,4 +1,5 @@
-import { keyPrefixOf, masters, type RedisClient } from './client.js'
+import { SessionStoreError } from '../errors.js'
+import { isCluster, keyPrefixOf, masters, type RedisClient, type RedisNode } from './client.js'
 import type { Keys } from './keys.js'
 import { fromRedis } from './redis-error.js'
 import { isSid } from './sid.js'
@@ -17,7 +18,7 @@ export async function* scanStoredIds(
 ): AsyncGenerator<string[]> {
   const keyPrefix = keyPrefixOf(client)
   const seen = new Set<string>()
-  for (const node of masters(client)) {
+  for (const node of await connectedMasters(client, within)) {
     let cursor = '0'
     do {
       const page = node.scan(cursor, 'MATCH', keys.pattern(keyPrefix), 'COUNT', count)
@@ -30,4 +31,17 @@ export async function* scanStoredIds(
       if (batch.length > 0) yield [...new Set(batch)]
     } while (cursor !== '0')
   }
+}
+
+/** A Cluster client knows its nodes once it is connected; before that, walking them would find an empty keyspace. */
+async function connectedMasters(
+  client: RedisClient,
+  within: <T>(work: Promise<T>) => Promise<T>,
+): Promise<RedisNode[]> {
+  if (isCluster(client) && client.status !== 'ready') {
+    await within(client.ping().catch((err: unknown) => Promise.reject(fromRedis(err, 'PING', false))))
+  }
+  const nodes = masters(client)
+  if (nodes.length === 0) throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', 'no master of the Cluster is connected')
+  return nodes
 }

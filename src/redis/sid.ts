@@ -18,19 +18,29 @@ export interface IdMapper {
   readonly reversible: boolean
 }
 
-/** `true` for a plain digest, or one or more HMAC secrets, current first. */
-export type HashIds = boolean | string | readonly string[]
+/** `true` for a plain digest, an HMAC secret, or a list of these, current first. */
+export type HashIds = boolean | string | readonly (string | true)[]
 
-export function idMapper(hashIds: HashIds): IdMapper {
+/** What a digest looks like. */
+const DIGEST = /^[\w-]{43}$/
+
+/** @param acceptPlainIds also look for sessions that were stored before ids were hashed */
+export function idMapper(hashIds: HashIds, acceptPlainIds = false): IdMapper {
   if (hashIds === false) return { reversible: true, candidates: (sid) => [sid] }
-  if (hashIds === true) {
-    return { reversible: false, candidates: (sid) => [createHash('sha256').update(sid).digest('base64url')] }
-  }
-  const secrets = typeof hashIds === 'string' ? [hashIds] : hashIds
+  const ways: readonly (string | true)[] = typeof hashIds === 'object' ? hashIds : [hashIds]
   return {
     reversible: false,
-    candidates: (sid) => secrets.map((secret) => createHmac('sha256', secret).update(sid).digest('base64url')),
+    candidates(sid) {
+      const digests = ways.map((way) => digest(way, sid))
+      // Of a digest in Redis nobody may make a cookie: it would name its own key.
+      return acceptPlainIds && !DIGEST.test(sid) ? [...digests, sid] : digests
+    },
   }
+}
+
+function digest(way: string | true, sid: string): string {
+  const hash = way === true ? createHash('sha256') : createHmac('sha256', way)
+  return hash.update(sid).digest('base64url')
 }
 
 /**

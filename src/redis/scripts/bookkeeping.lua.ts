@@ -10,14 +10,14 @@ local function now_us()
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
 
--- n is never negative: the loop would not end.
+-- Ends for whatever n is, also NaN: a loop that does not would stop Redis for everybody.
 local function base36(n)
   local digits, out = '0123456789abcdefghijklmnopqrstuvwxyz', ''
   repeat
     local d = n % 36
     out = string.sub(digits, d + 1, d + 1) .. out
     n = (n - d) / 36
-  until n <= 0
+  until not (n > 0)
   return out
 end
 
@@ -51,6 +51,11 @@ local function is_overdue(s, now, absolute)
   return age_ms(s, now) >= limit
 end
 
+-- On the way to or from another key (redis/scripts/move.ts): not to be written here.
+local function is_moving(s)
+  return string.find(s.flags, '[YZ]') ~= nil
+end
+
 -- The session to be changed, or nil and the script's reply: {0} there is none, {-1} the key is none of ours.
 local function open(key, absolute)
   local meta = redis.pcall('HGET', key, '@')
@@ -61,14 +66,18 @@ local function open(key, absolute)
   if not meta then return nil, {redis.call('EXISTS', key) == 1 and -1 or 0} end
   local s = parse(meta)
   if not s then return nil, {-1} end
-  if s.flags ~= '' and is_overdue(s, now_us(), absolute) then return nil, {0} end
+  if s.flags ~= '' and (is_moving(s) or is_overdue(s, now_us(), absolute)) then return nil, {0} end
   return s
 end
 
--- Counts a use of the session now. Returns the milliseconds it may live from here: its idle timeout, cut at its
--- absolute deadline.
+-- Counts a use of the session now. Idle timeout and cookie flags are '=' where the caller has not changed them: another
+-- request may have. Returns the milliseconds the session may live from here: its idle timeout, cut at its absolute
+-- deadline.
 local function refresh(s, now, idle, absolute, flags)
   local age = age_ms(s, now)
+  if idle == '=' then
+    idle, flags = tonumber(s.idle, 36), string.gsub(s.flags, 'X', '')
+  end
   s.seen, s.idle, s.flags = base36(age), base36(tonumber(idle)), flags
   if absolute == '' then return tonumber(idle) end
   return math.min(tonumber(idle), tonumber(absolute) - age)

@@ -39,7 +39,7 @@ if kind == 'string' then
 else
   s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
-  if is_overdue(s, now, ARGV[3]) then return {0} end
+  if is_moving(s) or is_overdue(s, now, ARGV[3]) then return {0} end
   s.saves = base36(tonumber(s.saves, 36) + 1)
   fields, removed = slice(8, 7 + 2 * tonumber(ARGV[7])), slice(all_end + 1, #ARGV)
 end

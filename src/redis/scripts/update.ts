@@ -14,7 +14,9 @@ import { defineScript } from './script.js'
  * ARGV[6]   'expire' | 'none' (disableTTL)
  * ARGV[7]   cookie flags                                                        'MSL'
  * ARGV[8]   number of pairs n
- * ARGV[9…]  n times field, text; then the fields to remove
+ * ARGV[9]   number of replacements m
+ * ARGV[10…] n times field, text; m times field, text it must still hold, text that takes its place (encrypted under a
+ *           new key, to the same meaning); then the fields to remove
  *
  * returns   {1, '@' text, 1 | 0 expiry set}
  *           {2, '@' text, 1 | 0, old texts…}  as 1, but others saved since the load: what the fields of the pairs and of
@@ -30,8 +32,9 @@ local s, answer = open(key, ARGV[5])
 if not s then return answer end
 if ARGV[1] ~= '' and ARGV[1] ~= s.created then return {0} end
 
-local pairs_end = 8 + 2 * tonumber(ARGV[8])
-local fields, removed = slice(9, pairs_end), slice(pairs_end + 1, #ARGV)
+local pairs_end = 9 + 2 * tonumber(ARGV[8])
+local replaced_end = pairs_end + 3 * tonumber(ARGV[9])
+local fields, removed = slice(10, pairs_end), slice(replaced_end + 1, #ARGV)
 local left
 if ARGV[4] ~= '' then
   left = refresh(s, now_us(), ARGV[4], ARGV[5], ARGV[7])
@@ -46,6 +49,11 @@ if ARGV[2] ~= '' and ARGV[2] ~= s.saves then
   reply[1] = 2
   for i = 1, #fields, 2 do reply[#reply + 1] = redis.call('HGET', key, fields[i]) end
   for i = 1, #removed do reply[#reply + 1] = redis.call('HGET', key, removed[i]) end
+end
+for i = pairs_end + 1, replaced_end, 3 do
+  if redis.call('HGET', key, ARGV[i]) == ARGV[i + 1] then
+    fields[#fields + 1], fields[#fields + 2] = ARGV[i], ARGV[i + 2]
+  end
 end
 if ARGV[3] == '1' then s.saves = base36(tonumber(s.saves, 36) + 1) end
 

@@ -1,0 +1,208 @@
+import type { ServerResponse } from 'node:http'
+import type { AnySession } from '../record/session-data.js'
+import type { StoreAccess } from '../store-access.js'
+import { type BindOptions, checkedBindOptions, isAction } from './bind-options.js'
+import { type BindingVerdict, type Client, ClientBinding } from './client-binding.js'
+import { browserOf, networkOf, type Prefixes } from './client-fingerprint.js'
+import { beforeResponse } from './hold-response.js'
+import { LOGIN_FIELD } from './login-time.js'
+import { abandonSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
+
+/**
+ * What happens to a session that comes from another client. `observe`: nothing but the event. `reauthenticate`: its
+ * login counts as stale, so that `requireFreshLogin` refuses. `destroy`: it ends, and the request goes on without it.
+ */
+export type MismatchAction = 'observe' | 'reauthenticate' | 'destroy'
+
+/** `req.sessionBinding`. */
+export interface SessionBinding {
+  verdict: BindingVerdict
+  /** What was done about it; `none` where the verdict is `match`. */
+  action: MismatchAction | 'none'
+}
+
+export interface Mismatch {
+  verdict: Exclude<BindingVerdict, 'match'>
+  /** What would happen without `onMismatch`. */
+  defaultAction: MismatchAction
+  session: AnySession
+  req: SessionRequest
+}
+
+export interface BindClientOptions {
+  /** Key of the digests in Redis; a list while it is being replaced, current first. */
+  secret: string | readonly string[]
+  /** How many leading bits of an address make its network. Default `{ v4: 24, v6: 64 }`; false: not compared. */
+  ip?: Partial<Prefixes> | false
+  /**
+   * `'family'` (default): browser, operating system and whether it is mobile, not their versions. `'exact'`: the whole
+   * header, so that every update of a browser is a mismatch. false: not compared.
+   */
+  userAgent?: 'family' | 'exact' | false
+  /**
+   * One action for every mismatch, or a function that chooses. Default: `observe` if only the network has changed,
+   * `reauthenticate` if only the browser or system has, `destroy` if both have. WARNING: `destroy` for a mere change of
+   * network logs out everybody who leaves the house with a phone.
+   */
+  onMismatch?: MismatchAction | ((mismatch: Mismatch) => MismatchAction | Promise<MismatchAction>)
+}
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Set by `bindClient()`. */
+      sessionBinding?: SessionBinding
+    }
+  }
+}
+
+type BoundRequest = SessionRequest & { ip?: string; app?: unknown; sessionBinding?: SessionBinding }
+
+const DEFAULT_ACTIONS = { network: 'observe', client: 'reauthenticate', both: 'destroy' } as const
+
+/**
+ * Ties each session to the network and the kind of browser it began with, or last logged in with, so that a stolen
+ * cookie is of less use elsewhere (OWASP Session Management Cheat Sheet, "Binding the Session ID to Other User
+ * Properties"). Comes right after `session()`.
+ *
+ * The binding is stored with the session's first save, as keyed digests; visitors without a session cause no write.
+ * Redis commands: none, but one script per session for `reauthenticate` or a replaced secret, and one DEL for `destroy`.
+ *
+ * @throws TypeError for unknown or malformed options; Error at the first request if Express trusts every proxy
+ */
+export function bindClient(options: BindClientOptions): Middleware {
+  const resolved = checkedBindOptions(options)
+  const warned = new WeakSet<StoreAccess>()
+
+  return function bindClient(request, res, next) {
+    const req = request as BoundRequest
+    if (resolved.prefixes !== undefined) refuseBlindTrust(req)
+    // express-session leaves out requests outside its cookie's path, and all while the store is away.
+    if (req.session === undefined || req.session === null) return next()
+    const store = storeOf(req, 'bindClient()')
+    if (resolved.prefixes !== undefined && !warned.has(store) && isForwardedUnread(req)) {
+      warned.add(store)
+      store.announce('warning', { code: 'forwarded-untrusted', message: FORWARDED_UNTRUSTED })
+    }
+    const pending = new BoundClient(req, res, next, store, resolved).settle()
+    if (pending === undefined) return next()
+    pending.then(
+      () => next(),
+      (err: unknown) => {
+        abandonSession(req)
+        next(err)
+      },
+    )
+  }
+}
+
+/** One request, and what becomes of its session. */
+class BoundClient {
+  readonly #req: BoundRequest
+  readonly #res: ServerResponse
+  readonly #next: (err?: unknown) => void
+  readonly #store: StoreAccess
+  readonly #options: BindOptions
+  readonly #binding: ClientBinding
+
+  constructor(
+    req: BoundRequest,
+    res: ServerResponse,
+    next: (err?: unknown) => void,
+    store: StoreAccess,
+    options: BindOptions,
+  ) {
+    this.#req = req
+    this.#res = res
+    this.#next = next
+    this.#store = store
+    this.#options = options
+    this.#binding = new ClientBinding(store, options.secrets, clientOf(req, options))
+    store.onNewSession(req, (session, from) => {
+      if (from === undefined) this.#binding.bind(session)
+      else this.#binding.carryOver(from, session)
+    })
+  }
+
+  settle(): Promise<void> | undefined {
+    const session = this.#req.session as NonNullable<SessionRequest['session']>
+    this.#req.sessionBinding = { verdict: 'match', action: 'none' }
+    if (!this.#store.isLoaded(session)) {
+      this.#binding.bind(session)
+      return undefined
+    }
+    const verdict = this.#binding.compare(session)
+    if (verdict !== 'match') return this.#answer(session, verdict)
+    this.#binding.learn(session)
+    return this.#binding.renew(session) ? this.#store.saveMarks(session) : undefined
+  }
+
+  async #answer(session: NonNullable<SessionRequest['session']>, verdict: Mismatch['verdict']): Promise<void> {
+    const { onMismatch } = this.#options
+    const defaultAction = DEFAULT_ACTIONS[verdict]
+    const action =
+      typeof onMismatch === 'function'
+        ? await onMismatch({ verdict, defaultAction, session: session as unknown as AnySession, req: this.#req })
+        : (onMismatch ?? defaultAction)
+    if (!isAction(action)) throw new TypeError("\"onMismatch\" must return 'observe', 'reauthenticate' or 'destroy'")
+    this.#store.announce('mismatch', { handle: this.#store.handleOf(session), verdict, action })
+    if (action === 'destroy') await this.#destroy(session)
+    else await this.#keep(session, action)
+    this.#req.sessionBinding = { verdict, action }
+  }
+
+  /** Written now: a request that changes nothing is not saved. */
+  async #keep(session: object, action: 'observe' | 'reauthenticate'): Promise<void> {
+    const isRenewed = this.#binding.renew(session)
+    const isToBeStale = action === 'reauthenticate' && this.#store.marked(session, LOGIN_FIELD) !== '0'
+    if (isToBeStale) this.#store.mark(session, LOGIN_FIELD, '0')
+    if (isRenewed || isToBeStale) await this.#store.saveMarks(session)
+  }
+
+  /** The request gets a new session; unless somebody uses it, it is neither saved nor is its cookie sent. */
+  async #destroy(session: NonNullable<SessionRequest['session']>): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      session.regenerate((err) => (err ? reject(err) : resolve()))
+    })
+    const fresh = this.#req.session
+    beforeResponse(this.#req, this.#res, this.#next, 'drop', () => {
+      const isUnused = fresh !== undefined && this.#req.session === fresh && !this.#store.isStored(fresh)
+      if (isUnused && !this.#store.isChanged(fresh)) abandonSession(this.#req)
+      return undefined
+    })
+  }
+}
+
+function clientOf(req: BoundRequest, { prefixes, userAgent }: BindOptions): Client {
+  return {
+    network: prefixes && networkOf(addressOf(req), prefixes),
+    browser: userAgent === false ? undefined : browserOf(req.headers['user-agent'], userAgent),
+  }
+}
+
+/** Express knows how far the proxies in front of it are to be believed; Connect has only the peer. */
+function addressOf(req: BoundRequest): string | undefined {
+  return 'ip' in req ? req.ip : req.socket.remoteAddress
+}
+
+function trustProxy(req: BoundRequest): unknown {
+  const app = req.app as { get?: (setting: string) => unknown } | undefined
+  return typeof app?.get === 'function' ? app.get('trust proxy') : undefined
+}
+
+/** With `true`, Express takes the left-most X-Forwarded-For, which is the visitor's own invention. */
+function refuseBlindTrust(req: BoundRequest): void {
+  if (trustProxy(req) !== true) return
+  throw new Error(
+    "bindClient() cannot work with app.set('trust proxy', true): any visitor could then choose his address. Set it to " +
+      "the number of your proxies, e.g. app.set('trust proxy', 1), or to their addresses",
+  )
+}
+
+function isForwardedUnread(req: BoundRequest): boolean {
+  return req.headers['x-forwarded-for'] !== undefined && !trustProxy(req)
+}
+
+const FORWARDED_UNTRUSTED =
+  'a request has X-Forwarded-For, but "trust proxy" is off: if there is a proxy, bindClient() takes every visitor to be ' +
+  'in its network; set "trust proxy" to the number of proxies'

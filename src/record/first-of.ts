@@ -1,0 +1,15 @@
+/**
+ * The first answer among the stored ids a session may have; more than one only while `hashIds` changes. A session may
+ * move to its first id just after we have looked there.
+ */
+export async function firstOf<T>(
+  storedIds: readonly string[],
+  find: (storedId: string) => Promise<T | null>,
+): Promise<T | null> {
+  const again = storedIds.length > 1 ? [storedIds[0] as string] : []
+  for (const storedId of [...storedIds, ...again]) {
+    const found = await find(storedId)
+    if (found !== null) return found
+  }
+  return null
+}

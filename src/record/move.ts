@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SessionStoreError } from '../errors.js'
+import { ARRIVE, CLEAR_AWAY, LEAVE, SETTLE } from '../redis/scripts/move.js'
+import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
+import type { Context } from './context.js'
+import { firstOf } from './first-of.js'
+
+/** How often a session may turn out to be on its way elsewhere before we give up. */
+const ATTEMPTS = 20
+const PAUSE_MS = 10
+/** A copy that nobody completes within this time goes away by itself. */
+const COPY_MS = 10_000
+
+/** What `bringHome` found under an old id. */
+export type Found = 'nothing' | 'moved' | 'string' | 'stays'
+
+interface Leaving {
+  meta: Bookkeeping
+  metaText: string
+  ttlMs: number
+  fields: [field: string, stored: string][]
+}
+
+/**
+ * Moves a session from the stored id that an older `hashIds` setting gave it to the current one. The two keys may be on
+ * different Cluster nodes, so there is neither RENAME nor a script on both; any process may stop after any step, and
+ * several may move the same session at once.
+ *
+ *     1 LEAVE old       flag Z: from here on nobody writes the old key; it can still be read
+ *     2 ARRIVE new      a copy with flag Y, which every reader and writer takes for absent, and a token
+ *     3 HMGET old       is the session still there, and still leaving?
+ *     4 SETTLE new      drops the Y of the copy with this token: the session is here now
+ *     5 CLEAR_AWAY old  deletes the old key
+ *
+ * No lost write: after 1 the old key does not change any more, so the copy is complete, whoever makes it. A writer that
+ * finds the session leaving or gone goes through these steps itself and then writes to the new key, where the script
+ * compares the creation stamp, which moves along.
+ *
+ * No resurrection: who ends a session deletes the old key and after it the new one (`endingOrder`). For a copy
+ * to be settled, it was there before 3 (the token says that it is the same one), and at 3 the old key was. So the old
+ * key was deleted after 3, and the new one after that: the copy, settled or not, is deleted with it. A copy made later
+ * finds the old key gone at 3, and has another token than the one a slower process still wants to settle.
+ *
+ * Not to and fro: during a deployment servers may disagree which id is the current one. What has arrived stays for a
+ * minute (`@moved`), so that no operation meets more than one move; it is used where it is.
+ *
+ * No two live sessions: the old key is not written after 1, and the copy is not seen before 4; readers look under the
+ * new id first, and once more if they found none under the old one. A process that stops after 1 leaves a session that
+ * can be read, and moved by the next one that writes; after 2, a copy that expires; after 4, an old key that the
+ * next one that looks under the old id, or its TTL, takes away.
+ */
+export async function bringHome(context: Context, from: string, to: string): Promise<Found> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (attempt > 0) await sleep(PAUSE_MS)
+    const leaving = await leave(context, from)
+    if (typeof leaving === 'string') return leaving
+    if (await arrive(context, leaving, from, to)) return 'moved'
+  }
+  throw toAndFro()
+}
+
+async function leave({ gateway, keys }: Context, from: string): Promise<Leaving | Found> {
+  const reply = (await gateway.script(LEAVE, keys.session(from), [])) as [number, string, number, ...string[]]
+  const [code, metaText, ttlMs, ...flat] = reply
+  if (code === 3) return 'string'
+  if (code === 6) return 'stays'
+  const meta = code === 1 ? parseBookkeeping(metaText) : null
+  if (meta === null) return 'nothing'
+  const fields: [string, string][] = []
+  for (let i = 0; i + 1 < flat.length; i += 2) fields.push([flat[i] as string, flat[i + 1] as string])
+  return { meta, metaText, ttlMs, fields }
+}
+
+/** False: something has come in between, look again. */
+async function arrive(context: Context, leaving: Leaving, from: string, to: string): Promise<boolean> {
+  const { gateway, keys } = context
+  const { created } = leaving.meta
+  const copy = reencoded(context, leaving, from, to)
+  const token = randomBytes(12).toString('base64url')
+  const placed = await gateway.script(ARRIVE, keys.session(to), [leaving.metaText, token, COPY_MS, ...copy.flat()])
+  const [code, placedToken = ''] = placed as [number, string?]
+  if (code === -1) return true
+  if (code === 5) return false
+  if (code === 1) {
+    const [text] = (await gateway.hmget(keys.session(from), [BOOKKEEPING_FIELD])) ?? []
+    const now = parseBookkeeping(text)
+    if (now?.created !== created || !now.isLeaving) {
+      await gateway.script(CLEAR_AWAY, keys.session(to), ['Y', created, placedToken])
+      return false
+    }
+    const [settled] = (await gateway.script(SETTLE, keys.session(to), [placedToken, leaving.ttlMs])) as [number]
+    if (settled !== 1) return false
+  }
+  await gateway.script(CLEAR_AWAY, keys.session(from), ['Z', created, ''])
+  return true
+}
+
+/** Ciphertext is bound to the stored id. What cannot be read moves as it is, and stays unreadable. */
+function reencoded({ codec }: Context, { fields }: Leaving, from: string, to: string): [string, string][] {
+  const [before, after] = [codec.of(from), codec.of(to)]
+  return fields.map(([field, stored]) => {
+    try {
+      return [field, after.encode(field, before.decode(field, stored).text)]
+    } catch {
+      return [field, stored]
+    }
+  })
+}
+
+/**
+ * Writes to a session that may be moving, or have moved, from or to where somebody looked for it.
+ *
+ * @param write null if it found no session under this id
+ * @param created stamp of the session that is meant, '' = whichever
+ */
+export async function writeWherever<T>(
+  context: Context,
+  storedIds: readonly string[],
+  created: string,
+  write: (storedId: string) => Promise<T | null>,
+): Promise<T | null> {
+  const [home, ...others] = storedIds as [string, ...string[]]
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (attempt > 0) await sleep(PAUSE_MS)
+    for (const from of others) await bringHome(context, from, home)
+    const written = await firstOf(storedIds, write)
+    if (written !== null) return written
+    const seen = await firstOf(storedIds, (storedId) => stateOf(context, storedId, created))
+    // It may have been leaving when we wrote, and have arrived since. Still there then, it refuses for another reason.
+    if (seen === null || (seen === 'here' && attempt >= 2)) return null
+  }
+  throw toAndFro()
+}
+
+/**
+ * The keys to delete when a session ends, so that each is deleted after each other one: servers may disagree which way
+ * the session is moving.
+ */
+export function endingOrder(storedIds: readonly string[]): string[] {
+  return [...storedIds.toReversed(), ...storedIds.slice(1)]
+}
+
+async function stateOf(
+  { gateway, keys }: Context,
+  storedId: string,
+  created: string,
+): Promise<'here' | 'leaving' | null> {
+  const [text] = (await gateway.hmget(keys.session(storedId), [BOOKKEEPING_FIELD])) ?? []
+  const meta = parseBookkeeping(text)
+  if (meta === null || meta.isArriving || (created !== '' && meta.created !== created)) return null
+  return meta.isLeaving ? 'leaving' : 'here'
+}
+
+function toAndFro(): SessionStoreError {
+  return new SessionStoreError('ERR_SESSION_CONFLICT', 'this session is being moved to and fro between two "hashIds"')
+}
