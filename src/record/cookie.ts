@@ -41,7 +41,7 @@ const ABSENT: Readonly<Record<string, keyof PlainCookie>> = {
 const DEFAULTS: Readonly<PlainCookie> = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 
 const COOKIE_FIELD = '@cookie'
-const PIECE = 60
+const PIECE = 58
 
 export function isCookieField(field: string): boolean {
   return field === COOKIE_FIELD || field.startsWith(`${COOKIE_FIELD}.`)
@@ -110,9 +110,9 @@ function inPieces(rest: Record<string, unknown>): [string, string][] {
   if (json === '{}') return []
   // ASCII only, so that a piece of n characters has n bytes.
   const ascii = json.replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
-  const pieces: [string, string][] = []
-  for (let at = 0; at < ascii.length; at += PIECE) {
-    pieces.push([at === 0 ? COOKIE_FIELD : `${COOKIE_FIELD}.${at / PIECE}`, ascii.slice(at, at + PIECE)])
-  }
-  return pieces
+  const count = Math.ceil(ascii.length / PIECE)
+  return Array.from({ length: count }, (_, i) => {
+    const piece = ascii.slice(i * PIECE, (i + 1) * PIECE)
+    return i === 0 ? [COOKIE_FIELD, `${count}:${piece}`] : [`${COOKIE_FIELD}.${i}`, piece]
+  })
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isCookieField } from './cookie.js'
 import { propertyOf } from './field-name.js'
 import type { Serializer } from './serializer.js'
@@ -20,11 +21,23 @@ export async function difference(record: SessionRecord, next: Fields, serializer
       return before !== undefined && sameValue(field, before, text, serializer)
     }),
   )
-  const delta: Delta = { set: differing.filter((_, i) => !isSame[i]), remove: [] }
+  const delta: Delta = {
+    set: withWholeCookie(
+      differing.filter((_, i) => !isSame[i]),
+      next,
+    ),
+    remove: [],
+  }
   for (const field of new Set([...record.fields.keys(), ...record.uncertain])) {
     if (!next.has(field) && isOurs(field)) delta.remove.push(field)
   }
   return delta
+}
+
+/** The cookie is one value in several fields: its pieces must not come from two requests. */
+function withWholeCookie(set: Delta['set'], next: Fields): Delta['set'] {
+  if (!set.some(([field]) => isCookieField(field))) return set
+  return [...set.filter(([field]) => !isCookieField(field)), ...[...next].filter(([field]) => isCookieField(field))]
 }
 
 /** Whether there is a difference, judged by the texts alone: a text of another make counts as one. */
@@ -41,7 +54,7 @@ export function mayDiffer(record: SessionRecord, next: Fields): boolean {
 export async function sameValue(field: string, before: string, text: string, serializer: Serializer): Promise<boolean> {
   if (propertyOf(field) === undefined) return false
   try {
-    return serializer.stringify(await serializer.parse(before)) === text
+    return isDeepStrictEqual(await serializer.parse(before), await serializer.parse(text))
   } catch {
     return false
   }

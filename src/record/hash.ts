@@ -106,8 +106,11 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** A hash in hash-table encoding answers in any order. */
 function joinPieces(pieces: [string, string][]): string {
   const place = (field: string) => Number(field.split('.')[1] ?? 0)
-  return pieces
-    .sort(([a], [b]) => place(a) - place(b))
-    .map(([, text]) => text)
+  const texts = pieces.sort(([a], [b]) => place(a) - place(b)).map(([, text]) => text)
+  // A longer cookie of a parallel request may have left pieces behind; the first piece says how many are of this one.
+  const [head = '', count] = /^(\d+):/.exec(texts[0] ?? '') ?? []
+  return texts
+    .slice(0, Number(count ?? texts.length))
     .join('')
+    .slice(head.length)
 }

@@ -5,7 +5,7 @@ import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { fieldOf } from './field-name.js'
 import { assertPatchable, firstWritten, onHash } from './patch.js'
-import { toText } from './serializer.js'
+import { type Serializer, toText } from './serializer.js'
 
 /** How often others may change the number before we give up; each lost race means another one won. */
 const ATTEMPTS = 100
@@ -46,9 +46,10 @@ async function countInRedis(
     text,
     options.absoluteMs ?? '',
   ])) as [number, string]
-  if (reply[0] === -2) throw notANumber(property)
-  if (reply[0] === 1) return { kind: 'counted', value: Number(reply[1]) }
-  return { kind: reply[0] === 0 ? 'gone' : 'foreign' }
+  const code = Number(reply[0])
+  if (code === -2) throw notANumber(property)
+  if (code === 1) return { kind: 'counted', value: Number(reply[1]) }
+  return { kind: code === 0 ? 'gone' : 'foreign' }
 }
 
 async function countHere(context: Context, storedId: string, property: string, by: number): Promise<Counted> {
@@ -61,12 +62,13 @@ async function countHere(context: Context, storedId: string, property: string, b
     const seen = texts[0] ?? null
     const decoded = seen === null ? null : decodeField(context, storedId, property, seen)
     if (decoded === undefined) return { kind: 'gone' }
-    const before: unknown = decoded === null ? 0 : await options.serializer.parse(decoded)
+    const before = decoded === null ? 0 : await parseOrNothing(options.serializer, decoded)
     if (typeof before !== 'number') throw notANumber(property)
     const value = before + by
     const text = toText(options.serializer, property, value) as string
     const args = [field, codec.encode(field, text), options.absoluteMs ?? '', ...(seen === null ? [] : [seen])]
-    const [code] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number]
+    const [reply] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number]
+    const code = Number(reply)
     if (code === 1) return { kind: 'counted', value }
     if (code !== 4) return { kind: code === 0 ? 'gone' : 'foreign' }
   }
@@ -82,6 +84,15 @@ function decodeField(context: Context, storedId: string, property: string, store
     return context.codec.of(storedId).decode(fieldOf(property), stored).text
   } catch {
     context.announcer.announce('corrupt', { handle: handleOf(storedId), reason: 'field', property })
+    return undefined
+  }
+}
+
+/** The serializer's own error may quote the value. */
+async function parseOrNothing(serializer: Serializer, text: string): Promise<unknown> {
+  try {
+    return await serializer.parse(text)
+  } catch {
     return undefined
   }
 }

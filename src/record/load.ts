@@ -5,6 +5,7 @@ import type { Context } from './context.js'
 import { encodeProperties } from './encode.js'
 import { firstOf } from './first-of.js'
 import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from './hash.js'
+import { idleMs } from './idle.js'
 import { decodeString } from './json-string.js'
 import { SessionRecord } from './session-record.js'
 
@@ -80,7 +81,9 @@ export async function fromString(context: Context, storedId: string, text: strin
   if (session === null) return null
   const origin = { kind: 'string', sha1: sha1Of(text) } as const
   const fields = encodeProperties(session, context.options.serializer)
-  return { session, record: new SessionRecord(storedId, origin, fields, { loadedExpires: session.cookie?.expires }) }
+  const loadedExpires = session.cookie?.expires
+  const loadedIdle = idleMs(session, session.cookie, context.options, loadedExpires)
+  return { session, record: new SessionRecord(storedId, origin, fields, { loadedExpires, loadedIdle }) }
 }
 
 /** How scripts recognise a string: as Redis's own `redis.sha1hex` has it. */

@@ -99,7 +99,10 @@ export async function onHash<T extends { kind: string }>(
   if (loaded?.record.origin.kind !== 'string') return notForeign(await work())
   const { session, record } = loaded
   const unchanged = { set: [], remove: [] }
+  const left = await context.gateway.pttl(context.keys.session(storedId))
   await convertString(context, record, loaded.record.origin.sha1, snapshot(context, session, record), unchanged)
+  // Converting has prolonged the session, which this operation is not to do.
+  if (left > 0) await context.gateway.pexpire(context.keys.session(storedId), left)
   return notForeign(await work())
 }
 

@@ -17,7 +17,8 @@ const MARKER_MS = 60_000
 export async function retire({ gateway, keys }: Context, storedIds: readonly string[]): Promise<boolean> {
   let existed = false
   for (const storedId of endingOrder(storedIds)) {
-    await gateway.setMarker(keys.rotated(storedId), MARKER_MS)
+    // Ending a session must not depend on Redis having memory left, or on the permission to write strings.
+    await gateway.setMarker(keys.rotated(storedId), MARKER_MS).catch(() => undefined)
     if ((await gateway.del(keys.session(storedId))) === 1) existed = true
   }
   return existed

@@ -4,9 +4,11 @@ import type { Bookkeeping } from './bookkeeping.js'
 import type { SessionCodec } from './codec.js'
 import type { Context } from './context.js'
 import { convertString } from './convert.js'
+import { isCookieField } from './cookie.js'
 import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
 import { propertyOf } from './field-name.js'
 import { touchIntervalMs } from './idle.js'
+import { loadSession } from './load.js'
 import { bringHome, writeWherever } from './move.js'
 import type { SessionRecord } from './session-record.js'
 import { expiryMode, type Lease, type Snapshot } from './snapshot.js'
@@ -24,6 +26,9 @@ export async function saveSession(context: Context, record: SessionRecord, next:
 
 /** express-session reads the clock twice for one maxAge, and may come out a millisecond short. */
 const CLOCK_DRIFT_MS = 5
+
+/** No string has this digest: the script hands out the string there is, for the changes to be merged into. */
+const MERGE = ''
 
 /** Saves what was loaded from connect-redis's string. */
 export async function saveString(
@@ -67,8 +72,10 @@ export async function writeDelta(
 ): Promise<void> {
   const { gateway, keys, options, announcer } = context
   const isSave = !isEmpty(delta)
-  const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, next.idle, options.absoluteMs ?? '']
-  const rest = [expiryMode(context), next.cookie.flags]
+  // What this request has not changed, another one may have: a "remember me" must survive a parallel page view.
+  const lease = isSameLease(record, next, delta) ? ['=', '='] : [next.idle, next.cookie.flags]
+  const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease[0] as string, options.absoluteMs ?? '']
+  const rest = [expiryMode(context), lease[1] as string]
   const send = async () => {
     const changes = encrypted(context, record, delta)
     const key = keys.session(record.storedId)
@@ -85,6 +92,11 @@ export async function writeDelta(
     })
     reply = found ?? reply
   }
+  const now = reply.kind === 'foreign' ? await loadSession(context, record.storedId) : null
+  if (now?.record.origin.kind === 'string' && isSave) {
+    // connect-redis, still at work on another server, has written over the hash: our changes go into what it wrote.
+    return saveString(context, record, MERGE, { ...next, fields: new Map() }, delta)
+  }
   const handle = handleOf(record.storedId)
   if (reply.kind !== 'written' && reply.kind !== 'contended') {
     record.hasEnded = true
@@ -97,6 +109,13 @@ export async function writeDelta(
   record.outdated = new Map()
   applyDelta(record, delta)
   if (isSave) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })
+}
+
+/** Whether idle timeout and cookie are as they were loaded. */
+function isSameLease({ origin }: SessionRecord, next: Lease, delta: Delta): boolean {
+  if (origin.kind !== 'hash' || origin.meta.flags !== next.cookie.flags) return false
+  if ([...delta.set.map(([field]) => field), ...delta.remove].some(isCookieField)) return false
+  return Math.abs(next.idle - origin.meta.idleMs) <= CLOCK_DRIFT_MS
 }
 
 /** The counts, pairs, replacements and removals of the UPDATE script. */

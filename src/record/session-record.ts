@@ -11,6 +11,7 @@ export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha
 interface Provenance {
   isLoaded?: boolean
   loadedExpires?: PlainCookie['expires']
+  loadedIdle?: number | undefined
   outdated?: ReadonlyMap<string, string>
 }
 
@@ -27,6 +28,8 @@ export class SessionRecord {
   origin: Origin
   /** `cookie.expires` as handed out. */
   readonly loadedExpires: PlainCookie['expires']
+  /** Idle timeout, milliseconds, of a string that connect-redis wrote: another one now means that the cookie changed. */
+  readonly loadedIdle: number | undefined
   /** Whether the session was there before this request; its id may then be known to somebody. */
   readonly isLoaded: boolean
   /** A write found that the session has ended. */
@@ -43,13 +46,14 @@ export class SessionRecord {
     storedId: string,
     origin: Origin,
     fields: Fields | readonly string[],
-    { isLoaded = true, loadedExpires, outdated = NONE }: Provenance = {},
+    { isLoaded = true, loadedExpires, loadedIdle, outdated = NONE }: Provenance = {},
   ) {
     this.storedId = storedId
     this.storedIds = [storedId]
     this.origin = origin
     this.isLoaded = isLoaded
     this.loadedExpires = loadedExpires
+    this.loadedIdle = loadedIdle
     this.outdated = outdated
     this.#fields = fields
     // An HGETALL reply is never changed, a map is.

@@ -2,8 +2,9 @@ import type { SessionStoreError } from '../errors.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import type { Delta } from './delta.js'
+import { destroySession } from './destroy.js'
 import { loadFirst } from './load.js'
-import { isTouchDue, moveHome, writeDelta } from './save.js'
+import { isTouchDue, moveHome, saveString, writeDelta } from './save.js'
 import type { AnySession } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
 import { type Lease, lease } from './snapshot.js'
@@ -16,7 +17,7 @@ import { warnNoExpiry } from './write-reply.js'
 export async function touchSession(context: Context, record: SessionRecord, next: Lease): Promise<void> {
   await moveHome(context, record)
   const { origin } = record
-  if (origin.kind === 'string') return touchString(context, record, next)
+  if (origin.kind === 'string') return touchString(context, record, origin.sha1, next)
   const delta = cookieDelta(record, next)
   if (delta.set.length === 0 && delta.remove.length === 0 && !isTouchDue(context, origin.meta, next)) return
   await writeDelta(context, record, origin.meta, next, delta)
@@ -29,13 +30,21 @@ export async function touchUnloaded(
   session: AnySession,
 ): Promise<void> {
   const next = lease(context, session, undefined)
+  if (next.idle <= 0) return destroySession(context, storedIds, 'expired')
   const loaded = await loadFirst(context, storedIds)
   if (loaded !== null) await touchSession(context, loaded.record, next)
 }
 
-/** connect-redis's string has no room for bookkeeping; like connect-redis, we prolong the key at every request. */
-async function touchString(context: Context, record: SessionRecord, next: Lease): Promise<void> {
+/**
+ * connect-redis's string has no room for bookkeeping; like connect-redis, we prolong the key at every request. Where
+ * bookkeeping is needed, for an absolute deadline or a changed cookie, it becomes a hash.
+ */
+async function touchString(context: Context, record: SessionRecord, sha1: string, next: Lease): Promise<void> {
   const { gateway, keys, options } = context
+  if (options.absoluteMs !== undefined || next.idle !== record.loadedIdle) {
+    const fields = new Map([...record.fields, ...next.cookie.fields])
+    return saveString(context, record, sha1, { ...next, fields }, { set: next.cookie.fields, remove: [] })
+  }
   if (options.disableTouch || options.disableTTL) return
   try {
     await gateway.pexpire(keys.session(record.storedId), next.idle)
@@ -49,7 +58,8 @@ function cookieDelta(record: SessionRecord, next: Lease): Delta {
   const delta: Delta = { set: [], remove: [] }
   if (next.cookie.fields.length === 0 && !record.hasCookieFields) return delta
   const wanted = new Map(next.cookie.fields)
-  delta.set = next.cookie.fields.filter(([field, text]) => record.fields.get(field) !== text)
+  const isChanged = next.cookie.fields.some(([field, text]) => record.fields.get(field) !== text)
+  if (isChanged) delta.set = next.cookie.fields
   delta.remove = [...record.fields.keys()].filter((field) => isCookieField(field) && !wanted.has(field))
   return delta
 }

@@ -42,6 +42,7 @@ async function connectedMasters(
     await within(client.ping().catch((err: unknown) => Promise.reject(fromRedis(err, 'PING', false))))
   }
   const nodes = masters(client)
-  if (nodes.length === 0) throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', 'no master of the Cluster is connected')
+  if (nodes.length === 0)
+    throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', 'no master of the Cluster is connected')
   return nodes
 }

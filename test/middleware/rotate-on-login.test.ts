@@ -344,38 +344,35 @@ describe('a parallel request with the old id', () => {
 })
 
 describe('a login that cannot be carried out', () => {
-  test.each(['del', 'set', 'evalsha'])(
-    'because Redis forbids %s is answered with 503 and no cookie',
-    async (command) => {
-      await client.call(
-        'ACL',
-        'SETUSER',
-        `no-${command}`,
-        'on',
-        '>pw',
-        '~*',
-        '+@all',
-        `-${command}`,
-        ...(command === 'evalsha' ? ['-eval'] : []),
-      )
-      const limited = connect({ username: `no-${command}`, password: 'pw' })
-      const { visitor: first } = await site()
-      await first.get('/set?cart=tea')
-      for (const path of ['/set?userId=ada', '/save', '/redirect']) {
-        const { visitor, errors } = await site({ store: new RedisStore({ client: limited, prefix }) })
-        visitor.cookie = first.cookie
-        await store.set(first.sid, { cookie: { originalMaxAge: null }, cart: 'tea' })
-        const response = await visitor.get(path)
-        expect([path, response.status]).toEqual([path, 503])
-        expect(response.headers['set-cookie']).toBeUndefined()
-        expect(response.headers.location).toBeUndefined()
-        expect(errors[0].code).toBe('ERR_SESSION_FORBIDDEN')
-        const left = await store.read(first.sid, ['userId'])
-        expect(left ?? {}).toEqual({})
-      }
-      await limited.quit()
-    },
-  )
+  test.each(['del', 'evalsha'])('because Redis forbids %s is answered with 503 and no cookie', async (command) => {
+    await client.call(
+      'ACL',
+      'SETUSER',
+      `no-${command}`,
+      'on',
+      '>pw',
+      '~*',
+      '+@all',
+      `-${command}`,
+      ...(command === 'evalsha' ? ['-eval'] : []),
+    )
+    const limited = connect({ username: `no-${command}`, password: 'pw' })
+    const { visitor: first } = await site()
+    await first.get('/set?cart=tea')
+    for (const path of ['/set?userId=ada', '/save', '/redirect']) {
+      const { visitor, errors } = await site({ store: new RedisStore({ client: limited, prefix }) })
+      visitor.cookie = first.cookie
+      await store.set(first.sid, { cookie: { originalMaxAge: null }, cart: 'tea' })
+      const response = await visitor.get(path)
+      expect([path, response.status]).toEqual([path, 503])
+      expect(response.headers['set-cookie']).toBeUndefined()
+      expect(response.headers.location).toBeUndefined()
+      expect(errors[0].code).toBe('ERR_SESSION_FORBIDDEN')
+      const left = await store.read(first.sid, ['userId'])
+      expect(left ?? {}).toEqual({})
+    }
+    await limited.quit()
+  })
 
   test('because the response has begun: nothing is saved, and the error says so', async () => {
     const { visitor, errors } = await site()

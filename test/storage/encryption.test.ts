@@ -57,7 +57,7 @@ describe('what Redis holds', () => {
 
   test('bookkeeping stays readable, an unusual cookie too', async () => {
     await make('s', { user: 'ada', cookie: { ...cookie, domain: 'example.org' } })
-    expect(await held('s')).toMatchObject({ '@cookie': '{"domain":"example.org"}' })
+    expect(await held('s')).toMatchObject({ '@cookie': '1:{"domain":"example.org"}' })
     expect(await store.get('s')).toMatchObject({ cookie: { domain: 'example.org' }, user: 'ada' })
   })
 
