@@ -1,4 +1,5 @@
 import { SessionStoreError } from '../errors.js'
+import { timedOut } from '../redis/deadline.js'
 import { CREATE } from '../redis/scripts/create.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
@@ -44,6 +45,7 @@ async function createUnder(context: Context, storedId: string, next: Snapshot): 
   const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
   const codec = context.codec.of(storedId)
   const pairs = [...next.fields].flatMap(([field, text]) => [field, codec.encode(field, text)])
+  const start = performance.now()
   let replaceable = ''
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const args = [...head, replaceable, next.created ?? '', ...pairs]
@@ -58,6 +60,8 @@ async function createUnder(context: Context, storedId: string, next: Snapshot): 
       case 'string':
         // Only what connect-redis wrote is ours to replace.
         if ((await fromString(context, storedId, reply.text)) === null) throw foreignKey()
+        // What has timed out has failed for its caller, who may have ended the session since.
+        if (performance.now() - start > options.timeoutMs) throw timedOut(options.timeoutMs)
         replaceable = sha1Of(reply.text)
         break
       default:
