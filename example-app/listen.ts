@@ -13,6 +13,7 @@ export async function listen(handler: RequestListener): Promise<{ server: Server
   for (const port of ports) {
     if (await tryPort(server, port, host)) {
       const { port: actual } = server.address() as AddressInfo
+      if (port !== ports[0]) console.log(`Port ${DEFAULT_PORT} is taken, using ${actual}.`)
       return { server, url: `http://localhost:${actual}` }
     }
   }

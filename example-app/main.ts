@@ -8,6 +8,9 @@ import { sessionSecret } from './secret.js'
 const SHUTDOWN_MS = 5000
 const dataDir = process.env.DATA_DIR ?? join(import.meta.dirname, '.data')
 
+// Whoever read the output may be gone by the time the shop closes; it has to close all the same.
+process.stdout.on('error', () => {})
+
 try {
   const secret = sessionSecret(dataDir)
   const redis = await openRedis(dataDir)

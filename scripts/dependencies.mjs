@@ -10,7 +10,15 @@ export async function ensureDependencies() {
   // Not `npm ci`, which refuses a lock file written where the registry did not have every platform's optional packages
   // (npm/cli#4828). The versions are the lock file's all the same, and --no-save leaves that file alone. In production
   // mode npm would leave out the development dependencies, which are all there are.
-  const code = await run(program, [...args, 'install', '--no-save', '--include=dev', '--no-audit', '--no-fund'])
+  const code = await run(program, [
+    ...args,
+    'install',
+    '--no-save',
+    '--include=dev',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ])
   if (code !== 0) throw new Error(`npm install failed (exit code ${code}); its messages are above`)
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Redis } from 'ioredis'
@@ -18,6 +18,8 @@ afterAll(async () => {
     child.kill('SIGTERM')
     await once(child, 'exit')
   }
+  // The shop takes its Redis with it.
+  expect(existsSync(join(data, 'redis/redis.sock'))).toBe(false)
   rmSync(dir, { recursive: true, force: true })
 })
 
@@ -29,16 +31,15 @@ async function start(): Promise<{ url: string; child: ChildProcess }> {
     detached: true,
   })
   processes.push(child)
-  let output = ''
-  for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-    output += chunk
-    const url = /is open:\s+(\S+)/.exec(output)?.[1]
-    if (url !== undefined) {
-      child.stdout?.resume()
-      return { url, child }
-    }
-  }
-  throw new Error(`the shop did not open: ${output}`)
+  return new Promise((resolve, reject) => {
+    let output = ''
+    child.stdout.on('data', (chunk) => {
+      output += chunk
+      const url = /is open:\s+(\S+)/.exec(output)?.[1]
+      if (url !== undefined) resolve({ url, child })
+    })
+    child.once('exit', () => reject(new Error(`the shop did not open: ${output}`)))
+  })
 }
 
 test('every line of the transcript comes out as the page shows it', async () => {
