@@ -105,6 +105,12 @@ test('a first save that arrives late has a TTL', async () => {
   expect(await redis.admin.pttl('sess:new-sid')).toBeGreaterThan(0)
 })
 
+test('a first save whose script Redis does not know, and says so too late, is not sent a second time', async () => {
+  await redis.admin.script('FLUSH')
+  await late([() => slow.set('new-sid', { value: 1 })], () => other.destroy('new-sid'))
+  expect(await redis.admin.keys('*')).toEqual([])
+})
+
 test('a destroy that arrives late ends the session all the same', async () => {
   await other.set('sid', { value: 1, count: 1 })
   await late([() => slow.destroy('sid')], async () => {})
