@@ -1,6 +1,7 @@
 import type { Cookie } from 'express-session'
 import type { SessionEventName, SessionEvents } from './events.js'
 import type { Context } from './record/context.js'
+import { isProperty } from './record/field-name.js'
 import { isLive } from './record/inspect.js'
 import { invalidId } from './record/invalid-id.js'
 import { announceRotation, retire, wasRetired, writtenProperties } from './record/rotation.js'
@@ -135,7 +136,7 @@ export class RequestSessions implements StoreAccess {
     this.#generate?.(req)
     const fresh = req.session as typeof old
     this.#newSession.get(req)?.(fresh, old)
-    for (const property of properties) fresh[property] = old[property]
+    for (const property of properties.filter(isProperty)) fresh[property] = old[property]
     if (cookie !== undefined) fresh.cookie = cookie as Cookie
     if (record?.origin.kind === 'hash') this.#sessions.inherit(fresh, record.origin.meta.created)
     const [newId] = this.#sessions.storedIds(req.sessionID)

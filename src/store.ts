@@ -7,8 +7,8 @@ import type { Context } from './record/context.js'
 import { destroySession } from './record/destroy.js'
 import { codecOf } from './record/encryption.js'
 import { incrementProperty } from './record/increment.js'
-import { infoOf, readInfo, readProperties, type SessionInfo } from './record/inspect.js'
-import { type Loaded, loadSession } from './record/load.js'
+import { readInfo, readProperties, type SessionInfo } from './record/inspect.js'
+import { Keyspace } from './record/keyspace.js'
 import { encodeChanges, patchSession } from './record/patch.js'
 import { retire } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
@@ -17,7 +17,6 @@ import { Availability } from './redis/availability.js'
 import { withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
-import { scanStoredIds } from './redis/scan.js'
 import { idMapper } from './redis/sid.js'
 import { RequestSessions } from './request-sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './store-access.js'
@@ -54,6 +53,7 @@ export class RedisStore extends Store {
   readonly #context: Context
   readonly #sessions: Sessions
   readonly #requests: RequestSessions
+  readonly #keyspace: Keyspace
   readonly #availability: Availability
 
   /** @throws TypeError that names the wrong option */
@@ -68,7 +68,9 @@ export class RedisStore extends Store {
     const codec = codecOf(resolved.encryption)
     this.#context = { options: resolved, announcer, gateway, keys, ids, codec }
     this.#sessions = new Sessions(this.#context)
-    this.#requests = new RequestSessions(this.#context, this.#sessions, (work) => this.#within(work))
+    const within = <T>(work: Promise<T>) => this.#within(work)
+    this.#requests = new RequestSessions(this.#context, this.#sessions, within)
+    this.#keyspace = new Keyspace(this.#context, within)
   }
 
   /** For this library's middleware. */
@@ -128,7 +130,7 @@ export class RedisStore extends Store {
   override all(callback?: Callback<ListedSession[]>): Promise<ListedSession[]> {
     return this.#runLong(async () => {
       const sessions: ListedSession[] = []
-      for await (const { record, session } of this.#walk()) {
+      for await (const { record, session } of this.#keyspace.sessions()) {
         sessions.push({ ...session, id: record.storedId } as unknown as ListedSession)
       }
       return sessions
@@ -139,7 +141,7 @@ export class RedisStore extends Store {
   ids(callback?: Callback<string[]>): Promise<string[]> {
     return this.#runLong(async () => {
       const ids: string[] = []
-      for await (const batch of this.#scanIds()) ids.push(...batch)
+      for await (const batch of this.#keyspace.storedIds()) ids.push(...batch)
       return ids
     }, callback)
   }
@@ -148,19 +150,14 @@ export class RedisStore extends Store {
   override length(callback?: Callback<number>): Promise<number> {
     return this.#runLong(async () => {
       let length = 0
-      for await (const batch of this.#scanIds()) length += batch.length
+      for await (const batch of this.#keyspace.storedIds()) length += batch.length
       return length
     }, callback)
   }
 
   /** Ends every session. Walks the whole keyspace. */
   override clear(callback?: Callback<void>): Promise<void> {
-    return this.#runLong(async () => {
-      for await (const batch of this.#scanIds()) {
-        const ended = batch.map((storedId) => destroySession(this.#context, [storedId], 'destroyed'))
-        await this.#within(Promise.all(ended))
-      }
-    }, callback)
+    return this.#runLong(() => this.#keyspace.clear(), callback)
   }
 
   /**
@@ -217,12 +214,10 @@ export class RedisStore extends Store {
    */
   async *scan(options: { fields?: readonly string[] } = {}): AsyncGenerator<ScannedSession, void, undefined> {
     const { fields } = options
-    for await (const { session, record } of this.#walk()) {
-      const info =
-        record.origin.kind === 'hash'
-          ? infoOf(this.#context, record.storedId, record.origin.meta)
-          : await this.#within(readInfo(this.#context, record.storedId))
+    for await (const loaded of this.#keyspace.sessions()) {
+      const info = await this.#keyspace.info(loaded)
       if (info === null) continue
+      const { session } = loaded
       const kept =
         fields === undefined ? session : Object.fromEntries(Object.entries(session).filter(([k]) => fields.includes(k)))
       yield { session: kept as unknown as SessionData, info }
@@ -268,18 +263,6 @@ export class RedisStore extends Store {
       }
       callback()
     }).catch(() => undefined)
-  }
-
-  #scanIds(): AsyncGenerator<string[]> {
-    const { options, keys } = this.#context
-    return scanStoredIds(options.client, keys, options.scanCount, (work) => this.#within(work))
-  }
-
-  async *#walk(): AsyncGenerator<Loaded> {
-    for await (const batch of this.#scanIds()) {
-      const loaded = await this.#within(Promise.all(batch.map((id) => loadSession(this.#context, id))))
-      for (const one of loaded) if (one !== null) yield one
-    }
   }
 
   /** One operation on one session: `timeout` covers all of it. */

@@ -46,9 +46,9 @@ async function countInRedis(
     text,
     options.absoluteMs ?? '',
   ])) as [number, string]
-  const code = Number(reply[0])
+  const [code, sum] = reply
   if (code === -2) throw notANumber(property)
-  if (code === 1) return { kind: 'counted', value: Number(reply[1]) }
+  if (code === 1) return { kind: 'counted', value: Number(sum) }
   return { kind: code === 0 ? 'gone' : 'foreign' }
 }
 
@@ -67,8 +67,7 @@ async function countHere(context: Context, storedId: string, property: string, b
     const value = before + by
     const text = toText(options.serializer, property, value) as string
     const args = [field, codec.encode(field, text), options.absoluteMs ?? '', ...(seen === null ? [] : [seen])]
-    const [reply] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number]
-    const code = Number(reply)
+    const [code] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number]
     if (code === 1) return { kind: 'counted', value }
     if (code !== 4) return { kind: code === 0 ? 'gone' : 'foreign' }
   }

@@ -12,14 +12,14 @@ export type WriteReply =
 
 export function readWriteReply(context: Context, reply: unknown): WriteReply {
   const [code, text, expirySet, ...old] = reply as [number, string?, number?, ...(string | null)[]]
-  // A client with `stringNumbers` hands integers out as text.
-  switch (Number(code)) {
+  switch (code) {
     case 1:
     case 2: {
       const meta = parseBookkeeping(text)
       if (meta === null) break
+      // A client with `stringNumbers` hands integers out as text.
       if (Number(expirySet) === 0) warnNoExpiry(context)
-      return Number(code) === 1 ? { kind: 'written', meta } : { kind: 'contended', meta, old }
+      return code === 1 ? { kind: 'written', meta } : { kind: 'contended', meta, old }
     }
     case 0:
       return { kind: 'gone' }

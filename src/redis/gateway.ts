@@ -69,6 +69,11 @@ export class Gateway {
 
   /** Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers. */
   async script(script: Script, key: string, args: readonly Arg[]): Promise<unknown> {
+    const [code, ...rest] = (await this.#evaluate(script, key, args)) as unknown[]
+    return [integer(`script ${script.name}`, code), ...rest]
+  }
+
+  #evaluate(script: Script, key: string, args: readonly Arg[]): Promise<unknown> {
     const start = performance.now()
     return this.#send(`script ${script.name}`, async () => {
       // As one argument, which ioredis flattens: a session of very many properties would overflow the stack.

@@ -1,0 +1,43 @@
+import { scanStoredIds } from '../redis/scan.js'
+import type { Context } from './context.js'
+import { destroySession } from './destroy.js'
+import { infoOf, readInfo, type SessionInfo } from './inspect.js'
+import { type Loaded, loadSession } from './load.js'
+
+/** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
+export class Keyspace {
+  readonly #context: Context
+  readonly #within: <T>(work: Promise<T>) => Promise<T>
+
+  /** @param within gives each step its deadline: all of them together may take long */
+  constructor(context: Context, within: <T>(work: Promise<T>) => Promise<T>) {
+    this.#context = context
+    this.#within = within
+  }
+
+  /** A batch at a time. */
+  storedIds(): AsyncGenerator<string[]> {
+    const { options, keys } = this.#context
+    return scanStoredIds(options.client, keys, options.scanCount, this.#within)
+  }
+
+  async *sessions(): AsyncGenerator<Loaded> {
+    for await (const batch of this.storedIds()) {
+      const loaded = await this.#within(Promise.all(batch.map((id) => loadSession(this.#context, id))))
+      for (const one of loaded) if (one !== null) yield one
+    }
+  }
+
+  /** Of a session that `sessions` has yielded; null if it has ended since. */
+  async info({ record }: Loaded): Promise<SessionInfo | null> {
+    const { storedId, origin } = record
+    if (origin.kind === 'hash') return infoOf(this.#context, storedId, origin.meta)
+    return this.#within(readInfo(this.#context, storedId))
+  }
+
+  async clear(): Promise<void> {
+    for await (const batch of this.storedIds()) {
+      await this.#within(Promise.all(batch.map((id) => destroySession(this.#context, [id], 'destroyed'))))
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { bindClient, RedisStore, rotateOnLogin } from 'connect-redis-hash'
+import express from 'express'
+import session from 'express-session'
+import request from 'supertest'
+import { example } from '../support/markdown.js'
+import { connect, freshPrefix } from '../support/redis.js'
+
+const client = connect()
+const prefix = freshPrefix()
+const store = new RedisStore({ client, prefix })
+
+afterAll(async () => {
+  await store.clear()
+  await client.quit()
+})
+
+/** Runs an example with these names in reach, and resolves what its last expression is. */
+function run(page: string, name: string, scope: Record<string, unknown>, last = ''): unknown {
+  return new Function(...Object.keys(scope), last + example(page, 'run', name))(...Object.values(scope))
+}
+
+test('docs/binding.md: the app binds a session to its client, and sees another client', async () => {
+  const app = express()
+  const env = { env: { BINDING_SECRET: 'binding secret' } }
+  run('docs/binding.md', 'binding', { app, session, store, secret: 's', bindClient, rotateOnLogin, process: env })
+  app.get('/login', (req, res) => {
+    Object.assign(req.session, { userId: 'ada' })
+    res.end()
+  })
+  app.get('/', (req, res) => {
+    res.json(req.sessionBinding)
+  })
+  const visitor = request.agent(app)
+  await visitor.get('/login')
+  await visitor.get('/').expect({ verdict: 'match', action: 'none' })
+  await visitor.get('/').set('User-Agent', 'curl/8.5.0').expect({ verdict: 'client', action: 'reauthenticate' })
+})
+
+test('docs/binding.md: the function for mismatches makes a middleware', () => {
+  expect(run('docs/binding.md', 'mismatch', { bindClient, secret: 's' }, 'return ')).toBeInstanceOf(Function)
+})
+
+test('docs/errors.md: the error handler answers 503 for Redis, and leaves other errors alone', async () => {
+  const app = express()
+  app.get('/:code', (req, _res, next) => {
+    next(Object.assign(new Error('x'), { code: req.params.code, status: req.params.code === 'OTHER' ? 418 : 503 }))
+  })
+  run('docs/errors.md', 'handler', { app })
+  app.use(((err, _req, res, _next) => {
+    res.status(err.status).end('other')
+  }) as express.ErrorRequestHandler)
+  await request(app).get('/ERR_SESSION_TIMEOUT').expect(503, 'Try again in a moment.')
+  await request(app).get('/OTHER').expect(418, 'other')
+})
