@@ -13,6 +13,7 @@ const DEPENDENCIES = [
   '@types/express-session',
   '@types/node',
   'bowser',
+  'cookie-signature',
   'ipaddr.js',
 ]
 const TYPESCRIPT = {

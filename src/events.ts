@@ -16,9 +16,13 @@ export interface SessionEvents {
   /** Changes of an existing session were written. */
   saved: SessionEvent & { fields: number }
   /** A session was ended through this store. */
-  destroyed: SessionEvent & { reason: 'destroyed' | 'expired' }
+  destroyed: SessionEvent & { reason: 'destroyed' | 'expired' | 'reuse' }
   /** A session got a new id because of who its user is. `handle` is the new one's. */
   rotated: SessionEvent & { previousHandle: string; reason: string }
+  /** A session got its next id because of time (`renewSession`). */
+  renewed: SessionEvent
+  /** An id came back that had been replaced long before: somebody has stolen it, and its session was ended. */
+  reuse: SessionEvent
   /** A write met a session that has ended meanwhile, and wrote nothing. */
   refused: SessionEvent & { operation: 'save' | 'touch' | 'patch' | 'increment' }
   /** Another request changed the same properties between load and save; this save won. */
@@ -45,6 +49,8 @@ const EVENT_NAMES: readonly SessionEventName[] = Object.keys({
   saved: 0,
   destroyed: 0,
   rotated: 0,
+  renewed: 0,
+  reuse: 0,
   refused: 0,
   conflict: 0,
   corrupt: 0,

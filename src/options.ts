@@ -130,14 +130,19 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
   scanCount: positiveInteger,
 }
 
+/** Whether the store has an option of this name. */
+export function isStoreOption(name: string): name is keyof RedisStoreOptions {
+  return Object.hasOwn(CHECKS, name)
+}
+
 /** @throws TypeError that names the option and says what it must be */
 export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError('RedisStore needs an options object: new RedisStore({ client: new Redis() })')
   }
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(CHECKS, name)) throw new TypeError(`RedisStore has no option "${name}"`)
-    const be = value === undefined ? undefined : CHECKS[name as keyof RedisStoreOptions](value)
+    if (!isStoreOption(name)) throw new TypeError(`RedisStore has no option "${name}"`)
+    const be = value === undefined ? undefined : CHECKS[name](value)
     if (be !== undefined) throw new TypeError(`"${name}" option must be ${be}`)
   }
   if (options.client === undefined) throw new TypeError(`"client" option must be ${CHECKS.client(undefined)}`)

@@ -1,27 +1,44 @@
-import type { Cookie } from 'express-session'
+import { type Cookie, Session } from 'express-session'
 import type { SessionEventName, SessionEvents } from './events.js'
 import type { Context } from './record/context.js'
+import { destroySession } from './record/destroy.js'
 import { isProperty } from './record/field-name.js'
 import { isLive } from './record/inspect.js'
 import { invalidId } from './record/invalid-id.js'
+import { confirmId, type RenewalTerms, renewSession } from './record/renewal.js'
 import { announceRotation, retire, wasRetired, writtenProperties } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
 import type { Sessions } from './record/sessions.js'
-import { handleOf, isSid } from './redis/sid.js'
-import type { Guard, NewSession, RequestWithSession, Rotation, StoreAccess } from './store-access.js'
+import { handleOf, parseSid } from './redis/sid.js'
+import type {
+  Guard,
+  NewSession,
+  RequestWithSession,
+  Rotation,
+  StoreAccess,
+  StoreTimeouts,
+  Visit,
+} from './store-access.js'
 
 type Generate = (req: RequestWithSession) => void
+
+/** The id that a request came with. */
+export interface Arrival {
+  sid: string
+  /** It names a session, and is so old that only a thief would come with it. */
+  isReuse: boolean
+}
 
 /** What the store knows of requests: the other half of this library's middleware. */
 export class RequestSessions implements StoreAccess {
   readonly #context: Context
   readonly #sessions: Sessions
   readonly #within: <T>(work: Promise<T>) => Promise<T>
-  readonly #guards = new WeakMap<object, Guard>()
+  readonly #guards = new WeakMap<object, readonly Guard[]>()
   readonly #newSession = new WeakMap<object, NewSession>()
-  /** Ids that requests came with and that named no session. */
-  readonly #missed = new WeakMap<object, string>()
-  #answering: string | undefined
+  /** Ids that requests came with and that gave them no session. */
+  readonly #missed = new WeakMap<object, Arrival>()
+  #answering: Arrival | undefined
   #generate: Generate | undefined
 
   /** @param within gives work its deadline */
@@ -40,7 +57,7 @@ export class RequestSessions implements StoreAccess {
     return (req) => {
       this.#generate?.(req)
       // Found out now, or the visitor would get a cookie for a session that can never be saved.
-      if (!isSid(req.sessionID)) throw invalidId()
+      if (parseSid(req.sessionID)?.generation !== 0) throw invalidId()
       if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
       this.#answering = undefined
       this.#newSession.get(req)?.(req.session as object, undefined)
@@ -48,13 +65,17 @@ export class RequestSessions implements StoreAccess {
   }
 
   /** Calls express-session back. If there is no session, it makes one in this very call. */
-  answer<T>(sid: string, callback: (err: unknown, value?: T) => void, err: unknown, value?: T): void {
-    this.#answering = err || value ? undefined : sid
+  answer<T>(arrival: Arrival, callback: (err: unknown, value?: T) => void, err: unknown, value?: T): void {
+    this.#answering = err || value ? undefined : arrival
     try {
       callback(err, value)
     } finally {
       this.#answering = undefined
     }
+  }
+
+  get timeouts(): StoreTimeouts {
+    return this.#context.options
   }
 
   isGuarded(req: object): boolean {
@@ -64,12 +85,12 @@ export class RequestSessions implements StoreAccess {
   /** Runs the guard of the request this session belongs to; resolves what is to be saved in its place. */
   beforeSave(session: object): Promise<RequestWithSession> | undefined {
     const { req } = session as { req?: RequestWithSession }
-    const guard = req === undefined ? undefined : this.#guards.get(req)
-    return guard?.()?.then(() => req as RequestWithSession)
+    const guards = req && this.#guards.get(req)
+    return guards && runGuards(guards)?.then(() => req as RequestWithSession)
   }
 
   guard(req: RequestWithSession, guard: Guard): void {
-    this.#guards.set(req, guard)
+    this.#guards.set(req, [...(this.#guards.get(req) ?? []), guard])
   }
 
   onNewSession(req: RequestWithSession, callback: NewSession): void {
@@ -99,6 +120,10 @@ export class RequestSessions implements StoreAccess {
 
   isStored(session: object): boolean {
     return this.#sessions.recordOf(session) !== undefined
+  }
+
+  hasSaved(session: object): boolean {
+    return this.#sessions.recordOf(session)?.hasSaved ?? false
   }
 
   hasEnded(session: object): boolean {
@@ -150,7 +175,54 @@ export class RequestSessions implements StoreAccess {
   }
 
   cameWithRotatedId(req: RequestWithSession): Promise<boolean> | false {
-    const sid = this.#missed.get(req)
-    return sid !== undefined && this.#within(wasRetired(this.#context, this.#sessions.storedIds(sid)))
+    const missed = this.#missed.get(req)
+    return missed !== undefined && this.#within(wasRetired(this.#context, this.#sessions.storedIds(missed.sid)))
   }
+
+  endReused(req: RequestWithSession): Promise<void> | undefined {
+    const missed = this.#missed.get(req)
+    if (!missed?.isReuse) return undefined
+    const storedIds = this.#sessions.storedIds(missed.sid)
+    this.announce('reuse', { handle: handleOf(storedIds[0] as string) })
+    return this.#within(destroySession(this.#context, storedIds, 'reuse'))
+  }
+
+  visitOf(session: object): Visit | undefined {
+    const record = this.#sessions.recordOf(session)
+    if (record?.presented === undefined || record.origin.kind === 'string') return undefined
+    const { admission, issuedAtMs } = record.presented
+    return { admission, issuedAtMs }
+  }
+
+  async confirm(session: object): Promise<void> {
+    const record = this.#sessions.recordOf(session)
+    if (record?.presented === undefined) return
+    await this.#within(confirmId(this.#context, record, record.presented))
+  }
+
+  async renew(req: RequestWithSession, terms: RenewalTerms, mayIssue: boolean): ReturnType<StoreAccess['renew']> {
+    const session = req.session as NonNullable<RequestWithSession['session']>
+    const record = this.#sessions.recordOf(session)
+    if (record?.presented === undefined) return 'current'
+    const everyMs = mayIssue ? terms.everyMs : undefined
+    const renewal = await this.#within(renewSession(this.#context, record, record.presented, { ...terms, everyMs }))
+    if (renewal.kind !== 'next') return renewal.kind
+    if (mayIssue && req.session === session) this.#goOn(req, session, renewal.sid)
+    return 'current'
+  }
+
+  /** express-session sends a cookie where the session has another id than it had when it was loaded. */
+  #goOn(req: RequestWithSession, session: NonNullable<RequestWithSession['session']>, sid: string): void {
+    req.sessionID = sid
+    const next = new (Session as unknown as new (req: object, data: object) => typeof session)(req, { ...session })
+    this.#sessions.carryOver(session, next)
+    req.session = next
+  }
+}
+
+/** Synchronous as long as no guard has anything to do. */
+function runGuards([guard, ...rest]: readonly Guard[]): Promise<void> | undefined {
+  if (guard === undefined) return undefined
+  const pending = guard()
+  return pending === undefined ? runGuards(rest) : pending.then(() => runGuards(rest))
 }

@@ -1,5 +1,8 @@
 import type { Cookie, Session } from 'express-session'
 import type { SessionEventName, SessionEvents } from './events.js'
+import type { ResolvedOptions } from './options.js'
+import type { Admission } from './record/generation.js'
+import type { RenewalTerms } from './record/renewal.js'
 
 /** Registered, so that middleware of the ESM build finds the store of the CJS build, and the other way round. */
 export const STORE_ACCESS: unique symbol = Symbol.for('connect-redis-hash.store') as never
@@ -33,14 +36,28 @@ export interface Rotation {
   mustExist: boolean
 }
 
+/** The id that a request came with. */
+export interface Visit {
+  admission: Admission
+  /** When the id was issued: milliseconds since 1970. */
+  issuedAtMs: number
+}
+
+/** The options of a store that say how long its sessions last. */
+export type StoreTimeouts = Pick<ResolvedOptions, 'ttl' | 'absoluteMs' | 'disableTTL' | 'disableTouch'>
+
 /** What this library's middleware may ask of the store, beyond what applications may. */
 export interface StoreAccess {
+  /** How long the sessions of this store last. */
+  readonly timeouts: StoreTimeouts
   /** Whether a save of this session would write anything. Costs no command. */
   isChanged(session: object): boolean
   /** Whether the session was there before this request. Costs no command. */
   isLoaded(session: object): boolean
   /** Whether it was there before, or this request has saved it. Costs no command. */
   isStored(session: object): boolean
+  /** Whether this request has saved changes of it. Costs no command. */
+  hasSaved(session: object): boolean
   /** Whether a save of it has found that it has ended. Costs no command. */
   hasEnded(session: object): boolean
   /** The properties this request has set or changed. Costs no command. */
@@ -60,7 +77,7 @@ export interface StoreAccess {
   /** The public name of a session that is stored. */
   handleOf(session: object): string
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void
-  /** Calls the guard before every save of a session of this request. */
+  /** Calls the guard before every save of a session of this request, after those that were given before. */
   guard(req: RequestWithSession, guard: Guard): void
   /**
    * Ends the session of this request and gives the request a new one, not saved yet. SET, DEL.
@@ -75,4 +92,20 @@ export interface StoreAccess {
   cameWithRotatedId(req: RequestWithSession): Promise<boolean> | false
   /** Whether the session that was loaded still exists. HMGET. */
   isLive(session: object): Promise<boolean>
+  /**
+   * Ends the session of which the request came with an id so old that only a thief would have it. DEL. Undefined if
+   * it did not.
+   */
+  endReused(req: RequestWithSession): Promise<void> | undefined
+  /** Of a loaded session; undefined of any other, and of one that connect-redis wrote. Costs no command. */
+  visitOf(session: object): Visit | undefined
+  /** The client has come with the id issued last: the one before is out of date from here on. One script. */
+  confirm(session: object): Promise<void>
+  /**
+   * Issues the next id of the session of this request if that is due and `mayIssue`, and gives the request that id, or
+   * the one another request has issued. One script.
+   *
+   * @returns what the id that the request then has is
+   */
+  renew(req: RequestWithSession, terms: RenewalTerms, mayIssue: boolean): Promise<'current' | 'superseded' | 'gone'>
 }

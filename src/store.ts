@@ -18,7 +18,7 @@ import { withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
 import { idMapper } from './redis/sid.js'
-import { RequestSessions } from './request-sessions.js'
+import { type Arrival, RequestSessions } from './request-sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './store-access.js'
 
 /** A session as `get` resolves it; `req.session` gets its methods from express-session. */
@@ -94,12 +94,15 @@ export class RedisStore extends Store {
 
   /** The session, or null. HGETALL, one command. */
   override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
+    const arrival: Arrival = { sid, isReuse: false }
     return this.#run(
       async () => {
-        const session = await this.#sessions.get(sid)
+        const session = await this.#sessions.get(sid, () => {
+          arrival.isReuse = true
+        })
         return session as unknown as StoredSession | null
       },
-      callback && ((err, session) => this.#requests.answer(sid, callback, err, session)),
+      callback && ((err, session) => this.#requests.answer(arrival, callback, err, session)),
     )
   }
 
@@ -167,7 +170,7 @@ export class RedisStore extends Store {
   read(sid: string, fields?: readonly string[]): Promise<Record<string, unknown> | null> {
     return this.#run(async () => {
       if (fields === undefined) return (await this.#sessions.load(sid))?.session ?? null
-      return this.#sessions.first(sid, (storedId) => readProperties(this.#context, storedId, fields))
+      return this.#sessions.first(sid, (storedId, id) => readProperties(this.#context, storedId, id, fields))
     })
   }
 
@@ -204,7 +207,7 @@ export class RedisStore extends Store {
 
   /** When the session began, was last seen and will end. HMGET, one command. */
   info(sid: string): Promise<SessionInfo | null> {
-    return this.#run(() => this.#sessions.first(sid, (storedId) => readInfo(this.#context, storedId)))
+    return this.#run(() => this.#sessions.first(sid, (storedId, id) => readInfo(this.#context, storedId, id)))
   }
 
   /**

@@ -1,11 +1,12 @@
 import type { ServerResponse } from 'node:http'
-import type { AnySession } from '../record/session-data.js'
+import type { SessionContent } from '../record/session-data.js'
 import type { StoreAccess } from '../store-access.js'
 import { type BindOptions, checkedBindOptions, isAction } from './bind-options.js'
 import { type BindingVerdict, type Client, ClientBinding } from './client-binding.js'
 import { browserOf, networkOf, type Prefixes } from './client-fingerprint.js'
 import { beforeResponse } from './hold-response.js'
 import { LOGIN_FIELD } from './login-time.js'
+import { passWithoutSession } from './mounted-too-early.js'
 import { abandonSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
 /**
@@ -25,7 +26,7 @@ export interface Mismatch {
   verdict: Exclude<BindingVerdict, 'match'>
   /** What would happen without `onMismatch`. */
   defaultAction: MismatchAction
-  session: AnySession
+  session: SessionContent
   req: SessionRequest
 }
 
@@ -73,12 +74,12 @@ const DEFAULT_ACTIONS = { network: 'observe', client: 'reauthenticate', both: 'd
 export function bindClient(options: BindClientOptions): Middleware {
   const resolved = checkedBindOptions(options)
   const warned = new WeakSet<StoreAccess>()
+  const pass = passWithoutSession('bindClient()')
 
   return function bindClient(request, res, next) {
     const req = request as BoundRequest
     if (resolved.prefixes !== undefined) refuseBlindTrust(req)
-    // express-session leaves out requests outside its cookie's path, and all while the store is away.
-    if (req.session === undefined || req.session === null) return next()
+    if (req.session === undefined || req.session === null) return pass(request, res, next)
     const store = storeOf(req, 'bindClient()')
     if (resolved.prefixes !== undefined && !warned.has(store) && isForwardedUnread(req)) {
       warned.add(store)
@@ -142,7 +143,7 @@ class BoundClient {
     const defaultAction = DEFAULT_ACTIONS[verdict]
     const action =
       typeof onMismatch === 'function'
-        ? await onMismatch({ verdict, defaultAction, session: session as unknown as AnySession, req: this.#req })
+        ? await onMismatch({ verdict, defaultAction, session: session as unknown as SessionContent, req: this.#req })
         : (onMismatch ?? defaultAction)
     if (!isAction(action)) throw new TypeError("\"onMismatch\" must return 'observe', 'reauthenticate' or 'destroy'")
     this.#store.announce('mismatch', { handle: this.#store.handleOf(session), verdict, action })

@@ -2,10 +2,11 @@ import type { ServerResponse } from 'node:http'
 import { abandonSession, type SessionRequest } from './session-request.js'
 
 /**
- * What may have to happen before the first byte of a response leaves, in this order: a session gets its new id before
- * it is saved, and is saved before the visitor can come back with it; one that nobody used is dropped.
+ * What may have to happen before the first byte of a response leaves, in this order: it is refused; a session gets its
+ * new id before it is saved, it is decided what cookie may leave, the session is saved before the visitor can come back
+ * with it; one that nobody used is dropped.
  */
-const PHASES = ['rotate', 'save', 'drop'] as const
+const PHASES = ['refuse', 'rotate', 'cookie', 'save', 'drop'] as const
 export type Phase = (typeof PHASES)[number]
 
 /** Returns nothing if there is nothing to do; the response then goes out untouched, streaming included. */

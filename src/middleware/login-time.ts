@@ -9,8 +9,14 @@ export function recordLogin(store: StoreAccess, session: object): void {
   store.hasLoggedIn(session)
 }
 
-/** Milliseconds since the last login; Infinity if there was none. */
+/** Milliseconds since the last login; Infinity if there was none, or the id is out of date and may be a stolen one. */
 export function loginAgeMs(store: StoreAccess, session: object): number {
+  if (isSuperseded(store, session)) return Number.POSITIVE_INFINITY
   const at = Number.parseInt(store.marked(session, LOGIN_FIELD) ?? '', 36)
   return at > 0 ? Date.now() - at : Number.POSITIVE_INFINITY
+}
+
+/** Whether the request came with an id that has been replaced, and is served only because it may have been under way. */
+export function isSuperseded(store: StoreAccess, session: object): boolean {
+  return store.visitOf(session)?.admission === 'superseded'
 }

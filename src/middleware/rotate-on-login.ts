@@ -1,15 +1,17 @@
 import type { ServerResponse } from 'node:http'
-import type { AnySession } from '../record/session-data.js'
+import type { SessionContent } from '../record/session-data.js'
 import type { StoreAccess } from '../store-access.js'
 import { beforeResponse } from './hold-response.js'
 import { keepOption } from './keep-option.js'
 import { recordLogin } from './login-time.js'
+import { passWithoutSession } from './mounted-too-early.js'
 import { headersSent } from './rotate-session.js'
 import { abandonSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
+import { type ResponseCookie, settleCookie } from './settle-cookie.js'
 
 export interface RotateOnLoginOptions {
   /** Who the session belongs to; null or undefined: nobody yet. Passport: `(s) => s.passport?.user`. */
-  principal: (session: AnySession) => unknown
+  principal: (session: SessionContent) => unknown
   /**
    * Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. What the
    * request that logs in has written itself is always kept.
@@ -29,16 +31,15 @@ export interface RotateOnLoginOptions {
  */
 export function rotateOnLogin(options: RotateOnLoginOptions): Middleware {
   const { principal, keep } = checked(options)
-  const rolling = { seen: false }
+  const pass = passWithoutSession('rotateOnLogin()')
 
   return function rotateOnLogin(request, res, next) {
     const req = request as SessionRequest
-    // express-session leaves out requests outside its cookie's path, and all while the store is away.
-    if (req.session === undefined || req.session === null) return next()
+    if (req.session === undefined || req.session === null) return pass(request, res, next)
     const store = storeOf(req, 'rotateOnLogin()')
-    const login = new Login(req, res, store, principal, keep, rolling)
+    const login = new Login(req, res, store, principal, keep, settleCookie(req, res, next, store))
     store.guard(req, () => login.settle())
-    beforeResponse(req, res, next, 'rotate', () => login.settle() ?? login.keepCookie())
+    beforeResponse(req, res, next, 'rotate', () => login.settle())
     next()
   }
 }
@@ -48,10 +49,9 @@ class Login {
   readonly #req: SessionRequest
   readonly #res: ServerResponse
   readonly #store: StoreAccess
-  readonly #principal: (session: AnySession) => unknown
+  readonly #principal: (session: SessionContent) => unknown
   readonly #keep: (property: string) => boolean
-  readonly #rolling: { seen: boolean }
-  #sid: string | undefined
+  readonly #cookie: ResponseCookie
   #before: string | undefined
   #settling: Promise<void> | undefined
   /** The save that ends a rotation must not wait for the rotation. */
@@ -61,17 +61,16 @@ class Login {
     req: SessionRequest,
     res: ServerResponse,
     store: StoreAccess,
-    principal: (session: AnySession) => unknown,
+    principal: (session: SessionContent) => unknown,
     keep: (property: string) => boolean,
-    rolling: { seen: boolean },
+    cookie: ResponseCookie,
   ) {
     this.#req = req
     this.#res = res
     this.#store = store
     this.#principal = principal
     this.#keep = keep
-    this.#rolling = rolling
-    this.#sid = req.sessionID
+    this.#cookie = cookie
     this.#before = this.#current()
   }
 
@@ -92,46 +91,11 @@ class Login {
     return this.#settling
   }
 
-  /** A request that was under way while another one logged in must not answer with a cookie that undoes the login. */
-  keepCookie(): Promise<void> | undefined {
-    const { session } = this.#req
-    if (!session) return undefined
-    if (!this.#store.isLoaded(session)) return this.#dropIfStale()
-    // express-session sends the cookie again if it has an expiry and the session has changed, or with `rolling`.
-    if (!session.cookie.expires) return undefined
-    if (this.#store.isChanged(session)) {
-      return saveSession(session).then(() => {
-        if (this.#store.hasEnded(session)) abandonSession(this.#req)
-      })
-    }
-    if (!this.#rolling.seen) {
-      this.#res.once('finish', () => this.#learnRolling(session.id))
-      return undefined
-    }
-    return this.#store.isLive(session).then((isLive) => {
-      if (!isLive) abandonSession(this.#req)
-    })
-  }
-
-  #dropIfStale(): Promise<void> | undefined {
-    const answer = this.#store.cameWithRotatedId(this.#req)
-    if (answer === false) return undefined
-    return answer.then((isStale) => {
-      if (isStale) abandonSession(this.#req)
-    })
-  }
-
-  /** Whether `session()` has `rolling` shows only in what it does: it sends the cookie of an unchanged session. */
-  #learnRolling(sid: string): void {
-    const sent = String(this.#res.getHeader('Set-Cookie') ?? '')
-    if (sent.includes(encodeURIComponent(`s:${sid}.`))) this.#rolling.seen = true
-  }
-
   async #rotate(): Promise<void> {
     const after = this.#current()
     const session = this.#req.session as NonNullable<SessionRequest['session']>
-    // An id made in this very request is known to nobody yet, unless the response has begun.
-    if (this.#req.sessionID === this.#sid && this.#store.isLoaded(session)) {
+    // An id made in this very request is known to nobody yet.
+    if (this.#store.isLoaded(session)) {
       if (this.#res.headersSent) throw headersSent()
       const isLogin = this.#before === undefined
       const written = new Set(await this.#store.writtenProperties(session))
@@ -143,9 +107,9 @@ class Login {
         mustExist: false,
       })
     }
-    this.#sid = this.#req.sessionID
     this.#before = after
     const settled = this.#req.session as typeof session
+    this.#cookie.loggedIn = settled
     if (after !== undefined) recordLogin(this.#store, settled)
     this.#isSaving = true
     const saved = saveSession(settled)
@@ -155,7 +119,7 @@ class Login {
 
   /** Comparable; undefined for nobody. */
   #current(): string | undefined {
-    const who = this.#principal(this.#req.session as unknown as AnySession)
+    const who = this.#principal(this.#req.session as unknown as SessionContent)
     return who === undefined || who === null ? undefined : JSON.stringify(who)
   }
 }

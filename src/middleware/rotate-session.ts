@@ -1,6 +1,6 @@
 import { SessionStoreError } from '../errors.js'
 import { keepOption } from './keep-option.js'
-import { LOGIN_FIELD, recordLogin } from './login-time.js'
+import { isSuperseded, LOGIN_FIELD, recordLogin } from './login-time.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 export interface RotateSessionOptions {
@@ -21,7 +21,8 @@ export interface RotateSessionOptions {
  * user stays the same. The old session is deleted first, the new one saved; its time of creation, absolute deadline and
  * cookie stay. Use `req.session` afterwards, not a reference taken before.
  *
- * @returns false if the session had ended meanwhile: the request then goes on without one, and nothing is saved
+ * @returns false if the session had ended meanwhile, or, with `login: false`, if the id of the request has been renewed:
+ *   the request then goes on without a session, and nothing is saved
  * @throws SessionStoreError ERR_SESSION_HEADERS_SENT if the response has begun, or what Redis made fail
  */
 export async function rotateSession(
@@ -34,6 +35,11 @@ export async function rotateSession(
   const { session } = req
   if (!session) throw new TypeError('rotateSession needs a request with a session')
   if (req.res?.headersSent) throw headersSent()
+  if (!login && isSuperseded(store, session)) {
+    // A thief's, perhaps: without a proof of who he is, he gets no new id.
+    abandonSession(req)
+    return false
+  }
   const loggedInAt = store.marked(session, LOGIN_FIELD)
   try {
     if (store.isLoaded(session)) {

@@ -1,4 +1,5 @@
 import { beforeResponse } from './hold-response.js'
+import { passWithoutSession } from './mounted-too-early.js'
 import { type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 /**
@@ -10,8 +11,11 @@ import { type Middleware, type SessionRequest, saveSession, storeOf } from './se
  * undefined in the error handler, which gets a `SessionStoreError`.
  */
 export function saveBeforeResponse(): Middleware {
+  const pass = passWithoutSession('saveBeforeResponse()')
+
   return function saveBeforeResponse(request, res, next) {
     const req = request as SessionRequest
+    if (req.session === undefined || req.session === null) return pass(request, res, next)
     const store = storeOf(req, 'saveBeforeResponse()')
     beforeResponse(req, res, next, 'save', () => {
       const { session } = req

@@ -2,6 +2,7 @@ import { SessionStoreError } from '../errors.js'
 import { CONVERT } from '../redis/scripts/convert.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
+import { isCookieField } from './cookie.js'
 import { applyDelta, type Delta, doubtDelta, isEmpty } from './delta.js'
 import { fromString, sha1Of } from './load.js'
 import type { Fields, SessionRecord } from './session-record.js'
@@ -22,8 +23,10 @@ export async function convertString(
   record: SessionRecord,
   sha1: string,
   next: Snapshot,
-  delta: Delta,
+  wholeDelta: Delta,
 ): Promise<boolean> {
+  // What this request has not changed, another one may have.
+  const delta = next.isAsInString ? withoutCookie(wholeDelta) : wholeDelta
   const { gateway, keys, options, announcer } = context
   const handle = handleOf(record.storedId)
   const key = keys.session(record.storedId)
@@ -34,14 +37,20 @@ export async function convertString(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const changed = new Set(delta.set.map(([field]) => field))
     const unchanged = [...fields].filter(([field]) => !changed.has(field))
-    const head = [expected, next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
+    const lease = [
+      next.idle,
+      options.absoluteMs ?? '',
+      expiryMode(context),
+      next.cookie.flags,
+      next.isAsInString ? 1 : 0,
+    ]
     const pairs = [...delta.set, ...unchanged].map(([field, text]) => [field, codec.encode(field, text)])
-    const args = [...head, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
+    const args = [expected, ...lease, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
     const reply = readWriteReply(context, await gateway.script(CONVERT, key, args))
     if (reply.kind === 'string') {
       const current = await fromString(context, record.storedId, reply.text)
       if (current === null) throw foreignKey()
-      fields = merge(current.record.fields, delta)
+      fields = merge([...current.record.fields, ...next.cookie.fields], delta)
       expected = sha1Of(reply.text)
       continue
     }
@@ -57,7 +66,14 @@ export async function convertString(
   )
 }
 
-function merge(base: Fields, delta: Delta): Fields {
+function withoutCookie({ set, remove }: Delta): Delta {
+  return {
+    set: set.filter(([field]) => !isCookieField(field)),
+    remove: remove.filter((field) => !isCookieField(field)),
+  }
+}
+
+function merge(base: Iterable<readonly [string, string]>, delta: Delta): Fields {
   const merged = new Map(base)
   for (const [field, text] of delta.set) merged.set(field, text)
   for (const field of delta.remove) merged.delete(field)

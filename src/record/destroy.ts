@@ -9,7 +9,7 @@ import { endingOrder } from './move.js'
 export async function destroySession(
   context: Context,
   storedIds: readonly string[],
-  reason: 'destroyed' | 'expired',
+  reason: 'destroyed' | 'expired' | 'reuse',
 ): Promise<void> {
   let ended: string | undefined
   for (const storedId of endingOrder(storedIds)) {

@@ -2,6 +2,7 @@ import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkee
 import type { SessionCodec } from './codec.js'
 import { isCookieField, restoreCookie } from './cookie.js'
 import { propertyOf } from './field-name.js'
+import { GENERATION_FIELD, type Generation, parseGeneration } from './generation.js'
 import type { Serializer } from './serializer.js'
 import type { PlainCookie } from './session-data.js'
 
@@ -25,6 +26,8 @@ export interface DecodedHash {
   plain: readonly string[]
   /** Fields to be encrypted anew, and what they held. */
   outdated: ReadonlyMap<string, string>
+  /** undefined for a session that was never renewed. */
+  generation: Generation | undefined
 }
 
 /**
@@ -39,6 +42,7 @@ export async function decodeHash(
   codec: SessionCodec,
 ): Promise<DecodedHash | CorruptHash> {
   let meta: Bookkeeping | null = null
+  let generation: Generation | null | undefined
   let cookieText = ''
   const cookiePieces: [string, string][] = []
   // The cookie comes first, as in a session that express-session made.
@@ -58,6 +62,7 @@ export async function decodeHash(
     const property = propertyOf(field)
     if (property === undefined) {
       if (isCookieField(field)) cookiePieces.push([field, text])
+      else if (field === GENERATION_FIELD) generation = parseGeneration(text)
       continue
     }
     try {
@@ -82,7 +87,8 @@ export async function decodeHash(
   // Before anything is returned, or a rejection would be nobody's.
   const isRejected =
     pending.length > 0 && (await Promise.allSettled(pending)).some(({ status }) => status === 'rejected')
-  if (meta === null) return new CorruptHash('bookkeeping')
+  // Without it nobody can tell a stolen id from the current one.
+  if (meta === null || generation === null) return new CorruptHash('bookkeeping')
   if (unreadable !== undefined || isRejected) return new CorruptHash('field', unreadable)
   if (cookiePieces.length > 0) cookieText = joinPieces(cookiePieces)
   try {
@@ -92,7 +98,7 @@ export async function decodeHash(
   } catch {
     return new CorruptHash('bookkeeping')
   }
-  return { meta, session, plain, outdated }
+  return { meta, session, plain, outdated, generation }
 }
 
 function assign(session: LoadedSession, property: string, value: unknown): void {

@@ -1,9 +1,11 @@
-import { handleOf } from '../redis/sid.js'
+import { handleOf, type Sid } from '../redis/sid.js'
 import { BOOKKEEPING_FIELD, type Bookkeeping, expiresAtMs, parseBookkeeping } from './bookkeeping.js'
 import type { Context } from './context.js'
 import { fieldOf, isProperty } from './field-name.js'
 import { firstOf } from './first-of.js'
+import { GENERATION_FIELD, isAdmitted, parseGeneration } from './generation.js'
 import { decodeOrAnnounce, isAbsent, loadSession } from './load.js'
+import { admissionOf } from './renewal.js'
 import type { SessionRecord } from './session-record.js'
 
 /** What is known of a session besides its properties. */
@@ -27,12 +29,25 @@ export function infoOf(context: Context, storedId: string, meta: Bookkeeping): S
   }
 }
 
-/** HMGET, one command; of a string that connect-redis wrote, PTTL tells what there is to tell. */
-export async function readInfo(context: Context, storedId: string): Promise<SessionInfo | null> {
-  const reply = await context.gateway.hmget(context.keys.session(storedId), [BOOKKEEPING_FIELD])
-  if (reply === null) return stringInfo(context, storedId)
-  const meta = parseBookkeeping(reply[0])
-  return meta === null || isAbsent(context, meta) ? null : infoOf(context, storedId, meta)
+/**
+ * HMGET, one command; of a string that connect-redis wrote, PTTL tells what there is to tell.
+ *
+ * @param sid the id that somebody asks with; undefined: no question of access
+ */
+export async function readInfo(context: Context, storedId: string, sid?: Sid): Promise<SessionInfo | null> {
+  const reply = await context.gateway.hmget(context.keys.session(storedId), [BOOKKEEPING_FIELD, GENERATION_FIELD])
+  if (reply === null) return sid && sid.generation > 0 ? null : stringInfo(context, storedId)
+  const [metaText, generationText] = reply
+  const meta = parseBookkeeping(metaText)
+  if (meta === null || isAbsent(context, meta)) return null
+  if (sid !== undefined && !(await gives(context, storedId, sid, generationText))) return null
+  return infoOf(context, storedId, meta)
+}
+
+/** Whether this id gives access to a session with this `@renew` field. */
+async function gives(context: Context, storedId: string, sid: Sid, text: string | null | undefined): Promise<boolean> {
+  const latest = text == null ? undefined : parseGeneration(text)
+  return latest !== null && isAdmitted(await admissionOf(context, storedId, sid, latest))
 }
 
 /** Nobody wrote down when connect-redis made the session: it counts as made now, as it will when it is converted. */
@@ -61,16 +76,23 @@ export async function isLive({ gateway, keys }: Context, { storedIds, origin }: 
 export async function readProperties(
   context: Context,
   storedId: string,
+  sid: Sid,
   properties: readonly string[],
 ): Promise<Record<string, unknown> | null> {
-  const fields = [BOOKKEEPING_FIELD, ...properties.filter(isProperty).map(fieldOf)]
-  const texts = await context.gateway.hmget(context.keys.session(storedId), fields)
-  if (texts === null) {
-    const loaded = await loadSession(context, storedId)
+  const fields = properties.filter(isProperty).map(fieldOf)
+  const reply = await context.gateway.hmget(context.keys.session(storedId), [
+    BOOKKEEPING_FIELD,
+    GENERATION_FIELD,
+    ...fields,
+  ])
+  if (reply === null) {
+    const loaded = sid.generation > 0 ? null : await loadSession(context, storedId)
     return loaded && Object.fromEntries(Object.entries(loaded.session).filter(([name]) => properties.includes(name)))
   }
-  if (texts[0] == null) return null
+  const [metaText, generationText, ...texts] = reply
+  if (metaText == null || !(await gives(context, storedId, sid, generationText))) return null
   const present = fields.flatMap((field, i) => (texts[i] == null ? [] : [field, texts[i]]))
+  present.push(BOOKKEEPING_FIELD, metaText)
   const decoded = await decodeOrAnnounce(context, storedId, present)
   if (decoded === null) return null
   delete decoded.session.cookie

@@ -4,6 +4,7 @@ import { type Bookkeeping, expiresAtMs } from './bookkeeping.js'
 import type { Context } from './context.js'
 import { encodeProperties } from './encode.js'
 import { firstOf } from './first-of.js'
+import type { Generation } from './generation.js'
 import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from './hash.js'
 import { idleMs } from './idle.js'
 import { decodeString } from './json-string.js'
@@ -12,6 +13,8 @@ import { SessionRecord } from './session-record.js'
 export interface Loaded {
   session: LoadedSession
   record: SessionRecord
+  /** undefined for a session that was never renewed. */
+  generation: Generation | undefined
 }
 
 /** The session under whichever of its possible stored ids. */
@@ -22,17 +25,18 @@ export async function loadFirst(context: Context, storedIds: readonly string[]):
 }
 
 /** The session behind a stored id; null if there is none, or none that can be read. HGETALL, and GET if not a hash. */
-export async function loadSession(context: Context, storedId: string): Promise<Loaded | null> {
+export async function loadSession(context: Context, storedId: string, isAgain = false): Promise<Loaded | null> {
   const key = context.keys.session(storedId)
   const reply = await context.gateway.hgetall(key)
-  if (reply === null) return loadString(context, storedId)
+  if (reply === null) return loadString(context, storedId, isAgain)
   if (reply.length === 0) return null
 
   const decoded = await decodeOrAnnounce(context, storedId, reply)
   if (decoded === null) return null
-  const { session, meta, plain, outdated } = decoded
+  const { session, meta, plain, outdated, generation } = decoded
   return {
     session,
+    generation,
     record: new SessionRecord(storedId, { kind: 'hash', meta }, plain, {
       loadedExpires: session.cookie?.expires,
       outdated,
@@ -65,9 +69,11 @@ export function isAbsent(context: Context, meta: Bookkeeping): boolean {
   return meta.unexpiring && Date.now() >= expiresAtMs(meta, context.options.absoluteMs)
 }
 
-async function loadString(context: Context, storedId: string): Promise<Loaded | null> {
+async function loadString(context: Context, storedId: string, isAgain: boolean): Promise<Loaded | null> {
   const text = await context.gateway.get(context.keys.session(storedId))
   if (text === null) return null
+  // Another request may have made a hash of it in between.
+  if (text === undefined && !isAgain) return loadSession(context, storedId, true)
   // connect-redis does not encrypt.
   const isBelieved = text !== undefined && context.codec.acceptsPlaintext
   const loaded = isBelieved ? await fromString(context, storedId, text) : null
@@ -82,8 +88,11 @@ export async function fromString(context: Context, storedId: string, text: strin
   const origin = { kind: 'string', sha1: sha1Of(text) } as const
   const fields = encodeProperties(session, context.options.serializer)
   const loadedExpires = session.cookie?.expires
-  const loadedIdle = idleMs(session, session.cookie, context.options, loadedExpires)
-  return { session, record: new SessionRecord(storedId, origin, fields, { loadedExpires, loadedIdle }) }
+  const idle = idleMs(session, session.cookie, context.options, loadedExpires)
+  // express-session replaces `session.cookie` by one of its own.
+  const loadedLease = { idle, cookie: session.cookie && { ...session.cookie } }
+  const record = new SessionRecord(storedId, origin, fields, { loadedExpires, loadedLease })
+  return { session, record, generation: undefined }
 }
 
 /** How scripts recognise a string: as Redis's own `redis.sha1hex` has it. */

@@ -11,7 +11,7 @@ import { touchIntervalMs } from './idle.js'
 import { loadSession } from './load.js'
 import { bringHome, writeWherever } from './move.js'
 import type { SessionRecord } from './session-record.js'
-import { expiryMode, type Lease, type Snapshot } from './snapshot.js'
+import { CLOCK_DRIFT_MS, expiryMode, type Lease, type Snapshot } from './snapshot.js'
 import { readWriteReply } from './write-reply.js'
 
 /** Writes what changed since the session was loaded, unless it has ended meanwhile. */
@@ -23,9 +23,6 @@ export async function saveSession(context: Context, record: SessionRecord, next:
   if (isEmpty(delta) && record.outdated.size === 0 && !isTouchDue(context, origin.meta, next)) return
   await writeDelta(context, record, origin.meta, next, delta)
 }
-
-/** express-session reads the clock twice for one maxAge, and may come out a millisecond short. */
-const CLOCK_DRIFT_MS = 5
 
 /** No string has this digest: the script hands out the string there is, for the changes to be merged into. */
 const MERGE = ''
@@ -108,6 +105,7 @@ export async function writeDelta(
   record.origin = { kind: 'hash', meta: reply.meta }
   record.outdated = new Map()
   applyDelta(record, delta)
+  record.hasSaved ||= isSave
   if (isSave) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })
 }
 

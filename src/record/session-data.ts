@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { SessionData } from 'express-session'
 
 /** A cookie as JSON holds it: what `MemoryStore` and connect-redis hand out. */
@@ -15,6 +16,10 @@ export interface PlainCookie {
 
 /** A session as a store receives it: a live `Session`, or plain data with or without a cookie. */
 export type AnySession = SessionData | Record<string, unknown>
+
+/** What the application keeps in a session; its types are those that it has added to express-session's `SessionData`. */
+// biome-ignore lint/suspicious/noExplicitAny: without such types it may be anything
+export type SessionContent = SessionData & { [property: string]: any }
 
 interface CookieLike {
   toJSON?: () => unknown
@@ -38,6 +43,15 @@ export function plainCookie(session: AnySession): PlainCookie | undefined {
     plain[name] = value instanceof Date ? value.toJSON() : value
   }
   return plain as PlainCookie
+}
+
+/** Whether two cookies differ in nothing but `expires`, which moves; what is not there is as express-session makes it. */
+export function isSameCookie(a: PlainCookie | undefined, b: PlainCookie | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : isDeepStrictEqual(complete(a), complete(b))
+}
+
+function complete(cookie: PlainCookie): PlainCookie {
+  return { originalMaxAge: null, httpOnly: true, path: '/', ...cookie, expires: null }
 }
 
 /**

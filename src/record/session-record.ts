@@ -1,5 +1,6 @@
 import { BOOKKEEPING_FIELD, type Bookkeeping } from './bookkeeping.js'
 import { isCookieField } from './cookie.js'
+import type { Presented } from './generation.js'
 import type { PlainCookie } from './session-data.js'
 
 /** Fields and their texts. */
@@ -8,10 +9,16 @@ export type Fields = Map<string, string>
 /** Where a loaded session comes from: a hash, or connect-redis's string with the digest that recognises it. */
 export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha1: string }
 
+/** Idle timeout in milliseconds, and cookie. */
+export interface LoadedLease {
+  idle: number
+  cookie: PlainCookie | undefined
+}
+
 interface Provenance {
   isLoaded?: boolean
   loadedExpires?: PlainCookie['expires']
-  loadedIdle?: number | undefined
+  loadedLease?: LoadedLease
   outdated?: ReadonlyMap<string, string>
 }
 
@@ -28,10 +35,14 @@ export class SessionRecord {
   origin: Origin
   /** `cookie.expires` as handed out. */
   readonly loadedExpires: PlainCookie['expires']
-  /** Idle timeout, milliseconds, of a string that connect-redis wrote: another one now means that the cookie changed. */
-  readonly loadedIdle: number | undefined
+  /** Of a string that connect-redis wrote: what it said then, to tell whether this request has changed it. */
+  readonly loadedLease: LoadedLease | undefined
   /** Whether the session was there before this request; its id may then be known to somebody. */
   readonly isLoaded: boolean
+  /** The id it was loaded with; undefined if it was made, or listed. */
+  presented: Presented | undefined
+  /** Changes of it have been written since it was loaded. */
+  hasSaved = false
   /** A write found that the session has ended. */
   hasEnded = false
   /** Fields that were sent and not confirmed: Redis may or may not hold them like that. */
@@ -46,14 +57,14 @@ export class SessionRecord {
     storedId: string,
     origin: Origin,
     fields: Fields | readonly string[],
-    { isLoaded = true, loadedExpires, loadedIdle, outdated = NONE }: Provenance = {},
+    { isLoaded = true, loadedExpires, loadedLease, outdated = NONE }: Provenance = {},
   ) {
     this.storedId = storedId
     this.storedIds = [storedId]
     this.origin = origin
     this.isLoaded = isLoaded
     this.loadedExpires = loadedExpires
-    this.loadedIdle = loadedIdle
+    this.loadedLease = loadedLease
     this.outdated = outdated
     this.#fields = fields
     // An HGETALL reply is never changed, a map is.

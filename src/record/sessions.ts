@@ -1,4 +1,4 @@
-import { isSid } from '../redis/sid.js'
+import { parseSid, type Sid } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import { createSession } from './create.js'
@@ -6,10 +6,12 @@ import { mayDiffer } from './delta.js'
 import { destroySession } from './destroy.js'
 import { propertyOf } from './field-name.js'
 import { firstOf } from './first-of.js'
+import { isAdmitted } from './generation.js'
 import type { LoadedSession } from './hash.js'
 import { invalidId } from './invalid-id.js'
 import { type Loaded, loadFirst } from './load.js'
 import { saveMarks } from './marks.js'
+import { admissionOf } from './renewal.js'
 import { saveSession } from './save.js'
 import { type AnySession, isLiveCookie } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
@@ -30,31 +32,45 @@ export class Sessions {
   }
 
   /** Empty for what can be no session id: Redis never hears of it. */
-  storedIds(sid: unknown): readonly string[] {
-    return isSid(sid) ? this.#context.ids.candidates(sid) : []
+  storedIds(id: unknown): readonly string[] {
+    const sid = parseSid(id)
+    return sid === null ? [] : this.#context.ids.candidates(sid.first)
   }
 
   /** The first answer among the stored ids a session may have. */
-  first<T>(sid: string, find: (storedId: string) => Promise<T | null>): Promise<T | null> {
-    return firstOf(this.storedIds(sid), find)
+  async first<T>(id: string, find: (storedId: string, sid: Sid) => Promise<T | null>): Promise<T | null> {
+    const sid = parseSid(id)
+    return sid && firstOf(this.storedIds(id), (storedId) => find(storedId, sid))
   }
 
-  load(sid: string): Promise<Loaded | null> {
-    return loadFirst(this.#context, this.storedIds(sid))
+  /** @param onReuse called where an id names a session, but is so old that only a thief would come with it */
+  async load(id: string, onReuse?: () => void): Promise<Loaded | null> {
+    const sid = parseSid(id)
+    const loaded = sid && (await loadFirst(this.#context, this.storedIds(id)))
+    if (loaded === null) return null
+    const { record, generation } = loaded
+    const admission = await admissionOf(this.#context, record.storedId, sid as Sid, generation)
+    if (admission === 'reused') onReuse?.()
+    if (!isAdmitted(admission)) return null
+    const createdAtMs = record.origin.kind === 'hash' ? record.origin.meta.createdAtMs : Date.now()
+    record.presented = { sid: sid as Sid, admission, issuedAtMs: generation?.sinceMs ?? createdAtMs }
+    return loaded
   }
 
   /** Loads a session so that a later `set` of the same object writes only what changed. */
-  async get(sid: string): Promise<LoadedSession | null> {
-    const loaded = await this.load(sid)
+  async get(id: string, onReuse?: () => void): Promise<LoadedSession | null> {
+    const loaded = await this.load(id, onReuse)
     if (loaded === null) return null
     this.#records.set(loaded.session, loaded.record)
     return loaded.session
   }
 
-  /** express-session turns loaded data into a Session; what is known of the one holds for the other. */
+  /** A Session made of loaded data, or of another Session under its next id: what is known of the one holds for the other. */
   carryOver(from: object, to: object): void {
     const record = this.#records.get(from)
+    const marks = this.#marks.get(from)
     if (record !== undefined) this.#records.set(to, record)
+    if (marks !== undefined) this.#marks.set(to, marks)
   }
 
   async set(sid: string, session: AnySession): Promise<void> {

@@ -2,7 +2,7 @@ import type { Context } from './context.js'
 import { type EncodedCookie, encodeCookie } from './cookie.js'
 import { assertSize, encodeProperties } from './encode.js'
 import { idleMs } from './idle.js'
-import { type AnySession, isLiveCookie, plainCookie } from './session-data.js'
+import { type AnySession, isLiveCookie, isSameCookie, type PlainCookie, plainCookie } from './session-data.js'
 import type { Fields, SessionRecord } from './session-record.js'
 
 /** How long a session may stay unused, and its cookie. */
@@ -10,7 +10,12 @@ export interface Lease {
   cookie: EncodedCookie
   /** Milliseconds; 0 or less: the session has expired. */
   idle: number
+  /** Both are as in the string of connect-redis's that was loaded; false of any other session. */
+  isAsInString: boolean
 }
+
+/** express-session reads the clock twice for one maxAge, and may come out a millisecond short. */
+export const CLOCK_DRIFT_MS = 5
 
 /** A session at one moment, as Redis is to hold it. */
 export interface Snapshot extends Lease {
@@ -25,7 +30,12 @@ export function lease(context: Context, session: AnySession, record: SessionReco
   const plain = plainCookie(session)
   const idle = idleMs(session, plain, context.options, record?.loadedExpires)
   const isLiteral = record === undefined && !isLiveCookie((session as { cookie?: unknown }).cookie)
-  return { cookie: encodeCookie(plain, idle, isLiteral), idle }
+  return { cookie: encodeCookie(plain, idle, isLiteral), idle, isAsInString: isAsInString(record, idle, plain) }
+}
+
+function isAsInString(record: SessionRecord | undefined, idle: number, cookie: PlainCookie | undefined): boolean {
+  const loaded = record?.origin.kind === 'string' ? record.loadedLease : undefined
+  return loaded !== undefined && Math.abs(idle - loaded.idle) <= CLOCK_DRIFT_MS && isSameCookie(cookie, loaded.cookie)
 }
 
 const NO_MARKS: Fields = new Map()
@@ -37,12 +47,13 @@ export function snapshot(
   record: SessionRecord | undefined,
   marks: Fields = NO_MARKS,
 ): Snapshot {
-  const { cookie, idle } = lease(context, session, record)
+  const taken = lease(context, session, record)
+  const { cookie } = taken
   const fields = encodeProperties(session, context.options.serializer)
   for (const [field, text] of cookie.fields) fields.set(field, text)
   for (const [field, text] of marks) fields.set(field, text)
   assertSize(fields, context.options.maxBytes)
-  return { fields, cookie, idle }
+  return { ...taken, fields }
 }
 
 /** Script argument: whether keys get a TTL. */

@@ -1,4 +1,4 @@
-import type { SessionStoreError } from '../errors.js'
+import { SLIDE_STRING } from '../redis/scripts/slide-string.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import type { Delta } from './delta.js'
@@ -41,17 +41,13 @@ export async function touchUnloaded(
  */
 async function touchString(context: Context, record: SessionRecord, sha1: string, next: Lease): Promise<void> {
   const { gateway, keys, options } = context
-  if (options.absoluteMs !== undefined || next.idle !== record.loadedIdle) {
+  if (options.absoluteMs !== undefined || !next.isAsInString) {
     const fields = new Map([...record.fields, ...next.cookie.fields])
     return saveString(context, record, sha1, { ...next, fields }, { set: next.cookie.fields, remove: [] })
   }
   if (options.disableTouch || options.disableTTL) return
-  try {
-    await gateway.pexpire(keys.session(record.storedId), next.idle)
-  } catch (err) {
-    if ((err as SessionStoreError).code !== 'ERR_SESSION_FORBIDDEN') throw err
-    warnNoExpiry(context)
-  }
+  const [code] = (await gateway.script(SLIDE_STRING, keys.session(record.storedId), [next.idle])) as [number]
+  if (code === 2) warnNoExpiry(context)
 }
 
 function cookieDelta(record: SessionRecord, next: Lease): Delta {

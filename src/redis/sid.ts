@@ -10,6 +10,33 @@ export function isSid(value: unknown): value is string {
   return typeof value === 'string' && value !== '__proto__' && SID.test(value)
 }
 
+/** What the id of a renewed session says (record/generation.ts). */
+export interface Sid {
+  /** The id the session began with, which is all that its key has to do with. */
+  first: string
+  /** How often it has been renewed since: 0 for a first id. */
+  generation: number
+  /** That the id was issued by us; empty for a first id. */
+  proof: string
+}
+
+/** `x3J…~r2~Vb0…`: the first id, how often it was renewed (base 36), proof. */
+const RENEWED_SID = /^(.+)~r([1-9a-z][0-9a-z]{0,5})~([\w-]{22})$/
+
+/** null for what can be no session id: Redis never hears of it. */
+export function parseSid(value: unknown): Sid | null {
+  if (!isSid(value)) return null
+  const [, first, generation, proof] = RENEWED_SID.exec(value) ?? []
+  if (first === undefined || generation === undefined || proof === undefined) {
+    return { first: value, generation: 0, proof: '' }
+  }
+  return isSid(first) ? { first, generation: Number.parseInt(generation, 36), proof } : null
+}
+
+export function formatSid({ first, generation, proof }: Sid): string {
+  return generation === 0 ? first : `${first}~r${generation.toString(36)}~${proof}`
+}
+
 /** Turns the id in the cookie into the id Redis holds. */
 export interface IdMapper {
   /** The stored id for new sessions first, then those that older secrets gave; never empty. */

@@ -1,9 +1,11 @@
-import { bindClient, RedisStore, rotateOnLogin } from 'connect-redis-hash'
+import { bindClient, RedisStore, renewSession, rotateOnLogin, saveBeforeResponse } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
 import request from 'supertest'
 import { example } from '../support/markdown.js'
+import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
+import { Visitor } from '../support/visitor.js'
 
 const client = connect()
 const prefix = freshPrefix()
@@ -38,6 +40,30 @@ test('docs/binding.md: the app binds a session to its client, and sees another c
 
 test('docs/binding.md: the function for mismatches makes a middleware', () => {
   expect(run('docs/binding.md', 'mismatch', { bindClient, secret: 's' }, 'return ')).toBeInstanceOf(Function)
+})
+
+test('docs/renewal.md: the app renews ids, and tells of a stolen one', async () => {
+  const app = express()
+  const env = { env: { BINDING_SECRET: 'binding secret' } }
+  const told: unknown[] = []
+  const console = { warn: (...args: unknown[]) => told.push(args) }
+  const middleware = { session, bindClient, renewSession, saveBeforeResponse }
+  run('docs/renewal.md', 'renewal', { app, store, secret: 's', process: env, console, ...middleware })
+  app.get('/', (req, res) => {
+    Object.assign(req.session, { userId: 'ada' })
+    res.end()
+  })
+  const visitor = new Visitor(app)
+  await visitor.get('/')
+  const [stolen, key] = [new Visitor(app, visitor.cookie), `${prefix}${visitor.sid}`]
+  await passTime(client, key, 900_000)
+  await visitor.get('/')
+  await visitor.get('/')
+  expect(visitor.sid).not.toBe(stolen.sid)
+  await passTime(client, key, 30_000)
+  await stolen.get('/')
+  expect(told).toEqual([['stolen session ended:', expect.any(String)]])
+  expect(await client.exists(key)).toBe(0)
 })
 
 test('docs/errors.md: the error handler answers 503 for Redis, and leaves other errors alone', async () => {

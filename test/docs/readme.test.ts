@@ -1,18 +1,31 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { RedisStore, requireFreshLogin, rotateOnLogin, rotateSession, saveBeforeResponse } from 'connect-redis-hash'
+import {
+  bindClient,
+  RedisStore,
+  renewSession,
+  requireFreshLogin,
+  rotateOnLogin,
+  rotateSession,
+  saveBeforeResponse,
+  secureSession,
+  TIMEOUT_PRESETS,
+} from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
 import request from 'supertest'
 import { DEFAULTS } from '../../src/options.js'
 import { example, examplesOf } from '../support/markdown.js'
+import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
+import { Visitor } from '../support/visitor.js'
 
 const README = 'README.md'
 const client = connect()
@@ -83,6 +96,42 @@ describe('the snippets of the README', () => {
     await store.clear()
   })
 
+  test('the one line of the example: a login changes the id, over TLS, behind one proxy', async () => {
+    const app = express()
+    const env = { SESSION_SECRET: randomBytes(32).toString('base64'), NODE_ENV: 'production' }
+    const body = `${example(README, 'run', 'secure').replace('client,', 'client, prefix,')}\nreturn sessions.store`
+    const scope = { app, client, prefix, secureSession, process: { env } }
+    const store = (await asyncFunction(...Object.keys(scope), body)(...Object.values(scope))) as unknown as RedisStore
+    app.get('/account', (req, res) => res.json((req.session as unknown as { userId?: string }).userId ?? null))
+    const login = await request(app).post('/login/ada').set('X-Forwarded-Proto', 'https').expect(302)
+    const [cookie] = login.headers['set-cookie'] as unknown as string[]
+    expect(cookie).toMatch(/^__Host-sid=.+; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
+    const account = request(app).get('/account').set('X-Forwarded-Proto', 'https')
+    await account.set('Cookie', cookie?.split(';')[0] as string).expect(200, '"ada"')
+    await request(app).post('/login/ada').expect(500)
+    await store.clear()
+  })
+
+  test('the presets and defaults of secureSession are listed as they are', () => {
+    const readme = readFileSync(README, 'utf8')
+    const words = (seconds: number) => {
+      const [unit, size] = (
+        [
+          ['day', 86_400],
+          ['hour', 3600],
+          ['minute', 60],
+        ] as const
+      ).find(([name, each]) => seconds % each === 0 && (name !== 'day' || seconds > each)) as [string, number]
+      return `${seconds / size} ${unit}${seconds === size ? '' : 's'}`
+    }
+    for (const family of ['owasp', 'nist']) {
+      const presets = Object.entries(TIMEOUT_PRESETS).filter(([name]) => name.startsWith(family))
+      const names = presets.map(([name]) => `\`${name}\``).join(' ')
+      const [idle, all] = (['idle', 'absolute'] as const).map((key) => presets.map(([, p]) => words(p[key])).join(', '))
+      expect(readme).toContain(`| ${names} | ${idle} | ${all} |`)
+    }
+  })
+
   test('the login of the example changes the id, and asks for a fresh one', async () => {
     const store = new RedisStore({ client, prefix })
     const app = express()
@@ -114,6 +163,33 @@ describe('the snippets of the README', () => {
     await store.clear()
   })
 
+  test('the renewal and the binding of the examples do what they say', async () => {
+    const store = new RedisStore({ client, prefix })
+    const told: unknown[] = []
+    const app = express()
+    app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
+    const scope = { app, store, secret: 's', bindClient, renewSession, console: { warn: () => told.push('reuse') } }
+    for (const body of [example(README, 'run', 'binding'), example(README, 'run', 'renewal')]) {
+      await asyncFunction(...Object.keys(scope), body)(...Object.values(scope))
+    }
+    app.get('/', (req, res) => {
+      Object.assign(req.session, { userId: 'ada' })
+      res.end()
+    })
+    const visitor = new Visitor(app)
+    await visitor.get('/')
+    expect((await visitor.get('/account')).body).toEqual({ verdict: 'match', action: 'none' })
+    const [stolen, key] = [new Visitor(app, visitor.cookie), `${prefix}${visitor.sid}`]
+    await passTime(client, key, 15 * 60_000)
+    await visitor.get('/')
+    await visitor.get('/')
+    expect(visitor.sid).not.toBe(stolen.sid)
+    await passTime(client, key, 30_000)
+    await stolen.get('/')
+    expect(told).toEqual(['reuse'])
+    await store.clear()
+  })
+
   test('the events of the example arrive', async () => {
     const store = new RedisStore({ client, prefix })
     const printed: unknown[][] = []
@@ -138,9 +214,10 @@ describe('the snippets of the README', () => {
 
 describe('the tables of the README', () => {
   const readme = readFileSync(README, 'utf8')
+  const section = (title: string) => readme.split(/^## /m).find((text) => text.startsWith(`${title}\n`)) ?? ''
 
   test('every option is listed with its default, and none that does not exist', () => {
-    const rows = [...readme.matchAll(/^\| `(\w+)` \| (.+?) \| /gm)].map(([, name, value]) => [
+    const rows = [...section('Options').matchAll(/^\| `(\w+)` \| (.+?) \| /gm)].map(([, name, value]) => [
       name,
       value?.replaceAll('`', ''),
     ])
@@ -153,6 +230,16 @@ describe('the tables of the README', () => {
       expect([name, listed.get(name)]).toEqual([name, shown])
     }
     expect(listed.has('client') && listed.has('touchInterval') && listed.has('absoluteTimeout')).toBe(true)
+  })
+
+  test('every option of secureSession is listed, and none that does not exist', () => {
+    const names = [...section('All of it in one line').matchAll(/^\| (`[\w` or]+`) \| .+ \| .+ \|$/gm)]
+      .flatMap(([, cell]) => cell?.match(/\w+(?=`)/g) ?? [])
+      .filter((name) => !(name in TIMEOUT_PRESETS))
+    expect(names).toHaveLength(11)
+    for (const name of names) {
+      expect(() => secureSession({ [name]: undefined } as never)).toThrow(/^secureSession needs either/)
+    }
   })
 
   test('every event is listed', () => {

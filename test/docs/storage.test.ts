@@ -1,10 +1,16 @@
 import { readFileSync } from 'node:fs'
-import { RedisStore } from 'connect-redis-hash'
+import { RedisStore, renewSession } from 'connect-redis-hash'
+import express from 'express'
+import session from 'express-session'
 import { CONVERT } from '../../src/redis/scripts/convert.js'
 import { CREATE } from '../../src/redis/scripts/create.js'
 import { INCREMENT } from '../../src/redis/scripts/increment.js'
+import { CONFIRM, IN_GRACE, RENEW } from '../../src/redis/scripts/renew.js'
+import { SLIDE_STRING } from '../../src/redis/scripts/slide-string.js'
 import { UPDATE } from '../../src/redis/scripts/update.js'
+import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { Visitor } from '../support/visitor.js'
 
 /** docs/storage.md shows each operation as the commands it runs; here each is run, and Redis says what it saw. */
 const prefix = 'sess:'
@@ -26,6 +32,36 @@ const makeAndLoad = () => make().then(load)
 const makeString = async () => {
   await client.set(`${prefix}x`, JSON.stringify({ cookie, user: 'u-1' }), 'EX', 1800)
   await load()
+}
+
+/** Somebody with a session that is due to be renewed. */
+let visitor: Visitor
+let old: Visitor
+const app = express()
+app.use((req, res, next) => sessions(req, res, next))
+app.use(renewSession({ every: 600, grace: 30 }))
+app.use((req, res) => {
+  if (req.path === '/login') Object.assign(req.session, { user: 'u-1' })
+  res.end()
+})
+let sessions: express.RequestHandler
+const login = async () => {
+  const plain = new RedisStore({ client, disableTouch: true })
+  const ids = ['x', 'y']
+  const genid = () => ids.shift() as string
+  sessions = session({ store: plain, genid, secret: 's', resave: false, saveUninitialized: false })
+  visitor = new Visitor(app)
+  await visitor.get('/login')
+  old = new Visitor(app, visitor.cookie)
+  await passTime(client, `${prefix}x`, 600_000)
+}
+const renew = async () => {
+  await login()
+  await visitor.get('/')
+}
+const confirm = async () => {
+  await renew()
+  await visitor.get('/')
 }
 
 /** What goes before, unseen, and the operation itself. */
@@ -54,6 +90,16 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
   increment: [make, () => store.increment('x', 'visits')],
   'read, of some fields': [make, () => store.read('x', ['visits'])],
   'exists, info': [make, () => store.exists('x')],
+  'renewSession, where the next id is due': [login, () => visitor.get('/')],
+  'renewSession, of the first request with the next id': [renew, () => visitor.get('/')],
+  'renewSession, of a request with the id before': [confirm, () => old.get('/')],
+  'renewSession, of a request with the id before, after the grace': [
+    async () => {
+      await confirm()
+      await passTime(client, `${prefix}x`, 30_000)
+    },
+    () => old.get('/'),
+  ],
   'ids, length': [make, () => store.length()],
   'all, scan': [make, () => store.all()],
   clear: [make, () => store.clear()],
@@ -79,9 +125,18 @@ beforeAll(async () => {
   store = new RedisStore({ client, ttl: 1800 })
   eager = new RedisStore({ client, ttl: 1800, touchInterval: 0 })
   // Every script once, so that Redis knows their digests.
-  for (const name of ['get', 'set, of a session that was loaded', 'increment', 'set, of a string']) {
+  for (const name of [
+    'get',
+    'set, of a session that was loaded',
+    'increment',
+    'touch, of a string',
+    'set, of a string',
+  ]) {
     for (const step of operations[name] ?? []) await step()
   }
+  await store.destroy('x')
+  await confirm()
+  await old.get('/')
   monitor = await client.monitor()
   monitor.on('monitor', (_time: string, args: string[], source: string) => seen.push(line(args, source)))
 })
@@ -114,13 +169,17 @@ async function settled(): Promise<string[]> {
 
 function line(args: string[], source: string): string {
   const [command = '', ...rest] = args
-  const script = [CREATE, UPDATE, CONVERT, INCREMENT].find(({ sha }) => sha === rest[0])
+  const script = [CREATE, UPDATE, CONVERT, INCREMENT, RENEW, CONFIRM, IN_GRACE, SLIDE_STRING].find(
+    ({ sha }) => sha === rest[0],
+  )
   if (script) return `EVALSHA ${script.name} 1 sess:<id> …`
   const shown = rest.map((arg) =>
     arg
       .replace(`${prefix}x`, 'sess:<id>')
+      .replace(/rotated:x$/, 'rotated:<id>')
       .replace(prefix, 'sess:')
-      .replace(/^\w{9,11} \w+ \w+ \w+$/, '<bookkeeping>'),
+      .replace(/^\w{9,11} \w+ \w+ \w+$/, '<bookkeeping>')
+      .replace(/^1 \w+ [uc] n5c [\w-]{22}$/, '<generation>'),
   )
   return [(source === 'lua' ? '  ' : '') + command.toUpperCase(), ...shown].join(' ')
 }

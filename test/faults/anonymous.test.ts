@@ -1,6 +1,13 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import {
+  bindClient,
+  RedisStore,
+  type RedisStoreOptions,
+  renewSession,
+  rotateOnLogin,
+  saveBeforeResponse,
+} from 'connect-redis-hash'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { gate } from '../support/gate.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
@@ -41,6 +48,20 @@ const show = () => app.visit('/show', 'hush-sid')
 
 describe("with onUnavailable 'anonymous'", () => {
   beforeEach(() => start({ onUnavailable: 'anonymous' }))
+
+  test.each([
+    ['bindClient', bindClient({ secret: 's' })],
+    ['rotateOnLogin', rotateOnLogin({ principal: (session) => session.value })],
+    ['renewSession', renewSession()],
+    ['saveBeforeResponse', saveBeforeResponse()],
+  ])('%s lets requests without a session pass', async (_name, middleware) => {
+    const guarded = sessionApp(store, undefined, [middleware])
+    line.hold()
+    await guarded.visit('/show', 'hush-sid').expect(503)
+    await guarded.visit('/put/hush-other', 'hush-sid').expect(200, { hasSession: false })
+    expect(guarded.errors).toHaveLength(1)
+    guarded.close()
+  })
 
   test('the request that notices the outage fails; all others go on without a session, at once', async () => {
     await show().expect(200, { hasSession: true, value: 'hush-value' })

@@ -194,12 +194,3 @@ test('a request that changed nothing streams from its first byte, even while Red
   expect(await reply.body).toBe('first second')
   server.close()
 })
-
-test('used without a session, or with another store, it says what to change', async () => {
-  const app = express5()
-  app.use(saveBeforeResponse())
-  app.use((err: Error, _req: App, res: App, _next: unknown) => res.end(err.message))
-  const server = await listening(app)
-  expect(await (await fetchOnce(server, '/')).body).toMatch(/has to come before it/)
-  server.close()
-})

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http'
-import type { RedisStore } from 'connect-redis-hash'
+import type { Middleware, RedisStore } from 'connect-redis-hash'
 import { sign } from 'cookie-signature'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import session from 'express-session'
@@ -19,11 +19,19 @@ export interface SessionApp {
 /** The one property these sessions have. */
 type Live = session.Session & { value?: string }
 
-/** @param pause what a request to /slow waits for between loading its session and changing it */
-export function sessionApp(store: RedisStore, pause = () => Promise.resolve()): SessionApp {
+/**
+ * @param pause what a request to /slow waits for between loading its session and changing it
+ * @param middleware what comes after `session()`
+ */
+export function sessionApp(
+  store: RedisStore,
+  pause = () => Promise.resolve(),
+  middleware: Middleware[] = [],
+): SessionApp {
   const errors: unknown[] = []
   const app = express()
   app.use(session({ store, secret: SECRET, resave: false, saveUninitialized: false }))
+  for (const one of middleware) app.use(one)
 
   app.get('/show', (req, res) => {
     const live = req.session as Live | undefined

@@ -11,9 +11,10 @@ import { defineScript } from './script.js'
  * ARGV[3]   absolute timeout, ms, '' = none
  * ARGV[4]   'expire' | 'none' (disableTTL)
  * ARGV[5]   cookie flags
- * ARGV[6]   number of pairs n, all properties of the session
- * ARGV[7]   how many of them are changes m: the first m pairs
- * ARGV[8…]  n times field, text; then the fields to remove
+ * ARGV[6]   1 = idle timeout and cookie flags are as loaded: a hash keeps its own
+ * ARGV[7]   number of pairs n, all properties of the session
+ * ARGV[8]   how many of them are changes m: the first m pairs
+ * ARGV[9…]  n times field, text; then the fields to remove
  *
  * returns   {1, '@' text, 1 | 0 expiry set}
  *           {0}           refused: the session is gone
@@ -29,22 +30,24 @@ if kind == 'none' then return {0} end
 if kind ~= 'string' and kind ~= 'hash' then return {-1} end
 
 local now = now_us()
-local all_end = 7 + 2 * tonumber(ARGV[6])
+local all_end = 8 + 2 * tonumber(ARGV[7])
 local s, fields, removed
+local idle, flags = ARGV[2], ARGV[5]
 if kind == 'string' then
   local text = redis.call('GET', key)
   if redis.sha1hex(text) ~= ARGV[1] then return {3, text} end
   s = {created = base36(now), saves = '1'}
-  fields, removed = slice(8, all_end), {}
+  fields, removed = slice(9, all_end), {}
 else
   s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
   if is_moving(s) or is_overdue(s, now, ARGV[3]) then return {0} end
   s.saves = base36(tonumber(s.saves, 36) + 1)
-  fields, removed = slice(8, 7 + 2 * tonumber(ARGV[7])), slice(all_end + 1, #ARGV)
+  fields, removed = slice(9, 8 + 2 * tonumber(ARGV[8])), slice(all_end + 1, #ARGV)
+  if ARGV[6] == '1' then idle = '=' end
 end
 
-local left = refresh(s, now, ARGV[2], ARGV[3], ARGV[5])
+local left = refresh(s, now, idle, ARGV[3], flags)
 if left <= 0 then
   redis.call('DEL', key)
   return {0}

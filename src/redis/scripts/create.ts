@@ -49,7 +49,8 @@ end
 
 local surplus = {}
 if kind == 'hash' then
-  local kept = {['@'] = true}
+  -- The visitor's cookie may depend on @renew.
+  local kept = {['@'] = true, ['@renew'] = true}
   for i = 7, #ARGV, 2 do kept[ARGV[i]] = true end
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if not kept[field] then surplus[#surplus + 1] = field end

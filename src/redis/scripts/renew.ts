@@ -1,0 +1,120 @@
+import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { defineScript } from './script.js'
+
+/*
+ * The `@renew` field (record/generation.ts says what it means): `<generation> <since> <u|c> <grace> <secret>`, numbers in
+ * base 36, times in milliseconds by Redis's clock.
+ */
+const RENEWAL = `${BOOKKEEPING}
+local function renewal_of(key)
+  local text = redis.call('HGET', key, '@renew')
+  if not text then return nil end
+  local generation, since, state, grace, secret =
+    string.match(text, '^([0-9a-z]+) ([0-9a-z]+) ([uc]) ([0-9a-z]+) ([%w_-]+)$')
+  if not generation then return nil end
+  return {generation = tonumber(generation, 36), since = tonumber(since, 36), state = state,
+    grace = tonumber(grace, 36), secret = secret, text = text}
+end
+
+local function write_renewal(key, r)
+  local text = base36(r.generation) .. ' ' .. base36(r.since) .. ' ' .. r.state .. ' ' .. base36(r.grace) .. ' ' .. r.secret
+  redis.call('HSET', key, '@renew', text)
+  return text
+end
+`
+
+/**
+ * Gives a session its next id, if that is due and nobody has done so: of many requests at once one wins, and all others
+ * learn what it has issued. Prolongs nothing.
+ *
+ * KEYS[1]   session key                                              'sess:x3J…'
+ * ARGV[1]   creation stamp of the session that is meant              'h2mzk9w8qe'
+ * ARGV[2]   generation of the id that the request came with          '0'
+ * ARGV[3]   ms after which an id is to be renewed, '' = only look    '900000'
+ * ARGV[4]   grace, ms, from the confirmation of the next id on       '30000'
+ * ARGV[5]   secret of the session's ids, if it has none yet          'b3J…'
+ * ARGV[6]   absolute timeout, ms, '' = none
+ *
+ * returns   {1, '@renew' text}   issued in this call
+ *           {2, '@renew' text}   issued before, and not confirmed yet
+ *           {3}    the id is the current one, and stays it
+ *           {4}    the id is out of date
+ *           {0}    the session is gone
+ *           {-1}   the key is not a session hash
+ */
+export const RENEW = defineScript(
+  'renew',
+  `${RENEWAL}
+local key = KEYS[1]
+local s, answer = open(key, ARGV[6])
+if not s then return answer end
+if ARGV[1] ~= s.created then return {0} end
+
+local now = math.floor(now_us() / 1000)
+local presented = tonumber(ARGV[2])
+local r = renewal_of(key) or
+  {generation = 0, since = math.floor(tonumber(s.created, 36) / 1000), state = 'c', secret = ARGV[5]}
+if r.state == 'u' and presented == r.generation - 1 then return {2, r.text} end
+if presented < r.generation then return {4} end
+if ARGV[3] == '' or r.state == 'u' or now - r.since < tonumber(ARGV[3]) then return {3} end
+r.generation, r.since, r.state, r.grace = r.generation + 1, now, 'u', tonumber(ARGV[4])
+return {1, write_renewal(key, r)}
+`,
+)
+
+/**
+ * A client has come with the id that was issued last: from here on, the one before is out of date.
+ *
+ * KEYS[1]   session key                                        'sess:x3J…'
+ * ARGV[1]   creation stamp of the session that is meant        'h2mzk9w8qe'
+ * ARGV[2]   generation of the id                               '1'
+ * ARGV[3]   absolute timeout, ms, '' = none
+ *
+ * returns   {1, '@renew' text}   confirmed, now or before
+ *           {4}    the id is out of date itself by now
+ *           {0}    the session is gone
+ *           {-1}   the key is not a session hash
+ */
+export const CONFIRM = defineScript(
+  'confirm',
+  `${RENEWAL}
+local key = KEYS[1]
+local s, answer = open(key, ARGV[3])
+if not s then return answer end
+if ARGV[1] ~= s.created then return {0} end
+local r = renewal_of(key)
+if not r then return {0} end
+local presented = tonumber(ARGV[2])
+if presented < r.generation then
+  if r.state == 'u' and presented == r.generation - 1 then return {1, r.text} end
+  return {4}
+end
+if presented == r.generation and r.state == 'c' then return {1, r.text} end
+-- A client may be ahead: a failover has lost that the id was issued, but only we can have issued it.
+r.generation, r.since, r.state = presented, math.floor(now_us() / 1000), 'c'
+return {1, write_renewal(key, r)}
+`,
+)
+
+/**
+ * Whether an id that is out of date may still be served. By Redis's clock, so that a server whose clock is wrong takes
+ * nobody for a thief.
+ *
+ * KEYS[1]   session key                                                'sess:x3J…'
+ * ARGV[1]   generation of the id                                       '0'
+ *
+ * returns   {1}   within the grace of a request that was under way
+ *           {4}   no longer
+ *           {0}   there is no such session, or it was never renewed
+ */
+export const IN_GRACE = defineScript(
+  'in-grace',
+  `${RENEWAL}
+local r = renewal_of(KEYS[1])
+if not r then return {0} end
+local behind = r.generation - tonumber(ARGV[1])
+if behind <= 0 or (behind == 1 and r.state == 'u') then return {1} end
+if behind == 1 and math.floor(now_us() / 1000) - r.since < r.grace then return {1} end
+return {4}
+`,
+)

@@ -1,0 +1,188 @@
+import type { BindClientOptions } from '../middleware/bind-client.js'
+import type { RenewSessionOptions } from '../middleware/renew-session.js'
+import type { RotateOnLoginOptions } from '../middleware/rotate-on-login.js'
+import { isStoreOption, type RedisStoreOptions } from '../options.js'
+import type { SessionContent } from '../record/session-data.js'
+import { RedisStore } from '../store.js'
+import { STORE_ACCESS, type StoreAccess } from '../store-access.js'
+import { checkedCookie, checkedName, type SecureCookieOptions, type SessionCookie } from './cookie.js'
+import { checkedSecrets, derivedKeys } from './secrets.js'
+import { checkedGenid, type GenerateId, newSessionId } from './session-id.js'
+import {
+  checkedPreset,
+  checkStoreTimeouts,
+  storeTimeouts,
+  TIMEOUT_PRESETS,
+  type TimeoutPreset,
+} from './timeout-presets.js'
+
+interface OwnOptions {
+  /**
+   * Random text of at least 32 characters (`openssl rand -base64 32`), or a list of them while one is being replaced,
+   * current first. Signs the cookie; the keys of `hashIds` and of the client binding are derived from it. What was made
+   * under an older secret of the list works, and goes over to the current one when it is used.
+   */
+  secret: string | readonly string[]
+  /** Id of the user the session belongs to; null or undefined: nobody yet. With Passport: `(s) => s.passport?.user`. */
+  user: (session: SessionContent) => string | number | null | undefined
+  /**
+   * Upper limits of the idle and the absolute timeout. Default `'owasp-low'`: 30 minutes idle, 8 hours in all. A handler
+   * that sets `req.session.cookie.maxAge` chooses the idle timeout of that session; the absolute one holds all the same.
+   */
+  preset?: TimeoutPreset
+  /** Default: a session cookie with Secure, HttpOnly, SameSite=Lax and Path=/, and without Domain. */
+  cookie?: SecureCookieOptions
+  /** Of the cookie. Default `'__Host-sid'`; `'sid'` with `cookie: { secure: false }`. */
+  name?: string
+  /** Makes session ids of at least 128 random bits; it is tried out at once. Default: 256 random bits in base64url. */
+  genid?: GenerateId
+  /** What `bindClient` compares and does; false: sessions are not bound. Default: its own defaults. */
+  bind?: Omit<BindClientOptions, 'secret'> | false
+  /**
+   * How often the session id is renewed, in seconds; false: only at login. Default `{ every: 900, grace: 30 }`; `every`
+   * is 300 with the presets `'owasp-high'` and `'nist-aal3'`.
+   */
+  renew?: RenewSessionOptions | false
+  /** Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. */
+  keep?: RotateOnLoginOptions['keep']
+}
+
+/** Of the store that is made. `disableTTL` and `disableTouch` would undo what the preset promises. */
+type StoreOptions = Omit<RedisStoreOptions, 'disableTTL' | 'disableTouch' | 'ttl'> & {
+  /** Idle timeout in seconds, no more than that of the preset, which is the default. */
+  ttl?: number
+}
+
+/** With `client` a store is made, of which all options may be given here; or the caller has made one: `store`. */
+export type SecureSessionOptions =
+  | (OwnOptions & StoreOptions & { store?: never })
+  | (OwnOptions & { [Name in keyof RedisStoreOptions]?: never } & {
+      /** Its timeouts must satisfy the preset. To be used by no other `session()`. */
+      store: RedisStore
+    })
+
+/** Complete. */
+export interface ResolvedSecureSession {
+  store: RedisStore
+  /** Current first. */
+  secrets: readonly string[]
+  user: OwnOptions['user']
+  cookie: SessionCookie
+  name: string
+  genid: GenerateId
+  bind: BindClientOptions | false
+  renew: RenewSessionOptions | false
+  keep: RotateOnLoginOptions['keep']
+}
+
+/** The compiler keeps this map complete; a name that is neither here nor an option of the store is a typing mistake. */
+const OWN: Record<keyof OwnOptions | 'store', 0> = {
+  store: 0,
+  secret: 0,
+  user: 0,
+  preset: 0,
+  cookie: 0,
+  name: 0,
+  genid: 0,
+  bind: 0,
+  renew: 0,
+  keep: 0,
+}
+const LASTING: Readonly<Record<string, string>> = {
+  disableTTL: 'sessions would never end',
+  disableTouch: 'sessions would end while they are used',
+}
+const GRACE = 30
+
+/** @throws TypeError that names the option */
+export function resolveSecureSession(options: SecureSessionOptions): ResolvedSecureSession {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError('secureSession needs an options object: secureSession({ client, secret, user })')
+  }
+  const forStore = storeOptions(options)
+  const secrets = checkedSecrets(options.secret)
+  const preset = checkedPreset(options.preset)
+  if (typeof options.user !== 'function') {
+    throw new TypeError('"user" option must be a function of the session that returns whose it is, or null')
+  }
+  const cookie = checkedCookie(options.cookie)
+  const name = checkedName(options.name, cookie.secure)
+  const genid = options.genid === undefined ? newSessionId : checkedGenid(options.genid)
+  const store = theStore(options.store, forStore, preset, secrets)
+  checkMaxAge(cookie.maxAge, store, preset)
+  return {
+    store,
+    secrets,
+    user: options.user,
+    cookie,
+    name,
+    genid,
+    bind: bindOptions(options.bind, secrets),
+    renew: renewOptions(options.renew, TIMEOUT_PRESETS[preset].renewEvery),
+    keep: options.keep,
+  }
+}
+
+/** Those of the options that are the store's. */
+function storeOptions(options: SecureSessionOptions): Partial<RedisStoreOptions> {
+  const given = Object.entries(options).filter(([name, value]) => {
+    if (!Object.hasOwn(OWN, name) && !isStoreOption(name)) throw new TypeError(`secureSession has no option "${name}"`)
+    return !Object.hasOwn(OWN, name) && value !== undefined
+  })
+  for (const [name] of given) {
+    if (Object.hasOwn(LASTING, name)) throw new TypeError(`"${name}" option must be left out: ${LASTING[name]}`)
+  }
+  const forStore = Object.fromEntries(given) as Partial<RedisStoreOptions>
+  if ((options.store === undefined) === (forStore.client === undefined)) {
+    throw new TypeError('secureSession needs either the "client" option or the "store" option')
+  }
+  const [misplaced] = Object.keys(forStore)
+  if (options.store !== undefined && misplaced !== undefined) {
+    throw new TypeError(`"${misplaced}" option is the store's: give it to new RedisStore({ ${misplaced}, ... })`)
+  }
+  return forStore
+}
+
+function theStore(
+  store: RedisStore | undefined,
+  options: Partial<RedisStoreOptions>,
+  preset: TimeoutPreset,
+  secrets: readonly string[],
+): RedisStore {
+  if (store === undefined) {
+    const hashIds = derivedKeys(secrets, 'hashIds')
+    return new RedisStore({ hashIds, ...options, ...storeTimeouts(preset, options) } as RedisStoreOptions)
+  }
+  const access = (store as { [STORE_ACCESS]?: StoreAccess } | null)?.[STORE_ACCESS]
+  if (access === undefined) throw new TypeError('"store" option must be a RedisStore of connect-redis-hash')
+  checkStoreTimeouts(preset, access.timeouts)
+  return store
+}
+
+/** The store takes the cookie's `maxAge` for the idle timeout. */
+function checkMaxAge(maxAge: number | undefined, store: RedisStore, preset: TimeoutPreset): void {
+  const idle = store[STORE_ACCESS].timeouts.ttl as number
+  if (maxAge === undefined || maxAge <= idle * 1000) return
+  const limit = TIMEOUT_PRESETS[preset].idle === idle ? `preset ${preset}` : `a "ttl" of ${idle}`
+  throw new TypeError(`"cookie.maxAge" option must be at most ${idle * 1000} milliseconds with ${limit}, not ${maxAge}`)
+}
+
+function bindOptions(bind: OwnOptions['bind'], secrets: readonly string[]): BindClientOptions | false {
+  if (bind === false) return false
+  if (bind !== undefined && (typeof bind !== 'object' || bind === null)) {
+    throw new TypeError('"bind" option must be options of bindClient, or false')
+  }
+  if (bind && 'secret' in bind)
+    throw new TypeError('"bind.secret" option must be left out: it is derived from "secret"')
+  return { ...bind, secret: derivedKeys(secrets, 'bindClient') }
+}
+
+function renewOptions(renew: OwnOptions['renew'], presetEvery: number): RenewSessionOptions | false {
+  if (renew === false) return false
+  if (renew !== undefined && (typeof renew !== 'object' || renew === null)) {
+    throw new TypeError('"renew" option must be { every, grace } in seconds, or false')
+  }
+  // Names that do not exist go along, for renewSession to refuse.
+  const { every = presetEvery, grace = GRACE, ...others } = renew ?? {}
+  return { ...others, every, grace }
+}

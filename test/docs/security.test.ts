@@ -1,0 +1,88 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join, normalize } from 'node:path'
+
+const PAGE = join('docs', 'security.md')
+
+/** What the page has to prove, one row each. */
+const ROWS = [
+  ...['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '15', '16', '17-19', '21', '28-29'],
+  ...['30', '31', '32', '33', '37', '39', '43', '45'],
+]
+
+interface Row {
+  number: string
+  proofs: Proof[]
+  cells: string[]
+}
+
+/** A linked test file, and the titles quoted after it. */
+interface Proof {
+  path: string
+  titles: string[]
+}
+
+const page = readFileSync(PAGE, 'utf8')
+const rows = page
+  .split('\n')
+  .filter((line) => /^\| *\d/.test(line))
+  .map(rowOf)
+
+function rowOf(line: string): Row {
+  // A title may hold a pipe, written as Markdown wants it.
+  const cells = line.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll('\\|', '|'))
+  const [, number = '', , , proof = ''] = cells
+  return { number, cells: cells.slice(1, -1), proofs: proof.split(/(?=\[)/).flatMap(proofOf) }
+}
+
+function proofOf(text: string): Proof[] {
+  const link = /^\[[^\]]+\]\(([^)]+)\)/.exec(text)
+  if (link === null) return []
+  // Two backticks around a title that holds one itself.
+  const titles = [...text.slice(link[0].length).matchAll(/(?<!`)(`{1,2})(?!`)(.+?)(?<!`)\1(?!`)/g)]
+  return [
+    { path: normalize(join('docs', link[1] as string)), titles: titles.map(([, , title]) => (title as string).trim()) },
+  ]
+}
+
+/** Every string that is the title of a test or of a group of tests, as the source has it. */
+function titlesIn(path: string): Set<string> {
+  const source = readFileSync(path, 'utf8')
+  const strings = source.matchAll(/(?<=\(\s*)(['"`])((?:\\.|(?!\1)[^\\\n])*)\1,\s*(?:async\s*)?(?:\(|\w+ =>)/g)
+  return new Set([...strings].map(([, , title]) => (title as string).replaceAll(/\\(['"`])/g, '$1')))
+}
+
+test('the table has every requirement, once and in order', () => {
+  const numbers = rows.map(({ number }) => number)
+  expect(numbers.filter((number) => ROWS.includes(number))).toEqual(ROWS)
+  expect(new Set(numbers).size).toBe(numbers.length)
+  const firsts = numbers.map((number) => Number.parseInt(number, 10))
+  expect(firsts).toEqual(firsts.toSorted((a, b) => a - b))
+})
+
+test.each(rows)('row $number links to a test, and quotes titles that are in it', ({ number, cells, proofs }) => {
+  expect([number, cells.length, cells.every(Boolean)]).toEqual([number, 4, true])
+  expect([number, proofs.length > 0]).toEqual([number, true])
+  for (const { path, titles } of proofs) {
+    expect(path).toMatch(/^test\/.+\.test\.ts$/)
+    expect([path, existsSync(path)]).toEqual([path, true])
+    expect([path, titles.length > 0]).toEqual([path, true])
+    const present = titlesIn(path)
+    expect([path, titles.filter((title) => !present.has(title))]).toEqual([path, []])
+  }
+})
+
+test('no linked file leaves a test out', () => {
+  const paths = new Set(rows.flatMap(({ proofs }) => proofs.map(({ path }) => path)))
+  for (const path of paths) {
+    if (!existsSync(path)) continue
+    expect([path, /\b(?:test|it|describe)\.(?:skip|only|todo|failing)\b[.(]/.test(readFileSync(path, 'utf8'))]).toEqual(
+      [path, false],
+    )
+  }
+})
+
+test('every other link of the page leads somewhere', () => {
+  const links = [...page.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, to]) => join('docs', to as string))
+  expect(links.length).toBeGreaterThan(rows.length)
+  for (const link of links) expect([link, existsSync(link)]).toEqual([link, true])
+})

@@ -1,0 +1,254 @@
+import { createServer, type Server } from 'node:http'
+import { RedisStore, type RedisStoreOptions, rotateOnLogin, rotateSession } from 'connect-redis-hash'
+import express from 'express'
+import session from 'express-session'
+import { Redis } from 'ioredis'
+import { type SteppedLine, steppedLineTo } from '../support/guarded-line.js'
+import { connect, freshPrefix, socketPath } from '../support/redis.js'
+import { Visitor } from '../support/visitor.js'
+
+// Two requests of one visitor. Each of their Redis commands waits, and they go through in every order there is.
+
+const prefix = freshPrefix()
+const client = connect()
+const lines: SteppedLine[] = []
+const clients: Redis[] = [client]
+const servers: Server[] = []
+
+/** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
+type Bag = any
+
+/** One of the two requests: its own process as far as Redis can tell. */
+interface Side {
+  line: SteppedLine
+  store(options?: Partial<RedisStoreOptions>): RedisStore
+}
+
+let slow: Side
+let ending: Side
+
+async function side(): Promise<Side> {
+  const line = await steppedLineTo(socketPath(), prefix)
+  const own = new Redis(line.path)
+  lines.push(line)
+  clients.push(own)
+  return {
+    line,
+    store: (options) => new RedisStore({ client: own, prefix, touchInterval: 0, timeout: 10_000, ...options }),
+  }
+}
+
+beforeAll(async () => {
+  slow = await side()
+  ending = await side()
+})
+beforeEach(clean)
+afterAll(async () => {
+  for (const server of servers) {
+    server.closeAllConnections()
+    server.close()
+  }
+  for (const one of clients) one.disconnect()
+  for (const line of lines) await line.close()
+})
+
+async function clean(): Promise<void> {
+  await client.del('none', ...(await client.keys(`*${prefix}*`)))
+}
+
+/** Every order of `a` steps of one side and `b` of the other. */
+function* orders(a: number, b: number, begun: readonly Side[] = []): Generator<readonly Side[]> {
+  if (a === 0 && b === 0) yield begun
+  if (a > 0) yield* orders(a - 1, b, [...begun, slow])
+  if (b > 0) yield* orders(a, b - 1, [...begun, ending])
+}
+
+/** Runs both, their commands in this order; what one sends beyond it goes through at the end. */
+async function interleave<A, B>(order: readonly Side[], one: () => Promise<A>, two: () => Promise<B>): Promise<[A, B]> {
+  for (const { line } of [slow, ending]) line.hold()
+  const works = new Map<Side, Promise<unknown>>([
+    [slow, one()],
+    [ending, two()],
+  ])
+  try {
+    for (const turn of order) await turn.line.step(works.get(turn) as Promise<unknown>)
+  } finally {
+    for (const { line } of [slow, ending]) line.release()
+  }
+  return (await Promise.all(works.values())) as [A, B]
+}
+
+/** How many commands a side sends when it is alone. */
+async function commandsOf({ line }: Side, work: () => Promise<unknown>): Promise<number> {
+  line.hold()
+  const running = work()
+  let count = 0
+  while (await line.step(running)) count += 1
+  line.release()
+  await running
+  return count
+}
+
+function serverOn(store: RedisStore, rotating: boolean): Server {
+  const app = express()
+  app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
+  if (rotating) app.use(rotateOnLogin({ principal: (held) => (held as Bag).user }))
+  app.get('/in', (req, res) => {
+    ;(req.session as Bag).user = 'ada'
+    res.end()
+  })
+  app.get('/show', (req, res) => {
+    res.json({ user: (req.session as Bag).user ?? null })
+  })
+  app.get('/put', (req, res) => {
+    ;(req.session as Bag).late = 1
+    res.end()
+  })
+  app.get('/twice', (req, res, next) => {
+    ;(req.session as Bag).late = 1
+    req.session.save((err) => {
+      ;(req.session as Bag).later = 2
+      if (err) next(err)
+      else res.end()
+    })
+  })
+  app.get('/logout', (req, res, next) => {
+    req.session.destroy((err) => (err ? next(err) : res.end('bye')))
+  })
+  app.get('/regenerate', (req, res, next) => {
+    req.session.regenerate((err) => (err ? next(err) : res.end('anew')))
+  })
+  app.get('/drop-user', (req, res) => {
+    delete (req.session as Bag).user
+    res.end('bye')
+  })
+  app.get('/switch', (req, res) => {
+    ;(req.session as Bag).user = 'bob'
+    res.end('bob')
+  })
+  app.get('/again', (req, res, next) => {
+    rotateSession(req).then(() => res.end('again'), next)
+  })
+  const server = createServer(app).listen(0)
+  servers.push(server)
+  return server
+}
+
+const kept: Record<string, (sid: string) => Promise<unknown>> = {
+  'a hash': async () => undefined,
+  "connect-redis's string": (sid) =>
+    client.set(prefix + sid, JSON.stringify({ cookie: { path: '/', originalMaxAge: null }, user: 'ada' }), 'EX', 600),
+}
+
+describe.each([
+  ['plain express-session', false, ['/logout', '/regenerate']],
+  ['rotateOnLogin', true, ['/logout', '/regenerate', '/drop-user', '/switch', '/again']],
+] as const)('with %s', (_name, rotating, endings) => {
+  let late: Server
+  let ender: Server
+
+  beforeAll(() => {
+    late = serverOn(slow.store(), rotating)
+    ender = serverOn(ending.store(), rotating)
+  })
+
+  async function loggedIn(make: (sid: string) => Promise<unknown>): Promise<[Visitor, Visitor]> {
+    const visitor = new Visitor(ender)
+    await visitor.get('/in')
+    await make(visitor.sid)
+    return [new Visitor(late, visitor.cookie), visitor]
+  }
+
+  const cases = endings.flatMap((end) =>
+    ['/show', '/put', '/twice'].flatMap((work) => Object.keys(kept).map((kind) => [work, end, kind] as const)),
+  )
+
+  test.each(cases)(
+    '%s against %s, in every order of their commands, on %s: nothing is left under the old id',
+    async (work, end, kind) => {
+      const make = kept[kind] as (sid: string) => Promise<unknown>
+      const [alone] = await loggedIn(make)
+      const a = await commandsOf(slow, () => alone.get(work))
+      const [, other] = await loggedIn(make)
+      const b = await commandsOf(ending, () => other.get(end))
+      let tried = 0
+      for (const order of orders(a, b)) {
+        await clean()
+        const [twin, visitor] = await loggedIn(make)
+        const { cookie, sid: old } = visitor
+        const [, answer] = await interleave(
+          order,
+          () => twin.get(work),
+          () => visitor.get(end),
+        )
+        expect(answer.status).toBe(200)
+        expect(await client.exists(prefix + old)).toBe(0)
+        expect((await new Visitor(late, cookie).get('/show')).body).toEqual({ user: null })
+        await expectWhole(end === '/again' ? [visitor.sid] : [])
+        if (end === '/switch') expect(await propertiesOf(visitor.sid)).toEqual(['user'])
+        tried += 1
+      }
+      expect(tried).toBeGreaterThanOrEqual(6)
+    },
+    60_000,
+  )
+})
+
+/** Every key has a TTL, and nobody is logged in as Ada except under these ids. */
+async function expectWhole(adas: string[]): Promise<void> {
+  const reader = new RedisStore({ client, prefix })
+  for (const key of await client.keys(`*${prefix}*`)) expect(await client.pttl(key)).toBeGreaterThan(0)
+  const found: string[] = []
+  for (const sid of await reader.ids()) {
+    if (((await reader.get(sid)) as Bag)?.user === 'ada') found.push(sid)
+  }
+  expect(found).toEqual(adas)
+  expect(reader.counters.corrupt).toBe(0)
+}
+
+async function propertiesOf(sid: string): Promise<string[]> {
+  const { cookie: _cookie, ...held } = (await new RedisStore({ client, prefix }).read(sid)) as Bag
+  return Object.keys(held)
+}
+
+describe.each([
+  ['the same order', ['new', 'old']],
+  ['opposite orders', ['old', 'new']],
+])('a session that moves to another hashIds secret, with the lists of both processes in %s', (_name, endersList) => {
+  const before = new RedisStore({ client, prefix, hashIds: 'old' })
+  const cookie = { originalMaxAge: null, path: '/' }
+
+  test.each<[string, (store: RedisStore, loaded: Bag) => Promise<unknown>]>([
+    ['set', (store, loaded) => store.set('sid', Object.assign(loaded, { late: 1 }))],
+    ['touch', (store, loaded) => store.touch('sid', loaded)],
+    ['patch', (store) => store.patch('sid', { late: 1 })],
+    ['increment', (store) => store.increment('sid', 'count')],
+  ])(
+    '%s against destroy, in every order of their commands: nothing is left under either id',
+    async (_name, write) => {
+      const one = slow.store({ hashIds: ['new', 'old'] })
+      const two = ending.store({ hashIds: endersList })
+      const make = async () => {
+        await before.set('sid', { cookie, user: 'ada', count: 1 } as never)
+        return one.get('sid')
+      }
+      const first = await make()
+      const a = await commandsOf(slow, () => write(one, first))
+      await two.destroy('sid')
+      const b = await commandsOf(ending, () => two.destroy('sid'))
+      let tried = 0
+      for (const order of orders(a, b)) {
+        const loaded = await make()
+        await interleave(
+          order,
+          () => write(one, loaded),
+          () => two.destroy('sid'),
+        )
+        expect(await client.keys(`*${prefix}*`)).toEqual([])
+        tried += 1
+      }
+      expect(tried).toBeGreaterThanOrEqual(20)
+    },
+    60_000,
+  )
+})

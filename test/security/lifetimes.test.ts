@@ -1,0 +1,190 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RedisStore, type RedisStoreOptions, rotateOnLogin, rotateSession } from 'connect-redis-hash'
+import { sign } from 'cookie-signature'
+import express from 'express'
+import session from 'express-session'
+import fc from 'fast-check'
+import { bookkeeping } from '../support/raw-session.js'
+import { connect, freshPrefix } from '../support/redis.js'
+import { Visitor } from '../support/visitor.js'
+
+const client = connect()
+const prefix = freshPrefix()
+let current: RequestListener
+let server: Server
+
+/** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
+type Bag = any
+
+beforeAll(() => {
+  server = createServer((req, res) => current(req, res)).listen(0)
+})
+afterAll(async () => {
+  server.closeAllConnections()
+  server.close()
+  await new RedisStore({ client, prefix }).clear()
+  await client.quit()
+})
+
+/** The server goes on with an application whose store has these options. */
+function serve(options: Partial<RedisStoreOptions>): RedisStore {
+  const store = new RedisStore({ client, prefix, ...options })
+  const app = express()
+  app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
+  app.use(rotateOnLogin({ principal: (held) => (held as Bag).user }))
+  app.get('/show', (req, res) => {
+    res.json({ user: (req.session as Bag).user ?? null })
+  })
+  app.get('/put', (req, res) => {
+    ;(req.session as Bag).puts = ((req.session as Bag).puts ?? 0) + 1
+    res.json({ user: (req.session as Bag).user ?? null })
+  })
+  app.get('/login', (req, res) => {
+    ;(req.session as Bag).user = 'ada'
+    res.end()
+  })
+  app.get('/again', (req, res, next) => {
+    const { user = null } = req.session as Bag
+    rotateSession(req).then(() => res.json({ user }), next)
+  })
+  current = app
+  return store
+}
+
+const pttl = (sid: string) => client.pttl(prefix + sid)
+const cookieOf = (sid: string) => `connect.sid=${encodeURIComponent(`s:${sign(sid, 's')}`)}`
+
+describe('idle timeout', () => {
+  test('a visitor who keeps coming stays logged in far past it, and is anonymous once he stays away for longer', async () => {
+    const idleMs = 400
+    serve({ ttl: idleMs / 1000 })
+    const visitor = new Visitor(server)
+    await visitor.get('/login')
+    for (const start = Date.now(); Date.now() - start < 4 * idleMs; await sleep(idleMs / 8)) {
+      expect((await visitor.get('/show')).body.user).toBe('ada')
+    }
+    const left = performance.now()
+    expect((await visitor.get('/show')).body.user).toBe('ada')
+    while ((await pttl(visitor.sid)) !== -2) await sleep(2)
+    const awayMs = performance.now() - left
+    expect(awayMs).toBeGreaterThan(idleMs / 2)
+    expect(awayMs).toBeLessThan(idleMs + 1000)
+    const response = await visitor.get('/show')
+    expect(response.body.user).toBeNull()
+    expect(response.headers['set-cookie']).toBeUndefined()
+  })
+
+  test('any ttl, touchInterval, deadline and age: after a request TTL is in (ttl - touchInterval, ttl], or ends at the deadline', async () => {
+    const sid = 'of-any-age'
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record(
+          {
+            ttl: fc.integer({ min: 10, max: 1_000_000 }),
+            part: fc.double({ min: 0, max: 1, noNaN: true }),
+            touchInterval: fc.integer({ min: 0, max: 2_000_000 }),
+            absoluteTimeout: fc.integer({ min: 10, max: 2_000_000 }),
+            path: fc.constantFrom('/show', '/put'),
+          },
+          { requiredKeys: ['ttl', 'part', 'path'] },
+        ),
+        async ({ ttl, part, touchInterval, absoluteTimeout, path }) => {
+          const limits = { ttl, ...(touchInterval === undefined ? {} : { touchInterval }) }
+          serve(absoluteTimeout === undefined ? limits : { ...limits, absoluteTimeout })
+          // Seconds before its end it is still there, whatever this machine is busy with.
+          const ageMs = Math.floor(part * (Math.min(ttl, absoluteTimeout ?? ttl) * 1000 - 5000))
+          const began = Date.now() - ageMs
+          const key = prefix + sid
+          await client.del(key)
+          await client.hset(key, '@', bookkeeping({ createdAt: began, idleMs: ttl * 1000 }), 'user', '"ada"')
+          const deadline = began + (absoluteTimeout ?? Number.POSITIVE_INFINITY) * 1000
+          await client.pexpire(key, Math.min(ttl * 1000 - ageMs, deadline - Date.now()))
+
+          const sent = performance.now()
+          expect((await new Visitor(server, cookieOf(sid)).get(path)).body.user).toBe('ada')
+          const left = await pttl(sid)
+          const tookMs = performance.now() - sent + 5
+
+          const toDeadline = deadline - Date.now()
+          const interval = Math.min(touchInterval ?? Math.min(60, ttl / 20), ttl / 2) * 1000
+          const least = Math.min(path === '/put' ? ttl * 1000 : ttl * 1000 - interval, toDeadline)
+          expect(left).toBeGreaterThan(least - tookMs)
+          expect(left).toBeLessThanOrEqual(Math.min(ttl * 1000, toDeadline + tookMs))
+        },
+      ),
+      { numRuns: 150 },
+    )
+  })
+})
+
+describe('a session that connect-redis wrote, and whose lifetime one request changes while another one has it', () => {
+  const days = (n: number) => n * 86_400_000
+
+  function live(store: RedisStore, data: session.SessionData): Bag {
+    return store.createSession({ sessionID: 'remembered', sessionStore: store } as unknown as express.Request, data)
+  }
+
+  test.each([
+    ['only reads', days(30), 60_000, false],
+    ['saves', days(30), 60_000, true],
+    ['only reads', 60_000, days(30), false],
+    ['saves', 60_000, days(30), true],
+  ])('keeps the new lifetime when the other one %s: from %d ms to %d ms', async (_name, before, after, saves) => {
+    const store = new RedisStore({ client, prefix, touchInterval: 0 })
+    const cookie = { path: '/', originalMaxAge: before, expires: new Date(Date.now() + before) }
+    await client.set(`${prefix}remembered`, JSON.stringify({ cookie, user: 'ada' }), 'EX', 600)
+    const slow = live(store, (await store.get('remembered')) as never)
+    const fast = live(store, (await store.get('remembered')) as never)
+    fast.cookie.maxAge = after
+    await store.set('remembered', fast)
+    // As express-session ends a request.
+    slow.touch()
+    if (saves) slow.late = 1
+    await store[saves ? 'set' : 'touch']('remembered', slow)
+    const left = await pttl('remembered')
+    expect(left).toBeLessThanOrEqual(after)
+    expect(left).toBeGreaterThan(after - 5000)
+    expect((await store.get('remembered'))?.cookie.originalMaxAge).toBe(after)
+  })
+})
+
+describe('absolute timeout', () => {
+  test.each<[string, Partial<RedisStoreOptions>]>([
+    ['plain', {}],
+    ['hashed ids and encryption', { hashIds: 'secret', encryption: { keys: [randomBytes(32)] } }],
+  ])(
+    'nothing keeps a session alive past its deadline: no visit, no save, no login, no new id (%s)',
+    async (_name, more) => {
+      const limitMs = 1200
+      const store = serve({ ttl: 100, absoluteTimeout: limitMs / 1000, touchInterval: 0, ...more })
+      const visitor = new Visitor(server)
+      await visitor.get('/put')
+      const began = Number((await store.info(visitor.sid))?.createdAt)
+      await sleep(limitMs / 3)
+      await visitor.get('/login')
+      const ids = new Set<string>()
+      let user: string | null = 'ada'
+      while (user !== null) {
+        for (const path of ['/show', '/put', '/again']) {
+          ids.add(visitor.sid)
+          if (user !== null) user = (await visitor.get(path)).body.user
+          const info = await store.info(visitor.sid)
+          if (info !== null && user !== null) expect(Number(info.expiresAt) - began).toBe(limitMs)
+        }
+        expect(Date.now() - began).toBeLessThan(limitMs + 2000)
+      }
+      expect(Date.now() - began).toBeGreaterThanOrEqual(limitMs - 5)
+      // It was renewed again and again until then.
+      expect(ids.size).toBeGreaterThan(3)
+      for (const sid of ids) expect(await store.exists(sid)).toBe(sid === visitor.sid && (await hasNoUser(store, sid)))
+    },
+  )
+})
+
+/** A request after the end begins a new session, of nobody. */
+async function hasNoUser(store: RedisStore, sid: string): Promise<boolean> {
+  const held = await store.read(sid, ['user'])
+  return held !== null && held.user === undefined
+}

@@ -1,0 +1,153 @@
+import { connect, createServer } from 'node:net'
+
+/** A line to Redis, on a Unix socket of its own, on which every command waits until the test lets it through. */
+export interface GuardedLine {
+  path: string
+  close(): Promise<void>
+}
+
+export interface LineGuard {
+  /** Called with each command that arrives, in order; a command that follows waits for the promise, too. */
+  admit(args: string[]): Promise<void> | undefined
+  /** Redis has answered something. */
+  answered?(): void
+}
+
+let made = 0
+
+export async function guardedLineTo(redisSocketPath: string, { admit, answered }: LineGuard): Promise<GuardedLine> {
+  const path = `${redisSocketPath}.${process.pid.toString(36)}${made++}`
+  const sockets = new Set<{ destroy(): void }>()
+  const server = createServer((client) => {
+    const redis = connect(redisSocketPath)
+    let unread = Buffer.alloc(0)
+    let before: Promise<void> | undefined
+    client.on('data', (chunk) => {
+      unread = Buffer.concat([unread, chunk])
+      for (let command = firstCommand(unread); command !== undefined; command = firstCommand(unread)) {
+        const { args, bytes } = command
+        const sent = unread.subarray(0, bytes)
+        unread = unread.subarray(bytes)
+        const pass = () => void redis.write(sent)
+        const allowed = before === undefined ? admit(args) : before.then(() => admit(args))
+        before = allowed?.then(pass)
+        if (before === undefined) pass()
+      }
+    })
+    redis.on('data', (chunk) => {
+      client.write(chunk)
+      answered?.()
+    })
+    for (const socket of [client, redis]) {
+      sockets.add(socket)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        sockets.delete(socket)
+        client.destroy()
+        redis.destroy()
+      })
+    }
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(path, resolve)
+  })
+  return {
+    path,
+    close() {
+      for (const socket of sockets) socket.destroy()
+      return new Promise((resolve) => {
+        server.close(() => resolve())
+      })
+    },
+  }
+}
+
+/** The command at the beginning of what a client has sent, once all of it is there. */
+function firstCommand(sent: Buffer): { args: string[]; bytes: number } | undefined {
+  let at = 0
+  const header = (mark: string): number | undefined => {
+    const end = sent.indexOf('\r\n', at)
+    if (end === -1) return undefined
+    const line = sent.toString('latin1', at, end)
+    if (!line.startsWith(mark)) throw new Error(`no command begins with ${JSON.stringify(line)}`)
+    at = end + 2
+    return Number(line.slice(1))
+  }
+  const count = header('*')
+  if (count === undefined) return undefined
+  const args: string[] = []
+  for (let i = 0; i < count; i++) {
+    const length = header('$')
+    if (length === undefined || sent.length < at + length + 2) return undefined
+    args.push(sent.toString('utf8', at, at + length))
+    at += length + 2
+  }
+  return { args, bytes: at }
+}
+
+/** A guarded line whose commands on session keys go through one at a time, each when the test says so. */
+export interface SteppedLine extends GuardedLine {
+  /** Only from now on commands wait. */
+  hold(): void
+  /** Everything that waits, and what comes, goes through. */
+  release(): void
+  /**
+   * Lets the next command through and waits for Redis's answer to it.
+   *
+   * @param work what sends the commands
+   * @returns false if `work` came to its end without another command
+   */
+  step(work: Promise<unknown>): Promise<boolean>
+}
+
+/** @param prefix only commands that name it wait: not those of the connection itself */
+export async function steppedLineTo(redisSocketPath: string, prefix: string): Promise<SteppedLine> {
+  const waiting: (() => void)[] = []
+  let isHolding = false
+  let arrived = () => {}
+  let answered = () => {}
+  const line = await guardedLineTo(redisSocketPath, {
+    admit(args) {
+      if (!isHolding || !args.some((arg) => arg.includes(prefix))) return undefined
+      return new Promise((go) => {
+        waiting.push(go)
+        arrived()
+      })
+    },
+    answered: () => answered(),
+  })
+  return {
+    ...line,
+    hold() {
+      isHolding = true
+    },
+    release() {
+      isHolding = false
+      for (const go of waiting.splice(0)) go()
+    },
+    async step(work) {
+      let isOver = false
+      const over = work.then(
+        () => {
+          isOver = true
+        },
+        () => {
+          isOver = true
+        },
+      )
+      while (waiting.length === 0) {
+        const arrival = new Promise<void>((resolve) => {
+          arrived = resolve
+        })
+        await Promise.race([over, arrival])
+        if (isOver && waiting.length === 0) return false
+      }
+      const answer = new Promise<void>((resolve) => {
+        answered = resolve
+      })
+      waiting.shift()?.()
+      await answer
+      return true
+    },
+  }
+}
