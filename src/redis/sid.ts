@@ -41,8 +41,6 @@ export function formatSid({ first, generation, proof }: Sid): string {
 export interface IdMapper {
   /** The stored id for new sessions first, then those that older secrets gave; never empty. */
   candidates(sid: string): readonly string[]
-  /** Whether the id in the cookie can be told from the stored id. */
-  readonly reversible: boolean
 }
 
 /** `true` for a plain digest, an HMAC secret, or a list of these, current first. */
@@ -53,10 +51,9 @@ const DIGEST = /^[\w-]{43}$/
 
 /** @param acceptPlainIds also look for sessions that were stored before ids were hashed */
 export function idMapper(hashIds: HashIds, acceptPlainIds = false): IdMapper {
-  if (hashIds === false) return { reversible: true, candidates: (sid) => [sid] }
+  if (hashIds === false) return { candidates: (sid) => [sid] }
   const ways: readonly (string | true)[] = typeof hashIds === 'object' ? hashIds : [hashIds]
   return {
-    reversible: false,
     candidates(sid) {
       const digests = ways.map((way) => digest(way, sid))
       // Of a digest in Redis nobody may make a cookie: it would name its own key.

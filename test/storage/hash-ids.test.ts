@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
+import type { Redis } from 'ioredis'
 import { ARRIVE, LEAVE } from '../../src/redis/scripts/move.js'
 import { idMapper } from '../../src/redis/sid.js'
 import { privateRedis } from '../support/private-redis.js'
@@ -30,6 +31,17 @@ afterEach(async () => {
   if (left.length > 0) await client.del(left)
 })
 afterAll(() => client.quit())
+
+/** Clients of one test, which would keep a failed run alive. */
+const opened: Redis[] = []
+function another(): Redis {
+  const made = connect()
+  opened.push(made)
+  return made
+}
+afterEach(() => {
+  for (const one of opened.splice(0)) one.disconnect()
+})
 
 describe('at rest', () => {
   test('after 100 logins no session id is in keys, values, the AOF or MONITOR', async () => {
@@ -192,7 +204,7 @@ describe.each(moves)('from %s', (_what, before, during, after, oldId, newId) => 
   test('a logout at any moment of the move leaves nothing under either id', async () => {
     for (let round = 0; round < 60; round++) {
       await make(old, 's', { base: 1 })
-      const movers = [connect(), connect(), connect()]
+      const movers = [another(), another(), another()]
       const stores = movers.map((own) => storeWith({ ...during, client: own }))
       const sessions = await Promise.all(stores.map((store) => load(store)))
       const saves = sessions.map(async (live, i) => {
@@ -203,7 +215,6 @@ describe.each(moves)('from %s', (_what, before, during, after, oldId, newId) => 
       await both.destroy('s')
       await Promise.all(saves)
       expect(await keys()).toEqual([])
-      for (const own of movers) own.disconnect()
     }
   })
 
@@ -265,7 +276,7 @@ test('servers whose lists are in different order: a logout on either leaves noth
     ['old', 'new'],
   ]
   for (let round = 0; round < 100; round++) {
-    const own = [connect(), connect()]
+    const own = [another(), another()]
     const stores = lists.map((hashIds, i) => storeWith({ hashIds, touchInterval: 0, client: own[i] as never }))
     const enders = lists.map((hashIds) => storeWith({ hashIds }))
     await make(storeWith({ hashIds: round % 2 ? 'old' : 'new' }), 's', { base: 1 })
@@ -278,7 +289,6 @@ test('servers whose lists are in different order: a logout on either leaves noth
     await enders[(round >> 1) % 2]?.destroy('s')
     await Promise.all(saves)
     expect(await keys()).toEqual([])
-    for (const one of own) one.disconnect()
   }
 })
 
