@@ -1,6 +1,6 @@
 import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './record/encryption.js'
 import type { Serializer } from './record/serializer.js'
-import type { AnySession } from './record/session-data.js'
+import type { AnySession, SessionContent } from './record/session-data.js'
 import { isRedisClient, type RedisClient } from './redis/client.js'
 import type { HashIds } from './redis/sid.js'
 
@@ -39,6 +39,12 @@ export interface RedisStoreOptions {
   serializer?: Serializer
   /** Encrypt what sessions hold before it goes to Redis, property by property: AES-256-GCM. Default: none. */
   encryption?: Encryption
+  /**
+   * Values under which sessions can be found: index name -> function of the session, e.g. `{ user: (s) => s.userId }`.
+   * Names begin with a letter and have at most 32 letters, digits and underscores. Redis holds the values as they are.
+   * Default: none.
+   */
+  indexes?: Readonly<Record<string, (session: SessionContent) => IndexValue | readonly IndexValue[]>>
   /** Milliseconds after which a store operation fails with `ERR_SESSION_TIMEOUT`. Default 1000. */
   timeout?: number
   /**
@@ -51,6 +57,11 @@ export interface RedisStoreOptions {
   /** COUNT of the SCAN behind `all`, `ids`, `length`, `clear` and `scan`. Default 100. */
   scanCount?: number
 }
+
+/** null and undefined: under none. */
+export type IndexValue = string | number | null | undefined
+
+export type Indexes = readonly (readonly [name: string, extract: (session: SessionContent) => unknown])[]
 
 /** Every option, in internal units. */
 export interface ResolvedOptions {
@@ -65,6 +76,7 @@ export interface ResolvedOptions {
   acceptPlainIds: boolean
   serializer: Serializer
   encryption: Encryption | undefined
+  indexes: Indexes
   timeoutMs: number
   onUnavailable: 'error' | 'anonymous'
   maxBytes: number
@@ -84,6 +96,8 @@ export const DEFAULTS = Object.freeze({
   maxBytes: 1024 * 1024,
   scanCount: 100,
 } as const)
+
+const INDEX_NAME = /^[A-Za-z]\w{0,31}$/
 
 type Check = (value: unknown) => string | undefined
 
@@ -124,6 +138,13 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
     return typeof serializer?.parse === 'function' && typeof serializer.stringify === 'function'
   }, 'an object with the functions stringify and parse'),
   encryption: must(isEncryption, ENCRYPTION_MUST_BE),
+  indexes: must(
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      Object.entries(value).every(([name, extract]) => INDEX_NAME.test(name) && typeof extract === 'function'),
+    'an object: names of at most 32 letters, digits and underscores -> functions of the session',
+  ),
   timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
   maxBytes: positiveInteger,
@@ -164,6 +185,7 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
     acceptPlainIds: options.acceptPlainIds ?? DEFAULTS.acceptPlainIds,
     serializer: options.serializer ?? DEFAULTS.serializer,
     encryption: options.encryption,
+    indexes: Object.entries(options.indexes ?? {}),
     timeoutMs: options.timeout ?? DEFAULTS.timeout,
     onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,
     maxBytes: options.maxBytes ?? DEFAULTS.maxBytes,

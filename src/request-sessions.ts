@@ -78,6 +78,14 @@ export class RequestSessions implements StoreAccess {
     return this.#context.options
   }
 
+  get generator(): unknown {
+    return this.#generate
+  }
+
+  get userOf(): StoreAccess['userOf'] {
+    return this.#context.options.indexes.find(([name]) => name === 'user')?.[1]
+  }
+
   isGuarded(req: object): boolean {
     return this.#guards.has(req)
   }

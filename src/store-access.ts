@@ -3,6 +3,7 @@ import type { SessionEventName, SessionEvents } from './events.js'
 import type { ResolvedOptions } from './options.js'
 import type { Admission } from './record/generation.js'
 import type { RenewalTerms } from './record/renewal.js'
+import type { SessionContent } from './record/session-data.js'
 
 /** Registered, so that middleware of the ESM build finds the store of the CJS build, and the other way round. */
 export const STORE_ACCESS: unique symbol = Symbol.for('connect-redis-hash.store') as never
@@ -50,6 +51,10 @@ export type StoreTimeouts = Pick<ResolvedOptions, 'ttl' | 'absoluteMs' | 'disabl
 export interface StoreAccess {
   /** How long the sessions of this store last. */
   readonly timeouts: StoreTimeouts
+  /** What makes new sessions: the work of the `session()` that was made last. */
+  readonly generator: unknown
+  /** The function behind the index `user`: whose a session is. */
+  readonly userOf: ((session: SessionContent) => unknown) | undefined
   /** Whether a save of this session would write anything. Costs no command. */
   isChanged(session: object): boolean
   /** Whether the session was there before this request. Costs no command. */

@@ -4,10 +4,12 @@ import { type Callback, settle } from './callback.js'
 import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
 import { type RedisStoreOptions, resolveOptions } from './options.js'
 import type { Context } from './record/context.js'
+import { Creations } from './record/creations.js'
 import { destroySession } from './record/destroy.js'
 import { codecOf } from './record/encryption.js'
+import { type Ending, endSessions, findSessions, indexEntry } from './record/find.js'
 import { incrementProperty } from './record/increment.js'
-import { readInfo, readProperties, type SessionInfo } from './record/inspect.js'
+import { inspectSession, readProperties, type SessionInfo } from './record/inspect.js'
 import { Keyspace } from './record/keyspace.js'
 import { encodeChanges, patchSession } from './record/patch.js'
 import { retire } from './record/rotation.js'
@@ -31,6 +33,31 @@ export type ListedSession = SessionData & { id: string }
 export interface ScannedSession {
   session: SessionData
   info: SessionInfo
+}
+
+export interface DestroyByOptions {
+  /** Id of a session that is to stay: `req.sessionID`, for "log out everywhere else". */
+  except?: string | undefined
+  /** Only the session with this public name, if it is among them: a user can end his own sessions only. */
+  handle?: string | undefined
+  /**
+   * Also look at every session there is, for when Redis may have evicted the index itself. Walks the whole keyspace.
+   * Default false.
+   */
+  thorough?: boolean | undefined
+}
+
+const DESTROY_BY: Record<keyof DestroyByOptions, string> = { except: 'string', handle: 'string', thorough: 'boolean' }
+
+/** A typing mistake here would end sessions that are to stay. */
+function checkedDestroyBy(options: DestroyByOptions): DestroyByOptions {
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(DESTROY_BY, name)) throw new TypeError(`destroyBy has no option "${name}"`)
+    const type = DESTROY_BY[name as keyof DestroyByOptions]
+    // Undefined is what a request without a session has: ending all is then what was asked for.
+    if (value !== undefined && typeof value !== type) throw new TypeError(`"${name}" option must be a ${type}`)
+  }
+  return options
 }
 
 export interface RedisStore {
@@ -66,7 +93,7 @@ export class RedisStore extends Store {
     const keys = new Keys(resolved.prefix)
     const ids = idMapper(resolved.hashIds, resolved.acceptPlainIds)
     const codec = codecOf(resolved.encryption)
-    this.#context = { options: resolved, announcer, gateway, keys, ids, codec }
+    this.#context = { options: resolved, announcer, gateway, keys, ids, codec, creations: new Creations() }
     this.#sessions = new Sessions(this.#context)
     const within = <T>(work: Promise<T>) => this.#within(work)
     this.#requests = new RequestSessions(this.#context, this.#sessions, within)
@@ -207,7 +234,38 @@ export class RedisStore extends Store {
 
   /** When the session began, was last seen and will end. HMGET, one command. */
   info(sid: string): Promise<SessionInfo | null> {
-    return this.#run(() => this.#sessions.first(sid, (storedId, id) => readInfo(this.#context, storedId, id)))
+    return this.#run(async () => {
+      const found = await this.#sessions.first(sid, (storedId, id) => inspectSession(this.#context, storedId, id))
+      return found?.info ?? null
+    })
+  }
+
+  /**
+   * The sessions under this value of an index (`indexes` option), most recently seen first. Costs by these sessions, not
+   * by all there are: ZRANGE, and HMGET for each.
+   */
+  findBy(index: string, value: string | number): Promise<SessionInfo[]> {
+    return this.#run(async () => findSessions(this.#context, indexEntry(this.#context, index, value)))
+  }
+
+  /** How many sessions there are under this value of an index. */
+  async countBy(index: string, value: string | number): Promise<number> {
+    return (await this.findBy(index, value)).length
+  }
+
+  /**
+   * Ends all sessions under this value of an index: "log out everywhere". Those that begin meanwhile may stay. Fails if
+   * any of them could not be ended.
+   *
+   * @returns how many have been ended
+   */
+  destroyBy(index: string, value: string | number, options: DestroyByOptions = {}): Promise<number> {
+    return this.#runLong(async () => {
+      const entry = indexEntry(this.#context, index, value)
+      const { except, handle, thorough = false } = checkedDestroyBy(options)
+      const ending: Ending = { except: except === undefined ? [] : this.#sessions.storedIds(except), handle, thorough }
+      return endSessions(this.#context, this.#keyspace, entry, ending, (work) => this.#within(work))
+    })
   }
 
   /**

@@ -100,15 +100,29 @@ class HeldResponse {
     this.#state = 'released'
     const calls = this.#calls
     this.#calls = []
-    for (const [method, args] of calls) this.#pass(method, args)
+    try {
+      for (const [method, args] of calls) this.#pass(method, args)
+    } catch (err) {
+      // A header or a body that cannot be sent. Nobody is there to catch it, and it would end the process.
+      this.#failHalfway(err)
+      return
+    }
     if (!this.#ended && calls.some(([method]) => method === 'write')) this.#res.emit('drain')
+  }
+
+  /** express-session lets a response end but once: the error page has to get past it, and past all else in between. */
+  #failHalfway(err: unknown): void {
+    // Nothing can be said any more, and a response that never ends would keep its visitor waiting.
+    if (this.#res.headersSent) this.#res.destroy()
+    for (const method of METHODS) Reflect.deleteProperty(this.#res, method)
+    this.#fail(err)
   }
 
   #fail(err: unknown): void {
     this.#calls = []
     this.#ended = false
     this.#state = 'released'
-    restore(this.#res, this.#headersAtEntry)
+    if (!this.#res.headersSent) restore(this.#res, this.#headersAtEntry)
     abandonSession(this.#req)
     this.#next(err)
   }

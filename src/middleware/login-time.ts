@@ -3,8 +3,11 @@ import type { StoreAccess } from '../store-access.js'
 /** Bookkeeping field: when the user of the session last proved who he is, milliseconds since 1970 in base 36; 0: stale. */
 export const LOGIN_FIELD = '@login'
 
+const justLoggedIn = new WeakSet<object>()
+
 /** From the next save of the session on, its login is fresh. */
 export function recordLogin(store: StoreAccess, session: object): void {
+  justLoggedIn.add(session)
   store.mark(session, LOGIN_FIELD, Date.now().toString(36))
   store.hasLoggedIn(session)
 }
@@ -14,6 +17,11 @@ export function loginAgeMs(store: StoreAccess, session: object): number {
   if (isSuperseded(store, session)) return Number.POSITIVE_INFINITY
   const at = Number.parseInt(store.marked(session, LOGIN_FIELD) ?? '', 36)
   return at > 0 ? Date.now() - at : Number.POSITIVE_INFINITY
+}
+
+/** Whether the user of the session has proved who he is in this very request. */
+export function hasJustLoggedIn(session: object): boolean {
+  return justLoggedIn.has(session)
 }
 
 /** Whether the request came with an id that has been replaced, and is served only because it may have been under way. */

@@ -10,8 +10,11 @@ import { abandonSession, type Middleware, type SessionRequest, saveSession, stor
 import { type ResponseCookie, settleCookie } from './settle-cookie.js'
 
 export interface RotateOnLoginOptions {
-  /** Who the session belongs to; null or undefined: nobody yet. Passport: `(s) => s.passport?.user`. */
-  principal: (session: SessionContent) => unknown
+  /**
+   * Who the session belongs to; null or undefined: nobody yet. Passport: `(s) => s.passport?.user`. Default: the `user`
+   * of the store's `indexes`.
+   */
+  principal?: (session: SessionContent) => unknown
   /**
    * Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. What the
    * request that logs in has written itself is always kept.
@@ -29,7 +32,7 @@ export interface RotateOnLoginOptions {
  *
  * @throws TypeError for unknown or malformed options
  */
-export function rotateOnLogin(options: RotateOnLoginOptions): Middleware {
+export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
   const { principal, keep } = checked(options)
   const pass = passWithoutSession('rotateOnLogin()')
 
@@ -37,7 +40,9 @@ export function rotateOnLogin(options: RotateOnLoginOptions): Middleware {
     const req = request as SessionRequest
     if (req.session === undefined || req.session === null) return pass(request, res, next)
     const store = storeOf(req, 'rotateOnLogin()')
-    const login = new Login(req, res, store, principal, keep, settleCookie(req, res, next, store))
+    const whose = principal ?? store.userOf
+    if (whose === undefined) throw new TypeError(NO_PRINCIPAL)
+    const login = new Login(req, res, store, whose, keep, settleCookie(req, res, next, store))
     store.guard(req, () => login.settle())
     beforeResponse(req, res, next, 'rotate', () => login.settle())
     next()
@@ -120,7 +125,10 @@ class Login {
   /** Comparable; undefined for nobody. */
   #current(): string | undefined {
     const who = this.#principal(this.#req.session as unknown as SessionContent)
-    return who === undefined || who === null ? undefined : JSON.stringify(who)
+    if (who === undefined || who === null || who === '') return undefined
+    const text = typeof who === 'bigint' ? String(who) : JSON.stringify(who)
+    if (text === undefined || UNTELLING.has(text)) throw new TypeError(NO_ID)
+    return text
   }
 }
 
@@ -129,6 +137,17 @@ function checked(options: RotateOnLoginOptions) {
     if (name !== 'principal' && name !== 'keep') throw new TypeError(`rotateOnLogin has no option "${name}"`)
   }
   const { principal, keep = 'all' } = options ?? {}
-  if (typeof principal !== 'function') throw new TypeError('"principal" option must be a function of the session')
+  if (principal !== undefined && typeof principal !== 'function') {
+    throw new TypeError('"principal" option must be a function of the session')
+  }
   return { principal, keep: keepOption(keep) }
 }
+
+/** What users cannot be told apart by: a boolean, NaN, an object that JSON does not show. */
+const UNTELLING: ReadonlySet<string> = new Set(['true', 'false', 'null', '{}', '[]'])
+
+const NO_ID = 'rotateOnLogin() has to tell users apart: its principal must return an id, or null for nobody'
+
+const NO_PRINCIPAL =
+  'rotateOnLogin() has to know whose a session is: give the store an index, new RedisStore({ indexes: { user: (session) ' +
+  '=> ... } }), or rotateOnLogin({ principal: (session) => ... })'

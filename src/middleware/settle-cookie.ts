@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { RenewalTerms } from '../record/renewal.js'
 import type { StoreAccess } from '../store-access.js'
 import { beforeResponse } from './hold-response.js'
+import { hasJustLoggedIn, isSuperseded } from './login-time.js'
 import { abandonSession, type SessionRequest, saveSession } from './session-request.js'
 
 /** When and how the session of a request may get its next id. */
@@ -42,17 +43,24 @@ export class ResponseCookie {
   readonly #req: SessionRequest
   readonly #res: ServerResponse
   readonly #store: StoreAccess
+  readonly #cameSuperseded: boolean
 
   constructor(req: SessionRequest, res: ServerResponse, store: StoreAccess) {
     this.#req = req
     this.#res = res
     this.#store = store
+    this.#cameSuperseded = Boolean(req.session) && isSuperseded(store, req.session as object)
   }
 
   settle(): Promise<void> | undefined {
     const { session } = this.#req
     if (!session || session === this.loggedIn) return undefined
-    if (!this.#store.isLoaded(session)) return this.#dropIfStale()
+    if (!this.#store.isLoaded(session)) {
+      // A thief's, perhaps, of an application that changes ids itself: what it has copied must not go with him.
+      if (!this.#cameSuperseded || hasJustLoggedIn(session)) return this.#dropIfStale()
+      abandonSession(this.#req)
+      return undefined
+    }
     // express-session sends the cookie of a session with an expiry again if it has changed, or any with `rolling`.
     const hasExpiry = Boolean(session.cookie.expires)
     const isToRenew = this.renewal?.isDue(session) === true && this.renewal.mayIssue()

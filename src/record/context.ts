@@ -4,6 +4,7 @@ import type { Gateway } from '../redis/gateway.js'
 import type { Keys } from '../redis/keys.js'
 import type { IdMapper } from '../redis/sid.js'
 import type { Codec } from './codec.js'
+import type { Creations } from './creations.js'
 
 /** What every operation on sessions works with; made once per store. */
 export interface Context {
@@ -13,4 +14,5 @@ export interface Context {
   ids: IdMapper
   codec: Codec
   announcer: Announcer
+  creations: Creations
 }

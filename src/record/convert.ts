@@ -4,7 +4,9 @@ import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import { applyDelta, type Delta, doubtDelta, isEmpty } from './delta.js'
+import { entriesIn } from './index-values.js'
 import { fromString, sha1Of } from './load.js'
+import { enter } from './session-index.js'
 import type { Fields, SessionRecord } from './session-record.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
 import { foreignKey, readWriteReply } from './write-reply.js'
@@ -46,15 +48,19 @@ export async function convertString(
     ]
     const pairs = [...delta.set, ...unchanged].map(([field, text]) => [field, codec.encode(field, text)])
     const args = [expected, ...lease, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
+    const entries = entriesIn([...unchanged, ...delta.set])
+    const entering = enter(context, record.storedId, entries, next.idle)
+    if (entering !== undefined) await entering
     const reply = readWriteReply(context, await gateway.script(CONVERT, key, args))
     if (reply.kind === 'string') {
       const current = await fromString(context, record.storedId, reply.text)
       if (current === null) throw foreignKey()
-      fields = merge([...current.record.fields, ...next.cookie.fields], delta)
+      fields = merge([...current.record.fields, ...next.cookie.fields, ...next.indexed], delta)
       expected = sha1Of(reply.text)
       continue
     }
     if (reply.kind !== 'written') return false
+    await enter(context, record.storedId, entries, next.idle)
     record.origin = { kind: 'hash', meta: reply.meta }
     applyDelta(record, delta)
     if (!isEmpty(delta)) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })

@@ -3,8 +3,11 @@ import { timedOut } from '../redis/deadline.js'
 import { CREATE } from '../redis/scripts/create.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
+import type { Creation } from './creations.js'
+import { entriesIn } from './index-values.js'
 import { fromString, sha1Of } from './load.js'
 import { bringHome } from './move.js'
+import { enter, leave } from './session-index.js'
 import { SessionRecord } from './session-record.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
 import { foreignKey, readWriteReply } from './write-reply.js'
@@ -27,7 +30,7 @@ export async function createSession(
     if (found === 'string') strings.push(from)
     if (found === 'stays') home = from
   }
-  const record = await createUnder(context, home, next)
+  const record = await context.creations.run(home, (creation) => createUnder(context, home, next, creation))
   for (const from of strings) await dropString(context, from)
   if (record !== null) record.storedIds = storedIds
   return record
@@ -40,18 +43,33 @@ async function dropString(context: Context, storedId: string): Promise<void> {
   if (typeof text === 'string' && (await fromString(context, storedId, text)) !== null) await context.gateway.del(key)
 }
 
-async function createUnder(context: Context, storedId: string, next: Snapshot): Promise<SessionRecord | null> {
+async function createUnder(
+  context: Context,
+  storedId: string,
+  next: Snapshot,
+  creation: Creation,
+): Promise<SessionRecord | null> {
   const { gateway, keys, options, announcer } = context
   const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
   const codec = context.codec.of(storedId)
   const pairs = [...next.fields].flatMap(([field, text]) => [field, codec.encode(field, text)])
+  const entries = entriesIn(next.fields)
   const start = performance.now()
   let replaceable = ''
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const args = [...head, replaceable, next.created ?? '', ...pairs]
+    const entering = enter(context, storedId, entries, next.idle)
+    if (entering !== undefined) await entering
+    if (creation.isCancelled) {
+      await leave(context, storedId, entries)
+      announcer.announce('refused', { handle: handleOf(storedId), operation: 'save' })
+      return null
+    }
     const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
     switch (reply.kind) {
       case 'written':
+        // Once more: who ends all sessions of that user may have found the entry before there was a session.
+        await enter(context, storedId, entries, next.idle)
         announcer.announce('created', { handle: handleOf(storedId) })
         return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields, { isLoaded: false })
       case 'gone':

@@ -1,6 +1,7 @@
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { endingOrder } from './move.js'
+import { endKey } from './session-index.js'
 
 /**
  * Ends a session. Nothing to end is no error; not knowing whether it ended is one. The order matters to
@@ -13,8 +14,7 @@ export async function destroySession(
 ): Promise<void> {
   let ended: string | undefined
   for (const storedId of endingOrder(storedIds)) {
-    const deleted = await context.gateway.del(context.keys.session(storedId))
-    if (deleted === 1) ended = storedId
+    if (await endKey(context, storedId)) ended = storedId
   }
   if (ended !== undefined) context.announcer.announce('destroyed', { handle: handleOf(ended), reason })
 }

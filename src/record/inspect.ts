@@ -4,6 +4,7 @@ import type { Context } from './context.js'
 import { fieldOf, isProperty } from './field-name.js'
 import { firstOf } from './first-of.js'
 import { GENERATION_FIELD, isAdmitted, parseGeneration } from './generation.js'
+import { decodeIndexValue, entriesIn, furtherFields, type IndexEntry, indexField } from './index-values.js'
 import { decodeOrAnnounce, isAbsent, loadSession } from './load.js'
 import { admissionOf } from './renewal.js'
 import type { SessionRecord } from './session-record.js'
@@ -17,31 +18,53 @@ export interface SessionInfo {
   seenAt: Date
   /** When it ends if nobody uses it; null if it never does (`disableTTL`). */
   expiresAt: Date | null
+  /** For each index of the store, the values under which the session is to be found; long ones as a digest, `#…`. */
+  indexes: Readonly<Record<string, readonly string[]>>
 }
 
-export function infoOf(context: Context, storedId: string, meta: Bookkeeping): SessionInfo {
-  const { disableTTL, absoluteMs } = context.options
+export function infoOf(
+  context: Context,
+  storedId: string,
+  meta: Bookkeeping,
+  entries: readonly IndexEntry[],
+): SessionInfo {
+  const { disableTTL, absoluteMs, indexes } = context.options
+  const valuesOf = (name: string) => entries.filter((entry) => entry.name === name).map((entry) => entry.value)
   return {
     handle: handleOf(storedId),
     createdAt: new Date(meta.createdAtMs),
     seenAt: new Date(meta.seenAtMs),
     expiresAt: disableTTL ? null : new Date(expiresAtMs(meta, absoluteMs)),
+    indexes: Object.fromEntries(indexes.map(([name]) => [name, valuesOf(name).map(decodeIndexValue)])),
   }
 }
 
+/** A session's info, and where it is to be found. */
+export interface Inspected {
+  info: SessionInfo
+  entries: IndexEntry[]
+}
+
 /**
- * HMGET, one command; of a string that connect-redis wrote, PTTL tells what there is to tell.
+ * HMGET, one command (and another one for a session with several values in one index); of a string that connect-redis
+ * wrote, PTTL tells what there is to tell.
  *
  * @param sid the id that somebody asks with; undefined: no question of access
  */
-export async function readInfo(context: Context, storedId: string, sid?: Sid): Promise<SessionInfo | null> {
-  const reply = await context.gateway.hmget(context.keys.session(storedId), [BOOKKEEPING_FIELD, GENERATION_FIELD])
-  if (reply === null) return sid && sid.generation > 0 ? null : stringInfo(context, storedId)
-  const [metaText, generationText] = reply
+export async function inspectSession(context: Context, storedId: string, sid?: Sid): Promise<Inspected | null> {
+  const { gateway, keys, options } = context
+  const names = options.indexes.map(([name]) => indexField(name))
+  const reply = await gateway.hmget(keys.session(storedId), [BOOKKEEPING_FIELD, GENERATION_FIELD, ...names])
+  if (reply === null) return sid && sid.generation > 0 ? null : inspectString(context, storedId)
+  const [metaText, generationText, ...texts] = reply
   const meta = parseBookkeeping(metaText)
   if (meta === null || isAbsent(context, meta)) return null
   if (sid !== undefined && !(await gives(context, storedId, sid, generationText))) return null
-  return infoOf(context, storedId, meta)
+  const fields = names.map((field, i) => [field, texts[i] ?? ''] as const)
+  const more = furtherFields(fields)
+  const rest = more.length === 0 ? [] : ((await gateway.hmget(keys.session(storedId), more)) ?? [])
+  const entries = entriesIn([...fields, ...more.map((field, i) => [field, rest[i] ?? ''] as const)])
+  return { info: infoOf(context, storedId, meta, entries), entries }
 }
 
 /** Whether this id gives access to a session with this `@renew` field. */
@@ -51,13 +74,13 @@ async function gives(context: Context, storedId: string, sid: Sid, text: string 
 }
 
 /** Nobody wrote down when connect-redis made the session: it counts as made now, as it will when it is converted. */
-async function stringInfo(context: Context, storedId: string): Promise<SessionInfo | null> {
+async function inspectString(context: Context, storedId: string): Promise<Inspected | null> {
   if ((await loadSession(context, storedId)) === null) return null
   const left = await context.gateway.pttl(context.keys.session(storedId))
   if (left === -2) return null
   const now = new Date()
   const expiresAt = left < 0 ? null : new Date(now.getTime() + left)
-  return { handle: handleOf(storedId), createdAt: now, seenAt: now, expiresAt }
+  return { info: { handle: handleOf(storedId), createdAt: now, seenAt: now, expiresAt, indexes: {} }, entries: [] }
 }
 
 /** Whether a session is still the one that was loaded: not ended, and not another one under the same id. */

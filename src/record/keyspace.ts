@@ -1,7 +1,8 @@
-import { scanStoredIds } from '../redis/scan.js'
+import { scanIndexKeys, scanStoredIds } from '../redis/scan.js'
 import type { Context } from './context.js'
 import { destroySession } from './destroy.js'
-import { infoOf, readInfo, type SessionInfo } from './inspect.js'
+import { entriesIn } from './index-values.js'
+import { infoOf, inspectSession, type SessionInfo } from './inspect.js'
 import { type Loaded, loadSession } from './load.js'
 
 /** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
@@ -31,13 +32,18 @@ export class Keyspace {
   /** Of a session that `sessions` has yielded; null if it has ended since. */
   async info({ record }: Loaded): Promise<SessionInfo | null> {
     const { storedId, origin } = record
-    if (origin.kind === 'hash') return infoOf(this.#context, storedId, origin.meta)
-    return this.#within(readInfo(this.#context, storedId))
+    if (origin.kind === 'hash') return infoOf(this.#context, storedId, origin.meta, entriesIn(record.fields))
+    return (await this.#within(inspectSession(this.#context, storedId)))?.info ?? null
   }
 
   async clear(): Promise<void> {
+    const { options, keys, gateway } = this.#context
     for await (const batch of this.storedIds()) {
       await this.#within(Promise.all(batch.map((id) => destroySession(this.#context, [id], 'destroyed'))))
+    }
+    if (options.indexes.length === 0) return
+    for await (const batch of scanIndexKeys(options.client, keys, options.scanCount, this.#within)) {
+      await this.#within(Promise.all(batch.map((key) => gateway.del(key))))
     }
   }
 }

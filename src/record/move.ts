@@ -5,6 +5,8 @@ import { ARRIVE, CLEAR_AWAY, LEAVE, SETTLE } from '../redis/scripts/move.js'
 import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
 import type { Context } from './context.js'
 import { firstOf } from './first-of.js'
+import { entriesIn } from './index-values.js'
+import { enter, leave } from './session-index.js'
 
 /** How often a session may turn out to be on its way elsewhere before we give up. */
 const ATTEMPTS = 20
@@ -53,14 +55,14 @@ interface Leaving {
 export async function bringHome(context: Context, from: string, to: string): Promise<Found> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await sleep(PAUSE_MS)
-    const leaving = await leave(context, from)
+    const leaving = await stopWriting(context, from)
     if (typeof leaving === 'string') return leaving
     if (await arrive(context, leaving, from, to)) return 'moved'
   }
   throw toAndFro()
 }
 
-async function leave({ gateway, keys }: Context, from: string): Promise<Leaving | Found> {
+async function stopWriting({ gateway, keys }: Context, from: string): Promise<Leaving | Found> {
   const reply = (await gateway.script(LEAVE, keys.session(from), [])) as [number, string, number, ...string[]]
   const [code, metaText, ttlMs, ...flat] = reply
   if (code === 3) return 'string'
@@ -77,6 +79,8 @@ async function arrive(context: Context, leaving: Leaving, from: string, to: stri
   const { gateway, keys } = context
   const { created } = leaving.meta
   const copy = reencoded(context, leaving, from, to)
+  const entries = entriesIn(leaving.fields)
+  await enter(context, to, entries, leaving.ttlMs < 0 ? leaving.meta.idleMs : leaving.ttlMs)
   const token = randomBytes(12).toString('base64url')
   const placed = await gateway.script(ARRIVE, keys.session(to), [leaving.metaText, token, COPY_MS, ...copy.flat()])
   const [code, placedToken = ''] = placed as [number, string?]
@@ -93,6 +97,7 @@ async function arrive(context: Context, leaving: Leaving, from: string, to: stri
     if (settled !== 1) return false
   }
   await gateway.script(CLEAR_AWAY, keys.session(from), ['Z', created, ''])
+  await leave(context, from, entries)
   return true
 }
 

@@ -4,20 +4,24 @@ import type { Context } from './context.js'
 import { convertString } from './convert.js'
 import { assertSize } from './encode.js'
 import { fieldOf, isProperty } from './field-name.js'
+import { entriesIn, type IndexEntry, indexFields, without } from './index-values.js'
 import { loadSession } from './load.js'
 import { writeWherever } from './move.js'
 import { toText } from './serializer.js'
-import { snapshot } from './snapshot.js'
+import { enter, leave } from './session-index.js'
+import type { Fields } from './session-record.js'
+import { lease, snapshot } from './snapshot.js'
 import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
 
 interface Changes {
+  values: Readonly<Record<string, unknown>>
   set: [field: string, text: string][]
   remove: string[]
 }
 
 /** @throws TypeError for names that can be no property, ERR_SESSION_NOT_SERIALIZABLE, ERR_SESSION_TOO_LARGE */
 export function encodeChanges(context: Context, changes: Readonly<Record<string, unknown>>): Changes {
-  const encoded: Changes = { set: [], remove: [] }
+  const encoded: Changes = { values: changes, set: [], remove: [] }
   for (const [property, value] of Object.entries(changes)) {
     assertPatchable(property)
     const text = toText(context.options.serializer, property, value)
@@ -40,8 +44,15 @@ export function assertPatchable(property: string): void {
 export async function patchSession(context: Context, storedIds: readonly string[], changes: Changes): Promise<boolean> {
   const { announcer } = context
   const storedId = await firstWritten(context, storedIds, async (id) => {
-    const reply = await onHash(context, id, () => update(context, id, changes))
-    return reply.kind === 'written' ? id : null
+    const index = context.options.indexes.length === 0 ? NO_CHANGE : await indexChange(context, id, changes)
+    const entering = enter(context, id, index.added, index.idleMs)
+    if (entering !== undefined) await entering
+    const whole = { ...changes, set: [...changes.set, ...index.fields] }
+    const reply = await onHash(context, id, () => update(context, id, whole))
+    if (reply.kind !== 'written') return null
+    await enter(context, id, index.added, index.idleMs)
+    await leave(context, id, index.left)
+    return id
   })
   if (storedId !== null) {
     const fields = changes.set.length + changes.remove.length
@@ -50,6 +61,27 @@ export async function patchSession(context: Context, storedIds: readonly string[
   }
   announcer.announce('refused', { handle: handleOf(storedIds[0] as string), operation: 'patch' })
   return false
+}
+
+interface IndexChange {
+  fields: Fields
+  added: IndexEntry[]
+  left: IndexEntry[]
+  idleMs: number
+}
+
+const NO_CHANGE: IndexChange = { fields: new Map(), added: [], left: [], idleMs: 0 }
+
+/** Where the session is to be found once these changes are made, which only the whole session tells. */
+async function indexChange(context: Context, storedId: string, { values }: Changes): Promise<IndexChange> {
+  const { indexes } = context.options
+  const loaded = await loadSession(context, storedId)
+  if (loaded === null) return NO_CHANGE
+  const held = entriesIn(loaded.record.fields)
+  const fields = indexFields(indexes, { ...loaded.session, ...values }, loaded.record.fields)
+  const entries = entriesIn(fields)
+  const idleMs = lease(context, loaded.session, loaded.record).idle
+  return { fields, added: without(entries, held), left: without(held, entries), idleMs }
 }
 
 /** Writes under the first id that holds the session; while `hashIds` changes, brings it under the current one first. */

@@ -8,8 +8,10 @@ import { isCookieField } from './cookie.js'
 import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
 import { propertyOf } from './field-name.js'
 import { touchIntervalMs } from './idle.js'
+import { entriesIn, without } from './index-values.js'
 import { loadSession } from './load.js'
 import { bringHome, writeWherever } from './move.js'
+import { enter, leave } from './session-index.js'
 import type { SessionRecord } from './session-record.js'
 import { CLOCK_DRIFT_MS, expiryMode, type Lease, type Snapshot } from './snapshot.js'
 import { readWriteReply } from './write-reply.js'
@@ -73,8 +75,13 @@ export async function writeDelta(
   const lease = isSameLease(record, next, delta) ? ['=', '='] : [next.idle, next.cookie.flags]
   const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease[0] as string, options.absoluteMs ?? '']
   const rest = [expiryMode(context), lease[1] as string]
+  const entries = entriesIn(next.indexed)
+  const held = next.indexed.size === 0 ? [] : entriesIn(record.fields)
+  const added = without(entries, held)
   const send = async () => {
     const changes = encrypted(context, record, delta)
+    const entering = enter(context, record.storedId, entries, next.idle)
+    if (entering !== undefined) await entering
     const key = keys.session(record.storedId)
     return readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
   }
@@ -105,6 +112,9 @@ export async function writeDelta(
   record.origin = { kind: 'hash', meta: reply.meta }
   record.outdated = new Map()
   applyDelta(record, delta)
+  // Once more: who ends all sessions of that user may have found the entry before there was a session.
+  await enter(context, record.storedId, added, next.idle)
+  await leave(context, record.storedId, without(held, entries))
   record.hasSaved ||= isSave
   if (isSave) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })
 }

@@ -2,6 +2,7 @@ import type { Context } from './context.js'
 import { type EncodedCookie, encodeCookie } from './cookie.js'
 import { assertSize, encodeProperties } from './encode.js'
 import { idleMs } from './idle.js'
+import { indexFields } from './index-values.js'
 import { type AnySession, isLiveCookie, isSameCookie, type PlainCookie, plainCookie } from './session-data.js'
 import type { Fields, SessionRecord } from './session-record.js'
 
@@ -10,6 +11,8 @@ export interface Lease {
   cookie: EncodedCookie
   /** Milliseconds; 0 or less: the session has expired. */
   idle: number
+  /** Fields that say under which values the session is to be found. */
+  indexed: Fields
   /** Both are as in the string of connect-redis's that was loaded; false of any other session. */
   isAsInString: boolean
 }
@@ -30,7 +33,12 @@ export function lease(context: Context, session: AnySession, record: SessionReco
   const plain = plainCookie(session)
   const idle = idleMs(session, plain, context.options, record?.loadedExpires)
   const isLiteral = record === undefined && !isLiveCookie((session as { cookie?: unknown }).cookie)
-  return { cookie: encodeCookie(plain, idle, isLiteral), idle, isAsInString: isAsInString(record, idle, plain) }
+  return {
+    cookie: encodeCookie(plain, idle, isLiteral),
+    idle,
+    isAsInString: isAsInString(record, idle, plain),
+    indexed: indexed(context, session, record),
+  }
 }
 
 function isAsInString(record: SessionRecord | undefined, idle: number, cookie: PlainCookie | undefined): boolean {
@@ -38,20 +46,26 @@ function isAsInString(record: SessionRecord | undefined, idle: number, cookie: P
   return loaded !== undefined && Math.abs(idle - loaded.idle) <= CLOCK_DRIFT_MS && isSameCookie(cookie, loaded.cookie)
 }
 
-const NO_MARKS: Fields = new Map()
+const NONE: Fields = new Map()
+
+function indexed(context: Context, session: AnySession, record: SessionRecord | undefined): Fields {
+  const { indexes } = context.options
+  return indexes.length === 0 ? NONE : indexFields(indexes, session, record?.fields ?? NONE)
+}
 
 /** Taken in the very call of `set`: the session may go on changing while the write is under way. */
 export function snapshot(
   context: Context,
   session: AnySession,
   record: SessionRecord | undefined,
-  marks: Fields = NO_MARKS,
+  marks: Fields = NONE,
 ): Snapshot {
   const taken = lease(context, session, record)
   const { cookie } = taken
   const fields = encodeProperties(session, context.options.serializer)
   for (const [field, text] of cookie.fields) fields.set(field, text)
   for (const [field, text] of marks) fields.set(field, text)
+  for (const [field, text] of taken.indexed) fields.set(field, text)
   assertSize(fields, context.options.maxBytes)
   return { ...taken, fields }
 }

@@ -19,6 +19,8 @@ export async function touchSession(context: Context, record: SessionRecord, next
   const { origin } = record
   if (origin.kind === 'string') return touchString(context, record, origin.sha1, next)
   const delta = cookieDelta(record, next)
+  // A session from before there was this index, or that has lost its entry, is found again from here on.
+  delta.set.push(...[...next.indexed].filter(([field, text]) => record.fields.get(field) !== text))
   if (delta.set.length === 0 && delta.remove.length === 0 && !isTouchDue(context, origin.meta, next)) return
   await writeDelta(context, record, origin.meta, next, delta)
 }
@@ -41,9 +43,10 @@ export async function touchUnloaded(
  */
 async function touchString(context: Context, record: SessionRecord, sha1: string, next: Lease): Promise<void> {
   const { gateway, keys, options } = context
-  if (options.absoluteMs !== undefined || !next.isAsInString) {
-    const fields = new Map([...record.fields, ...next.cookie.fields])
-    return saveString(context, record, sha1, { ...next, fields }, { set: next.cookie.fields, remove: [] })
+  if (options.absoluteMs !== undefined || !next.isAsInString || next.indexed.size > 0) {
+    const bookkeeping = [...next.cookie.fields, ...next.indexed]
+    const fields = new Map([...record.fields, ...bookkeeping])
+    return saveString(context, record, sha1, { ...next, fields }, { set: bookkeeping, remove: [] })
   }
   if (options.disableTouch || options.disableTTL) return
   const [code] = (await gateway.script(SLIDE_STRING, keys.session(record.storedId), [next.idle])) as [number]
@@ -55,7 +58,7 @@ function cookieDelta(record: SessionRecord, next: Lease): Delta {
   if (next.cookie.fields.length === 0 && !record.hasCookieFields) return delta
   const wanted = new Map(next.cookie.fields)
   const isChanged = next.cookie.fields.some(([field, text]) => record.fields.get(field) !== text)
-  if (isChanged) delta.set = next.cookie.fields
+  if (isChanged) delta.set = [...next.cookie.fields]
   delta.remove = [...record.fields.keys()].filter((field) => isCookieField(field) && !wanted.has(field))
   return delta
 }

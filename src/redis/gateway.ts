@@ -45,6 +45,17 @@ export class Gateway {
     await this.#send('SET', () => this.#client.set(key, '', 'PX', ms))
   }
 
+  /** All members of a sorted set, lowest score first. */
+  async zmembers(key: string): Promise<string[]> {
+    const reply = await this.#send('ZRANGE', () => this.#client.zrange(key, '0', '-1'))
+    if (!Array.isArray(reply)) throw unexpected('ZRANGE')
+    return reply
+  }
+
+  async zrem(key: string, member: string): Promise<void> {
+    await this.#send('ZREM', () => this.#client.zrem(key, member))
+  }
+
   async ping(): Promise<void> {
     await this.#send('PING', () => this.#client.ping())
   }

@@ -10,17 +10,32 @@ export class Keys {
     return this.prefix + storedId
   }
 
-  /** Tells for a while that this id was given up for a new one. */
+  /** Tells for a while that this id was given up for a new one. No index has this name. */
   rotated(storedId: string): string {
-    return `idx:${this.prefix}rotated:${storedId}`
+    return `idx:${this.prefix}@rotated:${storedId}`
+  }
+
+  /** Stored ids by value, which is encoded. */
+  index(name: string, value: string): string {
+    return `idx:${this.prefix}${name}:${value}`
   }
 
   storedId(key: string, clientPrefix: string): string {
     return key.slice(clientPrefix.length + this.prefix.length)
   }
 
-  /** The prefix is text, not a pattern: `a*b:` must not list another application's keys. */
+  /** Of every session. */
   pattern(clientPrefix: string): string {
-    return `${(clientPrefix + this.prefix).replace(/[\\*?[\]]/g, '\\$&')}*`
+    return startingWith(clientPrefix + this.prefix)
   }
+
+  /** Of everything that is no session. */
+  indexPattern(clientPrefix: string): string {
+    return startingWith(`${clientPrefix}idx:${this.prefix}`)
+  }
+}
+
+/** A prefix is text, not a pattern: `a*b:` must not list another application's keys. */
+function startingWith(text: string): string {
+  return `${text.replace(/[\\*?[\]]/g, '\\$&')}*`
 }

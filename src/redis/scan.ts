@@ -4,6 +4,8 @@ import type { Keys } from './keys.js'
 import { fromRedis } from './redis-error.js'
 import { isSid } from './sid.js'
 
+type Within = <T>(work: Promise<T>) => Promise<T>
+
 /**
  * The stored ids under a prefix, a batch at a time and each once, from every master. SCAN guarantees every id that is
  * there from beginning to end; one that comes or goes meanwhile may be missing.
@@ -14,30 +16,52 @@ export async function* scanStoredIds(
   client: RedisClient,
   keys: Keys,
   count: number,
-  within: <T>(work: Promise<T>) => Promise<T>,
+  within: Within,
 ): AsyncGenerator<string[]> {
   const keyPrefix = keyPrefixOf(client)
   const seen = new Set<string>()
+  for await (const page of scanKeys(client, keys.pattern(keyPrefix), count, within)) {
+    const batch = page.map((key) => keys.storedId(key, keyPrefix)).filter((id) => isSid(id) && !seen.has(id))
+    for (const id of batch) seen.add(id)
+    if (batch.length > 0) yield [...new Set(batch)]
+  }
+}
+
+/** The keys of all that is no session, as commands of the client name them; some may come twice. */
+export async function* scanIndexKeys(
+  client: RedisClient,
+  keys: Keys,
+  count: number,
+  within: Within,
+): AsyncGenerator<string[]> {
+  const keyPrefix = keyPrefixOf(client)
+  for await (const page of scanKeys(client, keys.indexPattern(keyPrefix), count, within)) {
+    yield page.map((key) => key.slice(keyPrefix.length))
+  }
+}
+
+/** Pages of keys, from every master. */
+async function* scanKeys(
+  client: RedisClient,
+  pattern: string,
+  count: number,
+  within: Within,
+): AsyncGenerator<string[]> {
   for (const node of await connectedMasters(client, within)) {
     let cursor = '0'
     do {
-      const page = node.scan(cursor, 'MATCH', keys.pattern(keyPrefix), 'COUNT', count)
+      const page = node.scan(cursor, 'MATCH', pattern, 'COUNT', count)
       const [next, found] = await within(
         page.catch((err: unknown) => Promise.reject(fromRedis(err, 'SCAN', client.status === 'ready'))),
       )
       cursor = next
-      const batch = found.map((key) => keys.storedId(key, keyPrefix)).filter((id) => isSid(id) && !seen.has(id))
-      for (const id of batch) seen.add(id)
-      if (batch.length > 0) yield [...new Set(batch)]
+      yield found
     } while (cursor !== '0')
   }
 }
 
 /** A Cluster client knows its nodes once it is connected; before that, walking them would find an empty keyspace. */
-async function connectedMasters(
-  client: RedisClient,
-  within: <T>(work: Promise<T>) => Promise<T>,
-): Promise<RedisNode[]> {
+async function connectedMasters(client: RedisClient, within: Within): Promise<RedisNode[]> {
   if (isCluster(client) && client.status !== 'ready') {
     await within(client.ping().catch((err: unknown) => Promise.reject(fromRedis(err, 'PING', false))))
   }

@@ -10,7 +10,11 @@ import type { ServerResponse } from 'node:http'
 export function forbidCaching(res: ServerResponse, cookieName: string): void {
   const writeHead = res.writeHead as (...args: unknown[]) => ServerResponse
   const head = (...args: unknown[]) => {
-    if (setsCookie(res, cookieName)) res.setHeader('Cache-Control', 'no-store')
+    if (setsCookie(res, cookieName)) {
+      res.setHeader('Cache-Control', 'no-store')
+      // Caches that have one of these of their own believe it first (RFC 9213).
+      for (const header of ['CDN-Cache-Control', 'Surrogate-Control']) res.removeHeader(header)
+    }
     return writeHead.apply(res, args)
   }
   Object.defineProperty(res, 'writeHead', { configurable: true, writable: true, value: head })

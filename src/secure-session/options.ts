@@ -23,7 +23,10 @@ interface OwnOptions {
    * under an older secret of the list works, and goes over to the current one when it is used.
    */
   secret: string | readonly string[]
-  /** Id of the user the session belongs to; null or undefined: nobody yet. With Passport: `(s) => s.passport?.user`. */
+  /**
+   * Id of the user the session belongs to; null or undefined: nobody yet. With Passport: `(s) => s.passport?.user`. It is
+   * also the index `user` of the store that is made: `sessions.store.destroyBy('user', id)`.
+   */
   user: (session: SessionContent) => string | number | null | undefined
   /**
    * Upper limits of the idle and the absolute timeout. Default `'owasp-low'`: 30 minutes idle, 8 hours in all. A handler
@@ -108,7 +111,7 @@ export function resolveSecureSession(options: SecureSessionOptions): ResolvedSec
   const cookie = checkedCookie(options.cookie)
   const name = checkedName(options.name, cookie.secure)
   const genid = options.genid === undefined ? newSessionId : checkedGenid(options.genid)
-  const store = theStore(options.store, forStore, preset, secrets)
+  const store = theStore(options.store, withUser(forStore, options.user), preset, secrets)
   checkMaxAge(cookie.maxAge, store, preset)
   return {
     store,
@@ -141,6 +144,14 @@ function storeOptions(options: SecureSessionOptions): Partial<RedisStoreOptions>
     throw new TypeError(`"${misplaced}" option is the store's: give it to new RedisStore({ ${misplaced}, ... })`)
   }
   return forStore
+}
+
+/** The user is an index, for `destroyBy('user', ...)`. */
+function withUser(options: Partial<RedisStoreOptions>, user: OwnOptions['user']): Partial<RedisStoreOptions> {
+  if (options.indexes && 'user' in options.indexes) {
+    throw new TypeError('"indexes.user" option must be left out: it is the "user" option')
+  }
+  return { ...options, indexes: { user, ...options.indexes } }
 }
 
 function theStore(

@@ -7,6 +7,7 @@ import { type Middleware, type SessionRequest, storeOf } from '../middleware/ses
 import { settleCookie } from '../middleware/settle-cookie.js'
 import type { SessionContent } from '../record/session-data.js'
 import type { RedisStore } from '../store.js'
+import { STORE_ACCESS } from '../store-access.js'
 import { inOrder } from './in-order.js'
 import { forbidCaching } from './no-store.js'
 import { type ResolvedSecureSession, resolveSecureSession, type SecureSessionOptions } from './options.js'
@@ -35,12 +36,14 @@ export function secureSession(options: SecureSessionOptions): SecureSession {
   const sessions = cookie.maxAge === undefined ? expressSession(resolved, false) : rolling
   const guards = inOrder(guardsOf(resolved))
   const handled = new WeakSet<object>()
+  const { generator } = store[STORE_ACCESS]
 
   const middleware: Middleware = function secureSession(request, res, next) {
     const req = request as SessionRequest
     // Used for the whole application and for a router of it.
     if (handled.has(req)) return next()
     if (req.session !== undefined) return next(new Error(ANOTHER_SESSION))
+    if (store[STORE_ACCESS].generator !== generator) return next(new Error(ANOTHER_GENERATOR))
     handled.add(req)
     forbidCaching(res, name)
     const load = isOutdatedCookie(req, name, secrets) ? rolling : sessions
@@ -93,3 +96,6 @@ function atOnce(user: ResolvedSecureSession['user']): (session: SessionContent) 
 
 const ANOTHER_SESSION =
   'secureSession() has to be the only session middleware: take app.use(session(...)) and other secureSession() out'
+
+const ANOTHER_GENERATOR =
+  'another session() uses the store of secureSession(), and would make its ids and cookies: give it a store of its own'

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import {
   bindClient,
   RedisStore,
+  type RedisStoreOptions,
   renewSession,
   requireFreshLogin,
   rotateOnLogin,
@@ -188,6 +189,26 @@ describe('the snippets of the README', () => {
     await stolen.get('/')
     expect(told).toEqual(['reuse'])
     await store.clear()
+  })
+
+  test('the sessions of a user are found and ended as the comments say', async () => {
+    const RedisStoreHere = class extends RedisStore {
+      constructor(options: RedisStoreOptions) {
+        super({ ...options, prefix })
+      }
+    }
+    const made = new RedisStoreHere({ client, indexes: { user: (held) => held.userId } })
+    const make = (sid: string) => made.set(sid, { userId: 'u-1', cookie: { originalMaxAge: null } } as never)
+    for (const sid of ['a', 'b', 'c']) await make(sid)
+    const results: unknown[] = []
+    const handle = (await made.info('a'))?.handle
+    const body = example(README, 'run', 'indexes').replace(/^await (.+?\))\s+\/\/.*$/gm, 'results.push(await $1)')
+    const scope = { RedisStore: RedisStoreHere, client, sid: 'a', handle, results }
+    await asyncFunction(...Object.keys(scope), body)(...Object.values(scope))
+    const info = { handle: expect.any(String), indexes: { user: ['u-1'] } }
+    const whole = expect.objectContaining({ ...info, createdAt: expect.any(Date), seenAt: expect.any(Date) })
+    expect(results).toEqual([[whole, whole, whole], 3, 2, 1, 0])
+    expect(await made.length()).toBe(0)
   })
 
   test('the events of the example arrive', async () => {

@@ -5,6 +5,7 @@ import session from 'express-session'
 import { CONVERT } from '../../src/redis/scripts/convert.js'
 import { CREATE } from '../../src/redis/scripts/create.js'
 import { INCREMENT } from '../../src/redis/scripts/increment.js'
+import { END, ENTER } from '../../src/redis/scripts/index-sessions.js'
 import { CONFIRM, IN_GRACE, RENEW } from '../../src/redis/scripts/renew.js'
 import { SLIDE_STRING } from '../../src/redis/scripts/slide-string.js'
 import { UPDATE } from '../../src/redis/scripts/update.js'
@@ -18,6 +19,7 @@ let redis: PrivateRedis
 let client: PrivateRedis['admin']
 let store: RedisStore
 let eager: RedisStore
+let indexed: RedisStore
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 const documented = blocks(readFileSync('docs/storage.md', 'utf8'))
 
@@ -33,6 +35,8 @@ const makeString = async () => {
   await client.set(`${prefix}x`, JSON.stringify({ cookie, user: 'u-1' }), 'EX', 1800)
   await load()
 }
+
+const makeIndexed = () => indexed.set('x', { cookie, user: 'u-1' } as never)
 
 /** Somebody with a session that is due to be renewed. */
 let visitor: Visitor
@@ -100,6 +104,9 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
     },
     () => old.get('/'),
   ],
+  'set, of a session that was not loaded, with an index': [async () => {}, makeIndexed],
+  'findBy, countBy': [makeIndexed, () => indexed.findBy('user', 'u-1')],
+  destroyBy: [makeIndexed, () => indexed.destroyBy('user', 'u-1')],
   'ids, length': [make, () => store.length()],
   'all, scan': [make, () => store.all()],
   clear: [make, () => store.clear()],
@@ -123,6 +130,7 @@ beforeAll(async () => {
   redis = await privateRedis()
   client = redis.admin
   store = new RedisStore({ client, ttl: 1800 })
+  indexed = new RedisStore({ client, ttl: 1800, indexes: { user: (session) => session.user } })
   eager = new RedisStore({ client, ttl: 1800, touchInterval: 0 })
   // Every script once, so that Redis knows their digests.
   for (const name of [
@@ -134,6 +142,8 @@ beforeAll(async () => {
   ]) {
     for (const step of operations[name] ?? []) await step()
   }
+  await makeIndexed()
+  await indexed.destroyBy('user', 'u-1')
   await store.destroy('x')
   await confirm()
   await old.get('/')
@@ -169,19 +179,24 @@ async function settled(): Promise<string[]> {
 
 function line(args: string[], source: string): string {
   const [command = '', ...rest] = args
-  const script = [CREATE, UPDATE, CONVERT, INCREMENT, RENEW, CONFIRM, IN_GRACE, SLIDE_STRING].find(
+  const script = [CREATE, UPDATE, CONVERT, INCREMENT, RENEW, CONFIRM, IN_GRACE, SLIDE_STRING, END].find(
     ({ sha }) => sha === rest[0],
   )
+  const shownOf = (all: string[]) => all.map(anonymised).join(' ')
+  if (ENTER.sha === rest[0]) return `EVALSHA enter ${shownOf(rest.slice(1))}`
   if (script) return `EVALSHA ${script.name} 1 sess:<id> …`
-  const shown = rest.map((arg) =>
-    arg
-      .replace(`${prefix}x`, 'sess:<id>')
-      .replace(/rotated:x$/, 'rotated:<id>')
-      .replace(prefix, 'sess:')
-      .replace(/^\w{9,11} \w+ \w+ \w+$/, '<bookkeeping>')
-      .replace(/^1 \w+ [uc] n5c [\w-]{22}$/, '<generation>'),
-  )
-  return [(source === 'lua' ? '  ' : '') + command.toUpperCase(), ...shown].join(' ')
+  return [(source === 'lua' ? '  ' : '') + command.toUpperCase(), ...rest.map(anonymised)].join(' ')
+}
+
+function anonymised(arg: string): string {
+  return arg
+    .replace(/^x$/, '<id>')
+    .replace(`${prefix}x`, 'sess:<id>')
+    .replace(/@rotated:x$/, '@rotated:<id>')
+    .replace(prefix, 'sess:')
+    .replace(/^(\(?)\d{13}$/, '$1<ms>')
+    .replace(/^\w{9,11} \w+ \w+ \w+$/, '<bookkeeping>')
+    .replace(/^1 \w+ [uc] n5c [\w-]{22}$/, '<generation>')
 }
 
 function blocks(markdown: string): Map<string, string[]> {

@@ -73,6 +73,14 @@ function routes(req: App, res: App, next: (err?: unknown) => void): unknown {
       return req.session.save((err: unknown) => (err ? next(err) : res.end('ok')))
     case '/logout':
       return req.session.destroy((err: unknown) => (err ? next(err) : res.end('bye')))
+    case '/new-id': {
+      const { cookie: _cookie, ...data } = req.session
+      return req.session.regenerate((err: unknown) => {
+        if (err) return next(err)
+        Object.assign(req.session, data)
+        res.end('ok')
+      })
+    }
     case '/rotate':
       return rotateSession(req, { login: searchParams.get('login') === 'true' }).then(
         (done) => res.end(String(done)),
@@ -287,6 +295,24 @@ describe('once a client has come with the next id', () => {
     expect([refused.text, setCookieOf(refused)]).toEqual(['false', undefined])
     expect(isAnonymous(await again.visitor.get('/'))).toBe(false)
     expect(isAnonymous(await stale.get('/'))).toBe(true)
+  })
+
+  test('within the grace, an application that changes ids itself hands none to the id before', async () => {
+    const { stale, store } = await renewed()
+    const answer = await stale.get('/new-id')
+    expect([answer.status, setCookieOf(answer)]).toEqual([200, undefined])
+    expect(isAnonymous(await stale.get('/'))).toBe(true)
+    expect(await store.length()).toBe(0)
+  })
+
+  test('within the grace, the id before may log in, which proves who it is', async () => {
+    const principal = (held: unknown) => (held as { userId?: string }).userId
+    const { stale } = await renewed({ after: [rotateOnLogin({ principal })] })
+    await stale.get('/?userId=bob')
+    expect(body(await stale.get('/'))).toMatchObject({ userId: 'bob' })
+    const other = await renewed()
+    expect((await other.stale.get('/rotate?login=true')).text).toBe('true')
+    expect(body(await other.stale.get('/'))).toMatchObject({ userId: 'ada' })
   })
 
   test('within the grace, the id before may log out', async () => {

@@ -408,8 +408,48 @@ test('works next to saveBeforeResponse, whichever comes first', async () => {
   expect(await store.read(visitor.sid, ['userId', 'cart'])).toEqual({ userId: 'ada', cart: 'tea' })
 })
 
+describe('without a principal', () => {
+  test("the store's index of users says who a session belongs to", async () => {
+    const indexed = new RedisStore({ client, prefix, indexes: { user: (held) => held.userId } })
+    const { visitor, twin } = await site({ store: indexed, rotation: { principal: undefined } as never })
+    await visitor.get('/set?cart=tea')
+    const planted = twin()
+    await visitor.get('/set?userId=ada')
+    expect(visitor.sid).not.toBe(planted.sid)
+    expect(await indexed.findBy('user', 'ada')).toHaveLength(1)
+  })
+
+  test('and without that index, every request fails with an error that says what to give', async () => {
+    const { visitor, errors } = await site({ rotation: { principal: undefined } as never })
+    expect((await visitor.get('/show')).status).toBe(500)
+    expect(errors[0].message).toMatch(/indexes: \{ user: .*principal:/)
+  })
+})
+
+test.each<[string, (held: App) => unknown]>([
+  ['a boolean', (held) => Boolean(held.userId)],
+  ['NaN', (held) => Number(held.userId ?? Number.NaN)],
+  ['a symbol', (held) => (held.userId ? Symbol(held.userId) : null)],
+  ['a function', (held) => (held.userId ? () => held.userId : null)],
+  ['an object that JSON does not show', (held) => (held.userId ? new Map([['id', held.userId]]) : null)],
+])('a principal that is %s fails the login: users could not be told apart', async (_name, told) => {
+  const { visitor, errors } = await site({ rotation: { principal: told } })
+  expect((await visitor.get('/set?userId=ada')).status).toBe(500)
+  expect(visitor.cookie).toBe('')
+  expect(errors[0].message).toMatch(/principal must return an id/)
+})
+
+test('an empty name is nobody, and a number or a bigint an id', async () => {
+  const { visitor } = await site({ rotation: { principal: (held) => (held.userId ? BigInt(held.userId) : '') } })
+  await visitor.get('/set?cart=tea')
+  const { sid } = visitor
+  await visitor.get('/set?cart=milk')
+  expect(visitor.sid).toBe(sid)
+  await visitor.get('/set?userId=7')
+  expect(visitor.sid).not.toBe(sid)
+})
+
 test.each([
-  [{}, /"principal" option/],
   [{ principal: 'userId' }, /"principal" option/],
   [{ principal, keep: 'some' }, /"keep" option/],
   [{ principal, keep: [1] }, /"keep" option/],

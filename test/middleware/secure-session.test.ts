@@ -250,6 +250,35 @@ test('a user that is a promise is an error, not a login that goes unnoticed', as
   expect((await new Browser(made).get('/show')).text).toMatch(/^"user" option must return the user at once/)
 })
 
+test('another session() on its store is an error at every request: it would make the ids and cookies', async () => {
+  const store = new RedisStore({ client, prefix, ttl: 1800, absoluteTimeout: 28_800 })
+  const made = await siteOf([secureSession({ store, secret: SECRET, user: (held) => held.userId })])
+  sites.push(made)
+  await new Browser(made).get('/set?cart=tea')
+  session({
+    store,
+    secret: 's',
+    resave: false,
+    saveUninitialized: false,
+    genid: () => '1',
+    cookie: { httpOnly: false },
+  })
+  const answer = await new Browser(made).get('/set?cart=tea')
+  expect([answer.status, setCookies(answer)]).toEqual([500, []])
+  expect(made.errors[0].message).toMatch(/^another session\(\) uses the store/)
+})
+
+test('the user is an index of the store that is made', async () => {
+  const made = secureSession(options({ client, prefix, indexes: { cart: (held: App) => held.cart } }) as never)
+  const opened = await siteOf([made])
+  sites.push(opened)
+  await new Browser(opened).get('/set?userId=ada&cart=tea')
+  expect(await made.store.countBy('user', 'ada')).toBe(1)
+  expect(await made.store.countBy('cart', 'tea')).toBe(1)
+  const given = options({ client, prefix, indexes: { user: () => 'x' } })
+  expect(() => secureSession(given as never)).toThrow(/^"indexes.user" option must be left out/)
+})
+
 test('trust proxy true is refused by the client binding, as an error of the request', async () => {
   const before = new Browser(await open({}))
   await before.get('/set?cart=tea')
@@ -330,6 +359,17 @@ describe('a response that hands out the cookie', () => {
     const response = await browser.get(`/set?cart=tea&style=${style}`)
     expect(setCookies(response)).toHaveLength(1)
     expect(response.headers['cache-control']).toBe('no-store')
+  })
+
+  test('may not be stored by caches that have a header of their own either', async () => {
+    const own = (_req: App, res: App, next: () => void) => {
+      for (const name of ['CDN-Cache-Control', 'Surrogate-Control']) res.setHeader(name, 'max-age=60')
+      next()
+    }
+    const made = await open({}, { before: [own] })
+    const { headers } = await new Browser(made).get('/set?cart=tea')
+    expect([headers['cdn-cache-control'], headers['surrogate-control']]).toEqual([undefined, undefined])
+    expect((await new Browser(made).get('/show')).headers['cdn-cache-control']).toBe('max-age=60')
   })
 
   test('may not be stored because of other cookies next to it either', async () => {

@@ -131,6 +131,7 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
   ERR_SESSION_REDIS: () => storeWith({ client: bare.connect() }).get(SID),
   ERR_SESSION_INVALID_ID: () => storeWith().set('hush-sid *', {}),
   ERR_SESSION_INVALID_TTL: () => write(storeWith({ ttl: () => VALUE as never })),
+  ERR_SESSION_INVALID_INDEX: () => write(storeWith({ indexes: { user: () => ({ [VALUE]: VALUE }) as never } })),
   ERR_SESSION_NOT_SERIALIZABLE: () =>
     storeWith({
       serializer: {

@@ -44,7 +44,10 @@ export async function badLineTo(redisSocketPath: string): Promise<BadLine> {
   })
 
   function cut(): void {
-    for (const { client } of [...lines]) client.destroy()
+    for (const line of [...lines]) {
+      line.waiting.length = 0
+      line.client.destroy()
+    }
   }
   return {
     path,

@@ -1,0 +1,54 @@
+import { END, ENTER } from '../redis/scripts/index-sessions.js'
+import type { Context } from './context.js'
+import { entriesIn, type IndexEntry } from './index-values.js'
+
+/**
+ * Indexes: for each value a sorted set of stored ids with the time at which each ends. An entry is written before its
+ * session and dropped after it, so that an index may name sessions that are gone, but misses none that is there.
+ */
+
+/**
+ * @param idleMs how long the session may live from now on
+ * @returns undefined if there is nothing to enter: what follows is then to be sent at once, in the order it was asked for
+ */
+export function enter(
+  { gateway, keys, options }: Context,
+  storedId: string,
+  entries: readonly IndexEntry[],
+  idleMs: number,
+): Promise<void> | undefined {
+  if (entries.length === 0) return undefined
+  const args = [storedId, options.disableTTL ? '' : idleMs]
+  const entered = entries.map(({ name, value }) => gateway.script(ENTER, keys.index(name, value), args))
+  return Promise.all(entered).then(() => undefined)
+}
+
+/** What cannot be dropped names a session that is gone, and is dropped when it is next seen. */
+export async function leave(
+  { gateway, keys }: Context,
+  storedId: string,
+  entries: readonly IndexEntry[],
+): Promise<void> {
+  const dropped = entries.map(({ name, value }) => gateway.zrem(keys.index(name, value), storedId))
+  await Promise.allSettled(dropped)
+}
+
+/**
+ * Deletes the key of a session, and drops its entries.
+ *
+ * @param only ends it only if it is to be found there
+ * @returns whether there was one
+ */
+export async function endKey(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
+  const { gateway, keys, options } = context
+  const key = keys.session(storedId)
+  // Who ends this session means the one that is being created, too; who ends all of a user, those that he has.
+  if (only === undefined) context.creations.cancel(storedId)
+  if (options.indexes.length === 0) return (await gateway.del(key)) === 1
+  const reply = await gateway.script(END, key, only === undefined ? ['', ''] : [only.name, only.value])
+  const [code, ...flat] = reply as [number, ...string[]]
+  if (code !== 1) return false
+  const pairs = Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]] as [string, string])
+  await leave(context, storedId, entriesIn(pairs))
+  return true
+}

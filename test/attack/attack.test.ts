@@ -1,0 +1,32 @@
+import type { Attack } from './attack.js'
+import { cookie } from './attacks/cookie.js'
+import { fixation } from './attacks/fixation.js'
+import { lifetime } from './attacks/lifetime.js'
+import { logout } from './attacks/logout.js'
+import { redisContents } from './attacks/redis-contents.js'
+import { stolenCookie } from './attacks/stolen-cookie.js'
+import { mustServe, secureTarget, type Target, weakTargets } from './targets.js'
+
+// Each attack is carried out twice: on a site with secureSession, and on one where it has to succeed, so that a failure
+// says something. But for its session middleware, the site is the same.
+
+const attacks: Attack[] = [...fixation, ...logout, ...stolenCookie, ...cookie, ...redisContents, ...lifetime]
+let target: Target | undefined
+
+afterEach(async () => {
+  await target?.close()
+  target = undefined
+})
+
+for (const attack of attacks) {
+  test(`${attack.name} fails against secureSession`, async () => {
+    target = await secureTarget(attack.secure?.())
+    expect(await attack.run(target)).toBe('failed')
+    await mustServe(target)
+  })
+
+  test(`${attack.name} succeeds against ${attack.succeedsAgainst}`, async () => {
+    target = await weakTargets[attack.succeedsAgainst](attack.weak)
+    expect(await attack.run(target)).toBe('succeeded')
+  })
+}
