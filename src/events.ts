@@ -16,7 +16,7 @@ export interface SessionEvents {
   /** Changes of an existing session were written. */
   saved: SessionEvent & { fields: number }
   /** A session was ended through this store. */
-  destroyed: SessionEvent & { reason: 'destroyed' | 'expired' | 'reuse' | 'revoked' }
+  destroyed: SessionEvent & { reason: 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'invalid' }
   /** A session got a new id because of who its user is. `handle` is the new one's. */
   rotated: SessionEvent & { previousHandle: string; reason: string }
   /** A session got its next id because of time (`renewSession`). */

@@ -1,4 +1,5 @@
 import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './record/encryption.js'
+import type { SessionInfo } from './record/inspect.js'
 import type { Serializer } from './record/serializer.js'
 import type { AnySession, SessionContent } from './record/session-data.js'
 import { isRedisClient, type RedisClient } from './redis/client.js'
@@ -45,6 +46,12 @@ export interface RedisStoreOptions {
    * Default: none.
    */
   indexes?: Readonly<Record<string, (session: SessionContent) => IndexValue | readonly IndexValue[]>>
+  /**
+   * Whether a session that was loaded may still be used, asked at every request, e.g. whether the user's password has
+   * not changed since: `(session, info) => boolean`, or a promise of it. false: the session is ended and counts as absent.
+   * What it throws fails the request. Its time is its own, `timeout` does not count it. Default: none.
+   */
+  validate?: (session: SessionContent, info: SessionInfo) => boolean | Promise<boolean>
   /** Milliseconds after which a store operation fails with `ERR_SESSION_TIMEOUT`. Default 1000. */
   timeout?: number
   /**
@@ -77,6 +84,7 @@ export interface ResolvedOptions {
   serializer: Serializer
   encryption: Encryption | undefined
   indexes: Indexes
+  validate: RedisStoreOptions['validate']
   timeoutMs: number
   onUnavailable: 'error' | 'anonymous'
   maxBytes: number
@@ -145,6 +153,7 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
       Object.entries(value).every(([name, extract]) => INDEX_NAME.test(name) && typeof extract === 'function'),
     'an object: names of at most 32 letters, digits and underscores -> functions of the session',
   ),
+  validate: must((value) => typeof value === 'function', 'a function of session and info that returns true or false'),
   timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
   maxBytes: positiveInteger,
@@ -186,6 +195,7 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
     serializer: options.serializer ?? DEFAULTS.serializer,
     encryption: options.encryption,
     indexes: Object.entries(options.indexes ?? {}),
+    validate: options.validate,
     timeoutMs: options.timeout ?? DEFAULTS.timeout,
     onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,
     maxBytes: options.maxBytes ?? DEFAULTS.maxBytes,

@@ -15,6 +15,7 @@ import { encodeChanges, patchSession } from './record/patch.js'
 import { retire } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
 import { Sessions } from './record/sessions.js'
+import { isValid } from './record/validate.js'
 import { Availability } from './redis/availability.js'
 import { withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
@@ -122,12 +123,15 @@ export class RedisStore extends Store {
   /** The session, or null. HGETALL, one command. */
   override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
     const arrival: Arrival = { sid, isReuse: false }
-    return this.#run(
+    return this.#runLong(
       async () => {
-        const session = await this.#sessions.get(sid, () => {
+        const loading = this.#sessions.get(sid, () => {
           arrival.isReuse = true
         })
-        return session as unknown as StoredSession | null
+        const session = await this.#within(loading)
+        const record = session && this.#sessions.recordOf(session)
+        if (!record || !(await isValid(this.#context, session, record, (work) => this.#within(work)))) return null
+        return session as unknown as StoredSession
       },
       callback && ((err, session) => this.#requests.answer(arrival, callback, err, session)),
     )

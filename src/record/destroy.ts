@@ -10,7 +10,7 @@ import { endKey } from './session-index.js'
 export async function destroySession(
   context: Context,
   storedIds: readonly string[],
-  reason: 'destroyed' | 'expired' | 'reuse',
+  reason: 'destroyed' | 'expired' | 'reuse' | 'invalid',
 ): Promise<void> {
   let ended: string | undefined
   for (const storedId of endingOrder(storedIds)) {

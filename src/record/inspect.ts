@@ -39,6 +39,13 @@ export function infoOf(
   }
 }
 
+/** Of a session that was loaded: no command; of a string that connect-redis wrote, null if it has ended since. */
+export async function infoOfRecord(context: Context, record: SessionRecord): Promise<SessionInfo | null> {
+  const { storedId, origin, fields } = record
+  if (origin.kind === 'hash') return infoOf(context, storedId, origin.meta, entriesIn(fields))
+  return (await inspectSession(context, storedId))?.info ?? null
+}
+
 /** A session's info, and where it is to be found. */
 export interface Inspected {
   info: SessionInfo

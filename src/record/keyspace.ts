@@ -1,8 +1,7 @@
 import { scanIndexKeys, scanStoredIds } from '../redis/scan.js'
 import type { Context } from './context.js'
 import { destroySession } from './destroy.js'
-import { entriesIn } from './index-values.js'
-import { infoOf, inspectSession, type SessionInfo } from './inspect.js'
+import { infoOfRecord, type SessionInfo } from './inspect.js'
 import { type Loaded, loadSession } from './load.js'
 
 /** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
@@ -30,10 +29,8 @@ export class Keyspace {
   }
 
   /** Of a session that `sessions` has yielded; null if it has ended since. */
-  async info({ record }: Loaded): Promise<SessionInfo | null> {
-    const { storedId, origin } = record
-    if (origin.kind === 'hash') return infoOf(this.#context, storedId, origin.meta, entriesIn(record.fields))
-    return (await this.#within(inspectSession(this.#context, storedId)))?.info ?? null
+  info({ record }: Loaded): Promise<SessionInfo | null> {
+    return this.#within(infoOfRecord(this.#context, record))
   }
 
   async clear(): Promise<void> {

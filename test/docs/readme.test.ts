@@ -211,6 +211,28 @@ describe('the snippets of the README', () => {
     expect(await made.length()).toBe(0)
   })
 
+  test('validate of the example ends sessions from before a change of password', async () => {
+    const users = { find: async (id: string) => (id === 'ada' ? { passwordVersion: 2 } : undefined) }
+    const RedisStoreHere = class extends RedisStore {
+      constructor(options: RedisStoreOptions) {
+        super({ ...options, prefix })
+      }
+    }
+    const body = `${example(README, 'run', 'validate')}\nreturn store`
+    const scope = { RedisStore: RedisStoreHere, client, users }
+    const made = (await asyncFunction(...Object.keys(scope), body)(...Object.values(scope))) as unknown as RedisStore
+    const make = (sid: string, data: object) => made.set(sid, { cookie: { originalMaxAge: null }, ...data } as never)
+    await make('new', { userId: 'ada', passwordVersion: 2 })
+    await make('old', { userId: 'ada', passwordVersion: 1 })
+    await make('nobody', {})
+    await make('deleted', { userId: 'bob', passwordVersion: 1 })
+    const alive = await Promise.all(
+      ['new', 'old', 'nobody', 'deleted'].map(async (sid) => (await made.get(sid)) !== null),
+    )
+    expect(alive).toEqual([true, false, true, false])
+    await made.clear()
+  })
+
   test('the events of the example arrive', async () => {
     const store = new RedisStore({ client, prefix })
     const printed: unknown[][] = []
