@@ -19,6 +19,7 @@ export type SessionErrorCode =
   | 'ERR_SESSION_TOO_LARGE'
   | 'ERR_SESSION_FOREIGN_KEY'
   | 'ERR_SESSION_CONFLICT'
+  | 'ERR_SESSION_LIMIT'
   | 'ERR_SESSION_HEADERS_SENT'
   | 'ERR_SESSION_LOGIN_NOT_FRESH'
 
@@ -32,12 +33,14 @@ const STATUS: Readonly<Partial<Record<SessionErrorCode, number>>> = {
   ERR_SESSION_OUT_OF_MEMORY: 503,
   ERR_SESSION_FORBIDDEN: 503,
   ERR_SESSION_REDIS: 503,
+  ERR_SESSION_LIMIT: 409,
   ERR_SESSION_LOGIN_NOT_FRESH: 401,
 }
 
 /**
  * Carries no session id, key or session data, so that it may be logged as it is. `status` is what Express's error
- * handler answers: 503 where Redis is the reason, 500 where the application is, 401 where the visitor has to log in.
+ * handler answers: 503 where Redis is the reason, 500 where the application is, 401 where the visitor has to log in, 409 where he has
+ * logged in too often.
  */
 export class SessionStoreError extends Error {
   override readonly name = 'SessionStoreError'

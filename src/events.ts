@@ -16,13 +16,15 @@ export interface SessionEvents {
   /** Changes of an existing session were written. */
   saved: SessionEvent & { fields: number }
   /** A session was ended through this store. */
-  destroyed: SessionEvent & { reason: 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'invalid' }
+  destroyed: SessionEvent & { reason: 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'evicted' | 'invalid' }
   /** A session got a new id because of who its user is. `handle` is the new one's. */
   rotated: SessionEvent & { previousHandle: string; reason: string }
   /** A session got its next id because of time (`renewSession`). */
   renewed: SessionEvent
   /** An id came back that had been replaced long before: somebody has stolen it, and its session was ended. */
   reuse: SessionEvent
+  /** A session was ended because its user has logged in elsewhere more often than `limit` allows. */
+  evicted: SessionEvent
   /** A write met a session that has ended meanwhile, and wrote nothing. */
   refused: SessionEvent & { operation: 'save' | 'touch' | 'patch' | 'increment' }
   /** Another request changed the same properties between load and save; this save won. */
@@ -51,6 +53,7 @@ const EVENT_NAMES: readonly SessionEventName[] = Object.keys({
   rotated: 0,
   renewed: 0,
   reuse: 0,
+  evicted: 0,
   refused: 0,
   conflict: 0,
   corrupt: 0,

@@ -47,6 +47,12 @@ export interface RedisStoreOptions {
    */
   indexes?: Readonly<Record<string, (session: SessionContent) => IndexValue | readonly IndexValue[]>>
   /**
+   * How many sessions there may be under one value of an index, e.g. `{ index: 'user', max: 3, onExceed: 'evict' }`. One
+   * login more ends the session least recently seen (`'evict'`), or fails with `ERR_SESSION_LIMIT` (`'reject'`). Default:
+   * none.
+   */
+  limit?: Limit
+  /**
    * Whether a session that was loaded may still be used, asked at every request, e.g. whether the user's password has
    * not changed since: `(session, info) => boolean`, or a promise of it. false: the session is ended and counts as absent.
    * What it throws fails the request. Its time is its own, `timeout` does not count it. Default: none.
@@ -70,6 +76,14 @@ export type IndexValue = string | number | null | undefined
 
 export type Indexes = readonly (readonly [name: string, extract: (session: SessionContent) => unknown])[]
 
+export interface Limit {
+  /** One of `indexes`. */
+  index: string
+  /** Sessions for each of its values. */
+  max: number
+  onExceed: 'evict' | 'reject'
+}
+
 /** Every option, in internal units. */
 export interface ResolvedOptions {
   client: RedisClient
@@ -84,6 +98,7 @@ export interface ResolvedOptions {
   serializer: Serializer
   encryption: Encryption | undefined
   indexes: Indexes
+  limit: Limit | undefined
   validate: RedisStoreOptions['validate']
   timeoutMs: number
   onUnavailable: 'error' | 'anonymous'
@@ -153,6 +168,13 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
       Object.entries(value).every(([name, extract]) => INDEX_NAME.test(name) && typeof extract === 'function'),
     'an object: names of at most 32 letters, digits and underscores -> functions of the session',
   ),
+  limit: must((value) => {
+    const { index, max, onExceed, ...others } = (value ?? {}) as Partial<Limit>
+    const isMax = Number.isInteger(max) && (max as number) > 0
+    return (
+      typeof index === 'string' && isMax && /^(evict|reject)$/.test(String(onExceed)) && !Object.keys(others).length
+    )
+  }, "{ index, max, onExceed }: one of the indexes, a whole number above 0, and 'evict' or 'reject'"),
   validate: must((value) => typeof value === 'function', 'a function of session and info that returns true or false'),
   timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
@@ -182,6 +204,9 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
   if (options.acceptPlainIds === true && (options.hashIds ?? false) === false) {
     throw new TypeError('"acceptPlainIds" option makes sense only with "hashIds"')
   }
+  if (options.limit !== undefined && !Object.hasOwn(options.indexes ?? {}, options.limit.index)) {
+    throw new TypeError(`"limit.index" option must be one of "indexes": there is no "${options.limit.index}"`)
+  }
   return {
     client: options.client,
     prefix: options.prefix ?? DEFAULTS.prefix,
@@ -195,6 +220,7 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
     serializer: options.serializer ?? DEFAULTS.serializer,
     encryption: options.encryption,
     indexes: Object.entries(options.indexes ?? {}),
+    limit: options.limit,
     validate: options.validate,
     timeoutMs: options.timeout ?? DEFAULTS.timeout,
     onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,

@@ -163,14 +163,24 @@ export class RequestSessions implements StoreAccess {
     const old = req.session as NonNullable<RequestWithSession['session']>
     const record = this.#sessions.recordOf(old)
     const oldIds = this.#sessions.storedIds(req.sessionID)
-    // Deleted before there is a new one: what fails here leaves no second session, and the old id leads nowhere.
-    const existed = await this.#within(retire(this.#context, oldIds))
-    if (mustExist && !existed) return false
+    const oldSid = req.sessionID
     this.#generate?.(req)
     const fresh = req.session as typeof old
-    this.#newSession.get(req)?.(fresh, old)
     for (const property of properties.filter(isProperty)) fresh[property] = old[property]
     if (cookie !== undefined) fresh.cookie = cookie as Cookie
+    const goBack = () => Object.assign(req, { session: old, sessionID: oldSid })
+    // A login that is one too many leaves the session before as it is.
+    await this.#within(this.#sessions.admit(req.sessionID as string, fresh, oldIds)).catch((err: unknown) => {
+      goBack()
+      throw err
+    })
+    // Deleted before there is a new one: what fails here leaves no second session, and the old id leads nowhere.
+    const existed = await this.#within(retire(this.#context, oldIds))
+    if (mustExist && !existed) {
+      goBack()
+      return false
+    }
+    this.#newSession.get(req)?.(fresh, old)
     if (record?.origin.kind === 'hash') this.#sessions.inherit(fresh, record.origin.meta.created)
     const [newId] = this.#sessions.storedIds(req.sessionID)
     announceRotation(this.#context, oldIds[0] as string, newId as string, reason)

@@ -4,7 +4,8 @@ import { CREATE } from '../redis/scripts/create.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import type { Creation } from './creations.js'
-import { entriesIn } from './index-values.js'
+import { entriesIn, without } from './index-values.js'
+import { admit, endIfEvicted, limitedAmong } from './limit.js'
 import { fromString, sha1Of } from './load.js'
 import { bringHome } from './move.js'
 import { enter, leave } from './session-index.js'
@@ -53,15 +54,18 @@ async function createUnder(
   const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
   const codec = context.codec.of(storedId)
   const pairs = [...next.fields].flatMap(([field, text]) => [field, codec.encode(field, text)])
-  const entries = entriesIn(next.fields)
+  const all = entriesIn(next.fields)
+  const limited = limitedAmong(context, all)
+  const entries = without(all, limited)
   const start = performance.now()
   let replaceable = ''
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const args = [...head, replaceable, next.created ?? '', ...pairs]
+    if (limited.length > 0) await admit(context, storedId, limited)
     const entering = enter(context, storedId, entries, next.idle)
     if (entering !== undefined) await entering
     if (creation.isCancelled) {
-      await leave(context, storedId, entries)
+      await leave(context, storedId, all)
       announcer.announce('refused', { handle: handleOf(storedId), operation: 'save' })
       return null
     }
@@ -71,6 +75,7 @@ async function createUnder(
         // Once more: who ends all sessions of that user may have found the entry before there was a session.
         await enter(context, storedId, entries, next.idle)
         announcer.announce('created', { handle: handleOf(storedId) })
+        if (await endIfEvicted(context, storedId, limited, next.idle)) return null
         return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields, { isLoaded: false })
       case 'gone':
         announcer.announce('destroyed', { handle: handleOf(storedId), reason: 'expired' })

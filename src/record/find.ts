@@ -4,7 +4,7 @@ import { encodeIndexValue, entriesIn, type IndexEntry, indexFields } from './ind
 import { inspectSession, type SessionInfo } from './inspect.js'
 import type { Keyspace } from './keyspace.js'
 import { loadSession } from './load.js'
-import { endKey, leave } from './session-index.js'
+import { dropEntry, endKey, type Member, membersOf } from './session-index.js'
 
 /** How many sessions are looked at, or ended, at a time. */
 const BATCH = 50
@@ -21,19 +21,33 @@ export function indexEntry({ options }: Context, name: string, value: string | n
 
 /** The sessions that are to be found there, most recently seen first. Entries of sessions that are gone are dropped. */
 export async function findSessions(context: Context, entry: IndexEntry): Promise<SessionInfo[]> {
-  const found: SessionInfo[] = []
-  for (const batch of batches(await membersOf(context, entry))) {
-    const infos = await Promise.all(batch.map((storedId) => infoIn(context, storedId, entry)))
-    found.push(...infos.filter((info) => info !== null))
-  }
-  return found.sort((a, b) => Number(b.seenAt) - Number(a.seenAt))
+  const found = await findIn(context, entry)
+  await dropGone(context, found, entry)
+  const infos = found.map(({ info }) => info).filter((info) => info !== null)
+  return infos.sort((a, b) => Number(b.seenAt) - Number(a.seenAt))
 }
 
-async function infoIn(context: Context, storedId: string, entry: IndexEntry): Promise<SessionInfo | null> {
-  const inspected = await inspectSession(context, storedId)
-  if (inspected !== null && has(inspected.entries, entry)) return inspected.info
-  await leave(context, storedId, [entry])
-  return null
+/** What an index names, and the session if there is one that is to be found there. */
+export async function findIn(context: Context, entry: IndexEntry): Promise<Found[]> {
+  const found: Found[] = []
+  for (const batch of batches(await membersOf(context, entry))) {
+    const infos = await Promise.all(batch.map(({ storedId }) => inspectSession(context, storedId)))
+    batch.forEach((member, i) => {
+      const inspected = infos[i] ?? null
+      found.push({ ...member, info: inspected !== null && has(inspected.entries, entry) ? inspected.info : null })
+    })
+  }
+  return found
+}
+
+/** Drops the entries of what was not found. */
+export async function dropGone(context: Context, found: readonly Found[], entry: IndexEntry): Promise<void> {
+  const gone = found.filter(({ info }) => info === null)
+  await Promise.all(gone.map((member) => dropEntry(context, member, entry)))
+}
+
+export interface Found extends Member {
+  info: SessionInfo | null
 }
 
 /** Which of the sessions that are to be found somewhere. */
@@ -55,32 +69,45 @@ export async function endSessions(
   const isMeant = (storedId: string) =>
     !ending.except.includes(storedId) && (ending.handle === undefined || handleOf(storedId) === ending.handle)
   let ended = 0
-  // Until none is left: a session may begin, or move to another id, while others are being ended.
+  const tried = new Set<string>()
+  // Until there is no other: a session may begin, or move to another id, while others are being ended.
   for (let round = 0; round < ROUNDS; round++) {
-    const members = (await within(membersOf(context, entry))).filter(isMeant)
+    const all = await within(membersOf(context, entry))
+    const members = all.filter(({ storedId }) => isMeant(storedId) && !tried.has(storedId))
     if (members.length === 0) break
-    for (const batch of batches(members)) ended += await within(endAll(context, batch, entry))
+    for (const { storedId } of members) tried.add(storedId)
+    for (const batch of batches(members)) ended += await within(endMembers(context, batch, entry))
   }
   if (!ending.thorough) return ended
   for await (const batch of keyspace.storedIds()) {
     const matching = await within(Promise.all(batch.filter(isMeant).map((id) => isFound(context, id, entry))))
     const listed = batch.filter(isMeant).filter((_, i) => matching[i])
-    ended += await within(endAll(context, listed, undefined))
+    ended += await within(endAll(context, listed))
   }
   return ended
 }
 
-/** @param entry only those that are to be found there; what is not is dropped from it */
-async function endAll(context: Context, storedIds: readonly string[], entry: IndexEntry | undefined): Promise<number> {
+/** Those that are to be found there; what is not is dropped from it. */
+async function endMembers(context: Context, members: readonly Member[], entry: IndexEntry): Promise<number> {
   const ended = await Promise.all(
-    storedIds.map(async (storedId) => {
-      const isEnded = await endKey(context, storedId, entry)
-      if (isEnded) context.announcer.announce('destroyed', { handle: handleOf(storedId), reason: 'revoked' })
-      else if (entry !== undefined) await leave(context, storedId, [entry])
+    members.map(async (member) => {
+      const isEnded = await endKey(context, member.storedId, entry)
+      if (isEnded) announceRevoked(context, member.storedId)
+      else await dropEntry(context, member, entry)
       return isEnded
     }),
   )
   return ended.filter(Boolean).length
+}
+
+async function endAll(context: Context, storedIds: readonly string[]): Promise<number> {
+  const ended = await Promise.all(storedIds.map((storedId) => endKey(context, storedId)))
+  for (const storedId of storedIds.filter((_, i) => ended[i])) announceRevoked(context, storedId)
+  return ended.filter(Boolean).length
+}
+
+function announceRevoked(context: Context, storedId: string): void {
+  context.announcer.announce('destroyed', { handle: handleOf(storedId), reason: 'revoked' })
 }
 
 /** By what the session says where it is to be found, and by what it holds: it may be from before there was the index. */
@@ -92,10 +119,6 @@ async function isFound(context: Context, storedId: string, entry: IndexEntry): P
     [...entriesIn(record.fields), ...entriesIn(indexFields(context.options.indexes, session, new Map()))],
     entry,
   )
-}
-
-function membersOf({ gateway, keys }: Context, { name, value }: IndexEntry): Promise<string[]> {
-  return gateway.zmembers(keys.index(name, value))
 }
 
 function has(entries: readonly IndexEntry[], { name, value }: IndexEntry): boolean {

@@ -9,6 +9,7 @@ import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from 
 import { propertyOf } from './field-name.js'
 import { touchIntervalMs } from './idle.js'
 import { entriesIn, without } from './index-values.js'
+import { admit, endIfEvicted, limitedAmong } from './limit.js'
 import { loadSession } from './load.js'
 import { bringHome, writeWherever } from './move.js'
 import { enter, leave } from './session-index.js'
@@ -78,9 +79,11 @@ export async function writeDelta(
   const entries = entriesIn(next.indexed)
   const held = next.indexed.size === 0 ? [] : entriesIn(record.fields)
   const added = without(entries, held)
+  const limited = limitedAmong(context, added)
   const send = async () => {
     const changes = encrypted(context, record, delta)
-    const entering = enter(context, record.storedId, entries, next.idle)
+    if (limited.length > 0) await admit(context, record.storedId, limited)
+    const entering = enter(context, record.storedId, without(entries, limited), next.idle)
     if (entering !== undefined) await entering
     const key = keys.session(record.storedId)
     return readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
@@ -113,7 +116,8 @@ export async function writeDelta(
   record.outdated = new Map()
   applyDelta(record, delta)
   // Once more: who ends all sessions of that user may have found the entry before there was a session.
-  await enter(context, record.storedId, added, next.idle)
+  await enter(context, record.storedId, without(added, limited), next.idle)
+  if (await endIfEvicted(context, record.storedId, limited, next.idle)) record.hasEnded = true
   await leave(context, record.storedId, without(held, entries))
   record.hasSaved ||= isSave
   if (isSave) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })

@@ -1,4 +1,4 @@
-import { END, ENTER } from '../redis/scripts/index-sessions.js'
+import { DROP, END, ENTER, PENDING_MS } from '../redis/scripts/index-sessions.js'
 import type { Context } from './context.js'
 import { entriesIn, type IndexEntry } from './index-values.js'
 
@@ -18,9 +18,44 @@ export function enter(
   idleMs: number,
 ): Promise<void> | undefined {
   if (entries.length === 0) return undefined
-  const args = [storedId, options.disableTTL ? '' : idleMs]
+  const args = [storedId, options.disableTTL ? '' : idleMs, 0]
   const entered = entries.map(({ name, value }) => gateway.script(ENTER, keys.index(name, value), args))
   return Promise.all(entered).then(() => undefined)
+}
+
+/**
+ * Prolongs the entry of a session that has just been created.
+ *
+ * @returns false if it was dropped meanwhile
+ */
+export async function settleEntry(
+  { gateway, keys, options }: Context,
+  storedId: string,
+  { name, value }: IndexEntry,
+  idleMs: number,
+): Promise<boolean> {
+  const args = [storedId, options.disableTTL ? '' : idleMs, 1]
+  const [code] = (await gateway.script(ENTER, keys.index(name, value), args)) as [number]
+  return code === 1
+}
+
+/** A session that an index names, and when it says that it ends. */
+export interface Member {
+  storedId: string
+  score: string
+}
+
+export async function membersOf({ gateway, keys }: Context, { name, value }: IndexEntry): Promise<Member[]> {
+  return (await gateway.zmembers(keys.index(name, value))).map(([storedId, score]) => ({ storedId, score }))
+}
+
+/** Drops the entry of a session that was looked for afterwards, and not found. */
+export async function dropEntry(
+  { gateway, keys }: Context,
+  member: Member,
+  { name, value }: IndexEntry,
+): Promise<void> {
+  await gateway.script(DROP, keys.index(name, value), [member.storedId, member.score, PENDING_MS])
 }
 
 /** What cannot be dropped names a session that is gone, and is dropped when it is next seen. */

@@ -8,7 +8,9 @@ import { propertyOf } from './field-name.js'
 import { firstOf } from './first-of.js'
 import { isAdmitted } from './generation.js'
 import type { LoadedSession } from './hash.js'
+import { entriesIn, indexFields } from './index-values.js'
 import { invalidId } from './invalid-id.js'
+import { admit, limitedAmong } from './limit.js'
 import { type Loaded, loadFirst } from './load.js'
 import { saveMarks } from './marks.js'
 import { admissionOf } from './renewal.js'
@@ -137,6 +139,19 @@ export class Sessions {
     if (record === undefined || marks === undefined) return
     const next = lease(this.#context, session, record)
     await this.#inTurn(record, () => saveMarks(this.#context, record, next, marks))
+  }
+
+  /**
+   * Makes room for a session that is about to take the place of another one, where their number is limited.
+   *
+   * @throws ERR_SESSION_LIMIT
+   */
+  async admit(id: string, session: AnySession, replaced: readonly string[]): Promise<void> {
+    const [storedId] = this.storedIds(id)
+    const { indexes, limit } = this.#context.options
+    if (limit === undefined || storedId === undefined) return
+    const entries = limitedAmong(this.#context, entriesIn(indexFields(indexes, session, new Map())))
+    await admit(this.#context, storedId, entries, replaced)
   }
 
   /** A session that goes on from another, under a new id, is as old as that one. */

@@ -45,11 +45,12 @@ export class Gateway {
     await this.#send('SET', () => this.#client.set(key, '', 'PX', ms))
   }
 
-  /** All members of a sorted set, lowest score first. */
-  async zmembers(key: string): Promise<string[]> {
-    const reply = await this.#send('ZRANGE', () => this.#client.zrange(key, '0', '-1'))
+  /** All members of a sorted set with their scores, lowest score first. */
+  async zmembers(key: string): Promise<[member: string, score: string][]> {
+    const reply: unknown = await this.#send('ZRANGE', () => this.#client.zrange(key, '0', '-1', 'WITHSCORES'))
     if (!Array.isArray(reply)) throw unexpected('ZRANGE')
-    return reply
+    const flat = reply.flat().map(String)
+    return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string])
   }
 
   async zrem(key: string, member: string): Promise<void> {

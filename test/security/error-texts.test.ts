@@ -132,6 +132,12 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
   ERR_SESSION_INVALID_ID: () => storeWith().set('hush-sid *', {}),
   ERR_SESSION_INVALID_TTL: () => write(storeWith({ ttl: () => VALUE as never })),
   ERR_SESSION_INVALID_INDEX: () => write(storeWith({ indexes: { user: () => ({ [VALUE]: VALUE }) as never } })),
+  async ERR_SESSION_LIMIT() {
+    const user = () => VALUE
+    const store = storeWith({ indexes: { user }, limit: { index: 'user', max: 1, onExceed: 'reject' } })
+    await store.set(`other-${SID}`, {} as never)
+    return write(store)
+  },
   ERR_SESSION_NOT_SERIALIZABLE: () =>
     storeWith({
       serializer: {
