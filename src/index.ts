@@ -1,6 +1,7 @@
 export type { Callback } from './callback.js'
 export { type SessionErrorCode, SessionStoreError } from './errors.js'
 export type { SessionEvent, SessionEventName, SessionEvents } from './events.js'
+export { type LoadSessionOptions, loadSession, type OpenSession } from './load-session.js'
 export {
   type BindClientOptions,
   bindClient,

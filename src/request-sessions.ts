@@ -3,16 +3,19 @@ import type { SessionEventName, SessionEvents } from './events.js'
 import type { Context } from './record/context.js'
 import { destroySession } from './record/destroy.js'
 import { isProperty } from './record/field-name.js'
+import type { LoadedSession } from './record/hash.js'
 import { isLive } from './record/inspect.js'
 import { invalidId } from './record/invalid-id.js'
 import { confirmId, type RenewalTerms, renewSession } from './record/renewal.js'
 import { announceRotation, retire, wasRetired, writtenProperties } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
 import type { Sessions } from './record/sessions.js'
+import { isValid } from './record/validate.js'
 import { handleOf, parseSid } from './redis/sid.js'
 import type {
   Guard,
   NewSession,
+  OpenedSession,
   RequestWithSession,
   Rotation,
   StoreAccess,
@@ -62,6 +65,24 @@ export class RequestSessions implements StoreAccess {
       this.#answering = undefined
       this.#newSession.get(req)?.(req.session as object, undefined)
     }
+  }
+
+  /** The session behind an id, if it may still be used. */
+  async load(arrival: Arrival): Promise<LoadedSession | null> {
+    const loading = this.#sessions.get(arrival.sid, () => {
+      arrival.isReuse = true
+    })
+    const session = await this.#within(loading)
+    const record = session && this.#sessions.recordOf(session)
+    if (!record) return null
+    return (await isValid(this.#context, session, record, this.#within)) ? session : null
+  }
+
+  async open(sid: string): Promise<OpenedSession | null> {
+    const arrival: Arrival = { sid, isReuse: false }
+    const session = await this.load(arrival)
+    if (arrival.isReuse) await this.#endReused(sid)
+    return session && { session, handle: this.handleOf(session) }
   }
 
   /** Calls express-session back. If there is no session, it makes one in this very call. */
@@ -199,8 +220,11 @@ export class RequestSessions implements StoreAccess {
 
   endReused(req: RequestWithSession): Promise<void> | undefined {
     const missed = this.#missed.get(req)
-    if (!missed?.isReuse) return undefined
-    const storedIds = this.#sessions.storedIds(missed.sid)
+    return missed?.isReuse ? this.#endReused(missed.sid) : undefined
+  }
+
+  #endReused(sid: string): Promise<void> {
+    const storedIds = this.#sessions.storedIds(sid)
     this.announce('reuse', { handle: handleOf(storedIds[0] as string) })
     return this.#within(destroySession(this.#context, storedIds, 'reuse'))
   }

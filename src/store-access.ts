@@ -44,6 +44,13 @@ export interface Visit {
   issuedAtMs: number
 }
 
+/** A session outside a request. */
+export interface OpenedSession {
+  session: Record<string, unknown>
+  /** Its public name. */
+  handle: string
+}
+
 /** The options of a store that say how long its sessions last. */
 export type StoreTimeouts = Pick<ResolvedOptions, 'ttl' | 'absoluteMs' | 'disableTTL' | 'disableTouch'>
 
@@ -55,6 +62,8 @@ export interface StoreAccess {
   readonly generator: unknown
   /** The function behind the index `user`: whose a session is. */
   readonly userOf: ((session: SessionContent) => unknown) | undefined
+  /** The session that a client has come with, as in a request; null if there is none, or it may not be used. HGETALL. */
+  open(sid: string): Promise<OpenedSession | null>
   /** Whether a save of this session would write anything. Costs no command. */
   isChanged(session: object): boolean
   /** Whether the session was there before this request. Costs no command. */

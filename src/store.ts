@@ -15,7 +15,6 @@ import { encodeChanges, patchSession } from './record/patch.js'
 import { retire } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
 import { Sessions } from './record/sessions.js'
-import { isValid } from './record/validate.js'
 import { Availability } from './redis/availability.js'
 import { withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
@@ -125,13 +124,8 @@ export class RedisStore extends Store {
     const arrival: Arrival = { sid, isReuse: false }
     return this.#runLong(
       async () => {
-        const loading = this.#sessions.get(sid, () => {
-          arrival.isReuse = true
-        })
-        const session = await this.#within(loading)
-        const record = session && this.#sessions.recordOf(session)
-        if (!record || !(await isValid(this.#context, session, record, (work) => this.#within(work)))) return null
-        return session as unknown as StoredSession
+        const session = await this.#requests.load(arrival)
+        return session as unknown as StoredSession | null
       },
       callback && ((err, session) => this.#requests.answer(arrival, callback, err, session)),
     )

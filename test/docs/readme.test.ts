@@ -2,11 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, connect as connectTo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
   bindClient,
+  loadSession,
   RedisStore,
   type RedisStoreOptions,
   renewSession,
@@ -17,6 +19,7 @@ import {
   secureSession,
   TIMEOUT_PRESETS,
 } from 'connect-redis-hash'
+import { sign } from 'cookie-signature'
 import express from 'express'
 import session from 'express-session'
 import request from 'supertest'
@@ -231,6 +234,40 @@ describe('the snippets of the README', () => {
     )
     expect(alive).toEqual([true, false, true, false])
     await made.clear()
+  })
+
+  test('the upgrade of the example greets the user, and turns everybody else away', async () => {
+    const store = new RedisStore({ client, prefix })
+    await store.set('sid', { userId: 'ada', cookie: { originalMaxAge: null } } as never)
+    const server = createHttpServer().listen(0)
+    // Stands for ws: what it does with a socket is not ours.
+    class WebSocketServer {
+      handleUpgrade(_req: unknown, socket: Socket, _head: unknown, opened: (ws: { send(text: string): void }) => void) {
+        opened({ send: (text) => socket.end(text) })
+      }
+    }
+    const body = example(README, 'run', 'upgrade')
+    await asyncFunction(
+      'server',
+      'store',
+      'secret',
+      'loadSession',
+      'WebSocketServer',
+      body,
+    )(...[server, store, 's', loadSession, WebSocketServer])
+    const ask = (cookie: string) =>
+      new Promise((resolve) => {
+        const socket = connectTo((server.address() as AddressInfo).port)
+        socket.on('data', (chunk) => resolve(String(chunk).split('\r\n')[0]))
+        socket.write(
+          `GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nCookie: ${cookie}\r\n\r\n`,
+        )
+      })
+    expect(await ask(`connect.sid=${encodeURIComponent(`s:${sign('sid', 's')}`)}`)).toBe('Hello ada')
+    expect(await ask('connect.sid=x')).toBe('HTTP/1.1 401 Unauthorized')
+    server.closeAllConnections()
+    server.close()
+    await store.clear()
   })
 
   test('the events of the example arrive', async () => {

@@ -1,0 +1,60 @@
+import type { IncomingMessage } from 'node:http'
+import type { SessionContent } from './record/session-data.js'
+import { signedText, unsigned } from './signed-cookie.js'
+import type { RedisStore } from './store.js'
+import { STORE_ACCESS, type StoreAccess } from './store-access.js'
+
+export interface LoadSessionOptions {
+  /** The store of the application's sessions; with `secureSession`, its `store`. */
+  store: RedisStore
+  /** What `session()` or `secureSession` signs its cookies with: a secret, or a list of them. */
+  secret: string | readonly string[]
+  /** Of the cookie. Default `'connect.sid'`; `secureSession` names it `'__Host-sid'`. */
+  name?: string
+}
+
+/**
+ * What a session holds. `id` and `handle` (its public name) are not enumerable, and hide properties of the session that
+ * have these names.
+ */
+export type OpenSession = SessionContent & { readonly id: string; readonly handle: string }
+
+const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 0 }
+
+/**
+ * The session of a request that does not go through Express: a WebSocket upgrade, a plain `http` server. Verifies the
+ * signature of the cookie, and then loads the session as `session()` does: one HGETALL, none if there is no cookie of ours.
+ * Does not prolong the session, and what it resolves is not saved; write with `store.patch(session.id, ...)`.
+ *
+ * An id that `renewSession` has replaced is treated as in a request: served within its grace, and taken for stolen after it.
+ *
+ * @returns null if there is no session
+ * @throws TypeError for unknown or malformed options; rejects with a SessionStoreError if Redis fails: then nobody is known
+ */
+export async function loadSession(req: IncomingMessage, options: LoadSessionOptions): Promise<OpenSession | null> {
+  const { store, secrets, name } = checked(options)
+  const id = unsigned(signedText(req.headers.cookie, name), secrets)
+  const opened = id === undefined ? null : await store.open(id)
+  if (opened === null) return null
+  const hidden = { id: { value: id }, handle: { value: opened.handle } }
+  return Object.defineProperties(opened.session, hidden) as unknown as OpenSession
+}
+
+function checked(options: LoadSessionOptions): { store: StoreAccess; secrets: readonly string[]; name: string } {
+  for (const name of Object.keys(options ?? {})) {
+    if (!Object.hasOwn(NAMES, name)) throw new TypeError(`loadSession has no option "${name}"`)
+  }
+  const { store, secret, name = 'connect.sid' } = options ?? {}
+  const access = (store as { [STORE_ACCESS]?: StoreAccess } | undefined)?.[STORE_ACCESS]
+  if (access === undefined) throw new TypeError('"store" option must be a RedisStore of connect-redis-hash')
+  const secrets = typeof secret === 'string' ? [secret] : secret
+  if (
+    !Array.isArray(secrets) ||
+    secrets.length === 0 ||
+    !secrets.every((one) => typeof one === 'string' && one !== '')
+  ) {
+    throw new TypeError('"secret" option must be the secret of session(), or the list of them')
+  }
+  if (typeof name !== 'string' || name === '') throw new TypeError('"name" option must be the name of the cookie')
+  return { store: access, secrets, name }
+}
