@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { checkNames } from './known-options.js'
 import type { SessionContent } from './record/session-data.js'
 import { signedText, unsigned } from './signed-cookie.js'
 import type { RedisStore } from './store.js'
@@ -41,10 +42,8 @@ export async function loadSession(req: IncomingMessage, options: LoadSessionOpti
 }
 
 function checked(options: LoadSessionOptions): { store: StoreAccess; secrets: readonly string[]; name: string } {
-  for (const name of Object.keys(options ?? {})) {
-    if (!Object.hasOwn(NAMES, name)) throw new TypeError(`loadSession has no option "${name}"`)
-  }
-  const { store, secret, name = 'connect.sid' } = options ?? {}
+  checkNames('loadSession', options, NAMES, 'loadSession(req, { store, secret })')
+  const { store, secret, name = 'connect.sid' } = options
   const access = (store as { [STORE_ACCESS]?: StoreAccess } | undefined)?.[STORE_ACCESS]
   if (access === undefined) throw new TypeError('"store" option must be a RedisStore of connect-redis-hash')
   const secrets = typeof secret === 'string' ? [secret] : secret

@@ -1,3 +1,4 @@
+import { checkNames } from './known-options.js'
 import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './record/encryption.js'
 import type { SessionInfo } from './record/inspect.js'
 import type { Serializer } from './record/serializer.js'
@@ -135,7 +136,10 @@ const positiveInteger = must((value) => Number.isInteger(value) && (value as num
 
 /** The compiler keeps this map complete; a name that is not in it is a typing mistake of the caller's. */
 const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
-  client: must(isRedisClient, 'an ioredis Redis or Cluster client (a node-redis client does not fit)'),
+  client: must(
+    isRedisClient,
+    'an ioredis Redis or Cluster client, e.g. new Redis(url) (a node-redis client does not fit)',
+  ),
   prefix: must((value) => typeof value === 'string' && value.length > 0, 'a non-empty string'),
   ttl: must(
     (value) => typeof value === 'function' || isFinitePositive(value),
@@ -189,12 +193,10 @@ export function isStoreOption(name: string): name is keyof RedisStoreOptions {
 
 /** @throws TypeError that names the option and says what it must be */
 export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError('RedisStore needs an options object: new RedisStore({ client: new Redis() })')
-  }
+  if (isRedisClient(options)) throw new TypeError('RedisStore takes an options object: new RedisStore({ client })')
+  checkNames('RedisStore', options, CHECKS, 'new RedisStore({ client: new Redis() })')
   for (const [name, value] of Object.entries(options)) {
-    if (!isStoreOption(name)) throw new TypeError(`RedisStore has no option "${name}"`)
-    const be = value === undefined ? undefined : CHECKS[name](value)
+    const be = value === undefined ? undefined : CHECKS[name as keyof RedisStoreOptions](value)
     if (be !== undefined) throw new TypeError(`"${name}" option must be ${be}`)
   }
   if (options.client === undefined) throw new TypeError(`"client" option must be ${CHECKS.client(undefined)}`)

@@ -51,8 +51,8 @@ export interface OpenedSession {
   handle: string
 }
 
-/** The options of a store that say how long its sessions last. */
-export type StoreTimeouts = Pick<ResolvedOptions, 'ttl' | 'absoluteMs' | 'disableTTL' | 'disableTouch'>
+/** The options of a store that say how long its sessions last, and under which ids. */
+export type StoreTimeouts = Pick<ResolvedOptions, 'ttl' | 'absoluteMs' | 'disableTTL' | 'disableTouch' | 'hashIds'>
 
 /** What this library's middleware may ask of the store, beyond what applications may. */
 export interface StoreAccess {

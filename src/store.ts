@@ -1,13 +1,15 @@
 import type { Request } from 'express'
 import { type Session, type SessionData, Store } from 'express-session'
 import { type Callback, settle } from './callback.js'
+import { checkedDestroyBy, type DestroyByOptions } from './destroy-by-options.js'
 import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
 import { type RedisStoreOptions, resolveOptions } from './options.js'
 import type { Context } from './record/context.js'
 import { Creations } from './record/creations.js'
 import { destroySession } from './record/destroy.js'
 import { codecOf } from './record/encryption.js'
-import { type Ending, endSessions, findSessions, indexEntry } from './record/find.js'
+import { type Ending, endSessions } from './record/end-sessions.js'
+import { findSessions, indexEntry } from './record/find.js'
 import { incrementProperty } from './record/increment.js'
 import { inspectSession, readProperties, type SessionInfo } from './record/inspect.js'
 import { Keyspace } from './record/keyspace.js'
@@ -33,31 +35,6 @@ export type ListedSession = SessionData & { id: string }
 export interface ScannedSession {
   session: SessionData
   info: SessionInfo
-}
-
-export interface DestroyByOptions {
-  /** Id of a session that is to stay: `req.sessionID`, for "log out everywhere else". */
-  except?: string | undefined
-  /** Only the session with this public name, if it is among them: a user can end his own sessions only. */
-  handle?: string | undefined
-  /**
-   * Also look at every session there is, for when Redis may have evicted the index itself. Walks the whole keyspace.
-   * Default false.
-   */
-  thorough?: boolean | undefined
-}
-
-const DESTROY_BY: Record<keyof DestroyByOptions, string> = { except: 'string', handle: 'string', thorough: 'boolean' }
-
-/** A typing mistake here would end sessions that are to stay. */
-function checkedDestroyBy(options: DestroyByOptions): DestroyByOptions {
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(DESTROY_BY, name)) throw new TypeError(`destroyBy has no option "${name}"`)
-    const type = DESTROY_BY[name as keyof DestroyByOptions]
-    // Undefined is what a request without a session has: ending all is then what was asked for.
-    if (value !== undefined && typeof value !== type) throw new TypeError(`"${name}" option must be a ${type}`)
-  }
-  return options
 }
 
 export interface RedisStore {

@@ -7,6 +7,7 @@ import { browserOf, networkOf, type Prefixes } from './client-fingerprint.js'
 import { beforeResponse } from './hold-response.js'
 import { LOGIN_FIELD } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
+import { hasPassed } from './once-per-request.js'
 import { abandonSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
 /**
@@ -32,7 +33,7 @@ export interface Mismatch {
 
 export interface BindClientOptions {
   /** Key of the digests in Redis; a list while it is being replaced, current first. */
-  secret: string | readonly string[]
+  secret: string | readonly string[] | undefined
   /** How many leading bits of an address make its network. Default `{ v4: 24, v6: 64 }`; false: not compared. */
   ip?: Partial<Prefixes> | false
   /**
@@ -80,6 +81,7 @@ export function bindClient(options: BindClientOptions): Middleware {
     const req = request as BoundRequest
     if (resolved.prefixes !== undefined) refuseBlindTrust(req)
     if (req.session === undefined || req.session === null) return pass(request, res, next)
+    if (hasPassed(req, 'bindClient()', pass)) return next()
     const store = storeOf(req, 'bindClient()')
     if (resolved.prefixes !== undefined && !warned.has(store) && isForwardedUnread(req)) {
       warned.add(store)

@@ -1,3 +1,4 @@
+import { checkNames } from '../known-options.js'
 import type { BindClientOptions, MismatchAction } from './bind-client.js'
 import type { Prefixes } from './client-fingerprint.js'
 
@@ -19,13 +20,13 @@ const PREFIXES: Prefixes = Object.freeze({ v4: 24, v6: 64 })
 
 /** @throws TypeError that names the option */
 export function checkedBindOptions(options: BindClientOptions): BindOptions {
-  for (const name of Object.keys(options ?? {})) {
-    if (!Object.hasOwn(NAMES, name)) throw new TypeError(`bindClient has no option "${name}"`)
-  }
-  const { secret, ip = PREFIXES, userAgent = 'family', onMismatch } = options ?? {}
+  checkNames('bindClient', options, NAMES, 'bindClient({ secret })')
+  const { secret, ip = PREFIXES, userAgent = 'family', onMismatch } = options
   const secrets = typeof secret === 'string' ? [secret] : secret
   if (!Array.isArray(secrets) || secrets.length === 0 || !secrets.every(isSecret)) {
-    throw new TypeError('"secret" option must be a non-empty secret, or a list of them')
+    throw new TypeError(
+      '"secret" option must be a secret, or a list of them, current first (make one: openssl rand -base64 32)',
+    )
   }
   if (userAgent !== 'family' && userAgent !== 'exact' && userAgent !== false) {
     throw new TypeError("\"userAgent\" option must be 'family', 'exact' or false")

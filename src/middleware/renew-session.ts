@@ -1,7 +1,9 @@
+import { checkNames } from '../known-options.js'
 import type { StoreAccess } from '../store-access.js'
 import type { SessionBinding } from './bind-client.js'
 import { loginAgeMs } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
+import { hasPassed } from './once-per-request.js'
 import { abandonSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 import { settleCookie } from './settle-cookie.js'
 
@@ -10,7 +12,7 @@ export interface RenewSessionOptions {
   every?: number
   /**
    * Seconds for which requests with the id before are still served once the client has come with the next one: those it
-   * had sent meanwhile. Less than `every`. Default 30.
+   * had sent meanwhile. Less than `every`. Default 30, or half of `every` if that is less.
    */
   grace?: number
 }
@@ -44,6 +46,7 @@ export function renewSession(options: RenewSessionOptions = {}): Middleware {
   return function renewSession(request, res, next) {
     const req = request as SessionRequest & { sessionBinding?: SessionBinding }
     if (req.session === undefined || req.session === null) return pass(request, res, next)
+    if (hasPassed(req, 'renewSession()', pass)) return next()
     const store = storeOf(req, 'renewSession()')
     const { session } = req
     if (!store.isLoaded(session) && session.id.length > LONGEST_ID) throw idTooLong()
@@ -86,13 +89,13 @@ function idTooLong(): TypeError {
 }
 
 function checked(options: RenewSessionOptions): { everyMs: number; graceMs: number } {
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(DEFAULTS, name)) throw new TypeError(`renewSession has no option "${name}"`)
-  }
-  const { every = DEFAULTS.every, grace = DEFAULTS.grace } = options
+  checkNames('renewSession', options, DEFAULTS, 'renewSession({ every: 900, grace: 30 })')
+  const { every = DEFAULTS.every } = options
   if (typeof every !== 'number' || !Number.isFinite(every) || every <= 0) {
     throw new TypeError('"every" option must be seconds above 0')
   }
+  // Where only `every` is given, and is short.
+  const { grace = Math.min(DEFAULTS.grace, every / 2) } = options
   if (typeof grace !== 'number' || !(grace >= 0 && grace < every)) {
     throw new TypeError(`"grace" option must be seconds from 0 to less than "every" (${every})`)
   }

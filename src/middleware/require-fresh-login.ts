@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionStoreError } from '../errors.js'
+import { checkNames } from '../known-options.js'
 import { loginAgeMs } from './login-time.js'
 import { type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
@@ -10,6 +11,8 @@ export interface RequireFreshLoginOptions {
   onStale?: (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void
 }
 
+const NAMES: Record<keyof RequireFreshLoginOptions, 0> = { within: 0, onStale: 0 }
+
 /**
  * Lets a request pass only if its user logged in a short while ago: for changing a password, paying, ending other
  * sessions (OWASP ASVS 5.0, 7.5.1 and 7.5.3). The time of login is what `rotateOnLogin` and `rotateSession` record.
@@ -19,10 +22,8 @@ export interface RequireFreshLoginOptions {
  * @throws TypeError for unknown or malformed options
  */
 export function requireFreshLogin(options: RequireFreshLoginOptions): Middleware {
-  for (const name of Object.keys(options ?? {})) {
-    if (name !== 'within' && name !== 'onStale') throw new TypeError(`requireFreshLogin has no option "${name}"`)
-  }
-  const { within, onStale } = options ?? {}
+  checkNames('requireFreshLogin', options, NAMES, 'requireFreshLogin({ within: 300 })')
+  const { within, onStale } = options
   if (typeof within !== 'number' || !(within > 0)) throw new TypeError('"within" option must be seconds above 0')
   if (onStale !== undefined && typeof onStale !== 'function') throw new TypeError('"onStale" option must be a function')
 

@@ -1,10 +1,12 @@
 import type { ServerResponse } from 'node:http'
+import { checkNames } from '../known-options.js'
 import type { SessionContent } from '../record/session-data.js'
 import type { StoreAccess } from '../store-access.js'
 import { beforeResponse } from './hold-response.js'
 import { keepOption } from './keep-option.js'
 import { recordLogin } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
+import { hasPassed } from './once-per-request.js'
 import { headersSent } from './rotate-session.js'
 import { abandonSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 import { type ResponseCookie, settleCookie } from './settle-cookie.js'
@@ -39,6 +41,7 @@ export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
   return function rotateOnLogin(request, res, next) {
     const req = request as SessionRequest
     if (req.session === undefined || req.session === null) return pass(request, res, next)
+    if (hasPassed(req, 'rotateOnLogin()', pass)) return next()
     const store = storeOf(req, 'rotateOnLogin()')
     const whose = principal ?? store.userOf
     if (whose === undefined) throw new TypeError(NO_PRINCIPAL)
@@ -126,25 +129,32 @@ class Login {
   #current(): string | undefined {
     const who = this.#principal(this.#req.session as unknown as SessionContent)
     if (who === undefined || who === null || who === '') return undefined
-    const text = typeof who === 'bigint' ? String(who) : JSON.stringify(who)
+    // 7 and '7' are one user, as in an index.
+    const text = typeof who === 'object' ? JSON.stringify(who) : textOf(who)
     if (text === undefined || UNTELLING.has(text)) throw new TypeError(NO_ID)
     return text
   }
 }
 
+const NAMES: Record<keyof RotateOnLoginOptions, 0> = { principal: 0, keep: 0 }
+
 function checked(options: RotateOnLoginOptions) {
-  for (const name of Object.keys(options ?? {})) {
-    if (name !== 'principal' && name !== 'keep') throw new TypeError(`rotateOnLogin has no option "${name}"`)
-  }
-  const { principal, keep = 'all' } = options ?? {}
+  checkNames('rotateOnLogin', options, NAMES, 'rotateOnLogin({ principal: (session) => session.userId })')
+  const { principal, keep = 'all' } = options
   if (principal !== undefined && typeof principal !== 'function') {
     throw new TypeError('"principal" option must be a function of the session')
   }
   return { principal, keep: keepOption(keep) }
 }
 
-/** What users cannot be told apart by: a boolean, NaN, an object that JSON does not show. */
-const UNTELLING: ReadonlySet<string> = new Set(['true', 'false', 'null', '{}', '[]'])
+function textOf(who: unknown): string | undefined {
+  return typeof who === 'string' || typeof who === 'bigint' || Number.isFinite(who)
+    ? JSON.stringify(String(who))
+    : undefined
+}
+
+/** What users cannot be told apart by: an object that JSON does not show. */
+const UNTELLING: ReadonlySet<string> = new Set(['null', '{}', '[]'])
 
 const NO_ID = 'rotateOnLogin() has to tell users apart: its principal must return an id, or null for nobody'
 

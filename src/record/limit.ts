@@ -92,5 +92,5 @@ export async function evict(context: Context, storedId: string, only?: IndexEntr
 }
 
 function limitReached(max: number): SessionStoreError {
-  return new SessionStoreError('ERR_SESSION_LIMIT', `there are ${max} sessions already, as many as "limit" allows`)
+  return new SessionStoreError('ERR_SESSION_LIMIT', `as many sessions as "limit" allows (${max}) are there already`)
 }

@@ -110,6 +110,6 @@ export function checkedName(name: unknown, isSecure: boolean): string {
   return name
 }
 
-function isProduction(): boolean {
+export function isProduction(): boolean {
   return process.env.NODE_ENV === 'production'
 }

@@ -5,7 +5,7 @@ import { isStoreOption, type RedisStoreOptions } from '../options.js'
 import type { SessionContent } from '../record/session-data.js'
 import { RedisStore } from '../store.js'
 import { STORE_ACCESS, type StoreAccess } from '../store-access.js'
-import { checkedCookie, checkedName, type SecureCookieOptions, type SessionCookie } from './cookie.js'
+import { checkedCookie, checkedName, isProduction, type SecureCookieOptions, type SessionCookie } from './cookie.js'
 import { checkedSecrets, derivedKeys } from './secrets.js'
 import { checkedGenid, type GenerateId, newSessionId } from './session-id.js'
 import {
@@ -22,7 +22,7 @@ interface OwnOptions {
    * current first. Signs the cookie; the keys of `hashIds` and of the client binding are derived from it. What was made
    * under an older secret of the list works, and goes over to the current one when it is used.
    */
-  secret: string | readonly string[]
+  secret: string | readonly string[] | undefined
   /**
    * Id of the user the session belongs to; null or undefined: nobody yet. With Passport: `(s) => s.passport?.user`. It is
    * also the index `user` of the store that is made: `sessions.store.destroyBy('user', id)`.
@@ -95,7 +95,17 @@ const LASTING: Readonly<Record<string, string>> = {
   disableTTL: 'sessions would never end',
   disableTouch: 'sessions would end while they are used',
 }
-const GRACE = 30
+/** What an application may have given to `session()` or to one of the middleware. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  resave: 'it is always false',
+  saveUninitialized: 'it is always false',
+  rolling: 'it is true where "cookie.maxAge" is set',
+  unset: "it is always 'keep'; end sessions with req.session.destroy()",
+  proxy: "app.set('trust proxy', 1) tells Express",
+  principal: 'it is called "user"',
+  every: 'give it in "renew"',
+  grace: 'give it in "renew"',
+}
 
 /** @throws TypeError that names the option */
 export function resolveSecureSession(options: SecureSessionOptions): ResolvedSecureSession {
@@ -129,7 +139,10 @@ export function resolveSecureSession(options: SecureSessionOptions): ResolvedSec
 /** Those of the options that are the store's. */
 function storeOptions(options: SecureSessionOptions): Partial<RedisStoreOptions> {
   const given = Object.entries(options).filter(([name, value]) => {
-    if (!Object.hasOwn(OWN, name) && !isStoreOption(name)) throw new TypeError(`secureSession has no option "${name}"`)
+    if (!Object.hasOwn(OWN, name) && !isStoreOption(name)) {
+      const why = Object.hasOwn(ELSEWHERE, name) ? `: ${ELSEWHERE[name]}` : ''
+      throw new TypeError(`secureSession has no option "${name}"${why}`)
+    }
     return !Object.hasOwn(OWN, name) && value !== undefined
   })
   for (const [name] of given) {
@@ -161,14 +174,23 @@ function theStore(
   secrets: readonly string[],
 ): RedisStore {
   if (store === undefined) {
+    if (isProduction() && options.hashIds === false)
+      throw new TypeError(`"hashIds" option must not be false: ${PLAIN_IDS}`)
     const hashIds = derivedKeys(secrets, 'hashIds')
     return new RedisStore({ hashIds, ...options, ...storeTimeouts(preset, options) } as RedisStoreOptions)
   }
   const access = (store as { [STORE_ACCESS]?: StoreAccess } | null)?.[STORE_ACCESS]
   if (access === undefined) throw new TypeError('"store" option must be a RedisStore of connect-redis-hash')
   checkStoreTimeouts(preset, access.timeouts)
+  if (access.userOf === undefined) {
+    throw new TypeError('"store" option must have the index of users: new RedisStore({ indexes: { user: ... } })')
+  }
+  if (isProduction() && !access.timeouts.hashIds)
+    throw new TypeError(`"store" option must have "hashIds": ${PLAIN_IDS}`)
   return store
 }
+
+const PLAIN_IDS = 'with NODE_ENV=production, who reads Redis must not be able to log in'
 
 /** The store takes the cookie's `maxAge` for the idle timeout. */
 function checkMaxAge(maxAge: number | undefined, store: RedisStore, preset: TimeoutPreset): void {
@@ -193,7 +215,6 @@ function renewOptions(renew: OwnOptions['renew'], presetEvery: number): RenewSes
   if (renew !== undefined && (typeof renew !== 'object' || renew === null)) {
     throw new TypeError('"renew" option must be { every, grace } in seconds, or false')
   }
-  // Names that do not exist go along, for renewSession to refuse.
-  const { every = presetEvery, grace = GRACE, ...others } = renew ?? {}
-  return { ...others, every, grace }
+  // Names that do not exist go along, for renewSession to refuse; so does what is missing.
+  return { every: presetEvery, ...renew }
 }

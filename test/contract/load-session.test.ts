@@ -164,7 +164,7 @@ test.each<[unknown, RegExp]>([
   [{ store, secret: '' }, /^"secret" option/],
   [{ store, secret, name: '' }, /^"name" option/],
   [{ store, secret, cookie: 'x' }, /no option "cookie"/],
-  [undefined, /^"store" option/],
+  [undefined, /^loadSession takes an options object/],
 ])('options %# are refused with a TypeError that names the option', async (options, message) => {
   const refused = loadSession(requestWith(undefined), options as never)
   await expect(refused).rejects.toThrow(TypeError)

@@ -62,7 +62,7 @@ test('docs/renewal.md: the app renews ids, and tells of a stolen one', async () 
   expect(visitor.sid).not.toBe(stolen.sid)
   await passTime(client, key, 30_000)
   await stolen.get('/')
-  expect(told).toEqual([['stolen session ended:', expect.any(String)]])
+  expect(told).toEqual([['an old id came back, session ended:', expect.any(String)]])
   expect(await client.exists(key)).toBe(0)
 })
 

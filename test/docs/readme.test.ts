@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -32,6 +32,7 @@ import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 import { Visitor } from '../support/visitor.js'
 
 const README = 'README.md'
+const STRICT = { strict: true, target: 'es2022', lib: ['es2024'], module: 'nodenext', moduleResolution: 'nodenext', skipLibCheck: false }
 const client = connect()
 afterAll(() => client.quit())
 
@@ -167,12 +168,53 @@ describe('the snippets of the README', () => {
     await store.clear()
   })
 
+  test('the order of the example works: a login changes the id, is bound and saved', async () => {
+    const store = new RedisStore({ client, prefix })
+    const app = express()
+    const middleware = { session, bindClient, rotateOnLogin, renewSession, saveBeforeResponse }
+    const scope = { app, store, secret: 's', process: { env: { BINDING_SECRET: 'b' } }, ...middleware }
+    await asyncFunction(...Object.keys(scope), example(README, 'run', 'order'))(...Object.values(scope))
+    app.get('/:user', (req, res) => {
+      Object.assign(req.session, { userId: req.params.user })
+      res.end()
+    })
+    const visitor = new Visitor(app)
+    await visitor.get('/ada')
+    const { sid } = visitor
+    await visitor.get('/bob')
+    expect(visitor.sid).not.toBe(sid)
+    expect(await client.hmget(`${prefix}${visitor.sid}`, '@ua', '@login')).not.toContain(null)
+    await store.clear()
+  })
+
+  test('what the TypeScript of the page declares is known to a strict compiler', () => {
+    const dir = mkdtempSync(join(resolve('node_modules'), '.readme-'))
+    try {
+      writeFileSync(join(dir, 'session.d.ts'), example(README, 'run', 'session.d.ts'))
+      const page = `import express from 'express'
+        import { secureSession } from 'connect-redis-hash'
+        const app = express()
+        ${example(README, 'run', 'secure').replace('client,', 'client: null as never,')}
+        app.get('/', (req, res) => { const cart: string[] | undefined = req.session.cart; res.json(cart) })`
+      writeFileSync(join(dir, 'page.ts'), page)
+      const paths = { 'connect-redis-hash': [resolve('src/index.ts')] }
+      const compilerOptions = { ...STRICT, paths, types: ['node'], noEmit: true }
+      writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
+      const { status, stdout } = spawnSync(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', dir])
+      expect([String(stdout), status]).toEqual(['', 0])
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  })
+
   test('the renewal and the binding of the examples do what they say', async () => {
     const store = new RedisStore({ client, prefix })
     const told: unknown[] = []
     const app = express()
     app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
-    const scope = { app, store, secret: 's', bindClient, renewSession, console: { warn: () => told.push('reuse') } }
+    const env = { env: { BINDING_SECRET: 'b' } }
+    const console = { warn: () => told.push('reuse') }
+    const scope = { app, store, process: env, bindClient, renewSession, console }
     for (const body of [example(README, 'run', 'binding'), example(README, 'run', 'renewal')]) {
       await asyncFunction(...Object.keys(scope), body)(...Object.values(scope))
     }

@@ -3,6 +3,7 @@ import {
   type Middleware,
   RedisStore,
   renewSession,
+  requireFreshLogin,
   rotateOnLogin,
   saveBeforeResponse,
 } from 'connect-redis-hash'
@@ -32,6 +33,42 @@ const answerError: ErrorRequestHandler = (err, _req, res, _next) => {
 }
 const sessions = (of: Store, path = '/') =>
   session({ store: of, secret: 's', resave: false, saveUninitialized: false, cookie: { path } })
+
+describe.each(middleware.filter(([name]) => name !== 'saveBeforeResponse()'))('two of a kind: %s', (name, make) => {
+  const withRoutes = (first: Middleware, second: Middleware) => {
+    const app = express()
+    app.use(sessions(store), first, second)
+    app.get('/', (req, res) => {
+      Object.assign(req.session, { userId: 'ada' })
+      res.end('ok')
+    })
+    return app.use(answerError)
+  }
+
+  test('every request fails with an error that says to take one out', async () => {
+    await request(withRoutes(make(), make()))
+      .get('/')
+      .expect(500, new RegExp(`^there are two ${name.slice(0, -2)}`))
+  })
+
+  test('one that is used twice acts once', async () => {
+    const one = make()
+    const visitor = request.agent(withRoutes(one, one))
+    await visitor.get('/').expect(200, 'ok')
+    await visitor.get('/').expect(200, 'ok')
+  })
+})
+
+test.each<[string, (options: never) => unknown]>([
+  ['bindClient', bindClient],
+  ['rotateOnLogin', rotateOnLogin],
+  ['renewSession', renewSession],
+  ['requireFreshLogin', requireFreshLogin],
+])('%s takes no function, number or null in place of its options', (name, make) => {
+  for (const wrong of [() => 'x', 60, 'x', null, []]) {
+    expect(() => make(wrong as never)).toThrow(`${name} takes an options object: ${name}({`)
+  }
+})
 
 describe.each(middleware)('%s', (name, make) => {
   test('before session() lets one request pass, and fails every one after it, saying so', async () => {

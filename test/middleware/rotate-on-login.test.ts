@@ -439,6 +439,14 @@ test.each<[string, (held: App) => unknown]>([
   expect(errors[0].message).toMatch(/principal must return an id/)
 })
 
+test('7 and "7" are one user', async () => {
+  const { visitor } = await site({ rotation: { principal: (held) => (held.n ? Number(held.userId) : held.userId) } })
+  await visitor.get('/set?userId=7&cart=tea')
+  const { sid } = visitor
+  await visitor.get('/set?n=1')
+  expect(visitor.sid).toBe(sid)
+})
+
 test('an empty name is nobody, and a number or a bigint an id', async () => {
   const { visitor } = await site({ rotation: { principal: (held) => (held.userId ? BigInt(held.userId) : '') } })
   await visitor.get('/set?cart=tea')

@@ -226,10 +226,11 @@ async function age(key: string, ms: number): Promise<void> {
 }
 
 describe('a store of the caller', () => {
-  const fits = { ttl: 1800, absoluteTimeout: 28_800 }
+  const indexes = { user: (held: App) => held.userId }
+  const fits = { ttl: 1800, absoluteTimeout: 28_800, indexes }
 
   test('that satisfies the preset is used', async () => {
-    const store = new RedisStore({ client, prefix, ttl: 60, absoluteTimeout: 3600 })
+    const store = new RedisStore({ client, prefix, ttl: 60, absoluteTimeout: 3600, indexes })
     const made = await site({ store })
     sites.push(made)
     const browser = new Browser(made)
@@ -250,6 +251,16 @@ describe('a store of the caller', () => {
     expect(withStore(held)).toThrow(TypeError)
     expect(withStore(held)).toThrow(/^"store" option does not satisfy preset owasp-low/)
     expect(withStore(held)).toThrow(message)
+  })
+
+  test('without an index of users is a TypeError: nobody could be logged out everywhere', () => {
+    expect(withStore({ ...fits, indexes: {} })).toThrow(/^"store" option must have the index of users/)
+  })
+
+  test('with plain ids is a TypeError in production only', () => {
+    process.env.NODE_ENV = 'production'
+    expect(withStore(fits)).toThrow(/^"store" option must have "hashIds".*log in/)
+    expect(withStore({ ...fits, hashIds: true })).not.toThrow()
   })
 
   test('is measured by the preset that is asked for', () => {
@@ -286,6 +297,7 @@ describe('with NODE_ENV=production', () => {
     [{ name: 'sid' }, /^"name" option must begin with "__Host-" with NODE_ENV=production/],
     [{ name: '__Secure-sid' }, /^"name" option must begin with "__Host-"/],
     [{ name: '__host-sid' }, /^"name" option must begin with "__Host-"/],
+    [{ hashIds: false }, /^"hashIds" option must not be false.*log in/],
   ])('%j throws an error that says what to change', (given, message) => {
     expect(make(given)).toThrow(TypeError)
     expect(make(given)).toThrow(message)

@@ -251,7 +251,8 @@ test('a user that is a promise is an error, not a login that goes unnoticed', as
 })
 
 test('another session() on its store is an error at every request: it would make the ids and cookies', async () => {
-  const store = new RedisStore({ client, prefix, ttl: 1800, absoluteTimeout: 28_800 })
+  const indexes = { user: (held: App) => held.userId }
+  const store = new RedisStore({ client, prefix, ttl: 1800, absoluteTimeout: 28_800, indexes })
   const made = await siteOf([secureSession({ store, secret: SECRET, user: (held) => held.userId })])
   sites.push(made)
   await new Browser(made).get('/set?cart=tea')

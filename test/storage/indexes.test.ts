@@ -327,6 +327,8 @@ describe('destroyBy', () => {
     [{ exept: 'a' }, /no option "exept"/],
     [{ except: 1 }, /"except" option must be a string/],
     [{ handle: {} }, /"handle" option must be a string/],
+    [{ handle: undefined }, /"handle" option must be a string/],
+    [null, /destroyBy takes an options object/],
     [{ thorough: 'yes' }, /"thorough" option must be a boolean/],
   ])('refuses the options %j, and ends nothing', async (options, message) => {
     await make('a', { userId: 'ada' })
@@ -338,6 +340,11 @@ describe('destroyBy', () => {
 test('a session that is ended while it is being created stays ended', async () => {
   await Promise.all([make('a', { userId: 'ada' }), store.destroy('a')])
   expect([await store.exists('a'), await members('ada')]).toEqual([false, []])
+})
+
+test.each([undefined, null, Number.NaN, true, {}])('to look for %p is a TypeError', async (value) => {
+  await expect(store.findBy('user', value as never)).rejects.toThrow(/^the value to look for in index "user" must be/)
+  await expect(store.destroyBy('user', value as never)).rejects.toThrow(TypeError)
 })
 
 test('an index that the store does not have is a TypeError that names it', async () => {

@@ -1,0 +1,81 @@
+import { handleOf } from '../redis/sid.js'
+import type { Context } from './context.js'
+import { batches, has } from './find.js'
+import { entriesIn, type IndexEntry, indexFields } from './index-values.js'
+import type { Keyspace } from './keyspace.js'
+import { loadSession } from './load.js'
+import { dropEntry, endKey, type Member, membersOf } from './session-index.js'
+
+/** How often new sessions may turn up while all are being ended. */
+const ROUNDS = 20
+
+/** Which of the sessions that are to be found somewhere. */
+export interface Ending {
+  /** Stored ids of the session that is to stay. */
+  except: readonly string[]
+  handle: string | undefined
+  thorough: boolean
+}
+
+/** @returns how many have been ended */
+export async function endSessions(
+  context: Context,
+  keyspace: Keyspace,
+  entry: IndexEntry,
+  ending: Ending,
+  within: <T>(work: Promise<T>) => Promise<T>,
+): Promise<number> {
+  const isMeant = (storedId: string) =>
+    !ending.except.includes(storedId) && (ending.handle === undefined || handleOf(storedId) === ending.handle)
+  let ended = 0
+  const tried = new Set<string>()
+  // Until there is no other: a session may begin, or move to another id, while others are being ended.
+  for (let round = 0; round < ROUNDS; round++) {
+    const all = await within(membersOf(context, entry))
+    const members = all.filter(({ storedId }) => isMeant(storedId) && !tried.has(storedId))
+    if (members.length === 0) break
+    for (const { storedId } of members) tried.add(storedId)
+    for (const batch of batches(members)) ended += await within(endMembers(context, batch, entry))
+  }
+  if (!ending.thorough) return ended
+  for await (const batch of keyspace.storedIds()) {
+    const matching = await within(Promise.all(batch.filter(isMeant).map((id) => isFound(context, id, entry))))
+    const listed = batch.filter(isMeant).filter((_, i) => matching[i])
+    ended += await within(endAll(context, listed))
+  }
+  return ended
+}
+
+/** Those that are to be found there; what is not is dropped from it. */
+async function endMembers(context: Context, members: readonly Member[], entry: IndexEntry): Promise<number> {
+  const ended = await Promise.all(
+    members.map(async (member) => {
+      const isEnded = await endKey(context, member.storedId, entry)
+      if (isEnded) announceRevoked(context, member.storedId)
+      else await dropEntry(context, member, entry)
+      return isEnded
+    }),
+  )
+  return ended.filter(Boolean).length
+}
+
+async function endAll(context: Context, storedIds: readonly string[]): Promise<number> {
+  const ended = await Promise.all(storedIds.map((storedId) => endKey(context, storedId)))
+  for (const storedId of storedIds.filter((_, i) => ended[i])) announceRevoked(context, storedId)
+  return ended.filter(Boolean).length
+}
+
+function announceRevoked(context: Context, storedId: string): void {
+  context.announcer.announce('destroyed', { handle: handleOf(storedId), reason: 'revoked' })
+}
+
+/** By what the session says where it is to be found, and by what it holds: it may be from before there was the index. */
+async function isFound(context: Context, storedId: string, entry: IndexEntry): Promise<boolean> {
+  const loaded = await loadSession(context, storedId)
+  if (loaded === null) return false
+  const { session, record } = loaded
+  return has(
+    [...entriesIn(record.fields), ...entriesIn(indexFields(context.options.indexes, session, new Map()))],
+    entry,
+  )
+}
