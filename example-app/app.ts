@@ -4,46 +4,64 @@ import helmet from 'helmet'
 import type { Redis } from 'ioredis'
 import { csrfProtection } from './csrf.js'
 import { handleError, notFound } from './errors.js'
+import { showNewName } from './new-name.js'
+import { explainEnding } from './other-client.js'
 import { pageDefaults, pageSession } from './pages.js'
+import { pretend } from './pretend.js'
 import { accountRoutes } from './routes/account.js'
 import { cartRoutes } from './routes/cart.js'
+import { confirmRoutes } from './routes/confirm.js'
 import { csrfRoutes } from './routes/csrf.js'
+import { loginRoutes } from './routes/login.js'
+import { pretendRoutes } from './routes/pretend.js'
 import { sessionRoutes } from './routes/session.js'
 import { shopRoutes } from './routes/shop.js'
-import { sessions } from './sessions.js'
+import { SessionHistory } from './session-history.js'
+import { shopSessions } from './sessions.js'
 import { Users } from './users.js'
 
 export interface AppOptions {
   client: Redis
-  /** Signs the session cookie. */
+  /** Signs the session cookie, and more: at least 32 random characters. */
   secret: string
   /** Put before every key, so that several shops can share one Redis. Default none. */
   namespace?: string
+  /** Whether visitors come over TLS, through a proxy on this machine. Default: where NODE_ENV is `production`. */
+  behindTls?: boolean
 }
 
-export function createApp({ client, secret, namespace = '' }: AppOptions): Express {
-  const prefix = `${namespace}sess:`
-  const { store, middleware } = sessions(client, secret, prefix)
+export function createApp(options: AppOptions): Express {
+  const { client, secret, namespace = '', behindTls = process.env.NODE_ENV === 'production' } = options
+  const sessions = shopSessions({ client, secret, prefix: `${namespace}sess:`, behindTls })
+  const history = new SessionHistory(sessions.store)
   const users = new Users(client, `${namespace}shop:user:`)
 
   const app = express()
   app.set('view engine', 'ejs')
   app.set('views', join(import.meta.dirname, 'views'))
   app.disable('x-powered-by')
+  // The proxy says that the visitor came over TLS, and from where; nobody else is believed.
+  if (behindTls) app.set('trust proxy', 'loopback')
 
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY } }))
   // Before the session: a stylesheet needs no visit to Redis, and the 503 page still looks like a page.
   app.use(express.static(join(import.meta.dirname, 'public')))
   app.use(pageDefaults)
-  app.use(middleware)
+  app.use(pretend)
+  app.use(sessions.middleware)
+  app.use(explainEnding)
   app.use(pageSession)
+  app.use(showNewName(sessions.store, history))
   app.use(express.urlencoded({ extended: false, limit: '10kb' }))
   app.use(csrfProtection)
 
   app.use(shopRoutes())
   app.use(cartRoutes())
-  app.use(accountRoutes(users))
-  app.use(sessionRoutes({ client, store, prefix }))
+  app.use(loginRoutes(users, sessions))
+  app.use(confirmRoutes(users))
+  app.use(accountRoutes(users, sessions, history))
+  app.use(sessionRoutes({ client, sessions, history }))
+  app.use(pretendRoutes())
   app.use(csrfRoutes())
   app.use(notFound)
   app.use(handleError)

@@ -5,7 +5,7 @@ export interface FieldDescription {
   bookkeeping: boolean
   /** For people. */
   about: string
-  /** The five words of `@`, each with its meaning. */
+  /** The words of a bookkeeping field, each with its meaning. */
   words: { text: string; about: string }[]
 }
 
@@ -18,27 +18,57 @@ const ABOUT: Record<string, string> = {
   flash: 'A message for the next page.',
 }
 
-const WORDS = [
-  'begun: microseconds since 1970',
-  'last seen: milliseconds after that',
-  'idle timeout in milliseconds',
-  'saves so far',
-  'cookie attributes, one letter each',
-]
+/** Bookkeeping fields of several words, each with its meaning. */
+const WORDS: Record<string, readonly string[]> = {
+  '@': [
+    'begun: microseconds since 1970',
+    'last seen: milliseconds after that',
+    'idle timeout in milliseconds',
+    'saves so far',
+    'cookie attributes, one letter each',
+  ],
+  '@renew': [
+    'how often the id was renewed',
+    'when: milliseconds since 1970',
+    'u: your browser has not come with it yet; c: it has',
+    'how long the id before is served then, in milliseconds',
+    'key that the ids are made with; masked here',
+  ],
+  '@ip4': ['leading bits of the address that count', 'salt', 'keyed digest of them'],
+  '@ip6': ['leading bits of the address that count', 'salt', 'keyed digest of them'],
+  '@ua': ['browser and system count, versions do not', 'salt', 'keyed digest of them'],
+}
 
-export function describeField(name: string, value: string): FieldDescription {
+const ABOUT_BOOKKEEPING: Record<string, string> = {
+  '@': 'Five short words, numbers in base 36, so that Redis can keep the hash compact.',
+  '@login': 'When you last typed your password: milliseconds since 1970 in base 36. 0: it has to be typed again.',
+  '@renew': 'Which id of this session is the current one. Numbers in base 36.',
+  '@ip4': 'The network this session is bound to. No address: nobody can tell it from this.',
+  '@ip6': 'The network this session is bound to. No address: nobody can tell it from this.',
+  '@ua': 'The kind of browser this session is bound to.',
+  '@i:user': 'Under which user this session is to be found, to end all of his at once.',
+}
+
+export function describeField(name: string, text: string): FieldDescription {
   const bookkeeping = name.startsWith('@') && !name.startsWith('@@')
+  const value = masked(name, text)
   return {
     name,
-    value: name === 'csrfToken' ? `${value.slice(0, 5)}…"` : value,
+    value,
     bookkeeping,
     about: bookkeeping ? aboutBookkeeping(name) : (ABOUT[name] ?? ''),
-    words: name === '@' ? value.split(' ').map((text, i) => ({ text, about: WORDS[i] ?? '' })) : [],
+    words: WORDS[name] ? value.split(' ').map((word, i) => ({ text: word, about: WORDS[name]?.[i] ?? '' })) : [],
   }
 }
 
+/** Without what a visitor should not carry around in a screenshot. */
+function masked(name: string, value: string): string {
+  if (name === 'csrfToken') return `${value.slice(0, 5)}…"`
+  if (name === '@renew') return value.replace(/ (\S{3})\S*$/, ' $1…')
+  return value
+}
+
 function aboutBookkeeping(name: string): string {
-  if (name === '@') return 'Five short words, numbers in base 36, so that Redis can keep the hash compact.'
   if (name.startsWith('@cookie')) return 'Cookie attributes that no letter stands for.'
-  return ''
+  return ABOUT_BOOKKEEPING[name] ?? ''
 }

@@ -5,11 +5,30 @@ import { findTea } from './teas.js'
  * A message for the next page: a word, and after a colon what it is about. The sentence is made when it is shown. Redis
  * keeps a small hash in half the memory as long as no value in it is longer than 64 bytes, and sentences are.
  */
-export type Flash = 'signed-up' | 'logged-in' | 'emptied' | 'ordered' | 'log-in-first' | `added:${string}`
+export type Flash = keyof typeof MESSAGES | `added:${string}`
 
 export interface Message {
   kind: 'good' | 'bad'
   text: string
+}
+
+const good = (text: string): Message => ({ kind: 'good', text })
+const bad = (text: string): Message => ({ kind: 'bad', text })
+
+const MESSAGES = {
+  'signed-up': good('Hello $name, your account is ready.'),
+  'logged-in': good('Welcome back, $name!'),
+  confirmed: good('Thank you, $name. On you go.'),
+  emptied: good('Your basket is empty again.'),
+  ordered: good('Thank you! This is an example, so no tea is on its way.'),
+  'address-saved': good('Your address is saved.'),
+  'log-in-first': bad('Please log in to order. Your basket comes along.'),
+  'account-first': bad('Please log in to see your account.'),
+  'confirm-first': bad('Nothing was changed yet: your password first, please.'),
+  ended: bad(
+    'We ended your session: it came from another network and another browser at once, as it would from a thief. ' +
+      'If that was you, just log in again.',
+  ),
 }
 
 export function flash(req: Request, message: Flash): void {
@@ -24,18 +43,9 @@ export function takeFlashes(req: Request): Message[] {
 }
 
 function toMessage(message: Flash, name: string): Message {
-  switch (message) {
-    case 'signed-up':
-      return { kind: 'good', text: `Hello ${name}, your account is ready.` }
-    case 'logged-in':
-      return { kind: 'good', text: `Welcome back, ${name}!` }
-    case 'emptied':
-      return { kind: 'good', text: 'Your basket is empty again.' }
-    case 'ordered':
-      return { kind: 'good', text: 'Thank you! This is an example, so no tea is on its way.' }
-    case 'log-in-first':
-      return { kind: 'bad', text: 'Please log in to order. Your basket comes along.' }
-    default:
-      return { kind: 'good', text: `${findTea(message.slice('added:'.length))?.name ?? 'Tea'} is in your basket.` }
+  if (Object.hasOwn(MESSAGES, message)) {
+    const { kind, text } = MESSAGES[message as keyof typeof MESSAGES]
+    return { kind, text: text.replace('$name', () => name) }
   }
+  return good(`${findTea(message.slice('added:'.length))?.name ?? 'Tea'} is in your basket.`)
 }

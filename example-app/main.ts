@@ -14,15 +14,21 @@ process.stdout.on('error', () => {})
 try {
   const secret = sessionSecret(dataDir)
   const redis = await openRedis(dataDir)
-  const { server, url } = await listen(createApp({ client: redis.client, secret })).catch(async (error) => {
-    await redis.close()
-    throw error
-  })
+  const { server, url } = await open(redis, secret)
   endWith(server, redis)
   console.log(welcome(url, redis.cli))
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exit(1)
+}
+
+async function open(redis: ShopRedis, secret: string): ReturnType<typeof listen> {
+  try {
+    return await listen(createApp({ client: redis.client, secret }))
+  } catch (error) {
+    await redis.close()
+    throw error
+  }
 }
 
 /** The server first, so that requests under way can still reach Redis; then Redis. */
@@ -51,11 +57,12 @@ function welcome(url: string, cli: string): string {
   Hash & Kettle is open:  ${url}
 
   Try this:
-    1. Put some tea into the basket, sign up, and find the basket still full.
-    2. Open ${url}/session to see your session as Redis holds it.
+    1. Put some tea into the basket, sign up, and find the basket still full, in a session with a new name.
+    2. Open ${url}/session to see your session as Redis holds it, and to pretend to be another browser.
     3. See it from another terminal:
          ${cli} --scan --pattern 'sess:*' | xargs -n 1 ${cli} HGETALL
-    4. Kill everything with kill -9, run npm start again: you are still logged in.
+    4. Click on your name, and again two minutes later: the account asks for the password.
+    5. Kill everything with kill -9, run npm start again: you are still logged in.
 
   Stop with Ctrl-C.
 `

@@ -1,7 +1,11 @@
 import type { RequestHandler, Response } from 'express'
 import { cartCount } from './cart.js'
 import { generateToken } from './csrf.js'
+import { elapsed } from './elapsed.js'
 import { type Message, takeFlashes } from './flash.js'
+import { localPath, via } from './local-path.js'
+import { isOtherBrowser } from './other-client.js'
+import { isPretending } from './pretend.js'
 import { hasSession } from './sessions.js'
 import { money } from './teas.js'
 
@@ -9,12 +13,19 @@ import { money } from './teas.js'
 export const pageDefaults: RequestHandler = (req, res, next) => {
   Object.assign(res.locals, {
     money,
+    elapsed,
+    /** Enough of a session's public name to tell it from others. */
+    short: (handle: string) => `${handle.slice(0, 8)}…`,
     path: req.path,
     title: '',
     user: undefined,
     cartCount: 0,
     hasSession: false,
     flashes: [] as Message[],
+    newName: undefined,
+    isOtherBrowser: false,
+    isPretending: false,
+    confirmUrl: via('/confirm', localPath(req.path, '/')),
     csrfToken: () => '',
   })
   next()
@@ -24,6 +35,8 @@ export const pageSession: RequestHandler = (req, res, next) => {
   // Pages show what only this visitor may see; no cache keeps them, not the one behind the back button either.
   res.set('Cache-Control', 'no-store')
   res.locals.hasSession = hasSession(req)
+  res.locals.isOtherBrowser = isOtherBrowser(req)
+  res.locals.isPretending = isPretending(req)
   res.locals.csrfToken = () => generateToken(req)
   next()
 }

@@ -1,51 +1,65 @@
+import { createHmac } from 'node:crypto'
 import { promisify } from 'node:util'
-import { RedisStore } from 'connect-redis-hash'
-import type { Request, Response } from 'express'
-import session from 'express-session'
+import { secureSession } from 'connect-redis-hash'
+import type { CookieOptions, Request } from 'express'
 import type { Redis } from 'ioredis'
 import './session-data.js'
 
-export const COOKIE_NAME = 'shop.sid'
 export const TTL_SECONDS = 30 * 60
 export const REMEMBER_MS = 30 * 24 * 60 * 60 * 1000
+/** More often than the default of 15 minutes, so that a visitor can watch it. */
+export const RENEW_SECONDS = 2 * 60
 
-export function sessions(client: Redis, secret: string, prefix: string) {
-  const store = new RedisStore({ client, prefix, ttl: TTL_SECONDS })
-  const middleware = session({
-    store,
-    secret,
-    name: COOKIE_NAME,
-    resave: false,
-    // Whoever only looks around gets no cookie and takes no room in Redis.
-    saveUninitialized: false,
-    // No maxAge: the cookie ends with the browser, and Redis ends the session 30 minutes after its last request.
-    cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto' },
-  })
-  return { store, middleware }
+interface ShopSessionsOptions {
+  client: Redis
+  secret: string
+  prefix: string
+  /** false: plain HTTP, for development on this machine. */
+  behindTls: boolean
 }
+
+/** The session id changes at login and from time to time, sessions are bound to their browser: all of it is in here. */
+export function shopSessions({ client, secret, prefix, behindTls }: ShopSessionsOptions) {
+  // One of our own, because the session page looks its key up in Redis; by default nobody ever sees it.
+  const hashIds = createHmac('sha256', secret).update('session ids').digest('base64url')
+  const middleware = secureSession({
+    client,
+    prefix,
+    secret,
+    hashIds,
+    user: (session) => session.userId,
+    // Of what was there before the login, the basket only: somebody may have planted the rest, such as a CSRF token.
+    keep: ['cart'],
+    // Half an hour without a request, or 30 days for those who want to stay logged in; `requireFreshLogin` makes up for it.
+    preset: 'nist-aal1',
+    ttl: TTL_SECONDS,
+    renew: { every: RENEW_SECONDS, grace: 30 },
+    cookie: { secure: behindTls },
+  })
+  return {
+    middleware,
+    store: middleware.store,
+    cookie: { name: behindTls ? '__Host-sid' : 'sid', secure: behindTls },
+    /** A renewed id is the first one, `~`, and what is new; the key goes by the first one. */
+    keyOf: (sessionId: string) =>
+      prefix +
+      createHmac('sha256', hashIds)
+        .update(sessionId.split('~', 1)[0] as string)
+        .digest('base64url'),
+  }
+}
+
+export type ShopSessions = ReturnType<typeof shopSessions>
 
 /** True once the visitor has done something worth remembering. */
 export function hasSession(req: Request): boolean {
   return Object.keys(req.session).some((property) => property !== 'cookie')
 }
 
-function save(req: Request): Promise<void> {
-  return promisify(req.session.save.bind(req.session) as (callback: (error?: unknown) => void) => void)()
-}
-
-export function regenerate(req: Request): Promise<void> {
-  return promisify(req.session.regenerate.bind(req.session) as (callback: (error?: unknown) => void) => void)()
-}
-
-export function destroy(req: Request): Promise<void> {
-  return promisify(req.session.destroy.bind(req.session) as (callback: (error?: unknown) => void) => void)()
-}
-
-/**
- * Browsers follow a redirect when its headers arrive, which is before express-session has saved: the next page would
- * then not show what this request has just changed.
- */
-export async function saveAndRedirect(res: Response, to: string): Promise<void> {
-  await save(res.req)
-  res.redirect(303, to)
+/** Ends the session in Redis, and has the browser forget its cookie. */
+export async function endSession(req: Request, { name, secure }: ShopSessions['cookie']): Promise<void> {
+  await promisify(req.session.destroy.bind(req.session) as (callback: (error?: unknown) => void) => void)()
+  // A browser forgets a "__Host-" cookie only when told so with the attributes it came with.
+  const attributes: CookieOptions = { path: '/', httpOnly: true, sameSite: 'lax', secure }
+  req.res?.clearCookie(name, attributes)
 }

@@ -7,8 +7,19 @@ export interface User {
   name: string
 }
 
-interface UserRecord extends User {
+/** Where the tea would go. */
+export interface Address {
+  street: string
+  postcode: string
+  town: string
+}
+
+export interface Account extends User {
   email: string
+  address?: Address
+}
+
+interface UserRecord extends Account {
   password: string
 }
 
@@ -33,10 +44,34 @@ export class Users {
 
   /** Resolves undefined when address or password is wrong; which one, nobody is told. */
   async authenticate(email: string, password: string): Promise<User | undefined> {
-    const text = await this.#client.get(this.#prefix + userId(email))
-    const record: UserRecord | undefined = text ? JSON.parse(text) : undefined
+    return this.verify(userId(email), password)
+  }
+
+  /** The same for somebody who is logged in. */
+  async verify(id: string, password: string): Promise<User | undefined> {
+    const record = await this.#read(id)
     const correct = await verifyPassword(password, record?.password)
-    return correct && record ? { id: record.id, name: record.name } : undefined
+    return correct && record ? { id, name: record.name } : undefined
+  }
+
+  async find(id: string): Promise<Account | undefined> {
+    const { password: _secret, ...account } = (await this.#read(id)) ?? {}
+    return 'id' in account ? (account as Account) : undefined
+  }
+
+  async setAddress(id: string, address: Address): Promise<void> {
+    const record = await this.#read(id)
+    // XX: an account that is deleted meanwhile stays deleted.
+    if (record) await this.#client.set(this.#prefix + id, JSON.stringify({ ...record, address }), 'XX')
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#client.del(this.#prefix + id)
+  }
+
+  async #read(id: string): Promise<UserRecord | undefined> {
+    const text = await this.#client.get(this.#prefix + id)
+    return text ? JSON.parse(text) : undefined
   }
 }
 

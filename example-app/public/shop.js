@@ -26,12 +26,32 @@ async function addFirst(form) {
 const clock = document.querySelector('.ttl')
 if (clock) {
   const end = performance.now() + Number(clock.dataset.seconds) * 1000
-  const show = () => {
+  everySecond(() => {
     const left = Math.max(0, Math.round((end - performance.now()) / 1000))
     clock.textContent = left > 0 ? duration(left) : 'over'
-    if (left > 0) setTimeout(show, 1000)
-  }
+  })
+}
+
+// The time since the password was typed.
+const age = document.querySelector('.age')
+if (age) {
+  const begin = performance.now() - Number(age.dataset.seconds) * 1000
+  const bar = document.querySelector('.age-bar')
+  everySecond(() => {
+    const seconds = Math.floor((performance.now() - begin) / 1000)
+    age.textContent = elapsed(seconds)
+    if (bar) bar.value = seconds
+  })
+}
+
+function everySecond(show) {
   show()
+  setInterval(show, 1000)
+}
+
+function elapsed(seconds) {
+  if (seconds < 120) return `${seconds} s`
+  return seconds < 7200 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`
 }
 
 function duration(seconds) {

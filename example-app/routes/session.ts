@@ -1,31 +1,48 @@
-import type { RedisStore } from 'connect-redis-hash'
 import { Router } from 'express'
 import type { Redis } from 'ioredis'
 import { describeField } from '../describe-field.js'
+import { secondsSince } from '../elapsed.js'
+import { FRESH_SECONDS, noteFreshness } from '../fresh-login.js'
 import { showPage } from '../pages.js'
-import { hasSession } from '../sessions.js'
+import type { SessionHistory } from '../session-history.js'
+import { hasSession, RENEW_SECONDS, type ShopSessions } from '../sessions.js'
 
 interface SessionRoutesOptions {
   client: Redis
-  store: RedisStore
-  prefix: string
+  sessions: ShopSessions
+  history: SessionHistory
 }
 
-/** The visitor's own session as Redis holds it. Neither the id nor the key is shown: whoever has it, is logged in. */
-export function sessionRoutes({ client, store, prefix }: SessionRoutesOptions): Router {
+/** The visitor's own session as Redis holds it. The key may be shown, a digest that opens nothing; the id may not. */
+export function sessionRoutes({ client, sessions: { store, keyOf, cookie }, history }: SessionRoutesOptions): Router {
   const router = Router()
-  router.get('/session', async (req, res) => {
+  router.get('/session', noteFreshness, async (req, res) => {
     const info = hasSession(req) ? await store.info(req.sessionID) : null
     if (!info) return showPage(res, 'session-none', { title: 'Your session' })
-    const key = prefix + req.sessionID
+    const key = keyOf(req.sessionID)
     const [hash, ttlMs, bytes] = await Promise.all([
       client.hgetall(key),
       client.pttl(key),
       // Some hosted Redis servers forbid it; the page can do without.
       client.memory('USAGE', key).catch(() => null),
     ])
-    const fields = Object.entries(hash).map(([name, value]) => describeField(name, value))
-    showPage(res, 'session', { title: 'Your session', info, fields, seconds: Math.ceil(ttlMs / 1000), bytes })
+    const past = history.of(info.handle)
+    showPage(res, 'session', {
+      title: 'Your session',
+      key,
+      info,
+      bytes,
+      seconds: Math.ceil(ttlMs / 1000),
+      fields: Object.entries(hash).map(([name, value]) => describeField(name, value)),
+      past,
+      loginAge: past && secondsSince(past.at),
+      renewedAge: past?.renewedAt && secondsSince(past.renewedAt),
+      renewEvery: RENEW_SECONDS,
+      within: FRESH_SECONDS,
+      verdict: req.sessionBinding?.verdict ?? 'match',
+      cookieName: cookie.name,
+      origin: `${req.protocol}://${req.get('host')}`,
+    })
   })
   return router
 }

@@ -127,6 +127,6 @@ describe('the basket', () => {
   test('asks for a login before an order', async () => {
     const visitor = new Visitor(shop.app)
     await visitor.addTea('chai')
-    expect((await visitor.submit('/cart', '/cart/order')).headers.location).toBe('/login?to=cart')
+    expect((await visitor.submit('/cart', '/cart/order')).headers.location).toBe('/login?to=%2Fcart')
   })
 })

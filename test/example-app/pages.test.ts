@@ -9,16 +9,25 @@ const shop = openShop()
 afterAll(() => shop.close())
 
 describe('forms', () => {
-  test.each(['/login', '/signup', '/logout', '/cart/add', '/cart/update', '/cart/empty', '/cart/order'])(
-    'POST %s without a token is refused and stores nothing',
-    async (action) => {
-      const before = (await shop.keys('*')).length
-      const response = await new Visitor(shop.app).post(action, { tea: 'chai' })
-      expect(response.status).toBe(403)
-      expect(response.text).toContain('open for too long')
-      expect(await shop.keys('*')).toHaveLength(before)
-    },
-  )
+  test.each([
+    '/login',
+    '/signup',
+    '/logout',
+    '/cart/add',
+    '/cart/update',
+    '/cart/empty',
+    '/cart/order',
+    '/confirm',
+    '/account',
+    '/account/delete',
+    '/pretend',
+  ])('POST %s without a token is refused and stores nothing', async (action) => {
+    const before = (await shop.keys('*')).length
+    const response = await new Visitor(shop.app).post(action, { tea: 'chai' })
+    expect(response.status).toBe(403)
+    expect(response.text).toContain('open for too long')
+    expect(await shop.keys('*')).toHaveLength(before)
+  })
 
   test("another visitor's token is refused", async () => {
     const [one, other] = [new Visitor(shop.app), new Visitor(shop.app)]
@@ -37,14 +46,15 @@ describe('forms', () => {
 })
 
 describe('pages', () => {
-  test('/session shows every field but neither the id nor the token', async () => {
+  test('/session shows the key and every field, but neither the id nor the token', async () => {
     const visitor = new Visitor(shop.app)
     await visitor.addTea('chai')
     await visitor.signUp('Ada', shop.newAddress())
     await visitor.get('/')
     const { text } = await visitor.get('/session')
     const stored = await shop.sessionOf(visitor)
-    for (const field of ['@', 'userId', 'name', 'cart', 'views', 'csrfToken']) {
+    expect(text).toContain(shop.keyOf(visitor))
+    for (const field of ['@', '@login', '@ip4', '@ua', '@i:user', 'userId', 'name', 'cart', 'views', 'csrfToken']) {
       expect(stored).toHaveProperty([field])
       expect(text).toContain(`<code>${field}</code>`)
     }
@@ -52,8 +62,10 @@ describe('pages', () => {
     expect(text).toMatch(/data-seconds="1\d\d\d"/)
     expect(text).not.toContain(visitor.sessionId)
     expect(await shop.client.object('ENCODING', shop.keyOf(visitor))).toMatch(/listpack|ziplist/)
-    // Once in the hidden field of the logout form, where it belongs.
-    expect(text.split(JSON.parse(stored.csrfToken!))).toHaveLength(2)
+    // But for the hidden fields of forms, where it belongs.
+    const token = JSON.parse(stored.csrfToken!)
+    expect(text).toContain(`name="_csrf" value="${token}"`)
+    expect(text.replaceAll(`name="_csrf" value="${token}"`, '')).not.toContain(token)
   })
 
   test('what a visitor types is text, never markup', async () => {
@@ -89,7 +101,9 @@ describe('pages', () => {
       const visitor = new Visitor(shop.app)
       await visitor.addTea('chai')
       const broken = createApp({ client: gone, secret: shop.secret, namespace: shop.namespace })
-      const response = await supertest(broken).get('/').set('Cookie', visitor.cookie.split(';')[0]!)
+      const response = await supertest(broken)
+        .get('/')
+        .set('Cookie', visitor.cookie.split(';')[0] as string)
       expect(response.status).toBe(503)
       expect(response.text).toContain('The kettle is off')
       for (const text of [response.text, log.mock.calls.join()]) expect(text).not.toContain(visitor.sessionId)
