@@ -129,7 +129,7 @@ describe('a real upgrade', () => {
     })
     server = createServer(app).listen(0)
     server.on('upgrade', (req, socket) => {
-      loadSession(req, { store: sessions.store, secret: strong, name: '__Host-sid' }).then((held) => {
+      void loadSession(req, { store: sessions.store, secret: strong, name: '__Host-sid' }).then((held) => {
         socket.end(`HTTP/1.1 ${held === null ? '401 Unauthorized' : `101 ${held.userId}`}\r\n\r\n`)
       })
     })

@@ -32,7 +32,14 @@ import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 import { Visitor } from '../support/visitor.js'
 
 const README = 'README.md'
-const STRICT = { strict: true, target: 'es2022', lib: ['es2024'], module: 'nodenext', moduleResolution: 'nodenext', skipLibCheck: false }
+const STRICT = {
+  strict: true,
+  target: 'es2022',
+  lib: ['es2024'],
+  module: 'nodenext',
+  moduleResolution: 'nodenext',
+  skipLibCheck: false,
+}
 const client = connect()
 afterAll(() => client.quit())
 
