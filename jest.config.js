@@ -10,5 +10,7 @@ export default {
     '^connect-redis-hash$': '<rootDir>/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
+  // Most of the time goes by waiting for Redis and other processes.
+  maxWorkers: '100%',
   testTimeout: 15_000,
 }
