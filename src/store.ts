@@ -17,6 +17,7 @@ import { encodeChanges, patchSession } from './record/patch.js'
 import { retire } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
 import { Sessions } from './record/sessions.js'
+import { countSessions, type SessionStats } from './record/stats.js'
 import { Availability } from './redis/availability.js'
 import { withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
@@ -258,6 +259,17 @@ export class RedisStore extends Store {
         fields === undefined ? session : Object.fromEntries(Object.entries(session).filter(([k]) => fields.includes(k)))
       yield { session: kept as unknown as SessionData, info }
     }
+  }
+
+  /**
+   * How many sessions there are, how much memory they take, how old they are, and how many are in each index. Walks the whole
+   * keyspace, never blocks Redis: for administration, not for requests. HMGET and MEMORY USAGE for each session.
+   *
+   * @param options.onProgress called again and again with what has been counted so far
+   */
+  stats(options: { onProgress?: (soFar: Readonly<SessionStats>) => void } = {}): Promise<SessionStats> {
+    const { onProgress = () => undefined } = options
+    return this.#runLong(() => countSessions(this.#context, this.#keyspace, (work) => this.#within(work), onProgress))
   }
 
   /** For readiness endpoints: resolves the round trip in milliseconds, or rejects within `timeout`. PING. */

@@ -33,13 +33,19 @@ export class Keyspace {
     return this.#within(infoOfRecord(this.#context, record))
   }
 
+  /** The keys of indexes, and of whatever else is no session; a batch at a time, some may come twice. */
+  indexKeys(): AsyncGenerator<string[]> {
+    const { options, keys } = this.#context
+    return scanIndexKeys(options.client, keys, options.scanCount, this.#within)
+  }
+
   async clear(): Promise<void> {
-    const { options, keys, gateway } = this.#context
+    const { options, gateway } = this.#context
     for await (const batch of this.storedIds()) {
       await this.#within(Promise.all(batch.map((id) => destroySession(this.#context, [id], 'destroyed'))))
     }
     if (options.indexes.length === 0) return
-    for await (const batch of scanIndexKeys(options.client, keys, options.scanCount, this.#within)) {
+    for await (const batch of this.indexKeys()) {
       await this.#within(Promise.all(batch.map((key) => gateway.del(key))))
     }
   }

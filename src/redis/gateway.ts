@@ -57,6 +57,12 @@ export class Gateway {
     await this.#send('ZREM', () => this.#client.zrem(key, member))
   }
 
+  /** Bytes; 0 if there is no such key. */
+  async memoryUsage(key: string): Promise<number> {
+    const reply = await this.#send('MEMORY USAGE', () => this.#client.memory('USAGE', key))
+    return reply === null ? 0 : integer('MEMORY USAGE', reply)
+  }
+
   async ping(): Promise<void> {
     await this.#send('PING', () => this.#client.ping())
   }

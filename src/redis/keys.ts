@@ -20,6 +20,11 @@ export class Keys {
     return `idx:${this.prefix}${name}:${value}`
   }
 
+  /** The name of the index that a key is of; '' for what is none. */
+  indexName(key: string): string {
+    return key.slice(`idx:${this.prefix}`.length).split(':', 1)[0] as string
+  }
+
   storedId(key: string, clientPrefix: string): string {
     return key.slice(clientPrefix.length + this.prefix.length)
   }

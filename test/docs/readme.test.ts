@@ -101,6 +101,7 @@ describe('the snippets of the README', () => {
       3,
       true,
       expect.objectContaining({ handle: expect.any(String), createdAt: expect.any(Date), expiresAt: expect.any(Date) }),
+      expect.objectContaining({ sessions: 1, bytes: expect.any(Number) }),
       expect.any(Number),
       undefined,
     ])

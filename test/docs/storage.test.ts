@@ -107,6 +107,7 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
   'set, of a session that was not loaded, with an index': [async () => {}, makeIndexed],
   'findBy, countBy': [makeIndexed, () => indexed.findBy('user', 'u-1')],
   destroyBy: [makeIndexed, () => indexed.destroyBy('user', 'u-1')],
+  stats: [makeIndexed, () => indexed.stats()],
   'ids, length': [make, () => store.length()],
   'all, scan': [make, () => store.all()],
   clear: [make, () => store.clear()],
