@@ -8,7 +8,7 @@ import { beforeResponse } from './hold-response.js'
 import { LOGIN_FIELD } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
 import { hasPassed } from './once-per-request.js'
-import { abandonSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
+import { abandonSession, goOnAfter, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
 /**
  * What happens to a session that comes from another client. `observe`: nothing but the event. `reauthenticate`: its
@@ -88,14 +88,7 @@ export function bindClient(options: BindClientOptions): Middleware {
       store.announce('warning', { code: 'forwarded-untrusted', message: FORWARDED_UNTRUSTED })
     }
     const pending = new BoundClient(req, res, next, store, resolved).settle()
-    if (pending === undefined) return next()
-    pending.then(
-      () => next(),
-      (err: unknown) => {
-        abandonSession(req)
-        next(err)
-      },
-    )
+    goOnAfter(pending, req, next)
   }
 }
 

@@ -4,7 +4,7 @@ import type { SessionBinding } from './bind-client.js'
 import { loginAgeMs } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
 import { hasPassed } from './once-per-request.js'
-import { abandonSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
+import { goOnAfter, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 import { settleCookie } from './settle-cookie.js'
 
 export interface RenewSessionOptions {
@@ -59,14 +59,7 @@ export function renewSession(options: RenewSessionOptions = {}): Middleware {
     }
     const pending =
       store.endReused(req) ?? (store.visitOf(session)?.admission === 'successor' ? store.confirm(session) : undefined)
-    if (pending === undefined) return next()
-    pending.then(
-      () => next(),
-      (err: unknown) => {
-        abandonSession(req)
-        next(err)
-      },
-    )
+    goOnAfter(pending, req, next)
   }
 }
 

@@ -36,6 +36,22 @@ export function abandonSession(req: SessionRequest): void {
   delete req.sessionID
 }
 
+/** The next middleware, at once if there is nothing to wait for; if the work fails, the error, and no session. */
+export function goOnAfter(
+  pending: Promise<void> | undefined,
+  req: SessionRequest,
+  next: (err?: unknown) => void,
+): void {
+  if (pending === undefined) return next()
+  pending.then(
+    () => next(),
+    (err: unknown) => {
+      abandonSession(req)
+      next(err)
+    },
+  )
+}
+
 /** Rejects with the store's error. */
 export function saveSession(session: Session): Promise<void> {
   return new Promise((resolve, reject) => {
