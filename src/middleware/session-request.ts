@@ -42,7 +42,10 @@ export function goOnAfter(
   req: SessionRequest,
   next: (err?: unknown) => void,
 ): void {
-  if (pending === undefined) return next()
+  if (pending === undefined) {
+    next()
+    return
+  }
   pending.then(
     () => next(),
     (err: unknown) => {
