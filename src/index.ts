@@ -18,6 +18,7 @@ export { type RotateSessionOptions, rotateSession } from './middleware/rotate-se
 export { saveBeforeResponse } from './middleware/save-before-response.js'
 export type { Middleware } from './middleware/session-request.js'
 export type { IndexValue, Limit, RedisStoreOptions } from './options.js'
+export type { ActivityPoint, ActivityRange, ActivityReport, ActivityStep } from './record/activity.js'
 export type { Encryption } from './record/encryption.js'
 export type { SessionInfo } from './record/inspect.js'
 export type { Serializer } from './record/serializer.js'

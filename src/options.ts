@@ -54,6 +54,11 @@ export interface RedisStoreOptions {
    */
   limit?: Limit
   /**
+   * Count the different users (by the index `user`) and sessions that are active in each minute, hour and day:
+   * `store.activity.read(...)`. Costs no request a round trip. Default false.
+   */
+  activity?: boolean
+  /**
    * Whether a session that was loaded may still be used, asked at every request, e.g. whether the user's password has
    * not changed since: `(session, info) => boolean`, or a promise of it. false: the session is ended and counts as absent.
    * What it throws fails the request. Its time is its own, `timeout` does not count it. Default: none.
@@ -101,6 +106,7 @@ export interface ResolvedOptions {
   indexes: Indexes
   limit: Limit | undefined
   validate: RedisStoreOptions['validate']
+  activity: boolean
   timeoutMs: number
   onUnavailable: 'error' | 'anonymous'
   maxBytes: number
@@ -114,6 +120,7 @@ export const DEFAULTS = Object.freeze({
   disableTTL: false,
   hashIds: false,
   acceptPlainIds: false,
+  activity: false,
   serializer: JSON as Serializer,
   timeout: 1000,
   onUnavailable: 'error',
@@ -179,6 +186,7 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
       typeof index === 'string' && isMax && /^(evict|reject)$/.test(String(onExceed)) && !Object.keys(others).length
     )
   }, "{ index, max, onExceed }: one of the indexes, a whole number above 0, and 'evict' or 'reject'"),
+  activity: boolean,
   validate: must((value) => typeof value === 'function', 'a function of session and info that returns true or false'),
   timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
@@ -224,6 +232,7 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
     indexes: Object.entries(options.indexes ?? {}),
     limit: options.limit,
     validate: options.validate,
+    activity: options.activity ?? DEFAULTS.activity,
     timeoutMs: options.timeout ?? DEFAULTS.timeout,
     onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,
     maxBytes: options.maxBytes ?? DEFAULTS.maxBytes,

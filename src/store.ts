@@ -3,7 +3,9 @@ import { type Session, type SessionData, Store } from 'express-session'
 import { type Callback, settle } from './callback.js'
 import { checkedDestroyBy, type DestroyByOptions } from './destroy-by-options.js'
 import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
+import { checkNames } from './known-options.js'
 import { type RedisStoreOptions, resolveOptions } from './options.js'
+import { Activity, type ActivityRange, type ActivityReport } from './record/activity.js'
 import type { Context } from './record/context.js'
 import { Creations } from './record/creations.js'
 import { destroySession } from './record/destroy.js'
@@ -15,7 +17,7 @@ import { inspectSession, readProperties, type SessionInfo } from './record/inspe
 import { Keyspace } from './record/keyspace.js'
 import { encodeChanges, patchSession } from './record/patch.js'
 import { retire } from './record/rotation.js'
-import type { AnySession } from './record/session-data.js'
+import type { AnySession, SessionContent } from './record/session-data.js'
 import { Sessions } from './record/sessions.js'
 import { countSessions, type SessionStats } from './record/stats.js'
 import { Availability } from './redis/availability.js'
@@ -59,6 +61,7 @@ export class RedisStore extends Store {
   readonly #sessions: Sessions
   readonly #requests: RequestSessions
   readonly #keyspace: Keyspace
+  readonly #activity: Activity
   readonly #availability: Availability
 
   /** @throws TypeError that names the wrong option */
@@ -76,6 +79,7 @@ export class RedisStore extends Store {
     const within = <T>(work: Promise<T>) => this.#within(work)
     this.#requests = new RequestSessions(this.#context, this.#sessions, within)
     this.#keyspace = new Keyspace(this.#context, within)
+    this.#activity = new Activity(this.#context, within)
   }
 
   /** For this library's middleware. */
@@ -103,6 +107,7 @@ export class RedisStore extends Store {
     return this.#runLong(
       async () => {
         const session = await this.#requests.load(arrival)
+        if (session !== null) this.#noteActive(session)
         return session as unknown as StoredSession | null
       },
       callback && ((err, session) => this.#requests.answer(arrival, callback, err, session)),
@@ -116,9 +121,10 @@ export class RedisStore extends Store {
   override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
     return this.#run(async () => {
       const settled = this.#requests.beforeSave(session)
-      if (settled === undefined) return this.#sessions.set(sid, session)
-      const req = await settled
-      return this.#sessions.set(req.sessionID ?? sid, (req.session as AnySession | undefined) ?? session)
+      const req = settled && (await settled)
+      const settledSession = (req?.session as AnySession | undefined) ?? session
+      await this.#sessions.set(req?.sessionID ?? sid, settledSession)
+      this.#noteActive(settledSession)
     }, callback)
   }
 
@@ -272,6 +278,21 @@ export class RedisStore extends Store {
     return this.#runLong(() => countSessions(this.#context, this.#keyspace, (work) => this.#within(work), onProgress))
   }
 
+  /** Who was active when (`activity` option). */
+  get activity(): { read(range: ActivityRange): Promise<ActivityReport> } {
+    if (!this.#context.options.activity)
+      throw new TypeError('"activity" option is off: new RedisStore({ activity: true })')
+    return {
+      read: (range) => {
+        const names = { from: 0, to: 0, step: 0 }
+        return this.#runLong(async () => {
+          checkNames('activity.read', range, names, "activity.read({ from, to, step: 'hour' })")
+          return this.#activity.read(range)
+        })
+      },
+    }
+  }
+
   /** For readiness endpoints: resolves the round trip in milliseconds, or rejects within `timeout`. PING. */
   ping(): Promise<number> {
     return this.#run(async () => {
@@ -281,9 +302,10 @@ export class RedisStore extends Store {
     })
   }
 
-  /** Ends this store's own timers. The client stays open: it is yours. */
+  /** Ends this store's own timers, and sends what it has counted. The client stays open: it is yours. */
   async close(): Promise<void> {
     this.#availability.close()
+    await this.#activity.flush().catch(() => undefined)
   }
 
   /** express-session turns loaded data into `req.session` here; what we know of the one must follow to the other. */
@@ -311,6 +333,14 @@ export class RedisStore extends Store {
       }
       callback()
     }).catch(() => undefined)
+  }
+
+  #noteActive(session: AnySession): void {
+    const record = this.#context.options.activity ? this.#sessions.recordOf(session) : undefined
+    if (record === undefined) return
+    const users = [this.#requests.userOf?.(session as SessionContent)].flat()
+    const known = users.filter((user) => user !== undefined && user !== null && user !== '')
+    this.#activity.note(record.storedId, known.map(String))
   }
 
   /** One operation on one session: `timeout` covers all of it. */

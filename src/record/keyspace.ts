@@ -40,12 +40,14 @@ export class Keyspace {
   }
 
   async clear(): Promise<void> {
-    const { options, gateway } = this.#context
+    const { options, keys, gateway } = this.#context
     for await (const batch of this.storedIds()) {
       await this.#within(Promise.all(batch.map((id) => destroySession(this.#context, [id], 'destroyed'))))
     }
     if (options.indexes.length === 0) return
-    for await (const batch of this.indexKeys()) {
+    for await (const keysOfAll of this.indexKeys()) {
+      // What tells of the past stays.
+      const batch = keysOfAll.filter((key) => keys.indexName(key) !== '@activity')
       await this.#within(Promise.all(batch.map((key) => gateway.del(key))))
     }
   }

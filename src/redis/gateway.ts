@@ -57,6 +57,11 @@ export class Gateway {
     await this.#send('ZREM', () => this.#client.zrem(key, member))
   }
 
+  /** How many different members a HyperLogLog has counted; 0 if there is no such key. */
+  async pfcount(key: string): Promise<number> {
+    return integer('PFCOUNT', await this.#send('PFCOUNT', () => this.#client.pfcount(key)))
+  }
+
   /** Bytes; 0 if there is no such key. */
   async memoryUsage(key: string): Promise<number> {
     const reply = await this.#send('MEMORY USAGE', () => this.#client.memory('USAGE', key))

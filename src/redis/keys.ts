@@ -20,6 +20,11 @@ export class Keys {
     return `idx:${this.prefix}${name}:${value}`
   }
 
+  /** Who was active in one span of time, by what it begins with in milliseconds since 1970. */
+  activity(counted: string, step: string, start: number): string {
+    return `idx:${this.prefix}@activity:${counted}:${step}:${start}`
+  }
+
   /** The name of the index that a key is of; '' for what is none. */
   indexName(key: string): string {
     return key.slice(`idx:${this.prefix}`.length).split(':', 1)[0] as string

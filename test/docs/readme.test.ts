@@ -264,6 +264,29 @@ describe('the snippets of the README', () => {
     expect(await made.length()).toBe(0)
   })
 
+  test('the activity of the example is counted', async () => {
+    const RedisStoreHere = class extends RedisStore {
+      constructor(options: RedisStoreOptions) {
+        super({ ...options, prefix })
+      }
+    }
+    const printed: unknown[] = []
+    const [create = '', look = ''] = example(README, 'run', 'activity').split('\n\n')
+    const scope = { RedisStore: RedisStoreHere, client, console: { log: (what: unknown) => printed.push(what) } }
+    const body = `${create}\nawait come(store)\n${look}\nawait store.close()`
+    const come = async (made: RedisStore) => {
+      for (const [sid, userId] of Object.entries({ a: 'ada', b: 'ada', c: 'bob', d: 'eve' })) {
+        await made.set(sid, { userId, cookie: { originalMaxAge: null } } as never)
+        await made.get(sid)
+      }
+      await made.clear()
+    }
+    await asyncFunction(...Object.keys(scope), 'come', body)(...Object.values(scope), come)
+    expect(printed).toEqual([{ at: expect.any(Date), users: 3, sessions: 4 }, expect.any(Number)])
+    const left = await client.keys(`idx:${prefix}*`)
+    await client.del(...left)
+  })
+
   test('validate of the example ends sessions from before a change of password', async () => {
     const users = { find: async (id: string) => (id === 'ada' ? { passwordVersion: 2 } : undefined) }
     const RedisStoreHere = class extends RedisStore {

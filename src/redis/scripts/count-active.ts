@@ -1,0 +1,20 @@
+import { defineScript } from './script.js'
+
+/**
+ * Counts who was active, each once, in a HyperLogLog that goes away by itself.
+ *
+ * KEYS[1]   key of one span of time        'idx:sess:@activity:users:hour:1790000000000'
+ * ARGV[1]   ms the count is kept           '2678400000'
+ * ARGV[2…]  who                            'u-1', 'u-2', …
+ *
+ * returns   {1}
+ */
+export const COUNT_ACTIVE = defineScript(
+  'count-active',
+  `for i = 2, #ARGV, 1000 do
+  redis.call('PFADD', KEYS[1], unpack(ARGV, i, math.min(i + 999, #ARGV)))
+end
+if redis.call('PTTL', KEYS[1]) < 0 then redis.pcall('PEXPIRE', KEYS[1], ARGV[1]) end
+return {1}
+`,
+)
