@@ -17,6 +17,11 @@ export interface SessionEvents {
   saved: SessionEvent & { fields: number }
   /** A session was ended through this store. */
   destroyed: SessionEvent & { reason: 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'evicted' | 'invalid' }
+  /**
+   * A session has ended, here or (`broadcast` option) in another process; `rotated`: it goes on under another id, and this
+   * one is worth nothing. At most once: what is sent while a connection is broken is lost.
+   */
+  ended: SessionEvent & { reason: SessionEvents['destroyed']['reason'] | 'rotated' }
   /** A session got a new id because of who its user is. `handle` is the new one's. */
   rotated: SessionEvent & { previousHandle: string; reason: string }
   /** A session got its next id because of time (`renewSession`). */
@@ -50,6 +55,7 @@ const EVENT_NAMES: readonly SessionEventName[] = Object.keys({
   created: 0,
   saved: 0,
   destroyed: 0,
+  ended: 0,
   rotated: 0,
   renewed: 0,
   reuse: 0,
@@ -82,6 +88,8 @@ export function emitSafely(emitter: EventEmitter, name: string, ...args: unknown
 /** Counts, emits and publishes one event. */
 export class Announcer {
   readonly counters: Record<SessionEventName, number>
+  /** Told first, and also where nobody listens. */
+  onAnnounce: ((name: SessionEventName, payload: object) => void) | undefined
   readonly #emitter: EventEmitter
 
   constructor(emitter: EventEmitter) {
@@ -91,6 +99,7 @@ export class Announcer {
 
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {
     this.counters[name] += 1
+    this.onAnnounce?.(name, payload)
     emitSafely(this.#emitter, name, payload)
     const published = CHANNELS[name]
     if (published.hasSubscribers) published.publish(payload)

@@ -54,6 +54,11 @@ export interface RedisStoreOptions {
    */
   limit?: Limit
   /**
+   * Tell other processes which sessions have ended (`ended` event, `store.watch`), over Redis pub/sub and a connection of
+   * its own. Default false.
+   */
+  broadcast?: boolean
+  /**
    * Count the different users (by the index `user`) and sessions that are active in each minute, hour and day:
    * `store.activity.read(...)`. Costs no request a round trip. Default false.
    */
@@ -107,6 +112,7 @@ export interface ResolvedOptions {
   limit: Limit | undefined
   validate: RedisStoreOptions['validate']
   activity: boolean
+  broadcast: boolean
   timeoutMs: number
   onUnavailable: 'error' | 'anonymous'
   maxBytes: number
@@ -121,6 +127,7 @@ export const DEFAULTS = Object.freeze({
   hashIds: false,
   acceptPlainIds: false,
   activity: false,
+  broadcast: false,
   serializer: JSON as Serializer,
   timeout: 1000,
   onUnavailable: 'error',
@@ -187,6 +194,7 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
     )
   }, "{ index, max, onExceed }: one of the indexes, a whole number above 0, and 'evict' or 'reject'"),
   activity: boolean,
+  broadcast: boolean,
   validate: must((value) => typeof value === 'function', 'a function of session and info that returns true or false'),
   timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
@@ -233,6 +241,7 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
     limit: options.limit,
     validate: options.validate,
     activity: options.activity ?? DEFAULTS.activity,
+    broadcast: options.broadcast ?? DEFAULTS.broadcast,
     timeoutMs: options.timeout ?? DEFAULTS.timeout,
     onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,
     maxBytes: options.maxBytes ?? DEFAULTS.maxBytes,

@@ -2,6 +2,7 @@ import type { Request } from 'express'
 import { type Session, type SessionData, Store } from 'express-session'
 import { type Callback, settle } from './callback.js'
 import { checkedDestroyBy, type DestroyByOptions } from './destroy-by-options.js'
+import { Endings, type EndReason } from './endings.js'
 import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
 import { checkNames } from './known-options.js'
 import { type RedisStoreOptions, resolveOptions } from './options.js'
@@ -24,7 +25,7 @@ import { Availability } from './redis/availability.js'
 import { withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
-import { idMapper } from './redis/sid.js'
+import { handleOf, idMapper } from './redis/sid.js'
 import { type Arrival, RequestSessions } from './request-sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './store-access.js'
 
@@ -62,6 +63,7 @@ export class RedisStore extends Store {
   readonly #requests: RequestSessions
   readonly #keyspace: Keyspace
   readonly #activity: Activity
+  readonly #endings: Endings
   readonly #availability: Availability
 
   /** @throws TypeError that names the wrong option */
@@ -80,6 +82,16 @@ export class RedisStore extends Store {
     this.#requests = new RequestSessions(this.#context, this.#sessions, within)
     this.#keyspace = new Keyspace(this.#context, within)
     this.#activity = new Activity(this.#context, within)
+    this.#endings = new Endings(this.#context)
+    announcer.onAnnounce = (name, payload) => {
+      const { handle, previousHandle, reason } = payload as {
+        handle: string
+        previousHandle: string
+        reason: EndReason
+      }
+      if (name === 'destroyed') this.#endings.happened(handle, reason)
+      if (name === 'rotated') this.#endings.happened(previousHandle, 'rotated')
+    }
   }
 
   /** For this library's middleware. */
@@ -293,6 +305,22 @@ export class RedisStore extends Store {
     }
   }
 
+  /**
+   * Calls back once when a session ends, for sockets that are to be closed then: at once if it ends in this process, or in
+   * another one with the `broadcast` option; otherwise within a minute. `expired` also where nobody can tell how it ended.
+   * A renewal of its id is no end.
+   *
+   * @param session what `loadSession` has resolved, or `req.session`
+   * @returns stops watching
+   */
+  watch(session: { id: string }, onEnd: (reason: EndReason) => void): () => void {
+    const storedIds = this.#sessions.storedIds(session?.id)
+    if (storedIds.length === 0 || typeof onEnd !== 'function') {
+      throw new TypeError('watch takes a session and a function: store.watch(session, (reason) => socket.close())')
+    }
+    return this.#endings.watch(storedIds, onEnd)
+  }
+
   /** For readiness endpoints: resolves the round trip in milliseconds, or rejects within `timeout`. PING. */
   ping(): Promise<number> {
     return this.#run(async () => {
@@ -305,6 +333,7 @@ export class RedisStore extends Store {
   /** Ends this store's own timers, and sends what it has counted. The client stays open: it is yours. */
   async close(): Promise<void> {
     this.#availability.close()
+    this.#endings.close()
     await this.#activity.flush().catch(() => undefined)
   }
 
@@ -321,8 +350,10 @@ export class RedisStore extends Store {
   override regenerate(req: Request, callback: (err?: unknown) => void): void {
     const storedIds = this.#sessions.storedIds(req.sessionID)
     const end = async () => {
-      if (this.#requests.isGuarded(req)) await retire(this.#context, storedIds)
-      else await destroySession(this.#context, storedIds, 'destroyed')
+      if (!this.#requests.isGuarded(req)) return destroySession(this.#context, storedIds, 'destroyed')
+      const existed = await retire(this.#context, storedIds)
+      const handle = handleOf(storedIds[0] ?? '')
+      if (existed) this.#context.announcer.announce('destroyed', { handle, reason: 'destroyed' })
     }
     this.#run(end, (err) => {
       if (err) return callback(err)

@@ -4,6 +4,7 @@ import type { StoreAccess } from '../store-access.js'
 import { type BindOptions, checkedBindOptions, isAction } from './bind-options.js'
 import { type BindingVerdict, type Client, ClientBinding } from './client-binding.js'
 import { browserOf, networkOf, type Prefixes } from './client-fingerprint.js'
+import { clientLabel } from './client-label.js'
 import { beforeResponse } from './hold-response.js'
 import { LOGIN_FIELD } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
@@ -47,6 +48,11 @@ export interface BindClientOptions {
    * network logs out everybody who leaves the house with a phone.
    */
   onMismatch?: MismatchAction | ((mismatch: Mismatch) => MismatchAction | Promise<MismatchAction>)
+  /**
+   * Also stores, readable, what kind of client a session began with, e.g. `Firefox on Linux`: `SessionInfo.client`, for a
+   * page of the user's own devices. Default false: nothing readable about the client is stored.
+   */
+  label?: boolean
 }
 
 declare global {
@@ -169,8 +175,9 @@ class BoundClient {
   }
 }
 
-function clientOf(req: BoundRequest, { prefixes, userAgent }: BindOptions): Client {
+function clientOf(req: BoundRequest, { prefixes, userAgent, label }: BindOptions): Client {
   return {
+    label: label ? clientLabel(req.headers['user-agent']) : undefined,
     network: prefixes && networkOf(addressOf(req), prefixes),
     browser: userAgent === false ? undefined : browserOf(req.headers['user-agent'], userAgent),
   }

@@ -10,10 +10,11 @@ export interface BindOptions {
   prefixes: Prefixes | undefined
   userAgent: 'family' | 'exact' | false
   onMismatch: BindClientOptions['onMismatch']
+  label: boolean
 }
 
 /** The compiler keeps these complete; a name that is not in them is a typing mistake of the caller's. */
-const NAMES: Record<keyof BindClientOptions, 0> = { secret: 0, ip: 0, userAgent: 0, onMismatch: 0 }
+const NAMES: Record<keyof BindClientOptions, 0> = { secret: 0, ip: 0, userAgent: 0, onMismatch: 0, label: 0 }
 const ACTIONS: Record<MismatchAction, 0> = { observe: 0, reauthenticate: 0, destroy: 0 }
 const LONGEST_PREFIX: Prefixes = Object.freeze({ v4: 32, v6: 128 })
 const PREFIXES: Prefixes = Object.freeze({ v4: 24, v6: 64 })
@@ -21,7 +22,7 @@ const PREFIXES: Prefixes = Object.freeze({ v4: 24, v6: 64 })
 /** @throws TypeError that names the option */
 export function checkedBindOptions(options: BindClientOptions): BindOptions {
   checkNames('bindClient', options, NAMES, 'bindClient({ secret })')
-  const { secret, ip = PREFIXES, userAgent = 'family', onMismatch } = options
+  const { secret, ip = PREFIXES, userAgent = 'family', onMismatch, label = false } = options
   const secrets = typeof secret === 'string' ? [secret] : secret
   if (!Array.isArray(secrets) || secrets.length === 0 || !secrets.every(isSecret)) {
     throw new TypeError(
@@ -34,10 +35,12 @@ export function checkedBindOptions(options: BindClientOptions): BindOptions {
   if (onMismatch !== undefined && typeof onMismatch !== 'function' && !isAction(onMismatch)) {
     throw new TypeError("\"onMismatch\" option must be 'observe', 'reauthenticate', 'destroy' or a function")
   }
+  if (typeof label !== 'boolean') throw new TypeError('"label" option must be a boolean')
   if (ip === false && userAgent === false) {
     throw new TypeError('"ip" and "userAgent" options are both false: bindClient would compare nothing')
   }
-  return { secrets: [...secrets], prefixes: ip === false ? undefined : checkedPrefixes(ip), userAgent, onMismatch }
+  const prefixes = ip === false ? undefined : checkedPrefixes(ip)
+  return { secrets: [...secrets], prefixes, userAgent, onMismatch, label }
 }
 
 export function isAction(value: unknown): value is MismatchAction {

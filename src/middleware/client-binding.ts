@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { CLIENT_FIELD } from '../record/inspect.js'
 import type { StoreAccess } from '../store-access.js'
 import { SLOT_FIELDS, type Slot, type SlotField } from './client-fingerprint.js'
 
@@ -11,6 +12,8 @@ export interface Client {
   network: Slot | null | undefined
   /** undefined: browsers are not compared. */
   browser: Slot | undefined
+  /** Readable, for the user himself; empty if it is not known. undefined: clients are not labelled. */
+  label: string | undefined
 }
 
 /**
@@ -33,6 +36,7 @@ export class ClientBinding {
   /** Binds the session to this client and no other, from its next save on. */
   bind(session: object): void {
     const slots = this.#slots()
+    this.#label(session, '')
     for (const slot of slots) this.#mark(session, slot)
     for (const field of SLOT_FIELDS) {
       if (!slots.some((slot) => slot.field === field)) this.#forget(session, field)
@@ -41,7 +45,7 @@ export class ClientBinding {
 
   /** A session that goes on from another is bound to what that one was bound to. */
   carryOver(from: object, to: object): void {
-    for (const field of SLOT_FIELDS) {
+    for (const field of [...SLOT_FIELDS, CLIENT_FIELD] as const) {
       const text = this.#store.marked(from, field)
       if (text !== undefined) this.#store.mark(to, field, text)
     }
@@ -59,6 +63,7 @@ export class ClientBinding {
    * next save. Only for a client that matches.
    */
   learn(session: object): void {
+    this.#label(session, this.#store.marked(session, CLIENT_FIELD) ?? '')
     for (const slot of this.#slots()) if (this.#find(session, slot) === 'new') this.#mark(session, slot)
     const { network } = this.#client
     if (!network || this.#find(session, network) !== 'outdated') return
@@ -107,7 +112,15 @@ export class ClientBinding {
     this.#store.mark(session, slot.field, `${slot.kind} ${salt} ${digestOf(this.#secrets[0] as string, slot, salt)}`)
   }
 
-  #forget(session: object, field: SlotField): void {
+  /** @param known the label that stays; it goes when labels are switched off */
+  #label(session: object, known: string): void {
+    const { label } = this.#client
+    const text = label === undefined ? '' : known || label
+    if (text === '') this.#forget(session, CLIENT_FIELD)
+    else if (text !== known) this.#store.mark(session, CLIENT_FIELD, text)
+  }
+
+  #forget(session: object, field: SlotField | typeof CLIENT_FIELD): void {
     if (this.#store.marked(session, field)) this.#store.mark(session, field, '')
   }
 }

@@ -38,7 +38,7 @@ export function networkOf(address: string | undefined, prefixes: Prefixes): Slot
 }
 
 /** Beyond this, a header is none that a browser sends, and is not worth parsing. */
-const LONGEST_USER_AGENT = 1024
+export const LONGEST_USER_AGENT = 1024
 
 /**
  * The kind of browser behind a User-Agent header. `family`: browser, operating system, and whether it is a phone or

@@ -20,13 +20,19 @@ export interface SessionInfo {
   expiresAt: Date | null
   /** For each index of the store, the values under which the session is to be found; long ones as a digest, `#…`. */
   indexes: Readonly<Record<string, readonly string[]>>
+  /** Browser and system it began with, e.g. `Firefox on Linux`; with `bindClient({ label: true })`. */
+  client?: string
 }
+
+/** Bookkeeping field: what `bindClient({ label: true })` calls the client of the session. */
+export const CLIENT_FIELD = '@client'
 
 export function infoOf(
   context: Context,
   storedId: string,
   meta: Bookkeeping,
   entries: readonly IndexEntry[],
+  client: string | null | undefined,
 ): SessionInfo {
   const { disableTTL, absoluteMs, indexes } = context.options
   const valuesOf = (name: string) => entries.filter((entry) => entry.name === name).map((entry) => entry.value)
@@ -36,13 +42,16 @@ export function infoOf(
     seenAt: new Date(meta.seenAtMs),
     expiresAt: disableTTL ? null : new Date(expiresAtMs(meta, absoluteMs)),
     indexes: Object.fromEntries(indexes.map(([name]) => [name, valuesOf(name).map(decodeIndexValue)])),
+    ...(client && { client }),
   }
 }
 
 /** Of a session that was loaded: no command; of a string that connect-redis wrote, null if it has ended since. */
 export async function infoOfRecord(context: Context, record: SessionRecord): Promise<SessionInfo | null> {
   const { storedId, origin, fields } = record
-  if (origin.kind === 'hash') return infoOf(context, storedId, origin.meta, entriesIn(fields))
+  if (origin.kind === 'hash') {
+    return infoOf(context, storedId, origin.meta, entriesIn(fields), fields.get(CLIENT_FIELD))
+  }
   return (await inspectSession(context, storedId))?.info ?? null
 }
 
@@ -61,9 +70,12 @@ export interface Inspected {
 export async function inspectSession(context: Context, storedId: string, sid?: Sid): Promise<Inspected | null> {
   const { gateway, keys, options } = context
   const names = options.indexes.map(([name]) => indexField(name))
-  const reply = await gateway.hmget(keys.session(storedId), [BOOKKEEPING_FIELD, GENERATION_FIELD, ...names])
+  const reply = await gateway.hmget(keys.session(storedId), [
+    ...[BOOKKEEPING_FIELD, GENERATION_FIELD, CLIENT_FIELD],
+    ...names,
+  ])
   if (reply === null) return sid && sid.generation > 0 ? null : inspectString(context, storedId)
-  const [metaText, generationText, ...texts] = reply
+  const [metaText, generationText, client, ...texts] = reply
   const meta = parseBookkeeping(metaText)
   if (meta === null || isAbsent(context, meta)) return null
   if (sid !== undefined && !(await gives(context, storedId, sid, generationText))) return null
@@ -71,7 +83,7 @@ export async function inspectSession(context: Context, storedId: string, sid?: S
   const more = furtherFields(fields)
   const rest = more.length === 0 ? [] : ((await gateway.hmget(keys.session(storedId), more)) ?? [])
   const entries = entriesIn([...fields, ...more.map((field, i) => [field, rest[i] ?? ''] as const)])
-  return { info: infoOf(context, storedId, meta, entries), entries }
+  return { info: infoOf(context, storedId, meta, entries, client), entries }
 }
 
 /** Whether this id gives access to a session with this `@renew` field. */

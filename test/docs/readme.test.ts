@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
-import { type AddressInfo, connect as connectTo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
@@ -22,7 +22,10 @@ import {
 import { sign } from 'cookie-signature'
 import express from 'express'
 import session from 'express-session'
+import { Server } from 'socket.io'
+import { io } from 'socket.io-client'
 import request from 'supertest'
+import { WebSocket, WebSocketServer } from 'ws'
 import { DEFAULTS } from '../../src/options.js'
 import { example, examplesOf } from '../support/markdown.js'
 import { passTime } from '../support/pass-time.js'
@@ -309,38 +312,41 @@ describe('the snippets of the README', () => {
     await made.clear()
   })
 
-  test('the upgrade of the example greets the user, and turns everybody else away', async () => {
+  test('the sockets of the examples greet the user, turn others away, and are closed when the session ends', async () => {
     const store = new RedisStore({ client, prefix })
-    await store.set('sid', { userId: 'ada', cookie: { originalMaxAge: null } } as never)
+    const cookie = `connect.sid=${encodeURIComponent(`s:${sign('sid', 's')}`)}`
+    const begin = () => store.set('sid', { userId: 'ada', cookie: { originalMaxAge: null } } as never)
     const server = createHttpServer().listen(0)
-    // Stands for ws: what it does with a socket is not ours.
-    class WebSocketServer {
-      handleUpgrade(_req: unknown, socket: Socket, _head: unknown, opened: (ws: { send(text: string): void }) => void) {
-        opened({ send: (text) => socket.end(text) })
-      }
-    }
-    const body = example(README, 'run', 'upgrade')
-    await asyncFunction(
-      'server',
-      'store',
-      'secret',
-      'loadSession',
-      'WebSocketServer',
-      body,
-    )(...[server, store, 's', loadSession, WebSocketServer])
-    const ask = (cookie: string) =>
-      new Promise((resolve) => {
-        const socket = connectTo((server.address() as AddressInfo).port)
-        socket.on('data', (chunk) => resolve(String(chunk).split('\r\n')[0]))
-        socket.write(
-          `GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nCookie: ${cookie}\r\n\r\n`,
-        )
-      })
-    expect(await ask(`connect.sid=${encodeURIComponent(`s:${sign('sid', 's')}`)}`)).toBe('Hello ada')
-    expect(await ask('connect.sid=x')).toBe('HTTP/1.1 401 Unauthorized')
+    const { port } = server.address() as AddressInfo
+    const scope = { server, store, secret: 's', loadSession, WebSocketServer }
+    await asyncFunction(...Object.keys(scope), example(README, 'run', 'upgrade'))(...Object.values(scope))
+    await begin()
+    const socket = new WebSocket(`ws://localhost:${port}`, { headers: { cookie } })
+    expect(String((await once(socket, 'message'))[0])).toBe('Hello ada')
+    await store.destroy('sid')
+    expect((await once(socket, 'close')).map(String)).toEqual(['4001', 'destroyed'])
+    const refused = await once(new WebSocket(`ws://localhost:${port}`, { headers: { cookie } }), 'error')
+    expect(String(refused[0])).toMatch(/401/)
     server.closeAllConnections()
     server.close()
-    await store.clear()
+
+    const other = createHttpServer().listen(0)
+    const ioServer = new Server(other)
+    const names = { io: ioServer, store, secret: 's', loadSession }
+    await asyncFunction(...Object.keys(names), example(README, 'run', 'socket.io'))(...Object.values(names))
+    await begin()
+    const options = { extraHeaders: { cookie }, transports: ['websocket'], reconnection: false }
+    const url = `http://localhost:${(other.address() as AddressInfo).port}`
+    const known = io(url, options)
+    expect(await new Promise((resolve) => known.on('hello', resolve))).toBe('ada')
+    await store.destroy('sid')
+    expect(await new Promise((resolve) => known.on('disconnect', resolve))).toBe('io server disconnect')
+    const nobody = io(url, options)
+    expect(await new Promise((resolve) => nobody.on('connect_error', (err) => resolve(err.message)))).toBe(
+      'not logged in',
+    )
+    await ioServer.close()
+    await store.close()
   })
 
   test('the events of the example arrive', async () => {

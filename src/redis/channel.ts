@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto'
+import { keyPrefixOf, type RedisClient } from './client.js'
+
+/**
+ * Messages from one process to all others that use the same prefix (Redis pub/sub). At most once: what is sent while a
+ * connection is broken is lost.
+ */
+export class Channel {
+  readonly #client: RedisClient
+  readonly #name: string
+  readonly #onMessage: (message: string) => void
+  readonly #self = randomUUID()
+  #subscriber: RedisClient | undefined
+
+  /** @param onMessage what other processes have sent */
+  constructor(client: RedisClient, name: string, onMessage: (message: string) => void) {
+    this.#client = client
+    // ioredis puts its `keyPrefix` in front of keys only.
+    this.#name = keyPrefixOf(client) + name
+    this.#onMessage = onMessage
+  }
+
+  /** A connection that listens can do nothing else, so it is one of its own. */
+  open(): void {
+    const subscriber = (this.#client as { duplicate(): RedisClient }).duplicate()
+    this.#subscriber = subscriber
+    // Without a listener ioredis prints every failed connection; it goes on trying.
+    subscriber.on('error', () => undefined)
+    subscriber.on('message', (_channel: string, message: string) => {
+      const [from, text] = [message.slice(0, this.#self.length), message.slice(this.#self.length)]
+      if (from !== this.#self) this.#onMessage(text)
+    })
+    // Now and whenever it has connected again; the caller's client may have no queue for what comes earlier.
+    subscriber.on('ready', () => {
+      subscriber.subscribe(this.#name).catch(() => undefined)
+    })
+    if (subscriber.status === 'wait') subscriber.connect().catch(() => undefined)
+  }
+
+  /** Whoever sends does not wait, and is not told whether it has arrived. */
+  send(message: string): void {
+    this.#client.publish(this.#name, this.#self + message).catch(() => undefined)
+  }
+
+  close(): void {
+    this.#subscriber?.disconnect()
+    this.#subscriber = undefined
+  }
+}

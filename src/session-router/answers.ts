@@ -1,0 +1,44 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** A script asks for JSON; a browser says that it takes HTML, whatever else it takes. */
+export function wantsJson({ headers }: IncomingMessage): boolean {
+  const accept = headers.accept ?? ''
+  return /\bapplication\/json\b/i.test(accept) && !/\btext\/html\b/i.test(accept)
+}
+
+export function sendJson(res: ServerResponse, status: number, body: object): void {
+  send(res, status, 'application/json; charset=utf-8', JSON.stringify(body))
+}
+
+/** The policy comes on top of the application's own, if it has one: browsers enforce both. */
+export function sendPage(res: ServerResponse, html: string): void {
+  res.appendHeader(
+    'Content-Security-Policy',
+    "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+  )
+  // With `no-referrer`, which helmet sets, browsers send `Origin: null` with a form.
+  res.setHeader('Referrer-Policy', 'same-origin')
+  send(res, 200, 'text/html; charset=utf-8', html)
+}
+
+export function sendStyle(res: ServerResponse, css: string): void {
+  res.setHeader('Cache-Control', 'private, max-age=3600')
+  res.setHeader('X-Content-Type-Options', 'nosniff')
+  res.setHeader('Content-Type', 'text/css; charset=utf-8')
+  res.end(css)
+}
+
+/** 303: the browser gets the next page, and reloading that one posts nothing. */
+export function redirect(res: ServerResponse, location: string): void {
+  res.setHeader('Location', location)
+  send(res, 303, 'text/plain; charset=utf-8', '')
+}
+
+function send(res: ServerResponse, status: number, type: string, body: string): void {
+  res.statusCode = status
+  res.setHeader('Cache-Control', 'no-store')
+  res.setHeader('X-Content-Type-Options', 'nosniff')
+  res.setHeader('Content-Type', type)
+  res.appendHeader('Vary', 'Accept')
+  res.end(body)
+}

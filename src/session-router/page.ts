@@ -1,0 +1,69 @@
+import { ago } from './ago.js'
+import { type Html, html } from './html.js'
+import type { OwnSession } from './own-sessions.js'
+
+export interface Page {
+  sessions: readonly OwnSession[]
+  /** What the router's own paths begin with, as seen from the page: `./sessions/`. */
+  base: string
+  back: string | undefined
+  now: Date
+}
+
+/** The list as a page that needs no script. */
+export function pageOf({ sessions, base, back, now }: Page): string {
+  const others = sessions.filter(({ current }) => !current)
+  const items = sessions.map((session, i) => itemOf(session, `device-${i}`, base, now))
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Your devices</title>
+<link rel="stylesheet" href="${base}style.css">
+</head>
+<body>
+<main>
+${back === undefined ? '' : html`<p class="back"><a href="${back}"><span aria-hidden="true">←</span> Back</a></p>`}
+<h1>Your devices</h1>
+<p class="lead">You are logged in here. If you do not know one of these, log it out and change your password.</p>
+<ul class="devices">
+${items}
+</ul>
+${others.length === 0 ? html`<p class="alone">You are logged in nowhere else.</p>` : endOthers(base, others.length)}
+</main>
+</body>
+</html>
+`.text
+}
+
+function itemOf({ handle, client, createdAt, seenAt, current }: OwnSession, id: string, base: string, now: Date): Html {
+  const seen = current
+    ? html`In use now`
+    : html`Last seen <time datetime="${seenAt.toISOString()}">${ago(seenAt, now)}</time>`
+  const badge = current ? html` <span class="badge">This device</span>` : ''
+  return html`<li class="${current ? 'device current' : 'device'}">
+<div class="about" id="${id}">
+<h2>${client ?? 'Unnamed device'}${badge}</h2>
+<p>${seen}</p>
+<p>Since <time datetime="${createdAt.toISOString()}">${dateOf(createdAt)}</time> <span class="name">No. ${handle.slice(0, 6)}</span></p>
+</div>
+<form method="post" action="${base}end">
+<input type="hidden" name="handle" value="${handle}">
+<button aria-describedby="${id}">Log out</button>
+</form>
+</li>`
+}
+
+function endOthers(base: string, count: number): Html {
+  return html`<form class="others" method="post" action="${base}end-others">
+<button class="strong">Log out ${count === 1 ? 'the other device' : `all ${String(count)} other devices`}</button>
+</form>`
+}
+
+/** In UTC, because only the browser knows where it is, and it is not to need a script. */
+function dateOf(date: Date): string {
+  const text = date.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
+  return `${text} UTC`
+}

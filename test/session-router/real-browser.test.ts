@@ -1,0 +1,117 @@
+import { existsSync } from 'node:fs'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { RedisStore } from 'connect-redis-hash'
+import helmet from 'helmet'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { connect, freshPrefix } from '../support/redis.js'
+import { MOUNT, site } from './site.js'
+
+const CHROMIUM = [
+  process.env.CHROMIUM_PATH,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path !== undefined && existsSync(path))
+const NARROW = { width: 390, height: 844 }
+const WIDE = { width: 1280, height: 800 }
+
+if (CHROMIUM === undefined) {
+  test.skip('the page in a real browser: skipped, no Chromium is installed (set CHROMIUM_PATH)', () => {})
+} else {
+  describe('the page in Chromium', () => inChromium(CHROMIUM))
+}
+
+function inChromium(executablePath: string): void {
+  const client = connect()
+  const store = new RedisStore({ client, prefix: freshPrefix(), indexes: { user: (held) => held.userId } })
+  let server: Server
+  let browser: Browser
+  /** A name that is not localhost, which browsers trust as if it had TLS: without Sec-Fetch-Site. */
+  let plain: string
+  let trusted: string
+  /** What the policies have kept from working. */
+  const refused: string[] = []
+
+  beforeAll(async () => {
+    // Its policies, one of them `Referrer-Policy: no-referrer`, are what applications have. They insist on TLS.
+    const directives = { upgradeInsecureRequests: null }
+    server = site(store, { before: [helmet({ contentSecurityPolicy: { directives } }) as never], back: '/whoami' })
+    const { port } = server.address() as AddressInfo
+    plain = `http://shop.test:${port}`
+    trusted = `http://localhost:${port}`
+    browser = await chromium.launch({
+      executablePath,
+      args: ['--no-sandbox', '--host-resolver-rules=MAP shop.test 127.0.0.1'],
+    })
+  }, 60_000)
+  afterAll(async () => {
+    await browser?.close()
+    server.close()
+    await store.clear()
+    await client.quit()
+  })
+
+  async function loggedIn(origin: string, viewport = WIDE): Promise<{ context: BrowserContext; page: Page }> {
+    const context = await browser.newContext({ viewport, javaScriptEnabled: false })
+    const page = await context.newPage()
+    page.on('console', (message) => {
+      if (/Content Security Policy|MIME/i.test(message.text())) refused.push(message.text())
+    })
+    await page.goto(`${origin}/login/ada`)
+    return { context, page }
+  }
+
+  test.each([
+    ['plain HTTP, with Origin only', () => plain],
+    ['a trusted origin, with Sec-Fetch-Site', () => trusted],
+  ])('over %s, one browser logs another out, which is anonymous at its next page', async (_what, at) => {
+    const origin = at()
+    const [here, there] = [await loggedIn(origin), await loggedIn(origin)]
+    await there.page.goto(`${origin}/whoami`)
+    expect(await there.page.textContent('body')).toBe('ada')
+    await here.page.goto(`${origin}${MOUNT}`)
+    expect(await here.page.locator('.device').count()).toBe(2)
+    // By keyboard: over the link back and the own session to the other one.
+    for (let i = 0; i < 3; i++) await here.page.keyboard.press('Tab')
+    await Promise.all([here.page.waitForURL(`${origin}${MOUNT}/`), here.page.keyboard.press('Enter')])
+    expect(await here.page.locator('.device').count()).toBe(1)
+    expect(await here.page.textContent('.alone')).toBe('You are logged in nowhere else.')
+    await there.page.goto(`${origin}/whoami`)
+    expect(await there.page.textContent('body')).toBe('nobody')
+    await here.page.goto(`${origin}/whoami`)
+    expect(await here.page.textContent('body')).toBe('ada')
+    await Promise.all([here.context.close(), there.context.close()])
+    await store.clear()
+  })
+
+  test('all others are logged out with one button', async () => {
+    const [here, ...others] = [await loggedIn(trusted), await loggedIn(trusted), await loggedIn(trusted)]
+    await here.page.goto(`${trusted}${MOUNT}`)
+    await here.page.getByRole('button', { name: 'Log out all 2 other devices' }).click()
+    await here.page.waitForURL(`${trusted}${MOUNT}/`)
+    for (const { page } of others) {
+      await page.goto(`${trusted}/whoami`)
+      expect(await page.textContent('body')).toBe('nobody')
+    }
+    await store.clear()
+  })
+
+  test.each([NARROW, WIDE])('at $width pixels it is styled, and nothing sticks out', async (viewport) => {
+    const [{ page }] = [await loggedIn(trusted, viewport), await loggedIn(trusted)]
+    await page.goto(`${trusted}${MOUNT}`)
+    const shots = process.env.SCREENSHOTS
+    if (shots !== undefined) await page.screenshot({ path: `${shots}/devices-${viewport.width}.png`, fullPage: true })
+    const boxes = await Promise.all(
+      (await page.locator('button, a, h1, .device').all()).map((part) => part.boundingBox()),
+    )
+    for (const box of boxes) {
+      expect(box?.x).toBeGreaterThanOrEqual(0)
+      expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(viewport.width)
+    }
+    // A finger's width; without the stylesheet it is half of that.
+    expect((await page.locator('.device button').first().boundingBox())?.height).toBeGreaterThanOrEqual(44)
+    expect(refused).toEqual([])
+    await store.clear()
+  })
+}

@@ -1,0 +1,67 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { loadSession, RedisStore, rotateOnLogin } from 'connect-redis-hash'
+import express from 'express'
+import session from 'express-session'
+import { Redis } from 'ioredis'
+import { Server } from 'socket.io'
+import { WebSocketServer } from 'ws'
+
+/** One of several processes of a site with sockets, of both makes; prints its port. */
+const [socketPath = '', prefix = '', broadcast = ''] = process.argv.slice(2)
+const client = new Redis(socketPath)
+const store = new RedisStore({
+  client,
+  prefix,
+  ttl: 2,
+  indexes: { user: (held) => held.userId },
+  broadcast: broadcast === 'broadcast',
+})
+const secret = 's'
+
+const app = express()
+app.use(session({ store, secret, resave: false, saveUninitialized: false }), rotateOnLogin())
+app.get('/login/:user', (req, res) => {
+  Object.assign(req.session, { userId: req.params.user })
+  res.end()
+})
+app.get('/logout', (req, res, next) => {
+  req.session.destroy((err) => (err ? next(err) : res.end()))
+})
+app.get('/everywhere/:user', async (req, res) => {
+  res.json(await store.destroyBy('user', req.params.user))
+})
+const server = createServer(app)
+
+const wss = new WebSocketServer({ noServer: true })
+server.on('upgrade', async (req, socket, head) => {
+  if (req.url !== '/ws') return
+  const held = await loadSession(req, { store, secret }).catch(() => null)
+  if (!held?.userId) {
+    socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
+    return
+  }
+  wss.handleUpgrade(req, socket, head, (ws) => {
+    const stop = store.watch(held, (reason) => ws.close(4001, reason))
+    ws.on('close', stop)
+    ws.send(`Hello ${held.userId}`)
+  })
+})
+
+const io = new Server(server)
+io.use(async (socket, next) => {
+  const held = await loadSession(socket.request, { store, secret }).catch(() => null)
+  if (!held?.userId) return next(new Error('not logged in'))
+  socket.data.session = held
+  next()
+})
+io.on('connection', (socket) => {
+  const stop = store.watch(socket.data.session, (reason) => {
+    socket.emit('ended', reason)
+    socket.disconnect(true)
+  })
+  socket.on('disconnect', stop)
+  socket.emit('hello', socket.data.session.userId)
+})
+
+server.listen(0, () => process.stdout.write(`${(server.address() as AddressInfo).port}\n`))
