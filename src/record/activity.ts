@@ -68,7 +68,9 @@ export class Activity {
     noted.sessions.add(storedId)
     for (const user of users) noted.users.add(user)
     // What has not been sent when the process ends is lost; it must not keep the process alive.
-    this.#timer ??= setTimeout(() => this.flush().catch(() => undefined), FLUSH_MS).unref()
+    this.#timer ??= setTimeout(() => {
+      this.flush().catch(() => undefined)
+    }, FLUSH_MS).unref()
   }
 
   /** Sends what has been noted. What Redis does not take is kept for the next time. */

@@ -1,5 +1,6 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { loadSession, RedisStore, rotateOnLogin } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
@@ -34,8 +35,7 @@ app.get('/everywhere/:user', async (req, res) => {
 const server = createServer(app)
 
 const wss = new WebSocketServer({ noServer: true })
-server.on('upgrade', async (req, socket, head) => {
-  if (req.url !== '/ws') return
+async function openSocket(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   const held = await loadSession(req, { store, secret }).catch(() => null)
   if (!held?.userId) {
     socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
@@ -46,14 +46,17 @@ server.on('upgrade', async (req, socket, head) => {
     ws.on('close', stop)
     ws.send(`Hello ${held.userId}`)
   })
+}
+server.on('upgrade', (req, socket, head) => {
+  if (req.url === '/ws') void openSocket(req, socket, head)
 })
 
 const io = new Server(server)
-io.use(async (socket, next) => {
-  const held = await loadSession(socket.request, { store, secret }).catch(() => null)
-  if (!held?.userId) return next(new Error('not logged in'))
-  socket.data.session = held
-  next()
+io.use((socket, next) => {
+  loadSession(socket.request, { store, secret }).then((held) => {
+    socket.data.session = held
+    next(held?.userId ? undefined : new Error('not logged in'))
+  }, next)
 })
 io.on('connection', (socket) => {
   const stop = store.watch(socket.data.session, (reason) => {
