@@ -8,10 +8,12 @@ import { showNewName } from './new-name.js'
 import { explainEnding } from './other-client.js'
 import { pageDefaults, pageSession } from './pages.js'
 import { pretend } from './pretend.js'
+import { requireUser } from './require-user.js'
 import { accountRoutes } from './routes/account.js'
 import { cartRoutes } from './routes/cart.js'
 import { confirmRoutes } from './routes/confirm.js'
 import { csrfRoutes } from './routes/csrf.js'
+import { DEVICES, deviceRoutes } from './routes/devices.js'
 import { loginRoutes } from './routes/login.js'
 import { pretendRoutes } from './routes/pretend.js'
 import { sessionRoutes } from './routes/session.js'
@@ -52,6 +54,8 @@ export function createApp(options: AppOptions): Express {
   app.use(explainEnding)
   app.use(pageSession)
   app.use(showNewName(sessions.store, history))
+  // Before the token of the shop's own forms: its forms prove in another way where they come from.
+  app.use(DEVICES, requireUser(users), deviceRoutes(sessions.store))
   app.use(express.urlencoded({ extended: false, limit: '10kb' }))
   app.use(csrfProtection)
 

@@ -46,6 +46,8 @@ const ABOUT_BOOKKEEPING: Record<string, string> = {
   '@ip4': 'The network this session is bound to. No address: nobody can tell it from this.',
   '@ip6': 'The network this session is bound to. No address: nobody can tell it from this.',
   '@ua': 'The kind of browser this session is bound to.',
+  '@client':
+    'What this browser is called on the page of your devices. A shop that does not ask for it stores nothing of the kind.',
   '@i:user': 'Under which user this session is to be found, to end all of his at once.',
 }
 

@@ -15,6 +15,7 @@ export function requireUser(users: Users): RequestHandler {
     // Of an account that was deleted in another browser. Without a user, the session gets a new id and forgets the rest.
     delete req.session.userId
     flash(req, 'account-first')
-    res.redirect(303, via('/login', req.path))
+    // Of a router, `path` is only what comes after the path where it is mounted.
+    res.redirect(303, via('/login', req.baseUrl || req.path))
   }
 }

@@ -33,6 +33,8 @@ export function shopSessions({ client, secret, prefix, behindTls }: ShopSessions
     // Half an hour without a request, or 30 days for those who want to stay logged in; `requireFreshLogin` makes up for it.
     preset: 'nist-aal1',
     ttl: TTL_SECONDS,
+    // Readable names for the page of the user's devices.
+    bind: { label: true },
     renew: { every: RENEW_SECONDS, grace: 30 },
     cookie: { secure: behindTls },
   })

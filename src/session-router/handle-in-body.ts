@@ -12,8 +12,7 @@ const LONGEST_HANDLE = 64
  */
 export async function handleInBody(req: IncomingMessage & { body?: unknown }): Promise<string> {
   // Parsers leave an empty object behind where the body is of a type that is not theirs, without reading it.
-  const isParsed = req.readableEnded || (typeof req.body === 'object' && req.body !== null && 'handle' in req.body)
-  const handle = isParsed ? ownHandle(req.body) : parsed(typeOf(req), await textOf(req))
+  const handle = ownHandle(req.body) ?? parsed(typeOf(req), await textOf(req))
   if (typeof handle !== 'string' || handle === '' || handle.length > LONGEST_HANDLE) {
     throw new Refusal(400, 'the body must name one "handle"')
   }
@@ -48,12 +47,11 @@ function ownHandle(body: unknown): unknown {
     : undefined
 }
 
-/** Reads to the end what is too large, within reason, so that the visitor gets an answer instead of a cut connection. */
+/** What is too large is not kept, however long it goes on. */
 function textOf(req: IncomingMessage): Promise<string> {
   const tooLarge = new Refusal(413, `the body must be at most ${LONGEST_BODY} bytes`)
-  if (Number(req.headers['content-length'] ?? 0) > LONGEST_BODY) return Promise.reject(tooLarge)
-  // Cut off while the session was read: no event will tell.
-  if (req.destroyed) return Promise.reject(new Refusal(400, 'the body did not arrive'))
+  // Cut off while the session was read, or read by a parser that found no handle: no event will tell.
+  if (req.destroyed) return Promise.reject(new Refusal(400, 'the body names no "handle"'))
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0

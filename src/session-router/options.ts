@@ -6,6 +6,12 @@ import type { SessionContent } from '../record/session-data.js'
 import type { RedisStore } from '../store.js'
 import { STORE_ACCESS, type StoreAccess } from '../store-access.js'
 
+/** Loose, so that a function of Express's `Request` fits as well: of Passport's `req.user`, say. */
+export interface RequestOfUser extends IncomingMessage {
+  // biome-ignore lint/suspicious/noExplicitAny: what the application keeps in its sessions
+  session: any
+}
+
 export interface SessionRouterOptions {
   /** The store of the `session()` in front of it, with an index `user`; of secureSession: `sessions.store`. */
   store: RedisStore
@@ -13,7 +19,7 @@ export interface SessionRouterOptions {
    * Id of the user who is logged in, as the index `user` has it; null or undefined: nobody is. Called for requests with a
    * session only. Default: what the index `user` makes of the session.
    */
-  user?(req: IncomingMessage & { session: SessionContent }): string | number | null | undefined
+  user?(req: RequestOfUser): string | number | null | undefined
   /** Seconds a login may be old to end sessions with it. Default 300. */
   within?: number
   /** What to do with a request whose login is older. Default: a 401. */
@@ -25,7 +31,7 @@ export interface SessionRouterOptions {
 /** Complete. */
 export interface ResolvedSessionRouter {
   store: RedisStore
-  user: (req: IncomingMessage & { session: SessionContent }) => unknown
+  user: (req: RequestOfUser) => unknown
   freshLogin: Middleware
   back: string | undefined
 }
@@ -45,7 +51,7 @@ export function checkedSessionRouter(options: SessionRouterOptions): ResolvedSes
   if (userOf === undefined) {
     throw new TypeError('"store" option must have the index of users: new RedisStore({ indexes: { user: ... } })')
   }
-  const { user = (req) => userOf(req.session) as string } = options
+  const { user = (req) => userOf(req.session as SessionContent) as string } = options
   if (typeof user !== 'function') throw new TypeError('"user" option must be a function of the request')
   // A second slash, or a backslash, would make it another site.
   if (back !== undefined && (typeof back !== 'string' || !/^\/(?![/\\])/.test(back))) {

@@ -58,7 +58,7 @@ function itemOf({ handle, client, createdAt, seenAt, current }: OwnSession, id: 
 
 function endOthers(base: string, count: number): Html {
   return html`<form class="others" method="post" action="${base}end-others">
-<button class="strong">Log out ${count === 1 ? 'the other device' : `all ${String(count)} other devices`}</button>
+<button class="strong">Log out ${count === 1 ? 'the other device' : `the ${String(count)} other devices`}</button>
 </form>`
 }
 

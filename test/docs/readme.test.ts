@@ -17,6 +17,7 @@ import {
   rotateSession,
   saveBeforeResponse,
   secureSession,
+  sessionRouter,
   TIMEOUT_PRESETS,
 } from 'connect-redis-hash'
 import { sign } from 'cookie-signature'
@@ -288,6 +289,44 @@ describe('the snippets of the README', () => {
     expect(printed).toEqual([{ at: expect.any(Date), users: 3, sessions: 4 }, expect.any(Number)])
     const left = await client.keys(`idx:${prefix}*`)
     await client.del(...left)
+  })
+
+  test('the devices page of the example lists the own sessions by name, and ends all others', async () => {
+    const app = express()
+    app.set('trust proxy', 1)
+    const env = { SESSION_SECRET: randomBytes(32).toString('base64') }
+    const body = `${example(README, 'run', 'devices').replace('client,', 'client, prefix,')}\nreturn sessions.store`
+    const scope = { app, client, prefix, secureSession, sessionRouter, process: { env } }
+    const made = (await asyncFunction(...Object.keys(scope), body)(...Object.values(scope))) as unknown as RedisStore
+    app.post('/login/:user', (req, res) => {
+      Object.assign(req.session, { userId: req.params.user })
+      res.end()
+    })
+    const tls = {
+      'X-Forwarded-Proto': 'https',
+      'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+    }
+    const logIn = async () => {
+      const { headers } = await request(app).post('/login/ada').set(tls).expect(200)
+      return { ...tls, Cookie: headers['set-cookie']?.[0]?.split(';')[0] as string }
+    }
+    const [here, there] = [await logIn(), await logIn()]
+    const page = await request(app).get('/account/sessions').set(here).expect(200)
+    expect(page.text.match(/<h2>Firefox on Linux/g)).toHaveLength(2)
+    expect(page.text).toContain('href="/account"')
+    const json = { Accept: 'application/json', Host: 'shop.example' }
+    const list = await request(app).get('/account/sessions').set(here).set(json).expect(200)
+    const time = expect.any(String)
+    const listed = { handle: expect.any(String), createdAt: time, seenAt: time, client: 'Firefox on Linux' }
+    expect(list.body.sessions).toEqual([
+      { ...listed, current: true },
+      { ...listed, current: false },
+    ])
+    const end = () => request(app).post('/account/sessions/end-others').set(here).set(json)
+    await end().expect(403)
+    await end().set('Origin', 'https://shop.example').expect(200, { ended: 1 })
+    await request(app).get('/account/sessions').set(there).set(json).expect(401)
+    await made.clear()
   })
 
   test('validate of the example ends sessions from before a change of password', async () => {

@@ -54,7 +54,19 @@ describe('pages', () => {
     const { text } = await visitor.get('/session')
     const stored = await shop.sessionOf(visitor)
     expect(text).toContain(shop.keyOf(visitor))
-    for (const field of ['@', '@login', '@ip4', '@ua', '@i:user', 'userId', 'name', 'cart', 'views', 'csrfToken']) {
+    for (const field of [
+      '@',
+      '@login',
+      '@ip4',
+      '@ua',
+      '@client',
+      '@i:user',
+      'userId',
+      'name',
+      'cart',
+      'views',
+      'csrfToken',
+    ]) {
       expect(stored).toHaveProperty([field])
       expect(text).toContain(`<code>${field}</code>`)
     }

@@ -1,5 +1,5 @@
 import Bowser from 'bowser'
-import { RedisStore } from 'connect-redis-hash'
+import { bindClient, RedisStore } from 'connect-redis-hash'
 import { clientLabel } from '../../src/middleware/client-label.js'
 import { Browser, FIREFOX, IPHONE, site } from '../session-router/site.js'
 import { connect, freshPrefix } from '../support/redis.js'
@@ -19,17 +19,17 @@ afterAll(async () => {
 const field = (browser: Browser) => client.hget(prefix + browser.sid, '@client')
 
 test.each([
-  [FIREFOX, 'Firefox on Linux'],
-  [CHROME, 'Chrome on Windows'],
-  [IPHONE, 'Safari on iOS, phone'],
-  [IPHONE.replaceAll('iPhone', 'iPad'), 'Safari on iOS, tablet'],
-  ['Mozilla/5.0 (X11; Linux x86_64) QuiteUncommon/4711.0', 'Linux'],
-  [CURL, ''],
-  ['<img src=x onerror=alert(1)>/1 ', ''],
-  ['', ''],
-  [undefined, ''],
-  [`${FIREFOX}${' '.repeat(1024)}`, ''],
-])('%s is called %j', (userAgent, label) => {
+  ['Firefox', FIREFOX, 'Firefox on Linux'],
+  ['Chrome', CHROME, 'Chrome on Windows'],
+  ['an iPhone', IPHONE, 'Safari on iOS, phone'],
+  ['an iPad', IPHONE.replaceAll('iPhone', 'iPad'), 'Safari on iOS, tablet'],
+  ['a browser nobody knows', 'Mozilla/5.0 (X11; Linux x86_64) QuiteUncommon/4711.0', 'Linux'],
+  ['curl', CURL, ''],
+  ['markup', '<img src=x onerror=alert(1)>/1 ', ''],
+  ['an empty header', '', ''],
+  ['no header', undefined, ''],
+  ['a header that is too long', `${FIREFOX}${' '.repeat(1024)}`, ''],
+])('%s has its label', (_what, userAgent, label) => {
   expect(clientLabel(userAgent)).toBe(label)
 })
 
@@ -54,10 +54,12 @@ test('by default, and of a client that is not known, nothing is', async () => {
 
 test('a login takes the label of the client that logs in, and the new id has it', async () => {
   const browser = await new Browser(sites.labelled).logIn('ada')
-  const { sid } = browser
-  await browser.logIn('bob')
-  expect(browser.sid).not.toBe(sid)
-  expect(await field(browser)).toBe('Firefox on Linux')
+  const phone = browser.on(sites.labelled, IPHONE)
+  await phone.get('/set/milk')
+  expect(await field(phone)).toBe('Firefox on Linux')
+  await phone.logIn('bob')
+  expect(phone.sid).not.toBe(browser.sid)
+  expect(await field(phone)).toBe('Safari on iOS, phone')
 })
 
 test('sessions from before get theirs at their next save, and lose it when labels are switched off', async () => {
@@ -66,4 +68,18 @@ test('sessions from before get theirs at their next save, and lose it when label
   expect(await field(browser)).toBe('Firefox on Linux')
   await browser.get('/set/lemon')
   expect((await store.info(browser.sid))?.client).toBeUndefined()
+})
+
+test('another client that is let pass does not take it over', async () => {
+  const lax = site(store, { userAgent: false })
+  const browser = await new Browser(lax).logIn()
+  await browser.on(lax, IPHONE).get('/set/milk')
+  expect(await field(browser)).toBe('Firefox on Linux')
+  lax.close()
+})
+
+test('the option is a boolean', () => {
+  expect(() => bindClient({ secret: 's', label: 'yes' as never })).toThrow(
+    new TypeError('"label" option must be a boolean'),
+  )
 })

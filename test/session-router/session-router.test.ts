@@ -177,7 +177,9 @@ describe('a body', () => {
     expect((await laptop.end(await phone.handle())).status).toBe(303)
     expect(await phone.user()).toBe('nobody')
     expect((await laptop.end('')).status).toBe(400)
-    expect((await laptop.post(`${MOUNT}/end`, { body: 'handle[a]=b' })).status).toBe(400)
+    for (const body of ['handle[a]=b', 'other=x', '']) {
+      expect([body, (await laptop.post(`${MOUNT}/end`, { body })).status]).toEqual([body, 400])
+    }
   })
 })
 
@@ -264,6 +266,18 @@ describe('a login that is stale', () => {
     expect((await laptop.end(handle)).status).toBe(303)
     expect(await phone.user()).toBe('nobody')
   })
+})
+
+test('of a session that ends itself, nothing more is saved', async () => {
+  const write = (req: object, _res: unknown, next: () => void) => {
+    const { session } = req as { session?: object }
+    if (session !== undefined) Object.assign(session, { seen: process.hrtime.bigint().toString() })
+    next()
+  }
+  const own = new RedisStore({ client, prefix, indexes })
+  const laptop = await new Browser(open(own, { before: [write as never] })).logIn()
+  expect((await laptop.end(await laptop.handle())).status).toBe(303)
+  expect([own.counters.refused, await store.length()]).toEqual([0, 0])
 })
 
 describe('what is shown', () => {

@@ -14,6 +14,8 @@ interface SiteOptions extends Options {
   /** Middleware before the router, behind the session. */
   before?: Middleware[]
   label?: boolean
+  /** Of bindClient. Default: its own. */
+  userAgent?: false
 }
 
 export const FRAMEWORKS = { 'Express 5': express, 'Express 4': express4, Connect: connect } as const
@@ -25,12 +27,12 @@ export const DATA = 'lapsang-souchong'
 /** A server with a login at `/login/<user>`, `/whoami`, `/set/<taste>`, and the router; errors are answered as `<status> <message>`. */
 export function site(
   store: RedisStore,
-  { framework = express, before = [], label = true, ...options }: SiteOptions = {},
+  { framework = express, before = [], label = true, userAgent, ...options }: SiteOptions = {},
 ): Server {
   const app = framework() as ReturnType<typeof connect>
   const use = (middleware: unknown) => app.use(middleware as connect.NextHandleFunction)
   use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
-  use(bindClient({ secret: 'b', label }))
+  use(bindClient({ secret: 'b', label, ...(userAgent === false && { userAgent }) }))
   use(rotateOnLogin())
   app.use('/login', ((req: Held, res: ServerResponse, next: (err?: unknown) => void) => {
     Object.assign(req.session, { userId: req.url?.slice(1), data: DATA })
@@ -78,9 +80,9 @@ export class Browser {
     this.#agent = agent
   }
 
-  /** The same browser on another server of the site. */
-  on(server: Server): Browser {
-    const same = new Browser(server, this.#agent)
+  /** With the same cookie, on another server of the site, or after a change of mind about what it is. */
+  on(server: Server, agent = this.#agent): Browser {
+    const same = new Browser(server, agent)
     same.#cookie = this.#cookie
     return same
   }
