@@ -8,11 +8,11 @@ import { goOnAfter, type Middleware, type SessionRequest, storeOf } from './sess
 import { settleCookie } from './settle-cookie.js'
 
 export interface RenewSessionOptions {
-  /** Seconds after which a session gets its next id. Default 900. */
+  /** Seconds after which a session gets its next id; 0 = whenever its client has confirmed the one before. Default 900. */
   every?: number
   /**
    * Seconds for which requests with the id before are still served once the client has come with the next one: those it
-   * had sent meanwhile. Less than `every`. Default 30, or half of `every` if that is less.
+   * had sent meanwhile. To be less than `every`: an id two renewals old is taken for stolen at once. Default 30, or half of `every` if that is less.
    */
   grace?: number
 }
@@ -84,13 +84,13 @@ function idTooLong(): TypeError {
 function checked(options: RenewSessionOptions): { everyMs: number; graceMs: number } {
   checkNames('renewSession', options, DEFAULTS, 'renewSession({ every: 900, grace: 30 })')
   const { every = DEFAULTS.every } = options
-  if (typeof every !== 'number' || !Number.isFinite(every) || every <= 0) {
-    throw new TypeError('"every" option must be seconds above 0')
+  if (typeof every !== 'number' || !Number.isFinite(every) || every < 0) {
+    throw new TypeError('"every" option must be seconds, 0 or more')
   }
   // Where only `every` is given, and is short.
   const { grace = Math.min(DEFAULTS.grace, every / 2) } = options
-  if (typeof grace !== 'number' || !(grace >= 0 && grace < every)) {
-    throw new TypeError(`"grace" option must be seconds from 0 to less than "every" (${every})`)
+  if (typeof grace !== 'number' || !Number.isFinite(grace) || grace < 0) {
+    throw new TypeError('"grace" option must be seconds, 0 or more')
   }
   return { everyMs: Math.round(every * 1000), graceMs: Math.round(grace * 1000) }
 }

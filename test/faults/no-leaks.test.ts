@@ -181,8 +181,13 @@ test('operations that a hanging Redis never answered are forgotten once it goes 
   line.release()
   await once(store, 'available')
   await store.clear()
-  // 20 MB were under way.
-  expect(heapUsed() - before).toBeLessThan(4_000_000)
+  // 20 MB were under way. On a busy machine the last answers are still coming in.
+  let left = heapUsed() - before
+  for (let turn = 0; turn < 50 && left >= 4_000_000; turn++) {
+    await store.ping().catch(() => undefined)
+    left = heapUsed() - before
+  }
+  expect(left).toBeLessThan(4_000_000)
 })
 
 test('the store itself shows no session when it is logged', async () => {

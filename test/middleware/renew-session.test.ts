@@ -723,21 +723,60 @@ test('a genid that returns what looks like a renewed id is refused', async () =>
 })
 
 test.each([
-  [{ every: 0 }, /"every"/],
+  [{ every: -1 }, /"every"/],
   [{ every: '900' }, /"every"/],
   [{ every: Number.NaN }, /"every"/],
   [{ grace: -1 }, /"grace"/],
-  [{ every: 60, grace: 60 }, /"grace".*60/],
+  [{ every: 60, grace: Number.POSITIVE_INFINITY }, /"grace"/],
   [{ grace: '1' }, /"grace"/],
   [{ interval: 3 }, /no option "interval"/],
 ])('%j is refused', (options, message) => {
   expect(() => renewSession(options as never)).toThrow(message)
 })
 
-test('every 15 minutes and half a minute of grace are the default', () => {
-  expect(() => renewSession()).not.toThrow()
-  expect(() => renewSession({ every: 900, grace: 899 })).not.toThrow()
-  // Half of a short `every`.
-  expect(() => renewSession({ every: 0.01 })).not.toThrow()
-  expect(() => renewSession({ grace: 900 })).toThrow(/less than "every" \(900\)/)
+test('with every 0, each request with a confirmed id gets the next one', async () => {
+  const { visitor, store } = await site({ renewal: { every: 0, grace: 30 } })
+  const sids = new Set([visitor.sid])
+  for (let i = 0; i < 3; i++) {
+    await visitor.get('/')
+    sids.add(visitor.sid)
+  }
+  expect([sids.size, store.counters.renewed]).toEqual([4, 3])
+  expect(isAnonymous(await visitor.get('/'))).toBe(false)
+})
+
+test('an id two renewals old is taken for stolen at once, however long the grace is', async () => {
+  const { visitor, thief } = await site({ renewal: { every: 0, grace: 3600 } })
+  const stale = thief()
+  for (let i = 0; i < 3; i++) await visitor.get('/')
+  expect(isAnonymous(await stale.get('/'))).toBe(true)
+})
+
+test('every 15 minutes and half a minute of grace are the default', async () => {
+  const { visitor, pass, thief, key } = await site({ renewal: { every: undefined, grace: undefined } as never })
+  const stale = thief()
+  await pass(890)
+  await visitor.get('/')
+  expect(visitor.sid).toBe(stale.sid)
+  await pass(10)
+  await visitor.get('/')
+  await visitor.get('/')
+  expect(visitor.sid).not.toBe(stale.sid)
+  await pass(25)
+  expect(isAnonymous(await stale.get('/'))).toBe(false)
+  await pass(5)
+  expect(isAnonymous(await stale.get('/'))).toBe(true)
+  expect(await client.exists(key)).toBe(0)
+})
+
+test('where only a short `every` is given, the grace is half of it', async () => {
+  const { visitor, pass, thief } = await site({ renewal: { every: 20, grace: undefined } as never })
+  const stale = thief()
+  await pass(20)
+  await visitor.get('/')
+  await visitor.get('/')
+  await pass(8)
+  expect(isAnonymous(await stale.get('/'))).toBe(false)
+  await pass(2)
+  expect(isAnonymous(await stale.get('/'))).toBe(true)
 })

@@ -6,6 +6,7 @@ import { sign } from 'cookie-signature'
 import express5 from 'express'
 import session from 'express-session'
 import express4 from 'express4'
+import { watchCommands } from '../support/commands.js'
 import { type Gate, gate } from '../support/gate.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
@@ -207,15 +208,11 @@ describe('the id', () => {
     const { visitor } = await site()
     await visitor.get('/set?cart=tea')
     const planted = prefix + visitor.sid
-    const monitor = await client.monitor()
-    const writes: string[][] = []
-    monitor.on('monitor', (_time: string, args: string[]) => writes.push(args))
+    const log = await watchCommands(client, planted)
     await visitor.get('/save')
-    await client.echo('done')
-    while (!writes.some((args) => args[0] === 'echo')) await new Promise((resolve) => setImmediate(resolve))
-    monitor.disconnect()
-    const onPlanted = writes.filter((args) => args.includes(planted)).map(([name]) => name?.toLowerCase())
-    expect(onPlanted).toEqual(['hgetall', 'del'])
+    const onPlanted = (await log.take()).filter((args) => args.includes(planted))
+    log.stop()
+    expect(onPlanted.map(([name]) => name?.toLowerCase())).toEqual(['hgetall', 'del'])
   })
 
   test('of a session that began in this very request stays: nobody knows it', async () => {

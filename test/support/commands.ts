@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis'
+import { monitor } from './monitor.js'
 
 /** What Redis itself saw: the commands sent to it that name this prefix, commands inside scripts left out. */
 export async function watchCommands(client: Redis, prefix: string): Promise<CommandLog> {
-  const monitor = await client.monitor()
   const seen: string[][] = []
   const marks = new Map<string, () => void>()
-  monitor.on('monitor', (_time: string, args: string[], source: string) => {
+  const watching = await monitor(client.options.path as string, (args, source) => {
     if (args[0]?.toLowerCase() === 'echo') marks.get(args[1] ?? '')?.()
     else if (source !== 'lua' && args.some((arg) => arg.includes(prefix))) seen.push(args)
   })
@@ -20,7 +20,7 @@ export async function watchCommands(client: Redis, prefix: string): Promise<Comm
       return seen.splice(0)
     },
     stop() {
-      monitor.disconnect()
+      watching.stop()
     },
   }
 }
