@@ -14,6 +14,7 @@ const REASONS: Readonly<Record<EndReason, 0>> = {
   evicted: 0,
   reuse: 0,
   invalid: 0,
+  mismatch: 0,
   rotated: 0,
 }
 

@@ -1,6 +1,9 @@
 import { channel } from 'node:diagnostics_channel'
 import type { EventEmitter } from 'node:events'
 
+/** Why a session was ended. */
+export type DestroyReason = 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'evicted' | 'invalid' | 'mismatch'
+
 /** What every session event carries. `handle` is the public name of the session, never its id. */
 export interface SessionEvent {
   handle: string
@@ -16,12 +19,12 @@ export interface SessionEvents {
   /** Changes of an existing session were written. */
   saved: SessionEvent & { fields: number }
   /** A session was ended through this store. */
-  destroyed: SessionEvent & { reason: 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'evicted' | 'invalid' }
+  destroyed: SessionEvent & { reason: DestroyReason }
   /**
    * A session has ended, here or (`broadcast` option) in another process; `rotated`: it goes on under another id, and this
    * one is worth nothing. At most once: what is sent while a connection is broken is lost.
    */
-  ended: SessionEvent & { reason: SessionEvents['destroyed']['reason'] | 'rotated' }
+  ended: SessionEvent & { reason: DestroyReason | 'rotated' }
   /** A session got a new id because of who its user is. `handle` is the new one's. */
   rotated: SessionEvent & { previousHandle: string; reason: string }
   /** A session got its next id because of time (`renewSession`). */
@@ -46,7 +49,7 @@ export interface SessionEvents {
   /** Redis answers again. */
   available: { downMs: number }
   /** Something works less well than configured. */
-  warning: { code: 'expire-forbidden' | 'forwarded-untrusted'; message: string }
+  warning: { code: 'expire-forbidden' | 'forwarded-untrusted' | 'on-end-failed'; message: string }
 }
 
 export type SessionEventName = keyof SessionEvents

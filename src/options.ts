@@ -1,5 +1,7 @@
+import type { DestroyReason } from './events.js'
 import { checkNames } from './known-options.js'
 import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './record/encryption.js'
+import type { EndedSession } from './record/ended-session.js'
 import type { SessionInfo } from './record/inspect.js'
 import type { Serializer } from './record/serializer.js'
 import type { AnySession, SessionContent } from './record/session-data.js'
@@ -69,6 +71,13 @@ export interface RedisStoreOptions {
    * What it throws fails the request. Its time is its own, `timeout` does not count it. Default: none.
    */
   validate?: (session: SessionContent, info: SessionInfo) => boolean | Promise<boolean>
+  /**
+   * Gets the last content of every session that has ended, and why, for archives: `async ({ session, info }, reason)`. At
+   * least once, in one of the processes; what it throws makes it be called again a minute later. Also for sessions
+   * that expire while no process runs, up to 24 hours: for so long their keys outlive them. Every process that uses these
+   * sessions needs it. Not called for a rotation: the session goes on. Default: none.
+   */
+  onEnd?: (ended: EndedSession, reason: DestroyReason) => void | Promise<void>
   /** Milliseconds after which a store operation fails with `ERR_SESSION_TIMEOUT`. Default 1000. */
   timeout?: number
   /**
@@ -113,6 +122,9 @@ export interface ResolvedOptions {
   validate: RedisStoreOptions['validate']
   activity: boolean
   broadcast: boolean
+  onEnd: RedisStoreOptions['onEnd'] | undefined
+  /** For how long the content of a session that has ended is there for `onEnd`. */
+  keepMs: number
   timeoutMs: number
   onUnavailable: 'error' | 'anonymous'
   maxBytes: number
@@ -134,6 +146,9 @@ export const DEFAULTS = Object.freeze({
   maxBytes: 1024 * 1024,
   scanCount: 100,
 } as const)
+
+/** A day: for how long `onEnd` may be late. */
+const KEEP_MS = 24 * 60 * 60 * 1000
 
 const INDEX_NAME = /^[A-Za-z]\w{0,31}$/
 
@@ -195,6 +210,7 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
   }, "{ index, max, onExceed }: one of the indexes, a whole number above 0, and 'evict' or 'reject'"),
   activity: boolean,
   broadcast: boolean,
+  onEnd: must((value) => typeof value === 'function', 'a function of { session, info } and reason'),
   validate: must((value) => typeof value === 'function', 'a function of session and info that returns true or false'),
   timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
@@ -242,6 +258,8 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
     validate: options.validate,
     activity: options.activity ?? DEFAULTS.activity,
     broadcast: options.broadcast ?? DEFAULTS.broadcast,
+    onEnd: options.onEnd,
+    keepMs: KEEP_MS,
     timeoutMs: options.timeout ?? DEFAULTS.timeout,
     onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,
     maxBytes: options.maxBytes ?? DEFAULTS.maxBytes,

@@ -1,5 +1,5 @@
 import { type Cookie, Session } from 'express-session'
-import type { SessionEventName, SessionEvents } from './events.js'
+import type { DestroyReason, SessionEventName, SessionEvents } from './events.js'
 import type { Context } from './record/context.js'
 import { destroySession } from './record/destroy.js'
 import { isProperty } from './record/field-name.js'
@@ -41,6 +41,7 @@ export class RequestSessions implements StoreAccess {
   readonly #newSession = new WeakMap<object, NewSession>()
   /** Ids that requests came with and that gave them no session. */
   readonly #missed = new WeakMap<object, Arrival>()
+  readonly #endReasons = new WeakMap<object, DestroyReason>()
   #answering: Arrival | undefined
   #generate: Generate | undefined
 
@@ -196,7 +197,7 @@ export class RequestSessions implements StoreAccess {
       throw err
     })
     // Deleted before there is a new one: what fails here leaves no second session, and the old id leads nowhere.
-    const existed = await this.#within(retire(this.#context, oldIds))
+    const existed = await this.#within(retire(this.#context, oldIds, null))
     if (mustExist && !existed) {
       goBack()
       return false
@@ -227,6 +228,17 @@ export class RequestSessions implements StoreAccess {
     const storedIds = this.#sessions.storedIds(sid)
     this.announce('reuse', { handle: handleOf(storedIds[0] as string) })
     return this.#within(destroySession(this.#context, storedIds, 'reuse'))
+  }
+
+  nameEnd(req: RequestWithSession, reason: DestroyReason): void {
+    this.#endReasons.set(req, reason)
+  }
+
+  /** Why the next `regenerate` of this request ends its session. */
+  takeEndReason(req: object): DestroyReason {
+    const reason = this.#endReasons.get(req) ?? 'destroyed'
+    this.#endReasons.delete(req)
+    return reason
   }
 
   visitOf(session: object): Visit | undefined {

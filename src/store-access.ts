@@ -1,5 +1,5 @@
 import type { Cookie, Session } from 'express-session'
-import type { SessionEventName, SessionEvents } from './events.js'
+import type { DestroyReason, SessionEventName, SessionEvents } from './events.js'
 import type { ResolvedOptions } from './options.js'
 import type { Admission } from './record/generation.js'
 import type { RenewalTerms } from './record/renewal.js'
@@ -111,6 +111,8 @@ export interface StoreAccess {
    * it did not.
    */
   endReused(req: RequestWithSession): Promise<void> | undefined
+  /** Why the next `regenerate` of this request ends its session; without it, because the application wants it. */
+  nameEnd(req: RequestWithSession, reason: DestroyReason): void
   /** Of a loaded session; undefined of any other, and of one that connect-redis wrote. Costs no command. */
   visitOf(session: object): Visit | undefined
   /** The client has come with the id issued last: the one before is out of date from here on. One script. */

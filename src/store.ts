@@ -11,6 +11,7 @@ import type { Context } from './record/context.js'
 import { Creations } from './record/creations.js'
 import { destroySession } from './record/destroy.js'
 import { codecOf } from './record/encryption.js'
+import { EndOfLife } from './record/end-of-life.js'
 import { type Ending, endSessions } from './record/end-sessions.js'
 import { findSessions, indexEntry } from './record/find.js'
 import { incrementProperty } from './record/increment.js'
@@ -76,9 +77,11 @@ export class RedisStore extends Store {
     const keys = new Keys(resolved.prefix)
     const ids = idMapper(resolved.hashIds, resolved.acceptPlainIds)
     const codec = codecOf(resolved.encryption)
-    this.#context = { options: resolved, announcer, gateway, keys, ids, codec, creations: new Creations() }
-    this.#sessions = new Sessions(this.#context)
     const within = <T>(work: Promise<T>) => this.#within(work)
+    const creations = new Creations()
+    this.#context = { options: resolved, announcer, gateway, keys, ids, codec, creations, endOfLife: undefined }
+    if (resolved.onEnd !== undefined) this.#context.endOfLife = new EndOfLife(this.#context, resolved.onEnd, within)
+    this.#sessions = new Sessions(this.#context)
     this.#requests = new RequestSessions(this.#context, this.#sessions, within)
     this.#keyspace = new Keyspace(this.#context, within)
     this.#activity = new Activity(this.#context, within)
@@ -330,10 +333,14 @@ export class RedisStore extends Store {
     })
   }
 
-  /** Ends this store's own timers, and sends what it has counted. The client stays open: it is yours. */
+  /**
+   * Ends this store's own timers, sends what it has counted, and waits for calls of `onEnd`, a minute at most. The client
+   * stays open: it is yours.
+   */
   async close(): Promise<void> {
     this.#availability.close()
     this.#endings.close()
+    await this.#context.endOfLife?.close()
     await this.#activity.flush().catch(() => undefined)
   }
 
@@ -349,11 +356,12 @@ export class RedisStore extends Store {
   /** express-session's own goes on with a new session even if the old one could not be ended. */
   override regenerate(req: Request, callback: (err?: unknown) => void): void {
     const storedIds = this.#sessions.storedIds(req.sessionID)
+    const reason = this.#requests.takeEndReason(req)
     const end = async () => {
-      if (!this.#requests.isGuarded(req)) return destroySession(this.#context, storedIds, 'destroyed')
-      const existed = await retire(this.#context, storedIds)
+      if (!this.#requests.isGuarded(req)) return destroySession(this.#context, storedIds, reason)
+      const existed = await retire(this.#context, storedIds, reason)
       const handle = handleOf(storedIds[0] ?? '')
-      if (existed) this.#context.announcer.announce('destroyed', { handle, reason: 'destroyed' })
+      if (existed) this.#context.announcer.announce('destroyed', { handle, reason })
     }
     this.#run(end, (err) => {
       if (err) return callback(err)

@@ -163,6 +163,7 @@ class BoundClient {
 
   /** The request gets a new session; unless somebody uses it, it is neither saved nor is its cookie sent. */
   async #destroy(session: NonNullable<SessionRequest['session']>): Promise<void> {
+    this.#store.nameEnd(this.#req, 'mismatch')
     await new Promise<void>((resolve, reject) => {
       session.regenerate((err) => (err ? reject(err) : resolve()))
     })

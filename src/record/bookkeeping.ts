@@ -6,7 +6,8 @@
  * - idle: idle timeout in milliseconds.
  * - saves: how often properties were written.
  * - flags: the cookie's common attributes (record/cookie.ts); X where Redis could not set an expiry; Y and Z while the
- *   session moves to another stored id (record/move.ts).
+ *   session moves to another stored id (record/move.ts); K where the key is to outlive the session, and E once the
+ *   session has ended (record/end-of-life.ts).
  *
  * Numbers are in base 36, in one field: with plain numbers in fields of their own a small session is a fifth larger.
  * The scripts read and write the same form (redis/scripts/bookkeeping.lua.ts).
@@ -22,6 +23,10 @@ export interface Bookkeeping {
   flags: string
   /** Redis holds this key without a TTL although it should have one (EXPIRE forbidden by ACL). */
   unexpiring: boolean
+  /** The key outlives the session, so that its content can be handed to `onEnd`. */
+  isKept: boolean
+  /** A session for nobody any more; its content waits for `onEnd`. */
+  hasEnded: boolean
   /** On its way to another key: still to be read here, no longer to be written. */
   isLeaving: boolean
   /** On its way to this key: not there yet. */
@@ -44,18 +49,25 @@ export function parseBookkeeping(text: string | null | undefined): Bookkeeping |
     string,
     string?,
   ]
-  const createdAtMs = Math.floor(Number.parseInt(created, 36) / 1000)
+  const createdAtMs = stampToMs(created)
   return {
     created,
     saves,
     createdAtMs,
     seenAtMs: createdAtMs + Number.parseInt(seen, 36),
     idleMs: Number.parseInt(idle, 36),
-    flags: flags.replace(/[XYZ]/g, ''),
+    flags: flags.replace(/[EKXYZ]/g, ''),
     unexpiring: flags.includes('X'),
+    isKept: flags.includes('K'),
+    hasEnded: flags.includes('E'),
     isLeaving: flags.includes('Z'),
     isArriving: flags.includes('Y'),
   }
+}
+
+/** @param created as stored */
+export function stampToMs(created: string): number {
+  return Math.floor(Number.parseInt(created, 36) / 1000)
 }
 
 /** When the session ends if nobody uses it any more: milliseconds since 1970. */

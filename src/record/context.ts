@@ -5,6 +5,7 @@ import type { Keys } from '../redis/keys.js'
 import type { IdMapper } from '../redis/sid.js'
 import type { Codec } from './codec.js'
 import type { Creations } from './creations.js'
+import type { EndOfLife } from './end-of-life.js'
 
 /** What every operation on sessions works with; made once per store. */
 export interface Context {
@@ -15,4 +16,6 @@ export interface Context {
   codec: Codec
   announcer: Announcer
   creations: Creations
+  /** Undefined without `onEnd`. */
+  endOfLife: EndOfLife | undefined
 }

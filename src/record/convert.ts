@@ -4,6 +4,7 @@ import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import { applyDelta, type Delta, doubtDelta, isEmpty } from './delta.js'
+import { scheduleExpiry } from './ends-queue.js'
 import { entriesIn } from './index-values.js'
 import { fromString, sha1Of } from './load.js'
 import { enter } from './session-index.js'
@@ -51,7 +52,9 @@ export async function convertString(
     const entries = entriesIn([...unchanged, ...delta.set])
     const entering = enter(context, record.storedId, entries, next.idle)
     if (entering !== undefined) await entering
+    const scheduled = scheduleExpiry(context, record.storedId, next.idle)
     const reply = readWriteReply(context, await gateway.script(CONVERT, key, args))
+    await scheduled
     if (reply.kind === 'string') {
       const current = await fromString(context, record.storedId, reply.text)
       if (current === null) throw foreignKey()

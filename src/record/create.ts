@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionStoreError } from '../errors.js'
 import { timedOut } from '../redis/deadline.js'
 import { CREATE } from '../redis/scripts/create.js'
 import { handleOf } from '../redis/sid.js'
+import { stampToMs } from './bookkeeping.js'
 import type { Context } from './context.js'
 import type { Creation } from './creations.js'
+import { scheduleExpiry } from './ends-queue.js'
 import { entriesIn, without } from './index-values.js'
 import { admit, endIfEvicted, limitedAmong } from './limit.js'
 import { fromString, sha1Of } from './load.js'
@@ -15,6 +18,7 @@ import { foreignKey, readWriteReply } from './write-reply.js'
 
 /** How often a string may change between our look at it and its replacement. */
 const ATTEMPTS = 10
+const PAUSE_MS = 20
 
 /** Writes a session that was never loaded, in place of what session there was. Resolves its record, null if it ended. */
 export async function createSession(
@@ -59,17 +63,20 @@ async function createUnder(
   const entries = without(all, limited)
   const start = performance.now()
   let replaceable = ''
+  const createdAtMs = next.created === undefined ? undefined : stampToMs(next.created)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const args = [...head, replaceable, next.created ?? '', ...pairs]
     if (limited.length > 0) await admit(context, storedId, limited)
     const entering = enter(context, storedId, entries, next.idle)
     if (entering !== undefined) await entering
+    const scheduled = scheduleExpiry(context, storedId, next.idle, createdAtMs)
     if (creation.isCancelled) {
       await leave(context, storedId, all)
       announcer.announce('refused', { handle: handleOf(storedId), operation: 'save' })
       return null
     }
     const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
+    await scheduled
     switch (reply.kind) {
       case 'written':
         // Once more: who ends all sessions of that user may have found the entry before there was a session.
@@ -80,6 +87,9 @@ async function createUnder(
       case 'gone':
         announcer.announce('destroyed', { handle: handleOf(storedId), reason: 'expired' })
         return null
+      case 'kept':
+        await makeRoom(context, storedId)
+        break
       case 'string':
         // Only what connect-redis wrote is ours to replace.
         if ((await fromString(context, storedId, reply.text)) === null) throw foreignKey()
@@ -91,5 +101,16 @@ async function createUnder(
         throw foreignKey()
     }
   }
-  throw new SessionStoreError('ERR_SESSION_CONFLICT', 'another store keeps rewriting this session as a string')
+  throw new SessionStoreError(
+    'ERR_SESSION_CONFLICT',
+    'another store keeps rewriting this session as a string, or the one before is still being handed to onEnd',
+  )
+}
+
+/** The session before under the same id has ended; what it held goes to `onEnd` first. */
+async function makeRoom({ gateway, keys, endOfLife }: Context, storedId: string): Promise<void> {
+  // Others keep it for their onEnd, and we have none.
+  if (endOfLife === undefined) return void (await gateway.del(keys.session(storedId)))
+  await endOfLife.handOver(storedId)
+  await sleep(PAUSE_MS)
 }

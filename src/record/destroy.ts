@@ -1,7 +1,8 @@
+import type { DestroyReason } from '../events.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
+import { endKey } from './end-key.js'
 import { endingOrder } from './move.js'
-import { endKey } from './session-index.js'
 
 /**
  * Ends a session. Nothing to end is no error; not knowing whether it ended is one. The order matters to
@@ -10,11 +11,11 @@ import { endKey } from './session-index.js'
 export async function destroySession(
   context: Context,
   storedIds: readonly string[],
-  reason: 'destroyed' | 'expired' | 'reuse' | 'invalid',
+  reason: DestroyReason,
 ): Promise<void> {
   let ended: string | undefined
   for (const storedId of endingOrder(storedIds)) {
-    if (await endKey(context, storedId)) ended = storedId
+    if (await endKey(context, storedId, reason)) ended = storedId
   }
   if (ended !== undefined) context.announcer.announce('destroyed', { handle: handleOf(ended), reason })
 }

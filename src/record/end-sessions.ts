@@ -1,10 +1,11 @@
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
+import { endKey } from './end-key.js'
 import { batches, has } from './find.js'
 import { entriesIn, type IndexEntry, indexFields } from './index-values.js'
 import type { Keyspace } from './keyspace.js'
 import { loadSession } from './load.js'
-import { dropEntry, endKey, type Member, membersOf } from './session-index.js'
+import { dropEntry, type Member, membersOf } from './session-index.js'
 
 /** How often new sessions may turn up while all are being ended. */
 const ROUNDS = 20
@@ -50,7 +51,7 @@ export async function endSessions(
 async function endMembers(context: Context, members: readonly Member[], entry: IndexEntry): Promise<number> {
   const ended = await Promise.all(
     members.map(async (member) => {
-      const isEnded = await endKey(context, member.storedId, entry)
+      const isEnded = await endKey(context, member.storedId, 'revoked', entry)
       if (isEnded) announceRevoked(context, member.storedId)
       else await dropEntry(context, member, entry)
       return isEnded
@@ -60,7 +61,7 @@ async function endMembers(context: Context, members: readonly Member[], entry: I
 }
 
 async function endAll(context: Context, storedIds: readonly string[]): Promise<number> {
-  const ended = await Promise.all(storedIds.map((storedId) => endKey(context, storedId)))
+  const ended = await Promise.all(storedIds.map((storedId) => endKey(context, storedId, 'revoked')))
   for (const storedId of storedIds.filter((_, i) => ended[i])) announceRevoked(context, storedId)
   return ended.filter(Boolean).length
 }

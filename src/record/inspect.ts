@@ -6,6 +6,7 @@ import { firstOf } from './first-of.js'
 import { GENERATION_FIELD, isAdmitted, parseGeneration } from './generation.js'
 import { decodeIndexValue, entriesIn, furtherFields, type IndexEntry, indexField } from './index-values.js'
 import { decodeOrAnnounce, isAbsent, loadSession } from './load.js'
+import { readFields } from './read-hash.js'
 import { admissionOf } from './renewal.js'
 import type { SessionRecord } from './session-record.js'
 
@@ -34,16 +35,20 @@ export function infoOf(
   entries: readonly IndexEntry[],
   client: string | null | undefined,
 ): SessionInfo {
-  const { disableTTL, absoluteMs, indexes } = context.options
-  const valuesOf = (name: string) => entries.filter((entry) => entry.name === name).map((entry) => entry.value)
+  const { disableTTL, absoluteMs } = context.options
   return {
     handle: handleOf(storedId),
     createdAt: new Date(meta.createdAtMs),
     seenAt: new Date(meta.seenAtMs),
     expiresAt: disableTTL ? null : new Date(expiresAtMs(meta, absoluteMs)),
-    indexes: Object.fromEntries(indexes.map(([name]) => [name, valuesOf(name).map(decodeIndexValue)])),
+    indexes: valuesByIndex(context, entries),
     ...(client && { client }),
   }
+}
+
+export function valuesByIndex({ options }: Context, entries: readonly IndexEntry[]): SessionInfo['indexes'] {
+  const valuesOf = (name: string) => entries.filter((entry) => entry.name === name).map((entry) => entry.value)
+  return Object.fromEntries(options.indexes.map(([name]) => [name, valuesOf(name).map(decodeIndexValue)]))
 }
 
 /** Of a session that was loaded: no command; of a string that connect-redis wrote, null if it has ended since. */
@@ -68,12 +73,9 @@ export interface Inspected {
  * @param sid the id that somebody asks with; undefined: no question of access
  */
 export async function inspectSession(context: Context, storedId: string, sid?: Sid): Promise<Inspected | null> {
-  const { gateway, keys, options } = context
+  const { options } = context
   const names = options.indexes.map(([name]) => indexField(name))
-  const reply = await gateway.hmget(keys.session(storedId), [
-    ...[BOOKKEEPING_FIELD, GENERATION_FIELD, CLIENT_FIELD],
-    ...names,
-  ])
+  const reply = await readFields(context, storedId, [...[BOOKKEEPING_FIELD, GENERATION_FIELD, CLIENT_FIELD], ...names])
   if (reply === null) return sid && sid.generation > 0 ? null : inspectString(context, storedId)
   const [metaText, generationText, client, ...texts] = reply
   const meta = parseBookkeeping(metaText)
@@ -81,7 +83,7 @@ export async function inspectSession(context: Context, storedId: string, sid?: S
   if (sid !== undefined && !(await gives(context, storedId, sid, generationText))) return null
   const fields = names.map((field, i) => [field, texts[i] ?? ''] as const)
   const more = furtherFields(fields)
-  const rest = more.length === 0 ? [] : ((await gateway.hmget(keys.session(storedId), more)) ?? [])
+  const rest = more.length === 0 ? [] : ((await readFields(context, storedId, more)) ?? [])
   const entries = entriesIn([...fields, ...more.map((field, i) => [field, rest[i] ?? ''] as const)])
   return { info: infoOf(context, storedId, meta, entries, client), entries }
 }
@@ -103,12 +105,12 @@ async function inspectString(context: Context, storedId: string): Promise<Inspec
 }
 
 /** Whether a session is still the one that was loaded: not ended, and not another one under the same id. */
-export async function isLive({ gateway, keys }: Context, { storedIds, origin }: SessionRecord): Promise<boolean> {
+export async function isLive(context: Context, { storedIds, origin }: SessionRecord): Promise<boolean> {
   const found = await firstOf(storedIds, async (storedId) => {
-    const reply = await gateway.hmget(keys.session(storedId), [BOOKKEEPING_FIELD])
+    const reply = await readFields(context, storedId, [BOOKKEEPING_FIELD])
     if (reply === null) return origin.kind === 'string' ? true : null
     const meta = parseBookkeeping(reply[0])
-    if (meta === null || meta.isArriving) return null
+    if (meta === null || isAbsent(context, meta)) return null
     return origin.kind === 'string' || meta.created === origin.meta.created ? true : null
   })
   return found !== null
@@ -122,11 +124,7 @@ export async function readProperties(
   properties: readonly string[],
 ): Promise<Record<string, unknown> | null> {
   const fields = properties.filter(isProperty).map(fieldOf)
-  const reply = await context.gateway.hmget(context.keys.session(storedId), [
-    BOOKKEEPING_FIELD,
-    GENERATION_FIELD,
-    ...fields,
-  ])
+  const reply = await readFields(context, storedId, [BOOKKEEPING_FIELD, GENERATION_FIELD, ...fields])
   if (reply === null) {
     const loaded = sid.generation > 0 ? null : await loadSession(context, storedId)
     return loaded && Object.fromEntries(Object.entries(loaded.session).filter(([name]) => properties.includes(name)))

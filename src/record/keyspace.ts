@@ -1,8 +1,10 @@
 import { scanIndexKeys, scanStoredIds } from '../redis/scan.js'
+import { BOOKKEEPING_FIELD } from './bookkeeping.js'
 import type { Context } from './context.js'
 import { destroySession } from './destroy.js'
 import { infoOfRecord, type SessionInfo } from './inspect.js'
 import { type Loaded, loadSession } from './load.js'
+import { readFields } from './read-hash.js'
 
 /** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
 export class Keyspace {
@@ -16,9 +18,18 @@ export class Keyspace {
   }
 
   /** A batch at a time. */
-  storedIds(): AsyncGenerator<string[]> {
+  async *storedIds(): AsyncGenerator<string[]> {
     const { options, keys } = this.#context
-    return scanStoredIds(options.client, keys, options.scanCount, this.#within)
+    for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within)) {
+      const there = options.onEnd === undefined ? batch : await this.#within(this.#there(batch))
+      if (there.length > 0) yield there
+    }
+  }
+
+  /** Keys may outlive their sessions (`onEnd` option). */
+  async #there(storedIds: readonly string[]): Promise<string[]> {
+    const found = await Promise.all(storedIds.map((id) => readFields(this.#context, id, [BOOKKEEPING_FIELD])))
+    return storedIds.filter((_, i) => found[i]?.[0] !== null)
   }
 
   async *sessions(): AsyncGenerator<Loaded> {
@@ -46,8 +57,8 @@ export class Keyspace {
     }
     if (options.indexes.length === 0) return
     for await (const keysOfAll of this.indexKeys()) {
-      // What tells of the past stays.
-      const batch = keysOfAll.filter((key) => keys.indexName(key) !== '@activity')
+      // What tells of the past stays, and what is still to be told of it.
+      const batch = keysOfAll.filter((key) => !/^@(activity|ends)$/.test(keys.indexName(key)))
       await this.#within(Promise.all(batch.map((key) => gateway.del(key))))
     }
   }

@@ -2,9 +2,10 @@ import { SessionStoreError } from '../errors.js'
 import { ADMIT, PENDING_MS } from '../redis/scripts/index-sessions.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
+import { endKey } from './end-key.js'
 import { dropGone, findIn } from './find.js'
 import type { IndexEntry } from './index-values.js'
-import { endKey, membersOf, settleEntry } from './session-index.js'
+import { membersOf, settleEntry } from './session-index.js'
 
 /*
  * So many sessions for one value of an index (`limit` option). A session is admitted before it is created: it gets an
@@ -85,7 +86,7 @@ export async function endIfEvicted(
 /** Ends a session whose place another one has taken. */
 export async function evict(context: Context, storedId: string, only?: IndexEntry): Promise<void> {
   const handle = handleOf(storedId)
-  const isEnded = await endKey(context, storedId, only)
+  const isEnded = await endKey(context, storedId, 'evicted', only)
   if (!isEnded) return
   context.announcer.announce('evicted', { handle })
   context.announcer.announce('destroyed', { handle, reason: 'evicted' })

@@ -8,6 +8,7 @@ import type { Generation } from './generation.js'
 import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from './hash.js'
 import { idleMs } from './idle.js'
 import { decodeString } from './json-string.js'
+import { readHash } from './read-hash.js'
 import { SessionRecord } from './session-record.js'
 
 export interface Loaded {
@@ -26,8 +27,7 @@ export async function loadFirst(context: Context, storedIds: readonly string[]):
 
 /** The session behind a stored id; null if there is none, or none that can be read. HGETALL, and GET if not a hash. */
 export async function loadSession(context: Context, storedId: string, isAgain = false): Promise<Loaded | null> {
-  const key = context.keys.session(storedId)
-  const reply = await context.gateway.hgetall(key)
+  const reply = await readHash(context, storedId)
   if (reply === null) return loadString(context, storedId, isAgain)
   if (reply.length === 0) return null
 
@@ -61,12 +61,14 @@ export async function decodeOrAnnounce(
 }
 
 /**
- * A key that Redis was not allowed to give a TTL outlives its session; the limit is then ours to keep. A copy that is
- * only arriving is no session yet.
+ * A key that Redis was not allowed to give a TTL outlives its session; the limit is then ours to keep. So it is for one
+ * that other processes keep for their `onEnd`; in this one, Redis's clock has been asked. A copy that is only arriving is
+ * no session yet.
  */
 export function isAbsent(context: Context, meta: Bookkeeping): boolean {
-  if (meta.isArriving) return true
-  return meta.unexpiring && Date.now() >= expiresAtMs(meta, context.options.absoluteMs)
+  if (meta.isArriving || meta.hasEnded) return true
+  const isOutlived = meta.unexpiring || (meta.isKept && context.options.onEnd === undefined)
+  return isOutlived && Date.now() >= expiresAtMs(meta, context.options.absoluteMs)
 }
 
 async function loadString(context: Context, storedId: string, isAgain: boolean): Promise<Loaded | null> {

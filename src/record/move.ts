@@ -4,8 +4,10 @@ import { SessionStoreError } from '../errors.js'
 import { ARRIVE, CLEAR_AWAY, LEAVE, SETTLE } from '../redis/scripts/move.js'
 import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
 import type { Context } from './context.js'
+import { scheduleExpiry } from './ends-queue.js'
 import { firstOf } from './first-of.js'
 import { entriesIn } from './index-values.js'
+import { pairsOf } from './pairs.js'
 import { enter, leave } from './session-index.js'
 
 /** How often a session may turn out to be on its way elsewhere before we give up. */
@@ -62,16 +64,19 @@ export async function bringHome(context: Context, from: string, to: string): Pro
   throw toAndFro()
 }
 
-async function stopWriting({ gateway, keys }: Context, from: string): Promise<Leaving | Found> {
-  const reply = (await gateway.script(LEAVE, keys.session(from), [])) as [number, string, number, ...string[]]
+async function stopWriting({ gateway, keys, options }: Context, from: string): Promise<Leaving | Found> {
+  const reply = (await gateway.script(LEAVE, keys.session(from), [options.absoluteMs ?? ''])) as [
+    number,
+    string,
+    number,
+    ...string[],
+  ]
   const [code, metaText, ttlMs, ...flat] = reply
   if (code === 3) return 'string'
   if (code === 6) return 'stays'
   const meta = code === 1 ? parseBookkeeping(metaText) : null
   if (meta === null) return 'nothing'
-  const fields: [string, string][] = []
-  for (let i = 0; i + 1 < flat.length; i += 2) fields.push([flat[i] as string, flat[i + 1] as string])
-  return { meta, metaText, ttlMs, fields }
+  return { meta, metaText, ttlMs, fields: pairsOf(flat) }
 }
 
 /** False: something has come in between, look again. */
@@ -80,7 +85,10 @@ async function arrive(context: Context, leaving: Leaving, from: string, to: stri
   const { created } = leaving.meta
   const copy = reencoded(context, leaving, from, to)
   const entries = entriesIn(leaving.fields)
-  await enter(context, to, entries, leaving.ttlMs < 0 ? leaving.meta.idleMs : leaving.ttlMs)
+  const leftMs = leaving.meta.isKept ? leaving.ttlMs - context.options.keepMs : leaving.ttlMs
+  const idleMs = leaving.ttlMs < 0 ? leaving.meta.idleMs : leftMs
+  await enter(context, to, entries, idleMs)
+  await scheduleExpiry(context, to, idleMs)
   const token = randomBytes(12).toString('base64url')
   const placed = await gateway.script(ARRIVE, keys.session(to), [leaving.metaText, token, COPY_MS, ...copy.flat()])
   const [code, placedToken = ''] = placed as [number, string?]
@@ -153,7 +161,7 @@ async function stateOf(
 ): Promise<'here' | 'leaving' | null> {
   const [text] = (await gateway.hmget(keys.session(storedId), [BOOKKEEPING_FIELD])) ?? []
   const meta = parseBookkeeping(text)
-  if (meta === null || meta.isArriving || (created !== '' && meta.created !== created)) return null
+  if (meta === null || meta.isArriving || meta.hasEnded || (created !== '' && meta.created !== created)) return null
   return meta.isLeaving ? 'leaving' : 'here'
 }
 

@@ -1,11 +1,12 @@
+import type { DestroyReason } from '../events.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { sameValue } from './delta.js'
+import { endKey } from './end-key.js'
 import { fieldOf, isProperty } from './field-name.js'
 import { endingOrder } from './move.js'
 import { toText } from './serializer.js'
 import type { AnySession } from './session-data.js'
-import { endKey } from './session-index.js'
 import type { SessionRecord } from './session-record.js'
 
 /** How long requests that were under way with the old id are recognised: far longer than any of them takes. */
@@ -14,14 +15,20 @@ const MARKER_MS = 60_000
 /**
  * Ends a session whose visitor goes on under a new id. The marker leads nowhere; it only tells that a cookie with this
  * id is out of date, so that late requests do not answer with yet another one. Resolves whether there was a session.
+ *
+ * @param reason null: the session goes on under the new id
  */
-export async function retire(context: Context, storedIds: readonly string[]): Promise<boolean> {
+export async function retire(
+  context: Context,
+  storedIds: readonly string[],
+  reason: DestroyReason | null,
+): Promise<boolean> {
   const { gateway, keys } = context
   let existed = false
   for (const storedId of endingOrder(storedIds)) {
     // Ending a session must not depend on Redis having memory left, or on the permission to write strings.
     await gateway.setMarker(keys.rotated(storedId), MARKER_MS).catch(() => undefined)
-    if (await endKey(context, storedId)) existed = true
+    if (await endKey(context, storedId, reason)) existed = true
   }
   return existed
 }

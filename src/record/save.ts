@@ -6,6 +6,7 @@ import type { Context } from './context.js'
 import { convertString } from './convert.js'
 import { isCookieField } from './cookie.js'
 import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
+import { scheduleExpiry } from './ends-queue.js'
 import { propertyOf } from './field-name.js'
 import { touchIntervalMs } from './idle.js'
 import { entriesIn, without } from './index-values.js'
@@ -14,7 +15,7 @@ import { loadSession } from './load.js'
 import { bringHome, writeWherever } from './move.js'
 import { enter, leave } from './session-index.js'
 import type { SessionRecord } from './session-record.js'
-import { CLOCK_DRIFT_MS, expiryMode, type Lease, type Snapshot } from './snapshot.js'
+import { CLOCK_DRIFT_MS, expiryMode, type Lease, outlives, type Snapshot } from './snapshot.js'
 import { readWriteReply } from './write-reply.js'
 
 /** Writes what changed since the session was loaded, unless it has ended meanwhile. */
@@ -54,8 +55,10 @@ export async function moveHome(context: Context, record: SessionRecord): Promise
 }
 
 /** Whether the expiry in Redis, or the cookie, has to be written anew. */
-export function isTouchDue({ options }: Context, meta: Bookkeeping, next: Lease): boolean {
+export function isTouchDue(context: Context, meta: Bookkeeping, next: Lease): boolean {
+  const { options } = context
   if (next.cookie.flags !== meta.flags || meta.unexpiring) return true
+  if (meta.isKept !== outlives(context)) return true
   if (options.disableTouch) return false
   const age = Date.now() - meta.seenAtMs
   // Below 0, the clock of this machine is behind Redis's: the age is unknown, and refreshing is the safe answer.
@@ -85,8 +88,11 @@ export async function writeDelta(
     if (limited.length > 0) await admit(context, record.storedId, limited)
     const entering = enter(context, record.storedId, without(entries, limited), next.idle)
     if (entering !== undefined) await entering
+    const scheduled = scheduleExpiry(context, record.storedId, next.idle, createdAtMs(record))
     const key = keys.session(record.storedId)
-    return readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
+    const reply = readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
+    await scheduled
+    return reply
   }
   const doubted = new Set(record.uncertain)
   doubtDelta(record, delta)
@@ -121,6 +127,10 @@ export async function writeDelta(
   await leave(context, record.storedId, without(held, entries))
   record.hasSaved ||= isSave
   if (isSave) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })
+}
+
+function createdAtMs({ origin }: SessionRecord): number | undefined {
+  return origin.kind === 'hash' ? origin.meta.createdAtMs : undefined
 }
 
 /** Whether idle timeout and cookie are as they were loaded. */

@@ -1,6 +1,6 @@
-import { DROP, END, ENTER, PENDING_MS } from '../redis/scripts/index-sessions.js'
+import { DROP, ENTER, PENDING_MS } from '../redis/scripts/index-sessions.js'
 import type { Context } from './context.js'
-import { entriesIn, type IndexEntry } from './index-values.js'
+import type { IndexEntry } from './index-values.js'
 
 /**
  * Indexes: for each value a sorted set of stored ids with the time at which each ends. An entry is written before its
@@ -66,24 +66,4 @@ export async function leave(
 ): Promise<void> {
   const dropped = entries.map(({ name, value }) => gateway.zrem(keys.index(name, value), storedId))
   await Promise.allSettled(dropped)
-}
-
-/**
- * Deletes the key of a session, and drops its entries.
- *
- * @param only ends it only if it is to be found there
- * @returns whether there was one
- */
-export async function endKey(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
-  const { gateway, keys, options } = context
-  const key = keys.session(storedId)
-  // Who ends this session means the one that is being created, too; who ends all of a user, those that he has.
-  if (only === undefined) context.creations.cancel(storedId)
-  if (options.indexes.length === 0) return (await gateway.del(key)) === 1
-  const reply = await gateway.script(END, key, only === undefined ? ['', ''] : [only.name, only.value])
-  const [code, ...flat] = reply as [number, ...string[]]
-  if (code !== 1) return false
-  const pairs = Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]] as [string, string])
-  await leave(context, storedId, entriesIn(pairs))
-  return true
 }

@@ -70,7 +70,13 @@ export function snapshot(
   return { ...taken, fields }
 }
 
-/** Script argument: whether keys get a TTL. */
-export function expiryMode(context: Context): 'expire' | 'none' {
-  return context.options.disableTTL ? 'none' : 'expire'
+/** Script argument: whether keys get a TTL, and by how many milliseconds they are to outlive their sessions. */
+export function expiryMode({ options }: Context): 'expire' | 'none' | number {
+  if (options.disableTTL) return 'none'
+  return options.onEnd === undefined ? 'expire' : options.keepMs
+}
+
+/** Whether keys outlive their sessions. */
+export function outlives(context: Context): boolean {
+  return typeof expiryMode(context) === 'number'
 }

@@ -8,6 +8,7 @@ export type WriteReply =
   | { kind: 'contended'; meta: Bookkeeping; old: (string | null)[] }
   | { kind: 'gone' }
   | { kind: 'string'; text: string }
+  | { kind: 'kept' }
   | { kind: 'foreign' }
 
 export function readWriteReply(context: Context, reply: unknown): WriteReply {
@@ -25,6 +26,8 @@ export function readWriteReply(context: Context, reply: unknown): WriteReply {
       return { kind: 'gone' }
     case 3:
       return { kind: 'string', text: text ?? '' }
+    case 7:
+      return { kind: 'kept' }
     case -1:
       return { kind: 'foreign' }
   }

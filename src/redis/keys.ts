@@ -1,3 +1,6 @@
+/** How many there are of what would be too large, or too busy, as one. */
+const QUEUES = 8
+
 /** Where things live. What is no session is under `'idx:' + prefix`, which the pattern of sessions never matches. */
 export class Keys {
   readonly prefix: string
@@ -23,6 +26,21 @@ export class Keys {
   /** Who was active in one span of time, by what it begins with in milliseconds since 1970. */
   activity(counted: string, step: string, start: number): string {
     return `idx:${this.prefix}@activity:${counted}:${step}:${start}`
+  }
+
+  /** In which it is noted when a session ends. */
+  endsOf(storedId: string): string {
+    let sum = 0
+    for (let i = 0; i < storedId.length; i++) sum += storedId.charCodeAt(i)
+    return this.#ends(sum % QUEUES)
+  }
+
+  allEnds(): string[] {
+    return Array.from({ length: QUEUES }, (_, i) => this.#ends(i))
+  }
+
+  #ends(queue: number): string {
+    return `idx:${this.prefix}@ends:${queue}`
   }
 
   /** The name of the index that a key is of; '' for what is none. */

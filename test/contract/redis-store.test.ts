@@ -18,3 +18,8 @@ describeStoreContract(
   () => new RedisStore({ client: ioredis5, prefix: freshPrefix() }),
   REDIS_STORE,
 )
+describeStoreContract(
+  'RedisStore with onEnd',
+  () => new RedisStore({ client: ioredis6, prefix: freshPrefix(), onEnd: async () => {} }),
+  REDIS_STORE,
+)

@@ -43,17 +43,31 @@ local function age_ms(s, now)
   return math.max(0, math.floor(now / 1000) - math.floor(tonumber(s.created, 36) / 1000))
 end
 
--- A session that Redis could give no TTL (flag X) outlives its time; the limit is then kept here.
-local function is_overdue(s, now, absolute)
-  if not string.find(s.flags, 'X', 1, true) then return false end
-  local limit = tonumber(s.seen, 36) + tonumber(s.idle, 36)
-  if absolute ~= '' then limit = math.min(limit, tonumber(absolute)) end
-  return age_ms(s, now) >= limit
+local function has_flag(s, flag)
+  return string.find(s.flags, flag, 1, true) ~= nil
 end
 
--- On the way to or from another key (redis/scripts/move.ts): not to be written here.
-local function is_moving(s)
-  return string.find(s.flags, '[YZ]') ~= nil
+-- Milliseconds after its creation at which the session ends if nobody uses it any more.
+local function limit_ms(s, absolute)
+  local limit = tonumber(s.seen, 36) + tonumber(s.idle, 36)
+  if absolute ~= '' then limit = math.min(limit, tonumber(absolute)) end
+  return limit
+end
+
+-- A key outlives its session where Redis could give it no TTL (flag X), and where its content is still wanted (flag K:
+-- record/end-of-life.ts). The limit is then kept here.
+local function is_overdue(s, now, absolute)
+  return string.find(s.flags, '[KX]') ~= nil and age_ms(s, now) >= limit_ms(s, absolute)
+end
+
+-- Not to be written here: on the way to or from another key (flags Z, Y: redis/scripts/move.ts), or ended (flag E:
+-- redis/scripts/end.ts).
+local function is_shut(s)
+  return string.find(s.flags, '[EYZ]') ~= nil
+end
+
+local function is_over(s, now, absolute)
+  return has_flag(s, 'E') or is_overdue(s, now, absolute)
 end
 
 -- The session to be changed, or nil and the script's reply: {0} there is none, {-1} the key is none of ours.
@@ -66,18 +80,19 @@ local function open(key, absolute)
   if not meta then return nil, {redis.call('EXISTS', key) == 1 and -1 or 0} end
   local s = parse(meta)
   if not s then return nil, {-1} end
-  if s.flags ~= '' and (is_moving(s) or is_overdue(s, now_us(), absolute)) then return nil, {0} end
+  if s.flags ~= '' and (is_shut(s) or is_overdue(s, now_us(), absolute)) then return nil, {0} end
   return s
 end
 
 -- Counts a use of the session now. Idle timeout and cookie flags are '=' where the caller has not changed them: another
 -- request may have. Returns the milliseconds the session may live from here: its idle timeout, cut at its absolute
--- deadline.
-local function refresh(s, now, idle, absolute, flags)
+-- deadline. About the mode: see expire.
+local function refresh(s, now, idle, absolute, flags, mode)
   local age = age_ms(s, now)
   if idle == '=' then
-    idle, flags = tonumber(s.idle, 36), string.gsub(s.flags, 'X', '')
+    idle, flags = tonumber(s.idle, 36), string.gsub(s.flags, '[KX]', '')
   end
+  if tonumber(mode) then flags = flags .. 'K' end
   s.seen, s.idle, s.flags = base36(age), base36(tonumber(idle)), flags
   if absolute == '' then return tonumber(idle) end
   return math.min(tonumber(idle), tonumber(absolute) - age)
@@ -97,13 +112,14 @@ local function hdel(key, fields)
 end
 
 -- Gives the key its time to live, and returns the script's reply: the '@' text, and 1, or 0 where the Redis user may
--- not set one. The session then carries the flag X.
+-- not set one. The session then carries the flag X. Mode: 'expire', 'none' (disableTTL), or the milliseconds by which the
+-- key is to outlive the session (onEnd).
 local function expire(key, s, mode, ms)
   if mode == 'none' then
     redis.pcall('PERSIST', key)
     return format(s), 1
   end
-  if type(redis.pcall('PEXPIRE', key, ms)) == 'number' then return format(s), 1 end
+  if type(redis.pcall('PEXPIRE', key, ms + (tonumber(mode) or 0))) == 'number' then return format(s), 1 end
   s.flags = s.flags .. 'X'
   redis.call('HSET', key, '@', format(s))
   return format(s), 0

@@ -9,7 +9,7 @@ import { defineScript } from './script.js'
  * ARGV[1]   SHA-1 of the string that was loaded
  * ARGV[2]   idle timeout, ms
  * ARGV[3]   absolute timeout, ms, '' = none
- * ARGV[4]   'expire' | 'none' (disableTTL)
+ * ARGV[4]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd)
  * ARGV[5]   cookie flags
  * ARGV[6]   1 = idle timeout and cookie flags are as loaded: a hash keeps its own
  * ARGV[7]   number of pairs n, all properties of the session
@@ -41,13 +41,13 @@ if kind == 'string' then
 else
   s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
-  if is_moving(s) or is_overdue(s, now, ARGV[3]) then return {0} end
+  if is_shut(s) or is_overdue(s, now, ARGV[3]) then return {0} end
   s.saves = base36(tonumber(s.saves, 36) + 1)
   fields, removed = slice(9, 8 + 2 * tonumber(ARGV[8])), slice(all_end + 1, #ARGV)
   if ARGV[6] == '1' then idle = '=' end
 end
 
-local left = refresh(s, now, idle, ARGV[3], flags)
+local left = refresh(s, now, idle, ARGV[3], flags, ARGV[4])
 if left <= 0 then
   redis.call('DEL', key)
   return {0}

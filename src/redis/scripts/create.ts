@@ -8,7 +8,7 @@ import { defineScript } from './script.js'
  * KEYS[1]   session key                        'sess:x3J…'
  * ARGV[1]   idle timeout, ms                   '1800000'
  * ARGV[2]   absolute timeout, ms, '' = none    '28800000'
- * ARGV[3]   'expire' | 'none' (disableTTL)
+ * ARGV[3]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd)
  * ARGV[4]   cookie flags                       'MSL'
  * ARGV[5]   SHA-1 of the string it may replace, '' = none
  * ARGV[6]   creation stamp to take over if there is nothing yet (rotation), '' = now
@@ -17,6 +17,7 @@ import { defineScript } from './script.js'
  * returns   {1, '@' text, 1 | 0 expiry set}
  *           {0}   past its absolute deadline: ended, nothing written
  *           {3, string}  there is a string: come again with its SHA-1 if it is a session of connect-redis's
+ *           {7}   the session before has ended, and its content is still wanted (onEnd)
  *           {-1}  the key is none of ours: left as it is
  */
 export const CREATE = defineScript(
@@ -29,6 +30,7 @@ local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
   local old = parse(redis.call('HGET', key, '@') or '')
   if not old then return {-1} end
+  if is_over(old, now, ARGV[2]) and string.find(old.flags, '[EK]') then return {7} end
   if not is_overdue(old, now, ARGV[2]) then
     s.created, s.saves = old.created, base36(tonumber(old.saves, 36) + 1)
   end
@@ -41,7 +43,7 @@ elseif ARGV[6] ~= '' then
   s.created = ARGV[6]
 end
 
-local left = refresh(s, now, ARGV[1], ARGV[2], ARGV[4])
+local left = refresh(s, now, ARGV[1], ARGV[2], ARGV[4], ARGV[3])
 if left <= 0 then
   redis.call('DEL', key)
   return {0}

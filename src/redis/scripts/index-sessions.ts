@@ -106,36 +106,3 @@ if tonumber(score) - now_ms() <= tonumber(ARGV[3]) then return {0} end
 return {redis.call('ZREM', KEYS[1], ARGV[1])}
 `,
 )
-
-/**
- * Ends a session and tells where it is to be found, for its entries to be dropped.
- *
- * KEYS[1]   session key                    'sess:x3J…'
- * ARGV[1]   only if it is found in this index …      'user', '' = in any case
- * ARGV[2]   … under this value                       'u-1'
- *
- * returns   {1, field, text, …}   ended; its index fields
- *           {0}                   there is none
- *           {5}                   it is not found there: left as it is
- */
-export const END = defineScript(
-  'end',
-  `local key = KEYS[1]
-local kind = redis.call('TYPE', key).ok
-if kind == 'none' then return {0} end
-local reply, isFound = {1}, ARGV[1] == ''
-if kind == 'hash' then
-  local all = redis.call('HGETALL', key)
-  for i = 1, #all, 2 do
-    local name = string.match(all[i], '^@i:([^.]*)')
-    if name then
-      reply[#reply + 1], reply[#reply + 2] = all[i], all[i + 1]
-      if name == ARGV[1] and string.gsub(all[i + 1], '^%d+:', '') == ARGV[2] then isFound = true end
-    end
-  end
-end
-if not isFound then return {5} end
-redis.call('DEL', key)
-return reply
-`,
-)

@@ -10,6 +10,7 @@ import { defineScript } from './script.js'
  * Stops all writing of a session that is to move, and reads it.
  *
  * KEYS[1]   old session key        'sess:x3J…'
+ * ARGV[1]   absolute timeout, ms, '' = none
  *
  * returns   {1, '@' text without Z, PTTL, field, text, …}
  *           {0}    nothing to move: no session, or one that is itself only arriving
@@ -27,8 +28,8 @@ if kind == 'string' then return {3} end
 if kind ~= 'hash' then return {-1} end
 local s = parse(redis.call('HGET', key, '@') or '')
 if not s then return {-1} end
-if string.find(s.flags, 'Y', 1, true) then return {0} end
-if string.find(s.flags, 'X', 1, true) then return {6} end
+if has_flag(s, 'Y') or is_over(s, now_us(), ARGV[1]) then return {0} end
+if has_flag(s, 'X') then return {6} end
 local moved = tonumber(redis.call('HGET', key, '@moved') or '0') or 0
 if math.abs(now_us() / 1000000 - moved) < 60 then return {6} end
 s.flags = string.gsub(s.flags, 'Z', '')
@@ -69,8 +70,8 @@ local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
   local s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
-  if string.find(s.flags, 'Z', 1, true) then return {5} end
-  if not string.find(s.flags, 'Y', 1, true) then return {2} end
+  if has_flag(s, 'Z') then return {5} end
+  if not has_flag(s, 'Y') then return {2} end
   return {1, redis.call('HGET', key, '@move') or ''}
 end
 if kind ~= 'none' then return {-1} end
@@ -103,7 +104,7 @@ export const SETTLE = defineScript(
 local key = KEYS[1]
 if redis.call('TYPE', key).ok ~= 'hash' or redis.call('HGET', key, '@move') ~= ARGV[1] then return {0} end
 local s = parse(redis.call('HGET', key, '@') or '')
-if not s or not string.find(s.flags, 'Y', 1, true) then return {0} end
+if not s or not has_flag(s, 'Y') then return {0} end
 s.flags = string.gsub(s.flags, 'Y', '')
 redis.call('HSET', key, '@', format(s), '@moved', redis.call('TIME')[1])
 redis.call('HDEL', key, '@move')
@@ -128,7 +129,7 @@ export const CLEAR_AWAY = defineScript(
 local key = KEYS[1]
 if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
 local s = parse(redis.call('HGET', key, '@') or '')
-if not s or s.created ~= ARGV[2] or not string.find(s.flags, ARGV[1], 1, true) then return {0} end
+if not s or s.created ~= ARGV[2] or not has_flag(s, ARGV[1]) then return {0} end
 if ARGV[3] ~= '' and redis.call('HGET', key, '@move') ~= ARGV[3] then return {0} end
 return {redis.call('DEL', key)}
 `,

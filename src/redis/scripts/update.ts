@@ -11,7 +11,7 @@ import { defineScript } from './script.js'
  * ARGV[3]   1 = this is a save (counts, changes properties), 0 = a touch
  * ARGV[4]   idle timeout, ms; '' = neither slide nor change the cookie flags    '1800000'
  * ARGV[5]   absolute timeout, ms, '' = none
- * ARGV[6]   'expire' | 'none' (disableTTL)
+ * ARGV[6]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd)
  * ARGV[7]   cookie flags                                                        'MSL'
  * ARGV[8]   number of pairs n
  * ARGV[9]   number of replacements m
@@ -37,7 +37,7 @@ local replaced_end = pairs_end + 3 * tonumber(ARGV[9])
 local fields, removed = slice(10, pairs_end), slice(replaced_end + 1, #ARGV)
 local left
 if ARGV[4] ~= '' then
-  left = refresh(s, now_us(), ARGV[4], ARGV[5], ARGV[7])
+  left = refresh(s, now_us(), ARGV[4], ARGV[5], ARGV[7], ARGV[6])
   if left <= 0 then
     redis.call('DEL', key)
     return {0}

@@ -53,7 +53,7 @@ const PLAIN: [what: string, cookie: Record<string, unknown>][] = [
   ['expires in milliseconds', { expires: Date.now() + HOUR, originalMaxAge: HOUR }],
   ['expires null beside originalMaxAge', { originalMaxAge: HOUR, expires: null, httpOnly: true, path: '/' }],
   ['originalMaxAge alone', { originalMaxAge: HOUR }],
-  ['originalMaxAge that is not what expires says', { originalMaxAge: 5, expires: '2099-01-01T00:00:00.000Z' }],
+  ['originalMaxAge that is not what expires says', { originalMaxAge: 5000, expires: '2099-01-01T00:00:00.000Z' }],
   ['an expiry a century ahead', { originalMaxAge: null, expires: '2199-01-01T00:00:00.000Z', path: '/' }],
   ['attributes nobody knows', { path: '/', flavour: 'chocolate', nested: { a: [1] } }],
   ['null for everything', { originalMaxAge: null, expires: null, httpOnly: null, path: null, secure: null }],

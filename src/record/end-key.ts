@@ -1,0 +1,43 @@
+import type { DestroyReason } from '../events.js'
+import { END } from '../redis/scripts/end.js'
+import type { Context } from './context.js'
+import { schedule } from './ends-queue.js'
+import { entriesIn, type IndexEntry } from './index-values.js'
+import { pairsOf } from './pairs.js'
+import { leave } from './session-index.js'
+
+/** If whoever ends a session stops half-way, others find out after this time. */
+const HAND_OVER_MS = 10_000
+
+/**
+ * Ends the session at one key, drops its index entries, and sees to it that `onEnd` gets its content.
+ *
+ * @param reason null: it goes on under another id, which is no end for `onEnd`
+ * @param only ends it only if it is to be found there
+ * @returns whether there was one
+ */
+export async function endKey(
+  context: Context,
+  storedId: string,
+  reason: DestroyReason | null,
+  only?: IndexEntry,
+): Promise<boolean> {
+  const { gateway, keys, options, endOfLife } = context
+  const key = keys.session(storedId)
+  // Who ends this session means the one that is being created, too; who ends all of a user, those that he has.
+  if (only === undefined) context.creations.cancel(storedId)
+  if (options.indexes.length === 0 && endOfLife === undefined) return (await gateway.del(key)) === 1
+  const isWanted = endOfLife !== undefined && reason !== null
+  // A logout must not fail because nobody can be told to look.
+  if (isWanted) schedule(context, storedId, HAND_OVER_MS, 'exactly').catch(() => undefined)
+  const found = only === undefined ? ['', ''] : [only.name, only.value]
+  const args = [...found, isWanted ? options.keepMs : '', reason ?? '', options.absoluteMs ?? '']
+  const [code, ...rest] = (await gateway.script(END, key, args)) as [number, ...string[]]
+  if (code !== 1 && code !== 2 && code !== 3) return false
+  if (isWanted) {
+    if (code === 1) endOfLife.take(storedId)
+    else endOfLife.deliver(storedId, code === 3 ? { text: rest[0] as string } : { fields: rest }, reason)
+  }
+  if (code !== 3) await leave(context, storedId, entriesIn(pairsOf(rest)))
+  return true
+}

@@ -1,0 +1,161 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { DestroyReason } from '../events.js'
+import { CLAIM, FORGET } from '../redis/scripts/end.js'
+import { handleOf } from '../redis/sid.js'
+import type { Context } from './context.js'
+import { type Remains, readRemains } from './ended-session.js'
+import { dueSessions, schedule, unschedule } from './ends-queue.js'
+
+/** How long `onEnd` may take before it is called again, by whichever process. */
+const CLAIM_MS = 60_000
+const LOOK_MS = 2000
+/** Calls of `onEnd` at a time, and sessions in line for it: what is more is found again when it is due. */
+const AT_ONCE = 16
+const MOST_WAITING = 1000
+
+/**
+ * Hands the content of sessions that have ended to the application (`onEnd` option), each at least once.
+ *
+ *     1 END or CLAIM   flag E: a session for nobody any more, and its content changes no more
+ *     2 CLAIM          for a minute it is this process that hands it over
+ *     3 onEnd          the application has got it, or it has failed
+ *     4 FORGET         the key is deleted, unless somebody else has claimed it since
+ *
+ * Whichever step a process stops after, the key is there, and its time in the queue (record/ends-queue.ts): some process
+ * finds it when that comes. That also holds for sessions that expire while no process runs, as their keys
+ * outlive them by `keepMs`.
+ */
+export class EndOfLife {
+  readonly #context: Context
+  readonly #within: <T>(work: Promise<T>) => Promise<T>
+  readonly #onEnd: NonNullable<Context['options']['onEnd']>
+  readonly #waiting = new Map<string, () => Promise<void>>()
+  readonly #running = new Map<string, Promise<void>>()
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+  #hasWarned = false
+
+  /** @param within gives our own commands their deadline; what the application does takes its time */
+  constructor(
+    context: Context,
+    onEnd: NonNullable<Context['options']['onEnd']>,
+    within: <T>(work: Promise<T>) => Promise<T>,
+  ) {
+    this.#context = context
+    this.#onEnd = onEnd
+    this.#within = within
+    this.#lookLater()
+  }
+
+  /** Of a session that has ended just now. Whoever ended it does not wait. */
+  take(storedId: string): void {
+    this.#enqueue(storedId, () => this.#claim(storedId))
+  }
+
+  /** The same where nothing is left in Redis. */
+  deliver(storedId: string, remains: Remains, reason: DestroyReason): void {
+    this.#enqueue(storedId, async () => {
+      await this.#tell(storedId, remains, new Date(), reason)
+    })
+  }
+
+  /** Resolves when this process is no longer at it. */
+  async handOver(storedId: string): Promise<void> {
+    this.take(storedId)
+    while (this.#waiting.has(storedId)) await Promise.race(this.#running.values())
+    await this.#running.get(storedId)
+  }
+
+  /** Waits for the application, but no longer than its claims last. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await Promise.race([this.#idle(), sleep(CLAIM_MS, undefined, { ref: false })])
+  }
+
+  async #idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.race(this.#running.values())
+  }
+
+  #lookLater(): void {
+    if (this.#isClosed) return
+    // Not all processes at the same moment.
+    const ms = LOOK_MS * (0.75 + Math.random() / 2)
+    this.#timer = setTimeout(() => {
+      this.#look().finally(() => this.#lookLater())
+    }, ms).unref()
+  }
+
+  async #look(): Promise<void> {
+    // What is sent while Redis is away would pile up.
+    if (this.#context.options.client.status !== 'ready' || this.#waiting.size > 0) return
+    try {
+      for (const storedId of await this.#within(dueSessions(this.#context))) this.take(storedId)
+      this.#hasWarned = false
+    } catch (err) {
+      if (!this.#hasWarned) this.#warn(`cannot look for sessions that have ended: ${(err as Error).message}`)
+      this.#hasWarned = true
+    }
+  }
+
+  #enqueue(storedId: string, work: () => Promise<void>): void {
+    if (this.#isClosed || this.#running.has(storedId) || this.#waiting.size >= MOST_WAITING) return
+    this.#waiting.set(storedId, work)
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    for (const [storedId, work] of this.#waiting) {
+      if (this.#running.size >= AT_ONCE) return
+      this.#waiting.delete(storedId)
+      // What fails is due again when its claim is over.
+      const running = work()
+        .catch(() => undefined)
+        .finally(() => {
+          this.#running.delete(storedId)
+          this.#goOn()
+        })
+      this.#running.set(storedId, running)
+    }
+  }
+
+  async #claim(storedId: string): Promise<void> {
+    const context = this.#context
+    const { gateway, keys, options } = context
+    const key = keys.session(storedId)
+    const reply = await this.#within(gateway.script(CLAIM, key, [options.absoluteMs ?? '', CLAIM_MS]))
+    const [code, second, hasEndedNow, ...fields] = reply as [number, string | number, number, ...string[]]
+    if (code === 0) return this.#within(unschedule(context, storedId))
+    if (code !== 1) {
+      const leftMs = Number(second)
+      if (leftMs < 0) return this.#within(unschedule(context, storedId))
+      await this.#within(schedule(context, storedId, leftMs, 'exactly'))
+      return
+    }
+    const at = await this.#within(schedule(context, storedId, CLAIM_MS, 'exactly'))
+    const [reason, ended] = String(second).split(' ') as [DestroyReason, string]
+    if (Number(hasEndedNow) === 1) context.announcer.announce('destroyed', { handle: handleOf(storedId), reason })
+    const isTold = await this.#tell(storedId, { fields }, new Date(Number.parseInt(ended, 36)), reason)
+    if (!isTold) return
+    await this.#within(gateway.script(FORGET, key, [String(second)]))
+    await this.#within(unschedule(context, storedId, at))
+  }
+
+  /** @returns whether nothing is left to be done */
+  async #tell(storedId: string, remains: Remains, endedAt: Date, reason: DestroyReason): Promise<boolean> {
+    const ended = await readRemains(this.#context, storedId, remains, endedAt)
+    if (ended === null) return true
+    try {
+      await this.#onEnd(ended, reason)
+      return true
+    } catch {
+      // What the application throws may quote the session.
+      this.#warn('onEnd failed for a session that has ended; it is called again in a minute')
+      return false
+    }
+  }
+
+  #warn(message: string): void {
+    this.#context.announcer.announce('warning', { code: 'on-end-failed', message })
+  }
+}

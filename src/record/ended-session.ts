@@ -1,0 +1,54 @@
+import { handleOf } from '../redis/sid.js'
+import type { Context } from './context.js'
+import { CorruptHash, decodeHash } from './hash.js'
+import { entriesIn, indexFields } from './index-values.js'
+import { CLIENT_FIELD, infoOf, type SessionInfo, valuesByIndex } from './inspect.js'
+import { fromString } from './load.js'
+import { pairsOf } from './pairs.js'
+import type { SessionContent } from './session-data.js'
+
+/** What is left of a session that has ended: all fields, or what connect-redis wrote. */
+export type Remains = { fields: readonly string[] } | { text: string }
+
+export interface EndedSession {
+  /** Its properties, and its cookie, as they were last saved. */
+  session: SessionContent
+  /** `expiresAt` is when it ended. */
+  info: SessionInfo
+}
+
+/** Null, and a `corrupt` event, for what cannot be read. */
+export async function readRemains(
+  context: Context,
+  storedId: string,
+  remains: Remains,
+  endedAt: Date,
+): Promise<EndedSession | null> {
+  return 'text' in remains
+    ? fromText(context, storedId, remains.text, endedAt)
+    : fromFields(context, storedId, remains.fields, endedAt)
+}
+
+async function fromFields(
+  context: Context,
+  storedId: string,
+  fields: readonly string[],
+  endedAt: Date,
+): Promise<EndedSession | null> {
+  const decoded = await decodeHash(fields, context.options.serializer, context.codec.of(storedId))
+  if (decoded instanceof CorruptHash) {
+    context.announcer.announce('corrupt', { handle: handleOf(storedId), reason: decoded.reason })
+    return null
+  }
+  const texts = new Map(pairsOf(decoded.plain))
+  const info = infoOf(context, storedId, decoded.meta, entriesIn(texts), texts.get(CLIENT_FIELD))
+  return { session: decoded.session as SessionContent, info: { ...info, expiresAt: endedAt } }
+}
+
+/** Nobody wrote down when connect-redis made it. */
+async function fromText(context: Context, storedId: string, text: string, at: Date): Promise<EndedSession | null> {
+  const session = (await fromString(context, storedId, text))?.session as SessionContent | undefined
+  if (session === undefined) return null
+  const indexes = valuesByIndex(context, entriesIn(indexFields(context.options.indexes, session, new Map())))
+  return { session, info: { handle: handleOf(storedId), createdAt: at, seenAt: at, expiresAt: at, indexes } }
+}

@@ -1,0 +1,123 @@
+import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { defineScript } from './script.js'
+
+/*
+ * The end of a session. Where its content is still wanted (`onEnd` option) the key stays until somebody has confirmed
+ * that he has got it; with the flag E it is a session for nobody. What is known of the end is in
+ * `@end`: `<reason> <when> <claimed until>`, times in milliseconds since 1970, in base 36.
+ */
+
+/**
+ * Ends a session and tells where it is to be found, for its entries to be dropped.
+ *
+ * KEYS[1]   session key                    'sess:x3J…'
+ * ARGV[1]   only if it is found in this index …      'user', '' = in any case
+ * ARGV[2]   … under this value                       'u-1'
+ * ARGV[3]   ms its content is kept for onEnd         '86400000', '' = it is deleted
+ * ARGV[4]   why it ends                              'revoked'
+ * ARGV[5]   absolute timeout, ms, '' = none
+ *
+ * returns   {1, field, text, …}   ended; its index fields
+ *           {2, field, text, …}   ended, but Redis has no memory to keep it: all its fields
+ *           {3, string}           ended; what connect-redis had written, which is not kept
+ *           {0}                   there is none, or it has ended before
+ *           {5}                   it is not found there: left as it is
+ */
+export const END = defineScript(
+  'end',
+  `${BOOKKEEPING}
+local key = KEYS[1]
+local kind = redis.call('TYPE', key).ok
+if kind == 'none' then return {0} end
+local reply, isFound, s, all = {1}, ARGV[1] == '', nil, {}
+if kind == 'hash' then
+  all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    local name = string.match(all[i], '^@i:([^.]*)')
+    if all[i] == '@' then s = parse(all[i + 1]) end
+    if name then
+      reply[#reply + 1], reply[#reply + 2] = all[i], all[i + 1]
+      if name == ARGV[1] and string.gsub(all[i + 1], '^%d+:', '') == ARGV[2] then isFound = true end
+    end
+  end
+end
+if s and string.find(s.flags, '[EKX]') and is_over(s, now_us(), ARGV[5]) then return {0} end
+if not isFound then return {5} end
+
+if ARGV[3] ~= '' and kind == 'string' then reply = {3, redis.call('GET', key)} end
+if ARGV[3] ~= '' and s and not has_flag(s, 'Y') then
+  s.flags = string.gsub(s.flags, '[KXZ]', '') .. 'E'
+  local told = ARGV[4] .. ' ' .. base36(math.floor(now_us() / 1000)) .. ' 0'
+  if type(redis.pcall('HSET', key, '@', format(s), '@end', told)) == 'number' then
+    redis.pcall('PEXPIRE', key, ARGV[3])
+    return reply
+  end
+  reply = {2}
+  for i = 1, #all do reply[i + 1] = all[i] end
+end
+redis.call('DEL', key)
+return reply
+`,
+)
+
+/**
+ * Takes it on to hand over the content of a session that has ended. One that is past its time ends by this.
+ *
+ * KEYS[1]   session key                    'sess:x3J…'
+ * ARGV[1]   absolute timeout, ms, '' = none
+ * ARGV[2]   ms after which somebody else may do so   '60000'
+ *
+ * returns   {1, '@end' text, 1 | 0 it has ended by this, field, text, …}   taken on; all its fields
+ *           {3, ms}   it has not ended; ms until it will, -1 = never, as things are
+ *           {4, ms}   somebody else has taken it on; ms until he has given up
+ *           {0}       there is nothing
+ */
+export const CLAIM = defineScript(
+  'claim',
+  `${BOOKKEEPING}
+local key = KEYS[1]
+if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
+local s = parse(redis.call('HGET', key, '@') or '')
+if not s or has_flag(s, 'Y') then return {0} end
+local now = now_us()
+local now_ms = math.floor(now / 1000)
+
+local hasEnded = has_flag(s, 'E')
+local reason, at, claimed
+if hasEnded then
+  reason, at, claimed = string.match(redis.call('HGET', key, '@end') or '', '^(%a+) ([0-9a-z]+) ([0-9a-z]+)$')
+  if not reason then reason, at, claimed = 'destroyed', base36(now_ms), '0' end
+  local left = tonumber(claimed, 36) - now_ms
+  if left > 0 then return {4, left} end
+elseif has_flag(s, 'K') then
+  local limit = limit_ms(s, ARGV[1])
+  if age_ms(s, now) < limit then return {3, limit - age_ms(s, now)} end
+  reason, at = 'expired', base36(math.floor(tonumber(s.created, 36) / 1000) + limit)
+else
+  return {3, redis.call('PTTL', key)}
+end
+
+s.flags = string.gsub(s.flags, '[EKXZ]', '') .. 'E'
+local told = reason .. ' ' .. at .. ' ' .. base36(now_ms + tonumber(ARGV[2]))
+redis.call('HSET', key, '@', format(s), '@end', told)
+local reply = {1, told, hasEnded and 0 or 1}
+local all = redis.call('HGETALL', key)
+for i = 1, #all do reply[3 + i] = all[i] end
+return reply
+`,
+)
+
+/**
+ * Deletes what is left of a session whose content has been handed over.
+ *
+ * KEYS[1]   session key                    'sess:x3J…'
+ * ARGV[1]   '@end' text, as it was taken on; with another one it stays
+ *
+ * returns   {1 | 0 deleted}
+ */
+export const FORGET = defineScript(
+  'forget',
+  `if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or redis.call('HGET', KEYS[1], '@end') ~= ARGV[1] then return {0} end
+return {redis.call('DEL', KEYS[1])}
+`,
+)

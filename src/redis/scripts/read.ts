@@ -1,0 +1,31 @@
+import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { defineScript } from './script.js'
+
+/**
+ * Reads a session whose key outlives it (onEnd): by the clock of Redis, which knows when it ends; the clocks of servers
+ * may differ.
+ *
+ * KEYS[1]   session key        'sess:x3J…'
+ * ARGV[1]   absolute timeout, ms, '' = none
+ * ARGV[2…]  fields, as for HMGET; none: all, as HGETALL has them
+ *
+ * returns   {1, …}   the reply; of a session that has ended, as if there were none
+ *           {-1}     the key is no hash
+ */
+export const READ = defineScript(
+  'read',
+  `${BOOKKEEPING}
+local key = KEYS[1]
+local kind = redis.call('TYPE', key).ok
+if kind ~= 'hash' and kind ~= 'none' then return {-1} end
+local s = parse(redis.call('HGET', key, '@') or '')
+local reply = {1}
+if s and is_over(s, now_us(), ARGV[1]) then
+  for i = 2, #ARGV do reply[i] = false end
+  return reply
+end
+local found = #ARGV == 1 and redis.call('HGETALL', key) or redis.call('HMGET', key, unpack(ARGV, 2))
+for i = 1, #found do reply[i + 1] = found[i] end
+return reply
+`,
+)
