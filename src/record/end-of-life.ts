@@ -5,6 +5,9 @@ import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { type Remains, readRemains } from './ended-session.js'
 import { dueSessions, schedule, unschedule } from './ends-queue.js'
+import { entriesIn } from './index-values.js'
+import { pairsOf } from './pairs.js'
+import { leave } from './session-index.js'
 
 /** How long `onEnd` may take before it is called again, by whichever process. */
 const CLAIM_MS = 60_000
@@ -59,11 +62,10 @@ export class EndOfLife {
     })
   }
 
-  /** Resolves when this process is no longer at it. */
-  async handOver(storedId: string): Promise<void> {
-    this.take(storedId)
-    while (this.#waiting.has(storedId)) await Promise.race(this.#running.values())
-    await this.#running.get(storedId)
+  /** The same, out of line. Resolves when this process is no longer at it. */
+  handOver(storedId: string): Promise<void> {
+    this.#waiting.delete(storedId)
+    return this.#running.get(storedId) ?? this.#run(storedId, () => this.#claim(storedId))
   }
 
   /** Waits for the application, but no longer than its claims last. */
@@ -108,15 +110,20 @@ export class EndOfLife {
     for (const [storedId, work] of this.#waiting) {
       if (this.#running.size >= AT_ONCE) return
       this.#waiting.delete(storedId)
-      // What fails is due again when its claim is over.
-      const running = work()
-        .catch(() => undefined)
-        .finally(() => {
-          this.#running.delete(storedId)
-          this.#goOn()
-        })
-      this.#running.set(storedId, running)
+      this.#run(storedId, work)
     }
+  }
+
+  #run(storedId: string, work: () => Promise<void>): Promise<void> {
+    // What fails is due again when its claim is over.
+    const running = work()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#running.delete(storedId)
+        this.#goOn()
+      })
+    this.#running.set(storedId, running)
+    return running
   }
 
   async #claim(storedId: string): Promise<void> {
@@ -134,24 +141,32 @@ export class EndOfLife {
     }
     const at = await this.#within(schedule(context, storedId, CLAIM_MS, 'exactly'))
     const [reason, ended] = String(second).split(' ') as [DestroyReason, string]
-    if (Number(hasEndedNow) === 1) context.announcer.announce('destroyed', { handle: handleOf(storedId), reason })
-    const isTold = await this.#tell(storedId, { fields }, new Date(Number.parseInt(ended, 36)), reason)
-    if (!isTold) return
-    await this.#within(gateway.script(FORGET, key, [String(second)]))
+    if (Number(hasEndedNow) === 1) {
+      context.announcer.announce('destroyed', { handle: handleOf(storedId), reason })
+      await this.#within(leave(context, storedId, entriesIn(pairsOf(fields))))
+    }
+    const outcome = await this.#tell(storedId, { fields }, new Date(Number.parseInt(ended, 36)), reason)
+    if (outcome === 'failed') return
+    // What cannot be read is left as evidence, until it goes away by itself.
+    if (outcome === 'told') await this.#within(gateway.script(FORGET, key, [String(second)]))
     await this.#within(unschedule(context, storedId, at))
   }
 
-  /** @returns whether nothing is left to be done */
-  async #tell(storedId: string, remains: Remains, endedAt: Date, reason: DestroyReason): Promise<boolean> {
+  async #tell(
+    storedId: string,
+    remains: Remains,
+    endedAt: Date,
+    reason: DestroyReason,
+  ): Promise<'told' | 'failed' | 'unreadable'> {
     const ended = await readRemains(this.#context, storedId, remains, endedAt)
-    if (ended === null) return true
+    if (ended === null) return 'unreadable'
     try {
       await this.#onEnd(ended, reason)
-      return true
+      return 'told'
     } catch {
       // What the application throws may quote the session.
       this.#warn('onEnd failed for a session that has ended; it is called again in a minute')
-      return false
+      return 'failed'
     }
   }
 
