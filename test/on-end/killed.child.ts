@@ -12,7 +12,7 @@ const say = (what: string, sid: string) => writeSync(1, `${what} ${sid}\n`)
 const store = new RedisStore({
   client,
   prefix,
-  ttl: 60,
+  ttl: 86_400,
   indexes: { user: (held) => held.userId },
   onEnd: ({ session }, reason) => {
     say('told', `${session.name} ${session.step} ${reason}`)

@@ -58,25 +58,35 @@ async function lifeOf(most: number): Promise<Life> {
   return { prefix, commands, lines: said.split('\n').filter(Boolean) }
 }
 
-/** What the processes that go on are told, once the time of everything has come. */
-async function survivorsTold(prefix: string): Promise<string[]> {
+const DAY_MS = 86_400_000
+const pause = () => new Promise((resolve) => setTimeout(resolve, 50))
+
+/** Whether a session that somebody has ended waits to be told of. */
+async function isAnyWaiting(prefix: string): Promise<boolean> {
+  const keys = await client.keys(`${prefix}*`)
+  return (await Promise.all(keys.map((key) => client.hexists(key, '@end')))).includes(1)
+}
+
+/** What a process that goes on is told: within a minute, and a day later. */
+async function survivorTold(prefix: string): Promise<{ soon: string[]; all: string[] }> {
   const told: string[] = []
-  for (const key of await client.keys(`${prefix}*`)) await passTime(client, key, 60_000)
-  await hasten(client, prefix)
   const survivor = new RedisStore({
     client,
     prefix,
-    ttl: 60,
+    ttl: 86_400,
     onEnd: ({ session, info }, reason) => {
       expect(info.handle).toHaveLength(22)
       told.push(`told ${session.name} ${session.step} ${reason}`)
     },
   })
-  while ((await client.keys(`*${prefix}*`)).some((key) => !key.includes(':user:'))) {
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
+  await hasten(client, prefix)
+  while (await isAnyWaiting(prefix)) await pause()
+  const soon = [...told]
+  for (const key of await client.keys(`${prefix}*`)) await passTime(client, key, DAY_MS)
+  await hasten(client, prefix, DAY_MS)
+  while ((await client.keys(`*${prefix}*`)).some((key) => !key.includes(':user:'))) await pause()
   await survivor.close()
-  return told
+  return { soon, all: told }
 }
 
 test('a process killed between any two of its commands: every session that was there is told of, with what was last saved', async () => {
@@ -98,7 +108,11 @@ test('a process killed between any two of its commands: every session that was t
         const sid = ended.slice(6)
         expect([sid, await new RedisStore({ client, prefix }).get(sid)]).toEqual([sid, null])
       }
-      const told = [...lines, ...(await survivorsTold(prefix))].filter((line) => line.startsWith('told'))
+      const { soon, all } = await survivorTold(prefix)
+      for (const ended of lines.filter((line) => line.startsWith('ended '))) {
+        expect([...lines, ...soon]).toContainEqual(expect.stringContaining(`told ${ended.slice(6)}`))
+      }
+      const told = [...lines, ...all].filter((line) => line.startsWith('told'))
       const names = new Set(told.map((line) => line.split(' ')[1]))
       if (lines.includes('saved all')) expect([...names].toSorted()).toEqual(['a', 'b', 'c'])
       if (lines.includes('saved a')) expect(told.filter((line) => line.startsWith('told a 1'))).toEqual([])

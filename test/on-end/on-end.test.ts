@@ -296,6 +296,31 @@ describe('onEnd that fails', () => {
   })
 })
 
+test('while one process is at it, no other is told, though it is looking', async () => {
+  let goOn = () => {}
+  const isToGoOn = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  let calls = 0
+  const slow = storeWith({
+    onEnd: () => {
+      calls += 1
+      return isToGoOn
+    },
+  })
+  await make(slow, 'a')
+  await slow.destroy('a')
+  while (calls === 0) await new Promise((resolve) => setImmediate(resolve))
+  const { archive } = archiving()
+  const queue = (await client.keys(`idx:${prefix}@ends:*`))[0] as string
+  await client.zadd(queue, 'XX', '0', 'a')
+  // The other one has looked: it has noted when the claim is over.
+  while (Number(await client.zscore(queue, 'a')) < Date.now()) await new Promise((resolve) => setImmediate(resolve))
+  goOn()
+  await slow.close()
+  expect([calls, archive.told.length]).toEqual([1, 0])
+})
+
 test('no session is told of twice while all goes well: two processes, a hundred sessions, all ways to end', async () => {
   const one = archiving({ ttl: 1 })
   const other = archiving({ ttl: 1 })
@@ -373,7 +398,7 @@ test('a session from before there was an onEnd is told of from its next request 
   expect(await client.pttl(`${prefix}a`)).toBeGreaterThan(100_000_000)
   await store.close()
   await passTime(client, `${prefix}a`, 86_400_000)
-  await hasten(client, prefix)
+  await hasten(client, prefix, 86_400_000)
   const next = archiving()
   expect(await next.archive.atLeast(1)).toMatchObject([{ reason: 'expired' }])
   expect(archive.told).toEqual([])
