@@ -404,7 +404,7 @@ describe('the snippets of the README', () => {
 
   test('no example of the page is left out of this file', () => {
     const names = examplesOf(README).map(({ kind, name }) => `${kind}: ${name}`)
-    const tests = ['test/docs/readme.test.ts', 'test/docs/shop.test.ts']
+    const tests = ['readme', 'shop', 'archiving'].map((name) => `test/docs/${name}.test.ts`)
     const source = tests.map((path) => readFileSync(path, 'utf8')).join('')
     for (const name of names) expect(source).toContain(`'${name.replace(': ', "', '")}'`)
   })

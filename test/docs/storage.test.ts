@@ -4,9 +4,11 @@ import express from 'express'
 import session from 'express-session'
 import { CONVERT } from '../../src/redis/scripts/convert.js'
 import { CREATE } from '../../src/redis/scripts/create.js'
-import { END } from '../../src/redis/scripts/end.js'
+import { CLAIM, END, FORGET } from '../../src/redis/scripts/end.js'
+import { SCHEDULE, UNSCHEDULE } from '../../src/redis/scripts/ends-queue.js'
 import { INCREMENT } from '../../src/redis/scripts/increment.js'
 import { ENTER } from '../../src/redis/scripts/index-sessions.js'
+import { READ } from '../../src/redis/scripts/read.js'
 import { CONFIRM, IN_GRACE, RENEW } from '../../src/redis/scripts/renew.js'
 import { SLIDE_STRING } from '../../src/redis/scripts/slide-string.js'
 import { UPDATE } from '../../src/redis/scripts/update.js'
@@ -21,6 +23,7 @@ let client: PrivateRedis['admin']
 let store: RedisStore
 let eager: RedisStore
 let indexed: RedisStore
+let ending: RedisStore
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 const documented = blocks(readFileSync('docs/storage.md', 'utf8'))
 
@@ -35,6 +38,12 @@ const makeAndLoad = () => make().then(load)
 const makeString = async () => {
   await client.set(`${prefix}x`, JSON.stringify({ cookie, user: 'u-1' }), 'EX', 1800)
   await load()
+}
+
+/** A new one each time: it is closed before it looks for sessions that are due. */
+const makeEnding = () => {
+  ending = new RedisStore({ client, ttl: 1800, onEnd: () => {} })
+  return ending.set('x', { cookie, user: 'u-1', visits: 1 } as never)
 }
 
 const makeIndexed = () => indexed.set('x', { cookie, user: 'u-1' } as never)
@@ -109,6 +118,21 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
   'findBy, countBy': [makeIndexed, () => indexed.findBy('user', 'u-1')],
   destroyBy: [makeIndexed, () => indexed.destroyBy('user', 'u-1')],
   stats: [makeIndexed, () => indexed.stats()],
+  'get, with `onEnd`': [makeEnding, () => ending.get('x').then(() => ending.close())],
+  'set, of a session that was loaded, with `onEnd`': [
+    async () => {
+      await makeEnding()
+      held = (await ending.get('x')) as unknown as Bag
+    },
+    async () => {
+      held.visits = 2
+      delete held.user
+      await ending.set('x', held)
+      await ending.close()
+    },
+  ],
+  // Closed, it waits for what it does behind the logout.
+  'destroy, with `onEnd`': [makeEnding, () => ending.destroy('x').then(() => ending.close())],
   'ids, length': [make, () => store.length()],
   'all, scan': [make, () => store.all()],
   clear: [make, () => store.clear()],
@@ -144,6 +168,10 @@ beforeAll(async () => {
   ]) {
     for (const step of operations[name] ?? []) await step()
   }
+  await makeEnding()
+  await ending.get('x')
+  await ending.destroy('x')
+  await ending.close()
   await makeIndexed()
   await indexed.destroyBy('user', 'u-1')
   await store.destroy('x')
@@ -179,13 +207,15 @@ async function settled(): Promise<string[]> {
   return seen.slice(0, seen.indexOf(mark))
 }
 
+const SCRIPTS = [CREATE, UPDATE, CONVERT, INCREMENT, RENEW, CONFIRM, IN_GRACE, SLIDE_STRING, READ, END, CLAIM, FORGET]
+
 function line(args: string[], source: string): string {
   const [command = '', ...rest] = args
-  const script = [CREATE, UPDATE, CONVERT, INCREMENT, RENEW, CONFIRM, IN_GRACE, SLIDE_STRING, END].find(
-    ({ sha }) => sha === rest[0],
-  )
+  const script = SCRIPTS.find(({ sha }) => sha === rest[0])
+  const queue = [SCHEDULE, UNSCHEDULE].find(({ sha }) => sha === rest[0])
   const shownOf = (all: string[]) => all.map(anonymised).join(' ')
   if (ENTER.sha === rest[0]) return `EVALSHA enter ${shownOf(rest.slice(1))}`
+  if (queue) return `EVALSHA ${queue.name} 1 idx:sess:@ends:<n> …`
   if (script) return `EVALSHA ${script.name} 1 sess:<id> …`
   return [(source === 'lua' ? '  ' : '') + command.toUpperCase(), ...rest.map(anonymised)].join(' ')
 }
@@ -194,10 +224,12 @@ function anonymised(arg: string): string {
   return arg
     .replace(/^x$/, '<id>')
     .replace(`${prefix}x`, 'sess:<id>')
+    .replace(/@ends:\d$/, '@ends:<n>')
+    .replace(/^destroyed \w+ \w+$/, 'destroyed')
     .replace(/@rotated:x$/, '@rotated:<id>')
     .replace(prefix, 'sess:')
     .replace(/^(\(?)\d{13}$/, '$1<ms>')
-    .replace(/^\w{9,11} \w+ \w+ \w+$/, '<bookkeeping>')
+    .replace(/^\w{9,11} \w+ \w+ \w+( [EK])?$/, '<bookkeeping>')
     .replace(/^1 \w+ [uc] n5c [\w-]{22}$/, '<generation>')
 }
 

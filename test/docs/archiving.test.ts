@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { example } from '../support/markdown.js'
+import { connect, freshPrefix, socketPath } from '../support/redis.js'
+
+const client = connect()
+const prefix = freshPrefix()
+const dir = mkdtempSync(join(tmpdir(), 'crh-archive-'))
+
+afterAll(async () => {
+  rmSync(dir, { recursive: true, force: true })
+  await client.quit()
+})
+
+const HEAD = `
+import { PGlite } from '@electric-sql/pglite'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { RedisStore } from ${JSON.stringify(resolve('src/index.ts'))}
+const client = new Redis(${JSON.stringify(socketPath())})
+const prefix = ${JSON.stringify(prefix)}
+const dir = ${JSON.stringify(join(dir, 'archive'))}
+const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
+`
+
+/** An example in a process of its own, with what a test does around it; resolves what that writes. */
+function run(before: string, [page, kind, name]: [string, string, string], after: string): unknown {
+  // In a directory of its own, and among the keys of this test.
+  const code = example(page, kind, name).replace('client,', 'client, prefix, ttl: 1,').replace("'./archive'", 'dir')
+  const file = resolve('test', 'docs', `.archiving-${process.pid}.mjs`)
+  writeFileSync(file, `${HEAD}${before}\n${code}\n${after}\nawait client.quit()\n`)
+  const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', file], { encoding: 'utf8', timeout: 50_000 })
+  rmSync(file)
+  expect(stderr).toBe('')
+  return JSON.parse(stdout)
+}
+
+test('docs/archiving.md: what sessions held is in PostgreSQL once they have ended, one row each', () => {
+  // DATABASE_URL names a server; without it, the embedded one.
+  const rows = run(
+    '',
+    ['docs/archiving.md', 'run', 'postgres'],
+    `
+    const userId = prefix
+    for (const sid of ['a', 'b', 'c']) await store.set(sid, { cookie, userId, cart: [sid] })
+    const { handle, createdAt } = await store.info('a')
+    await store.destroy('a')
+    await store.destroy('b')
+    const where = 'FROM ended_sessions WHERE user_id = $1'
+    let rows = []
+    while (rows.length < 3) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      ;({ rows } = await db.query('SELECT * ' + where + " ORDER BY content->'cart'", [userId]))
+    }
+    await store.close()
+    const isSame = rows[0].handle === handle && Number(rows[0].created_at) === Number(createdAt)
+    console.log(JSON.stringify([isSame, ...rows.map(({ reason, user_id, content }) => [reason, user_id, content])]))
+    await db.query('DELETE ' + where, [userId])
+    await (db.end ?? db.close).call(db)`,
+  )
+  const content = (sid: string) => ({ userId: prefix, cart: [sid], cookie: expect.objectContaining({ path: '/' }) })
+  expect(rows).toEqual([
+    true,
+    ['destroyed', prefix, content('a')],
+    ['destroyed', prefix, content('b')],
+    ['expired', prefix, content('c')],
+  ])
+}, 60_000)
+
+test('README: the archive gets one row for a session that has ended', () => {
+  const rows = run(
+    `const db = await PGlite.create()
+    await db.query('CREATE TABLE ended_sessions (handle text, created_at timestamptz, reason text, content jsonb)')`,
+    ['README.md', 'run', 'on-end'],
+    `
+    await store.set('a', { cookie, userId: 'ada' })
+    await store.destroy('a')
+    await store.close()
+    const { rows } = await db.query('SELECT reason, content FROM ended_sessions')
+    console.log(JSON.stringify(rows))
+    await db.close()`,
+  )
+  expect(rows).toEqual([{ reason: 'destroyed', content: expect.objectContaining({ userId: 'ada' }) }])
+}, 60_000)
