@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DestroyReason } from '../events.js'
 import { CLAIM, FORGET } from '../redis/scripts/end.js'
@@ -55,11 +56,13 @@ export class EndOfLife {
     this.#enqueue(storedId, () => this.#claim(storedId))
   }
 
-  /** The same where nothing is left in Redis. */
-  deliver(storedId: string, remains: Remains, reason: DestroyReason): void {
-    this.#enqueue(storedId, async () => {
-      await this.#tell(storedId, remains, new Date(), reason)
+  /** The same where nothing is left in Redis, and nobody else could. */
+  deliver(storedId: string, remains: Remains, reason: DestroyReason, endedAt = new Date()): void {
+    this.#waiting.set(`content ${randomUUID()}`, async () => {
+      if ((await this.#tell(storedId, remains, endedAt, reason)) !== 'failed') return
+      setTimeout(() => this.deliver(storedId, remains, reason, endedAt), CLAIM_MS).unref()
     })
+    this.#goOn()
   }
 
   /** The same, out of line. Resolves when this process is no longer at it. */
@@ -84,7 +87,7 @@ export class EndOfLife {
     // Not all processes at the same moment.
     const ms = LOOK_MS * (0.75 + Math.random() / 2)
     this.#timer = setTimeout(() => {
-      this.#look().finally(() => this.#lookLater())
+      void this.#look().finally(() => this.#lookLater())
     }, ms).unref()
   }
 
@@ -110,7 +113,7 @@ export class EndOfLife {
     for (const [storedId, work] of this.#waiting) {
       if (this.#running.size >= AT_ONCE) return
       this.#waiting.delete(storedId)
-      this.#run(storedId, work)
+      void this.#run(storedId, work)
     }
   }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { example } from '../support/markdown.js'
@@ -9,6 +9,7 @@ const client = connect()
 const prefix = freshPrefix()
 const dir = mkdtempSync(join(tmpdir(), 'crh-archive-'))
 
+beforeAll(() => symlinkSync(resolve('node_modules'), join(dir, 'node_modules')))
 afterAll(async () => {
   rmSync(dir, { recursive: true, force: true })
   await client.quit()
@@ -29,10 +30,9 @@ const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' 
 function run(before: string, [page, kind, name]: [string, string, string], after: string): unknown {
   // In a directory of its own, and among the keys of this test.
   const code = example(page, kind, name).replace('client,', 'client, prefix, ttl: 1,').replace("'./archive'", 'dir')
-  const file = resolve('test', 'docs', `.archiving-${process.pid}.mjs`)
+  const file = join(dir, 'app.mjs')
   writeFileSync(file, `${HEAD}${before}\n${code}\n${after}\nawait client.quit()\n`)
-  const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', file], { encoding: 'utf8', timeout: 50_000 })
-  rmSync(file)
+  const { stdout, stderr } = spawnSync(process.execPath, ['--import', resolve('node_modules/tsx/dist/esm/index.mjs'), file], { encoding: 'utf8', timeout: 50_000 })
   expect(stderr).toBe('')
   return JSON.parse(stdout)
 }
