@@ -1,5 +1,5 @@
 // npm run build: src -> dist/esm and dist/cjs.
-import { rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { installed, root, run } from './run.mjs'
 
@@ -15,4 +15,6 @@ if (process.exitCode === 0) {
   // Files are .js in both; these two say which kind each directory holds.
   writeFileSync(join(dist, 'esm', 'package.json'), '{ "type": "module" }\n')
   writeFileSync(join(dist, 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
+  // The package's "bin"; npm sees to it itself, but not where dist is used as it is.
+  chmodSync(join(dist, 'esm', 'cli', 'main.js'), 0o755)
 }

@@ -32,7 +32,11 @@ function run(before: string, [page, kind, name]: [string, string, string], after
   const code = example(page, kind, name).replace('client,', 'client, prefix, ttl: 1,').replace("'./archive'", 'dir')
   const file = join(dir, 'app.mjs')
   writeFileSync(file, `${HEAD}${before}\n${code}\n${after}\nawait client.quit()\n`)
-  const { stdout, stderr } = spawnSync(process.execPath, ['--import', resolve('node_modules/tsx/dist/esm/index.mjs'), file], { encoding: 'utf8', timeout: 50_000 })
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', resolve('node_modules/tsx/dist/esm/index.mjs'), file],
+    { encoding: 'utf8', timeout: 50_000 },
+  )
   expect(stderr).toBe('')
   return JSON.parse(stdout)
 }

@@ -404,7 +404,7 @@ describe('the snippets of the README', () => {
 
   test('no example of the page is left out of this file', () => {
     const names = examplesOf(README).map(({ kind, name }) => `${kind}: ${name}`)
-    const tests = ['readme', 'shop', 'archiving'].map((name) => `test/docs/${name}.test.ts`)
+    const tests = ['readme', 'shop', 'archiving', 'doctor'].map((name) => `test/docs/${name}.test.ts`)
     const source = tests.map((path) => readFileSync(path, 'utf8')).join('')
     for (const name of names) expect(source).toContain(`'${name.replace(': ', "', '")}'`)
   })
@@ -453,7 +453,14 @@ describe('the tables of the README', () => {
   })
 
   test('every local link leads somewhere', () => {
-    for (const page of [README, 'docs/storage.md', 'docs/errors.md', 'docs/migrating.md', 'CONTRIBUTING.md']) {
+    for (const page of [
+      README,
+      'docs/storage.md',
+      'docs/errors.md',
+      'docs/migrating.md',
+      'docs/doctor.md',
+      'CONTRIBUTING.md',
+    ]) {
       for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)) {
         expect([page, target, existsSync(resolve(page, '..', target))]).toEqual([page, target, true])
       }

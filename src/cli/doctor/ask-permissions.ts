@@ -1,0 +1,52 @@
+import { CommandError } from '../io.js'
+import type { Connection } from './connection.js'
+import type { Permission } from './facts.js'
+
+/** What Redis says to each of these commands, none of which is carried out; undefined where it does not tell. */
+export type Ask = (commands: readonly (readonly string[])[]) => Promise<Permission[] | undefined>
+
+/**
+ * Asks Redis (7 and later) what this user may do: nothing is carried out, and nothing gets into ACL LOG.
+ *
+ * ARGV      for each command: the number of its words, the words      '3', 'hget', 'sess:x3J…', '@'
+ *
+ * returns   for each command: 1 allowed, 0 denied, -1 there is no such command; nil before Redis 7
+ */
+const MAY_RUN = `
+if not redis.acl_check_cmd then return false end
+local reply, i = {}, 1
+while i <= #ARGV do
+  local last = i + tonumber(ARGV[i])
+  local is_known, may = pcall(redis.acl_check_cmd, unpack(ARGV, i + 1, last))
+  reply[#reply + 1] = is_known and (may and 1 or 0) or -1
+  i = last + 1
+end
+return reply
+`
+const ANSWERS: Readonly<Record<string, Permission>> = { '1': 'allowed', '0': 'denied', '-1': 'missing' }
+
+/** About our own user. Not before Redis 7, and not where he may not run scripts. */
+export function askForUs(connection: Connection): Ask {
+  return async (commands) => {
+    const words = commands.flatMap((command) => [String(command.length), ...command])
+    const reply = await connection.list('EVAL', MAY_RUN, 0, ...words)
+    return reply?.map((code) => ANSWERS[String(code)] ?? 'unknown')
+  }
+}
+
+/** About another user, for an administrator. Not before Redis 7. */
+export function askFor(connection: Connection, user: string): Ask {
+  return async (commands) => {
+    if ((await connection.list('ACL', 'GETUSER', user)) === undefined) {
+      throw new CommandError(`The server has no user ${user}, or the one of the URL may not look at users.`)
+    }
+    return Promise.all(
+      commands.map(async (command): Promise<Permission> => {
+        const answer = await connection.ask('ACL', 'DRYRUN', user, ...command)
+        if ('value' in answer) return answer.value === 'OK' ? 'allowed' : 'denied'
+        // An unknown command is an error without a code of its own; so is DRYRUN itself, before Redis 7.
+        return answer.error === 'ERR' && !answer.isUnknown ? 'missing' : 'unknown'
+      }),
+    )
+  }
+}

@@ -1,0 +1,33 @@
+import { isOlder } from '../../../redis/acl.js'
+import { type Facts, numberOf, versionOf } from '../facts.js'
+import { type Finding, findingsOf, NO_CONFIG } from '../finding.js'
+
+/** No bookkeeping field is longer (docs/storage.md). */
+const VALUE_BYTES = 64
+/** Bookkeeping, and twenty properties or so. */
+const ENTRIES = 32
+
+/** A hash above either limit takes twice the memory. */
+export function checkEncoding(facts: Facts): Finding[] {
+  const { ok, unknown, warning } = findingsOf('encoding')
+  const { config } = facts
+  if (config === undefined) return [unknown(NO_CONFIG)]
+  const kind = isOlder(versionOf(facts) ?? [7, 0], [7, 0]) ? 'ziplist' : 'listpack'
+  const limits = [
+    { name: `hash-max-${kind}-value`, least: VALUE_BYTES, good: VALUE_BYTES },
+    { name: `hash-max-${kind}-entries`, least: ENTRIES, good: 128 },
+  ]
+  const found = limits.flatMap(({ name, least, good }) => {
+    const is = numberOf(config, name)
+    if (is === undefined || is >= least) return []
+    return [
+      warning(
+        `${name} is ${is}`,
+        'Sessions do not fit the compact form of a hash, and take about twice the memory.',
+        `CONFIG SET ${name} ${good}`,
+      ),
+    ]
+  })
+  if (found.length > 0) return found
+  return [ok(limits.map(({ name }) => `${name} ${config[name] ?? 'unknown'}`).join(', '))]
+}

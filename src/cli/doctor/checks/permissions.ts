@@ -1,0 +1,109 @@
+import { keyRules } from '../../../redis/acl.js'
+import { NEEDED_COMMANDS, type NeededCommand, type Use } from '../../../redis/commands.js'
+import { type Facts, type Permission, versionOf } from '../facts.js'
+import { type Finding, findingsOf, type Level } from '../finding.js'
+
+/** What a user who may not run the commands for something has to expect. */
+const WITHOUT: Readonly<Record<Use, readonly [level: Level, consequence: string]>> = {
+  sessions: ['problem', 'Requests with a session fail with ERR_SESSION_FORBIDDEN (status 503).'],
+  'connect-redis': ['warning', 'Sessions that connect-redis wrote cannot be read.'],
+  disableTTL: ['warning', 'With disableTTL, or when hashIds is changed, sessions may expire that should not.'],
+  increment: ['warning', 'store.increment fails.'],
+  rotateOnLogin: ['warning', 'A slow request that began before the login may undo it for that visitor.'],
+  indexes: ['warning', 'Stores with indexes fail to save; secureSession and rotateOnLogin() have one.'],
+  limit: ['warning', 'With limit, logins fail.'],
+  onEnd: ['warning', 'With onEnd, sessions that have expired are not told of.'],
+  activity: ['warning', 'With activity, nothing is counted.'],
+  broadcast: ['warning', 'With broadcast, other processes learn up to a minute late that a session has ended.'],
+  administration: [
+    'note',
+    'all, ids, length, clear, scan, stats and destroyBy with thorough fail: give them a user of their own.',
+  ],
+  connection: [
+    'warning',
+    'ioredis works without, and each connection leaves an entry in ACL LOG. Without INFO it sends commands before Redis has loaded its data.',
+  ],
+  cluster: ['problem', 'ioredis cannot find the nodes of the Cluster.'],
+  database: ['problem', 'All that is sent goes to database 0.'],
+}
+
+export function checkPermissions(facts: Facts): Finding[] {
+  const { ok, problem, unknown } = findingsOf('permissions')
+  const found: Finding[] = []
+  const { permissions } = facts
+  const commands = NEEDED_COMMANDS.filter(({ name }) => permissions[name] !== undefined)
+  if (commands.length === 0) return []
+  if (commands.every((command) => permissionFor(facts, command) === 'unknown')) {
+    return [unknown('what the user may do: only Redis 7 and later tell that of another user (ACL DRYRUN)')]
+  }
+  const patterns = missingPatterns(facts, commands)
+  if (patterns.length > 0) {
+    found.push(
+      problem(
+        `the user may not use keys like ${patterns.map((pattern) => pattern.slice(1)).join(' and ')}`,
+        'Requests with a session fail with ERR_SESSION_FORBIDDEN (status 503).',
+        [`ACL SETUSER ${userOf(facts)} ${patterns.join(' ')}`, 'The whole line: connect-redis-hash doctor --acl'],
+      ),
+    )
+  }
+  const by = (permission: Permission) => commands.filter((command) => permissionFor(facts, command) === permission)
+  const missing = by('missing')
+  if (missing.length > 0) {
+    found.push(
+      problem(
+        `the server has no ${namesOf(missing)}`,
+        'Either it is no Redis, or somebody has renamed these commands. What needs them fails.',
+        'Remove rename-command from redis.conf, and forbid by ACL instead',
+      ),
+    )
+  }
+  // Without any key, whether the commands are allowed does not show.
+  const isBlind = patterns.length === 2
+  found.push(
+    ...denied(
+      facts,
+      by('denied').filter((command) => !isBlind || !isKeyed(command)),
+    ),
+  )
+  const untold = by('unknown')
+  if (untold.length > 0) found.push(unknown(`whether the user may run ${namesOf(untold)}`))
+  if (found.some(({ level }) => level === 'problem' || level === 'warning')) return found
+  return [...found, ok(`${facts.user ?? 'the user'} may run every command that a request needs`)]
+}
+
+/** One finding for all commands of one use. */
+function denied(facts: Facts, commands: readonly NeededCommand[]): Finding[] {
+  return (Object.keys(WITHOUT) as Use[]).flatMap((use) => {
+    const some = commands.filter((command) => command.use === use)
+    if (some.length === 0) return []
+    const [usually, consequence] = WITHOUT[use]
+    const level = use === 'administration' && facts.isAdmin ? 'problem' : usually
+    const channel = use === 'broadcast' ? rulesOf(facts).slice(2) : []
+    const rules = [...channel, ...some.map(({ name }) => `+${name}`)]
+    const finding: Finding = { check: 'permissions', level, what: `the user may not run ${namesOf(some)}`, consequence }
+    return level === 'note' ? [finding] : [{ ...finding, change: [`ACL SETUSER ${userOf(facts)} ${rules.join(' ')}`] }]
+  })
+}
+
+/** Where no command at all is allowed on one kind of keys, it is not the commands that are missing. */
+function missingPatterns(facts: Facts, commands: readonly NeededCommand[]): string[] {
+  const [session, index] = rulesOf(facts)
+  const keyed = commands.filter(isKeyed)
+  const isShut = (area: 'session' | 'index') => keyed.every(({ name }) => facts.permissions[name]?.[area] === 'denied')
+  return [...(isShut('session') ? [session] : []), ...(isShut('index') ? [index] : [])] as string[]
+}
+
+/** A command counts as denied only where it is denied on any key: patterns are another matter. */
+function permissionFor({ permissions }: Facts, { name, area }: NeededCommand): Permission {
+  const { session, index } = permissions[name] as { session: Permission; index: Permission }
+  if (session === index) return session
+  if (session === 'missing' || index === 'missing') return 'missing'
+  if (area === 'session' || area === 'index' || area === 'both') return 'allowed'
+  return session
+}
+
+const isKeyed = ({ area }: NeededCommand) => area !== 'none' && area !== 'channel'
+const rulesOf = (facts: Facts) => keyRules({ prefix: facts.prefix, version: versionOf(facts) ?? [7, 2] })
+const userOf = ({ user }: Facts) => user ?? '<user>'
+const namesOf = (commands: readonly NeededCommand[]) =>
+  commands.map(({ name }) => name.replace('|', ' ').toUpperCase()).join(', ')

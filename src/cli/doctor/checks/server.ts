@@ -1,0 +1,73 @@
+import { isOlder } from '../../../redis/acl.js'
+import { type Facts, versionOf } from '../facts.js'
+import { type Finding, findingsOf, NO_INFO } from '../finding.js'
+
+/** The first whose scripts may ask for the time and then write; and the first without known holes in its own. */
+const OLDEST = [5, 0] as const
+const OLDEST_WITH_ACL = [6, 0] as const
+const OLDEST_MAINTAINED = [7, 2] as const
+
+export function checkVersion(facts: Facts): Finding[] {
+  const { note, ok, problem, unknown, warning } = findingsOf('version')
+  const version = versionOf(facts)
+  if (version === undefined) return [unknown(NO_INFO)]
+  const name = nameOf(facts)
+  if (isOlder(version, OLDEST)) {
+    return [
+      problem(
+        `${name} is too old: Redis 5.0 is the first that works`,
+        'It refuses scripts that ask for the time and then write: no session can be saved.',
+        'Upgrade to Redis 7.2 or later, or Valkey',
+      ),
+    ]
+  }
+  if (isOlder(version, OLDEST_WITH_ACL)) {
+    return [
+      warning(
+        `${name} has no users and gets no security fixes`,
+        'Whoever has the password may do everything, and read every session.',
+        'Upgrade to Redis 7.2 or later, or Valkey',
+      ),
+    ]
+  }
+  if (isOlder(version, OLDEST_MAINTAINED)) {
+    return [note(`${name} works; security fixes for it come from whoever packages it, no longer from Redis`)]
+  }
+  return [ok(name)]
+}
+
+/** As it calls itself. */
+export function nameOf({ info }: Pick<Facts, 'info'>): string {
+  if (info?.valkey_version) return `Valkey ${info.valkey_version}`
+  if (info?.dragonfly_version) return `Dragonfly ${info.dragonfly_version}`
+  return info?.redis_version ? `Redis ${info.redis_version}` : 'Redis'
+}
+
+/** A Sentinel knows where a Redis is, and holds nothing. Nothing else needs looking at then. */
+export function checkSentinel({ sentinelMasters, target }: Facts): Finding[] {
+  if (sentinelMasters === undefined) return []
+  const { problem } = findingsOf('server')
+  const masters = Object.entries(sentinelMasters)
+  const [name = 'mymaster'] = Object.keys(sentinelMasters)
+  return [
+    problem('this is a Sentinel, not a Redis', 'It knows no command that a session needs: every request fails.', [
+      `new Redis({ sentinels: [{ host: '${target.host}', port: ${target.address.split(':').at(-1)} }], name: '${name}' })`,
+      ...masters.map(([known, address]) => `To examine ${known}: connect-redis-hash doctor redis://${address}`),
+    ]),
+  ]
+}
+
+const STATES: Readonly<Record<string, readonly [what: string, change: string]>> = {
+  LOADING: ['it is loading its data from disk', 'Wait until INFO says loading:0'],
+  BUSY: ["somebody's script has been running for too long", 'SCRIPT KILL'],
+  MASTERDOWN: ['it is a replica that has lost its master', 'Use the address of the master'],
+  MISCONF: ['it cannot save to disk', 'Look at its log: is the disk full?'],
+}
+
+/** It answers, but with an error to everything. */
+export function checkState({ state }: Facts): Finding[] {
+  if (state === undefined) return []
+  const { problem } = findingsOf('state')
+  const [what, change] = STATES[state] ?? [`it answers ${state} to PING`, 'Look at its log']
+  return [problem(what, 'Until that is over, requests with a session fail with status 503.', change)]
+}

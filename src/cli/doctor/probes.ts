@@ -1,0 +1,55 @@
+import type { NeededCommand } from '../../redis/commands.js'
+
+export interface ProbeKeys {
+  session: string
+  index: string
+  /** Of the store itself: permissions are for this very name. */
+  channel: string
+}
+
+const NO_SCRIPT = '0'.repeat(40)
+
+/**
+ * A form of each command that changes nothing, on a key that is not there: those that would make one are given what Redis
+ * refuses to store, which it finds out only after it has looked at the permissions.
+ */
+const ARGUMENTS: Readonly<Record<string, (key: string, keys: ProbeKeys) => string[]>> = {
+  hmget: (key) => [key, '@'],
+  hget: (key) => [key, '@'],
+  hset: (key) => [key, 'field', 'text', 'field without text'],
+  hdel: (key) => [key, '@'],
+  pexpire: (key) => [key, '1000'],
+  pexpireat: (key) => [key, '1000'],
+  evalsha: (key) => [NO_SCRIPT, '1', key],
+  eval: (key) => ['return 1', '1', key],
+  hincrby: (key) => [key, 'field', 'no number'],
+  hincrbyfloat: (key) => [key, 'field', 'no number'],
+  set: (key) => [key, '', 'PX', 'no number'],
+  zadd: (key) => [key, 'no number', 'member'],
+  zrem: (key) => [key, 'member'],
+  zscore: (key) => [key, 'member'],
+  zrange: (key) => [key, '0', '-1'],
+  zrevrange: (key) => [key, '0', '0'],
+  zremrangebyscore: (key) => [key, '-inf', '0'],
+  zrangebyscore: (key) => [key, '0', '0'],
+  publish: (_key, { channel }) => [channel, ''],
+  subscribe: (_key, { channel }) => [channel],
+  'client|setinfo': () => ['LIB-NAME', ''],
+  'client|setname': () => [''],
+  select: () => ['0'],
+  scan: () => ['0'],
+  time: () => [],
+  ping: () => [],
+  info: () => [],
+  'cluster|slots': () => [],
+  'cluster|info': () => [],
+}
+
+/** What has no such form, or would be heard by others. */
+export const NOT_HARMLESS: ReadonlySet<string> = new Set(['pfadd', 'publish', 'subscribe'])
+
+/** The words of a command as it would be sent. */
+export function probeOf({ name }: Pick<NeededCommand, 'name'>, key: string, keys: ProbeKeys): [string, ...string[]] {
+  const args = ARGUMENTS[name] ?? ((only: string) => [only])
+  return [...(name.split('|') as [string, ...string[]]), ...args(key, keys)]
+}

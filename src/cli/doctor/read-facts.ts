@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto'
+import { commandsFor } from '../../redis/acl.js'
+import { replyCode } from '../../redis/redis-error.js'
+import { askFor, askForUs } from './ask-permissions.js'
+import { Connection } from './connection.js'
+import { type Facts, fieldsOf, versionOf } from './facts.js'
+import { readPermissions } from './read-permissions.js'
+import { readClockSkew, readLatencyEvents, readPings, readSlowCommands } from './read-speed.js'
+import { type Target, withoutLogin } from './target.js'
+
+const SETTINGS = [
+  'maxmemory',
+  'maxmemory-policy',
+  'appendonly',
+  'appendfsync',
+  'save',
+  'stop-writes-on-bgsave-error',
+  'hash-max-listpack-entries',
+  'hash-max-listpack-value',
+  'hash-max-ziplist-entries',
+  'hash-max-ziplist-value',
+  'cluster-require-full-coverage',
+  'min-replicas-to-write',
+  'timeout',
+  'tcp-keepalive',
+  'maxclients',
+  'bind',
+  'port',
+  'protected-mode',
+]
+
+/** Of no use to a store. */
+const TOO_MUCH = [['flushall'], ['config', 'set', 'maxmemory', '0']]
+/** What this one does not know is not asked for. */
+const UNTOLD = [7, 0] as const
+
+export interface Examination {
+  url: string
+  target: Target
+  prefix: string
+  isAdmin: boolean
+  /** Whose permissions are meant, if not those of who the URL logs in. */
+  user?: string | undefined
+}
+
+/** Looks at everything there is to see, and changes nothing. */
+export async function readFacts(connection: Connection, examination: Examination): Promise<Facts> {
+  const { url, target, prefix, isAdmin, user } = examination
+  const info = await readInfo(connection)
+  const isSentinel = info?.redis_mode === 'sentinel'
+  const isCluster = info?.cluster_enabled === '1'
+  const version = versionOf({ info }) ?? UNTOLD
+  const needed = isSentinel ? [] : commandsFor({ prefix, version, isAdmin: true, isCluster, database: target.database })
+  const ask = user === undefined ? askForUs(connection) : askFor(connection, user)
+  const canTry = user === undefined ? connection : undefined
+  const nobodys = `doctor-${randomBytes(9).toString('base64url')}`
+  const permissions = await readPermissions(ask, canTry, needed, prefix, nobodys)
+  const speed = await readPings(connection)
+  const clockSkewMs = await readClockSkew(connection)
+  return {
+    target,
+    prefix,
+    isAdmin,
+    info,
+    config: await readConfig(connection),
+    user: user ?? (await connection.text('ACL', 'WHOAMI')),
+    letsAnybodyIn: target.hasPassword ? await letsIn(withoutLogin(url)) : true,
+    permissions,
+    mayDoAnything: (await ask(TOO_MUCH))?.every((permission) => permission === 'allowed'),
+    ...speed,
+    slowCommands: await readSlowCommands(connection),
+    latencyEvents: await readLatencyEvents(connection),
+    clockSkewMs,
+    cluster: isCluster ? await readFields(connection, 'CLUSTER', 'INFO') : undefined,
+    sentinelMasters: isSentinel ? await readMasters(connection) : undefined,
+  }
+}
+
+/** Fields of INFO; undefined where it is forbidden. */
+export const readInfo = (connection: Connection) => readFields(connection, 'INFO')
+
+async function readFields(connection: Connection, command: string, ...args: string[]) {
+  const text = await connection.text(command, ...args)
+  return text === undefined ? undefined : fieldsOf(text)
+}
+
+/** One by one: before Redis 7, CONFIG GET takes one name. */
+async function readConfig(connection: Connection): Promise<Record<string, string> | undefined> {
+  const replies = await Promise.all(SETTINGS.map((name) => connection.list('CONFIG', 'GET', name)))
+  if (replies[0] === undefined) return undefined
+  const pairs = replies.flatMap((reply) => (reply?.length === 2 ? [reply.map(String) as [string, string]] : []))
+  return Object.fromEntries(pairs)
+}
+
+/** undefined where something else went wrong than a password that is missing. */
+async function letsIn(url: string): Promise<boolean | undefined> {
+  try {
+    const connection = await Connection.open(url)
+    connection.close()
+    return true
+  } catch (err) {
+    return ['NOAUTH', 'DENIED'].includes(replyCode(err)) ? false : undefined
+  }
+}
+
+async function readMasters(connection: Connection): Promise<Record<string, string>> {
+  const masters: Record<string, string> = {}
+  for (const master of (await connection.list('SENTINEL', 'MASTERS')) ?? []) {
+    const words = Array.isArray(master) ? master.map(String) : []
+    const field = (name: string) => words[words.indexOf(name) + 1] ?? ''
+    masters[field('name')] = `${field('ip')}:${field('port')}`
+  }
+  return masters
+}

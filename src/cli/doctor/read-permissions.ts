@@ -1,0 +1,50 @@
+import type { NeededCommand } from '../../redis/commands.js'
+import { Keys } from '../../redis/keys.js'
+import type { Ask } from './ask-permissions.js'
+import type { Connection } from './connection.js'
+import type { KeyPermission, Permission } from './facts.js'
+import { NOT_HARMLESS, type ProbeKeys, probeOf } from './probes.js'
+
+/**
+ * @param ask Redis what the user may do
+ * @param canTry whether it is our own user: what Redis does not tell is then tried
+ * @param name of keys that nobody has
+ */
+export async function readPermissions(
+  ask: Ask,
+  canTry: Connection | undefined,
+  commands: readonly NeededCommand[],
+  prefix: string,
+  name: string,
+): Promise<Record<string, KeyPermission>> {
+  const places = new Keys(prefix)
+  const keys: ProbeKeys = {
+    session: places.session(name),
+    index: places.index('@doctor', name),
+    channel: places.index('@ended', '').slice(0, -1),
+  }
+  const probes = commands.flatMap((command) => [
+    probeOf(command, keys.session, keys),
+    probeOf(command, keys.index, keys),
+  ])
+  const permissions = (await ask(probes)) ?? (canTry && (await tryAll(canTry, probes)))
+  return Object.fromEntries(
+    commands.map(({ name }, i) => [
+      name,
+      { session: permissions?.[2 * i] ?? 'unknown', index: permissions?.[2 * i + 1] ?? 'unknown' },
+    ]),
+  )
+}
+
+/** Runs what changes nothing. A command that is denied is denied before Redis looks at anything else. */
+function tryAll(connection: Connection, probes: readonly [string, ...string[]][]): Promise<Permission[]> {
+  return Promise.all(
+    probes.map(async ([command, ...args]): Promise<Permission> => {
+      if (NOT_HARMLESS.has(command)) return 'unknown'
+      const answer = await connection.ask(command, ...args)
+      if (!('error' in answer)) return 'allowed'
+      if (answer.isUnknown) return 'missing'
+      return answer.error === 'NOPERM' ? 'denied' : 'allowed'
+    }),
+  )
+}

@@ -1,0 +1,43 @@
+import type { Connection } from './connection.js'
+import type { Facts, SlowCommand } from './facts.js'
+
+const PINGS = 20
+const SLOWEST = 32
+
+/** One after the other: as many round trips. */
+export async function readPings(connection: Connection): Promise<Pick<Facts, 'pingsMs' | 'state'>> {
+  const pingsMs: number[] = []
+  for (let i = 0; i < PINGS; i++) {
+    const start = performance.now()
+    const answer = await connection.ask('PING')
+    if ('error' in answer && answer.error !== 'NOPERM') return { pingsMs, state: answer.error }
+    pingsMs.push(performance.now() - start)
+  }
+  return { pingsMs, state: undefined }
+}
+
+/** Redis's clock minus ours, as of the middle of the round trip. */
+export async function readClockSkew(connection: Connection): Promise<number | undefined> {
+  const before = Date.now()
+  const time = await connection.list('TIME')
+  const middle = (before + Date.now()) / 2
+  if (time?.length !== 2) return undefined
+  return Number(time[0]) * 1000 + Number(time[1]) / 1000 - middle
+}
+
+/** Of what Redis has kept: it forgets the oldest. */
+export async function readSlowCommands(connection: Connection): Promise<SlowCommand[] | undefined> {
+  const entries = await connection.list('SLOWLOG', 'GET', SLOWEST)
+  return entries?.flatMap((entry) => {
+    if (!Array.isArray(entry) || !Array.isArray(entry[3])) return []
+    const [, at, micros, words] = entry as [unknown, number, number, unknown[]]
+    return [{ at: new Date(Number(at) * 1000), ms: Number(micros) / 1000, command: String(words[0]).toUpperCase() }]
+  })
+}
+
+/** Empty where Redis keeps none, which is how it comes. */
+export async function readLatencyEvents(connection: Connection): Promise<Record<string, number> | undefined> {
+  const events = await connection.list('LATENCY', 'LATEST')
+  const longest = events?.flatMap((event) => (Array.isArray(event) ? [[String(event[0]), Number(event[3])]] : []))
+  return longest && Object.fromEntries(longest)
+}

@@ -1,0 +1,402 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Finding, Level } from '../../src/cli/doctor/finding.js'
+import * as doctor from '../../src/cli/doctor.js'
+import { runHere } from '../support/command-line.js'
+import { type DelayProxy, delayProxy } from '../support/delay-proxy.js'
+import { freePort } from '../support/free-port.js'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+
+const opened: { stop(): Promise<void> }[] = []
+let proxy: DelayProxy | undefined
+
+async function server(...args: string[]): Promise<PrivateRedis> {
+  const redis = await privateRedis(args)
+  opened.push(redis)
+  return redis
+}
+
+afterEach(async () => {
+  await proxy?.close()
+  proxy = undefined
+  for (const one of opened.splice(0)) await one.stop()
+})
+
+interface Report {
+  code: number
+  findings: Finding[]
+  text: string
+  user: string | null
+  problems: number
+}
+
+async function examined(url: string, ...args: string[]): Promise<Report> {
+  const { code, out, err } = await runHere(doctor, [url, '--json', ...args])
+  if (code === 2) throw new Error(err)
+  return { ...JSON.parse(out), text: out, code }
+}
+
+const found = ({ findings }: Report, check: string, level: Level) =>
+  findings.filter((finding) => finding.check === check && finding.level === level)
+
+/** One finding with these words in it. */
+const saying = (what: RegExp, change?: RegExp) =>
+  expect.objectContaining({
+    what: expect.stringMatching(what),
+    ...(change && { change: expect.arrayContaining([expect.stringMatching(change)]) }),
+  })
+
+/** A user, and the URL with which he logs in. */
+async function userOf(redis: PrivateRedis, ...rules: string[]): Promise<string> {
+  await redis.admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>4711', ...rules)
+  return `${redis.socketPath}?username=app&password=4711`
+}
+
+/** Rules as `doctor --acl` prints them. */
+async function printedRules(redis: PrivateRedis, ...args: string[]): Promise<string[]> {
+  const { out } = await runHere(doctor, ['--acl', redis.socketPath, ...args])
+  const [, rules = ''] = /^ACL SETUSER sessions\S* reset on "#<.*>" (.+)\n$/.exec(out) ?? []
+  return rules.split(' ')
+}
+
+describe('a Redis that is set up well', () => {
+  test('has nothing to change, for a user that --acl printed', async () => {
+    const redis = await server('--appendonly', 'yes', '--maxmemory', '64mb')
+    const url = await userOf(redis, ...(await printedRules(redis)))
+    await redis.admin.call('ACL', 'SETUSER', 'default', 'resetpass', '>other')
+    const report = await examined(url, '--strict')
+    expect(found(report, 'permissions', 'ok')).toEqual([saying(/^the user may run every command/)])
+    expect(found(report, 'access', 'ok')).toHaveLength(1)
+    expect(report.findings.filter(({ level }) => level === 'problem' || level === 'warning')).toEqual([])
+    // That user may not see settings: said, and no error.
+    expect(found(report, 'encoding', 'unknown')).toEqual([saying(/may not run CONFIG GET/)])
+    expect(report).toMatchObject({ code: 0, problems: 0, user: null })
+  })
+
+  test('is left as it was: nothing written, nothing refused that would fill the log', async () => {
+    const redis = await server()
+    const url = await userOf(redis, ...(await printedRules(redis)))
+    await redis.takeCalls()
+    await examined(url)
+    await examined(redis.socketPath)
+    const calls = Object.keys(await redis.takeCalls())
+    const looks = /^(hello|auth|info|ping|time|eval|acl\|whoami|slowlog\|get|latency\|latest|config\|get|select)$/
+    expect(calls.filter((name) => !looks.test(name))).toEqual([])
+    expect(await redis.admin.info('persistence')).toContain('rdb_changes_since_last_save:0')
+    const log = (await redis.admin.call('ACL', 'LOG')) as string[][]
+    const refused = log.map((entry) => entry[entry.indexOf('object') + 1])
+    expect(
+      refused.every((name) => /^(config\|get|acl\|whoami|slowlog\|get|latency\|latest)$/.test(name as string)),
+    ).toBe(true)
+  })
+})
+
+describe('eviction and memory', () => {
+  test.each([
+    ['allkeys-lru', 'problem'],
+    ['volatile-random', 'problem'],
+    ['volatile-lru', 'warning'],
+    ['volatile-ttl', 'ok'],
+  ] as const)('%s with a limit is a %s', async (policy, level) => {
+    const report = await examined((await server('--maxmemory', '64mb', '--maxmemory-policy', policy)).socketPath)
+    const change = level === 'ok' ? undefined : /^CONFIG SET maxmemory-policy noeviction$/
+    expect(found(report, 'eviction', level)).toEqual([saying(new RegExp(policy), change)])
+    expect(report.code).toBe(level === 'problem' ? 1 : 0)
+  })
+
+  test('allkeys-lru without a limit is a warning, which --strict counts', async () => {
+    const { socketPath } = await server('--maxmemory-policy', 'allkeys-lru')
+    expect(found(await examined(socketPath), 'eviction', 'warning')).toHaveLength(1)
+    expect((await examined(socketPath)).code).toBe(0)
+    expect((await examined(socketPath, '--strict')).code).toBe(1)
+  })
+
+  test('memory that is full, and keys that had to go', async () => {
+    const redis = await server('--maxmemory', '2mb', '--maxmemory-policy', 'allkeys-random')
+    for (let i = 0; i < 40; i++) await redis.admin.set(`k${i}`, 'x'.repeat(100_000))
+    const report = await examined(redis.socketPath)
+    expect(found(report, 'eviction', 'warning')).toEqual([saying(/^\d+ keys have been evicted/)])
+    await redis.admin.config('SET', 'maxmemory', '1mb', 'maxmemory-policy', 'noeviction')
+    const full = await examined(redis.socketPath)
+    expect(found(full, 'memory', 'problem')).toEqual([saying(/of 1\.0 MB \(maxmemory\) used/, /CONFIG SET maxmemory/)])
+    expect(full.code).toBe(1)
+  })
+})
+
+describe('persistence', () => {
+  test('none: a restart logs everybody out', async () => {
+    const report = await examined((await server()).socketPath)
+    expect(found(report, 'persistence', 'warning')).toEqual([
+      saying(/nothing is written/, /^CONFIG SET appendonly yes$/),
+    ])
+  })
+
+  test('snapshots only, or a file that is never forced to disk', async () => {
+    const redis = await server('--save', '3600 1')
+    expect(found(await examined(redis.socketPath), 'persistence', 'warning')).toEqual([
+      saying(/^snapshots only \(save 3600 1\)/, /appendonly yes/),
+    ])
+    await redis.admin.config('SET', 'appendonly', 'yes', 'appendfsync', 'no')
+    expect(found(await examined(redis.socketPath), 'persistence', 'warning')).toEqual([
+      saying(/appendfsync no/, /appendfsync everysec/),
+    ])
+  })
+
+  test('a snapshot that has failed stops every write', async () => {
+    const redis = await server('--save', '3600 1')
+    mkdirSync(join(redis.dir, 'dump.rdb'))
+    await redis.admin.bgsave()
+    while (!(await redis.admin.info('persistence')).includes('rdb_last_bgsave_status:err'))
+      await new Promise(setImmediate)
+    const report = await examined(redis.socketPath)
+    expect(await redis.admin.set('k', 'x').catch(String)).toMatch(/MISCONF/)
+    expect(found(report, 'persistence', 'problem')).toEqual([
+      saying(/snapshot has failed/, /CONFIG SET stop-writes-on-bgsave-error no$/),
+    ])
+  })
+})
+
+test('hashes that do not fit the compact form', async () => {
+  const { socketPath } = await server('--hash-max-listpack-value', '32', '--hash-max-listpack-entries', '8')
+  expect(found(await examined(socketPath), 'encoding', 'warning')).toEqual([
+    saying(/^hash-max-listpack-value is 32$/, /^CONFIG SET hash-max-listpack-value 64$/),
+    saying(/^hash-max-listpack-entries is 8$/, /^CONFIG SET hash-max-listpack-entries 128$/),
+  ])
+})
+
+describe('permissions', () => {
+  const most = ['~sess:*', '~idx:sess:*', '&*', '+@all']
+
+  test.each([
+    ['a command', [...most, '-hset'], 'problem', /may not run HSET$/, /^ACL SETUSER app \+hset$/],
+    ['a command of an option', [...most, '-zadd'], 'warning', /may not run ZADD$/, /\+zadd$/],
+    [
+      'the keys of sessions',
+      ['~idx:sess:*', '&*', '+@all'],
+      'problem',
+      /keys like sess:\*$/,
+      /^ACL SETUSER app ~sess:\*$/,
+    ],
+    ['the keys of indexes', ['~sess:*', '&*', '+@all'], 'problem', /keys like idx:sess:\*$/, / ~idx:sess:\*$/],
+    [
+      'all keys',
+      ['~other:*', '&*', '+@all'],
+      'problem',
+      /keys like sess:\* and idx:sess:\*$/,
+      / ~sess:\* ~idx:sess:\*$/,
+    ],
+    [
+      'the channel',
+      [...most.filter((rule) => rule !== '&*')],
+      'warning',
+      /PUBLISH, SUBSCRIBE$/,
+      / &idx:sess:@ended \+pub/,
+    ],
+  ] as const)('%s that is missing is told with the line that grants it', async (_name, rules, level, what, change) => {
+    const url = await userOf(await server(), ...rules)
+    const report = await examined(url)
+    expect(found(report, 'permissions', level)).toEqual([saying(what, change)])
+    expect(report.code).toBe(level === 'problem' ? 1 : 0)
+  })
+
+  test('another user is examined by an administrator, who sees the settings as well', async () => {
+    const redis = await server()
+    await userOf(redis, ...most, '-hset', '-eval', '-@pubsub')
+    const report = await examined(redis.socketPath, '--user', 'app')
+    expect(found(report, 'permissions', 'problem')).toEqual([
+      saying(/may not run HSET, EVAL$/, /^ACL SETUSER app \+hset/),
+    ])
+    expect(found(report, 'permissions', 'warning')).toEqual([saying(/PUBLISH, SUBSCRIBE$/)])
+    expect(found(report, 'encoding', 'ok')).toHaveLength(1)
+    expect(report).toMatchObject({ code: 1, user: 'app' })
+    await userOf(redis, ...(await printedRules(redis)))
+    const fine = await examined(redis.socketPath, '--user', 'app')
+    expect(found(fine, 'permissions', 'ok')).toEqual([saying(/^app may run every command/)])
+    expect(await redis.admin.dbsize()).toBe(0)
+    await expect(examined(redis.socketPath, '--user', 'nobody')).rejects.toThrow(/no user nobody/)
+  })
+
+  test('SCAN is missed by an administrator only', async () => {
+    const url = await userOf(await server(), ...most, '-scan')
+    expect(found(await examined(url), 'permissions', 'note')).toEqual([saying(/may not run SCAN$/)])
+    expect(found(await examined(url, '--admin'), 'permissions', 'problem')).toEqual([
+      saying(/may not run SCAN$/, /\+scan/),
+    ])
+  })
+
+  test('another prefix is another matter', async () => {
+    const url = await userOf(await server(), '~shop:*', '~idx:shop:*', '&*', '+@all')
+    expect((await examined(url, '--prefix', 'shop:')).code).toBe(0)
+    expect((await examined(url)).code).toBe(1)
+  })
+
+  test('where scripts are forbidden, each command is tried in a form that changes nothing', async () => {
+    const redis = await server()
+    const url = await userOf(redis, ...most, '-eval', '-hincrby')
+    const report = await examined(url, '--admin')
+    expect(found(report, 'permissions', 'problem')).toEqual([saying(/^the user may not run EVAL$/, /\+eval$/)])
+    expect(found(report, 'permissions', 'warning')).toEqual([saying(/^the user may not run HINCRBY$/)])
+    expect(found(report, 'permissions', 'unknown')).toEqual([saying(/PFADD, PUBLISH, SUBSCRIBE$/)])
+    expect(await redis.admin.info('persistence')).toContain('rdb_changes_since_last_save:0')
+    expect(await redis.admin.dbsize()).toBe(0)
+  })
+
+  test('commands that the server has lost', async () => {
+    const { socketPath } = await server('--rename-command', 'HGETALL', '', '--rename-command', 'CONFIG', '')
+    const report = await examined(socketPath)
+    expect(found(report, 'permissions', 'problem')).toEqual([saying(/no HGETALL$/, /rename-command/)])
+    expect(found(report, 'encoding', 'unknown')).toHaveLength(1)
+  })
+
+  test('a user who may look at nothing gets what could not be looked at, and no error', async () => {
+    const rules = await printedRules(await server())
+    const url = await userOf(await server(), ...rules, '-info', '-time')
+    const report = await examined(url)
+    expect(found(report, 'permissions', 'problem')).toEqual([saying(/TIME/)])
+    for (const check of ['version', 'eviction', 'memory', 'persistence', 'replication', 'clock']) {
+      expect(found(report, check, 'unknown')).toHaveLength(1)
+    }
+  })
+})
+
+describe('access', () => {
+  test('a server without a password that takes connections from anywhere', async () => {
+    const port = await freePort()
+    const redis = await server('--port', String(port), '--protected-mode', 'no')
+    const report = await examined(`redis://127.0.0.1:${port}`)
+    expect(found(report, 'access', 'problem')).toEqual([saying(/from any machine/, /requirepass/)])
+    await redis.admin.config('SET', 'protected-mode', 'yes')
+    const shut = await examined(`127.0.0.1:${port}`)
+    expect(found(shut, 'access', 'note')).toEqual([saying(/protected-mode yes/)])
+  })
+
+  test('a password that is not asked for, and a user who may do anything', async () => {
+    const redis = await server()
+    const url = await userOf(redis, '~*', '&*', '+@all')
+    expect(found(await examined(url), 'access', 'note')).toEqual([saying(/without a password, from this machine only/)])
+    await redis.admin.call('ACL', 'SETUSER', 'default', 'resetpass', '>other')
+    expect(found(await examined(url), 'access', 'note')).toEqual([saying(/^the user app may do anything/)])
+  })
+})
+
+describe('replication', () => {
+  test('a replica, and a master that has too few of them', async () => {
+    const port = await freePort()
+    const master = await server('--port', String(port), '--min-replicas-to-write', '1')
+    const alone = await examined(master.socketPath)
+    expect(found(alone, 'replication', 'problem')).toEqual([
+      saying(
+        /^0 replicas keep up, and min-replicas-to-write is 1$/,
+        /^Until then: CONFIG SET min-replicas-to-write 0$/,
+      ),
+    ])
+    const replica = await server('--replicaof', '127.0.0.1', String(port))
+    while (!(await master.admin.info('replication')).includes('min_slaves_good_slaves:1')) await master.admin.ping()
+    expect(found(await examined(master.socketPath), 'replication', 'ok')).toEqual([saying(/1 replica in step/)])
+    const report = await examined(replica.socketPath)
+    expect(found(report, 'replication', 'problem')).toEqual([
+      saying(new RegExp(`replica of 127.0.0.1:${port}$`), new RegExp(`redis://127.0.0.1:${port}`)),
+    ])
+    expect(report.code).toBe(1)
+  })
+})
+
+test('a Cluster that is not up, and one that is', async () => {
+  const port = await freePort()
+  const redis = await server(
+    '--port',
+    String(port),
+    '--cluster-enabled',
+    'yes',
+    '--cluster-port',
+    String(await freePort()),
+  )
+  const down = await examined(redis.socketPath)
+  expect(found(down, 'cluster', 'problem')).toEqual([
+    saying(/^cluster_state is fail$/),
+    saying(/^16384 of 16384 slots/, /cluster-require-full-coverage no/),
+  ])
+  await redis.admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+  while (!(await redis.admin.cluster('INFO')).includes('cluster_state:ok')) await redis.admin.ping()
+  const up = await examined(redis.socketPath)
+  expect(found(up, 'cluster', 'problem')).toEqual([])
+  expect(found(up, 'cluster', 'warning')).toEqual([saying(/full-coverage is yes/, /full-coverage no/)])
+  await redis.admin.config('SET', 'cluster-require-full-coverage', 'no')
+  expect(found(await examined(redis.socketPath), 'cluster', 'ok')).toEqual([saying(/all slots served/)])
+  expect(found(await examined(`${redis.socketPath}?db=2`), 'cluster', 'problem')).toEqual([saying(/database 2/)])
+})
+
+test('a Sentinel is no Redis: it tells where its masters are', async () => {
+  const master = await freePort()
+  const { socketPath, dir } = await server('--port', String(master))
+  const port = await freePort()
+  const conf = join(dir, 'sentinel.conf')
+  writeFileSync(conf, `bind 127.0.0.1\nport ${port}\nsentinel monitor shop 127.0.0.1 ${master} 1\n`)
+  const sentinel = spawn(process.env.REDIS_SERVER_BIN ?? 'redis-server', [conf, '--sentinel'], { stdio: 'ignore' })
+  try {
+    const url = `redis://127.0.0.1:${port}`
+    while ((await runHere(doctor, [url])).code === 2) await examined(socketPath)
+    const report = await examined(url)
+    expect(found(report, 'server', 'problem')).toEqual([
+      saying(/^this is a Sentinel/, new RegExp(`redis://127.0.0.1:${master}$`)),
+    ])
+    expect(report.code).toBe(1)
+  } finally {
+    sentinel.kill('SIGKILL')
+    await once(sentinel, 'exit')
+  }
+})
+
+describe('connections', () => {
+  test('settings that cut connections, or never find out that they are cut', async () => {
+    const { socketPath } = await server('--timeout', '10', '--tcp-keepalive', '0')
+    expect(found(await examined(socketPath), 'connections', 'warning')).toEqual([
+      saying(/idle for 10 s/, /^CONFIG SET timeout 0$/),
+      saying(/tcp-keepalive is off/, /^CONFIG SET tcp-keepalive 300$/),
+    ])
+  })
+
+  test('nearly as many clients as there may be', async () => {
+    const redis = await server('--maxclients', '10')
+    await Promise.all(Array.from({ length: 7 }, () => redis.connect().ping()))
+    expect(found(await examined(redis.socketPath), 'connections', 'warning')).toEqual([
+      saying(/^9 of at most 10 clients/, /CONFIG SET maxclients/),
+    ])
+  })
+})
+
+describe('speed', () => {
+  test('a Redis that is far away', async () => {
+    proxy = await delayProxy((await server()).socketPath)
+    proxy.setDelay(15)
+    const report = await examined(`redis://127.0.0.1:${proxy.port}`)
+    expect(found(report, 'latency', 'warning')).toEqual([saying(/^PING takes [34]\d ms/)])
+  })
+
+  test('somebody who keeps it busy: named by the command, never by its arguments', async () => {
+    const redis = await server('--latency-monitor-threshold', '50')
+    await redis.admin.eval(BUSY_FOR(150), 1, 'sess:secret-sid')
+    const report = await examined(redis.socketPath)
+    expect(found(report, 'latency', 'warning')).toEqual([
+      saying(/took over 100 ms in the last day, up to \d+ ms: EVAL$/, /SLOWLOG GET/),
+      saying(/stood still for \d+ ms \(command\)/),
+    ])
+    expect(report.text).not.toContain('secret-sid')
+  })
+
+  test('a script that never ends', async () => {
+    const redis = await server('--busy-reply-threshold', '20')
+    const busy = redis.connect().eval(BUSY_FOR(60_000), 0).catch(String)
+    while (!(await redis.admin.ping().catch(String)).includes('BUSY')) await new Promise(setImmediate)
+    const report = await examined(redis.socketPath)
+    await redis.admin.script('KILL')
+    await busy
+    expect(found(report, 'state', 'problem')).toEqual([saying(/script has been running/, /^SCRIPT KILL$/)])
+  })
+})
+
+const BUSY_FOR = (ms: number) => `local function now() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end
+local start = now()
+while now() - start < ${ms} do end`

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as doctor from '../../src/cli/doctor.js'
+import { runHere } from '../support/command-line.js'
+import { freePort } from '../support/free-port.js'
+import { example } from '../support/markdown.js'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { asShown, asTyped, steps, typed } from '../support/transcript.js'
+
+const PAGE = 'docs/doctor.md'
+const TRANSCRIPTS = [
+  [PAGE, 'transcript', 'doctor'],
+  [PAGE, 'transcript', 'acl'],
+  ['README.md', 'transcript', 'doctor'],
+] as const
+
+let redis: PrivateRedis
+let port: number
+
+beforeAll(async () => {
+  port = await freePort()
+  const bad = ['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru', '--hash-max-listpack-value', '32']
+  redis = await privateRedis(['--port', String(port), ...bad])
+})
+afterAll(() => redis.stop())
+
+test.each(TRANSCRIPTS)('%s, %s: %s comes out as the page shows it', async (...where) => {
+  const main = join(process.cwd(), 'src', 'cli', 'main.ts')
+  const prelude = `npx() { shift; '${process.execPath}' --import tsx '${main}' "$@"; }`
+  // The page says the port of every Redis; this machine may have others.
+  const all = steps(example(...where).replaceAll('localhost:6379', `localhost:${port}`))
+  for (const step of all) step.expected = step.expected.filter(Boolean)
+  expect(all.length).toBeGreaterThan(0)
+  expect(asTyped(all, await typed(all, process.cwd(), prelude))).toEqual(asShown(all))
+})
+
+test('every option and every check is on the page', async () => {
+  const page = readFileSync(PAGE, 'utf8')
+  const { out: help } = await runHere(doctor, ['--help'])
+  const options = [...help.matchAll(/^--(?!help)[a-z]+/gm)].map(([option]) => option)
+  expect(options.length).toBeGreaterThan(4)
+  for (const option of options) expect(page).toMatch(new RegExp(`^\\| \`${option}`, 'm'))
+  const { findings } = JSON.parse((await runHere(doctor, [redis.socketPath, '--json'])).out) as {
+    findings: { check: string }[]
+  }
+  for (const { check } of findings) expect(page).toMatch(new RegExp(`^\\|[^|]*\`${check}\``, 'm'))
+})
