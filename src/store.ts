@@ -73,7 +73,7 @@ export class RedisStore extends Store {
     const resolved = resolveOptions(options)
     const announcer = new Announcer(this)
     this.#availability = new Availability(announcer, this, resolved.onUnavailable === 'anonymous', () => this.ping())
-    const gateway = new Gateway(resolved.client, resolved.timeoutMs, () => this.#availability.succeeded())
+    const gateway = new Gateway(resolved.client, resolved.timeoutMs, this.#availability)
     const keys = new Keys(resolved.prefix)
     const ids = idMapper(resolved.hashIds, resolved.acceptPlainIds)
     const codec = codecOf(resolved.encryption)

@@ -4,12 +4,17 @@ import { type Announcer, emitSafely } from '../events.js'
 
 /** Failures that say Redis is away, as against those that concern one command or one session. */
 const AWAY: ReadonlySet<string> = new Set<SessionErrorCode>(['ERR_SESSION_TIMEOUT', 'ERR_SESSION_UNAVAILABLE'])
-const PROBE_MS = 500
+/** Between two probes: ever longer, so that a short outage is over soon after Redis is back. */
+const FIRST_PAUSE_MS = 25
+const LONGEST_PAUSE_MS = 500
 
 /**
  * Notices when Redis goes away and when it is back, and says so: `unavailable` and `available` always, express-session's
- * `disconnect` and `connect` where the application chose to go on without sessions. While Redis is away it is probed, as
- * with `disconnect` no request comes any more that could find out.
+ * `disconnect` and `connect` where the application chose to go on without sessions. While Redis is away it is probed.
+ *
+ * A circuit breaker: one failure may be bad luck, and what else is asked of Redis still goes there. Once a probe has
+ * failed as well, nothing but probes does: nobody waits for a timeout whose end is known, and a Redis that comes back
+ * does not find a heap of requests that have been answered long ago.
  */
 export class Availability {
   readonly #announcer: Announcer
@@ -17,6 +22,8 @@ export class Availability {
   readonly #goOn: boolean
   readonly #probe: () => Promise<unknown>
   #downSince: number | undefined
+  #isOpen = false
+  #pauseMs = FIRST_PAUSE_MS
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -27,18 +34,25 @@ export class Availability {
     this.#probe = probe
   }
 
+  /** Whether Redis need not be asked: it has not answered a probe. */
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
   failed(err: unknown): void {
     if (!isAway(err) || this.#downSince !== undefined || this.#closed) return
     this.#downSince = Date.now()
     this.#announcer.announce('unavailable', { code: (err as SessionStoreError).code })
     if (this.#goOn) emitSafely(this.#emitter, 'disconnect')
-    this.#schedule()
+    this.#pauseMs = FIRST_PAUSE_MS
+    this.#schedule(0)
   }
 
   succeeded(): void {
     if (this.#downSince === undefined) return
     const downMs = Date.now() - this.#downSince
     this.#downSince = undefined
+    this.#isOpen = false
     clearTimeout(this.#timer)
     this.#announcer.announce('available', { downMs })
     if (this.#goOn) emitSafely(this.#emitter, 'connect')
@@ -47,21 +61,28 @@ export class Availability {
   close(): void {
     this.#closed = true
     this.#downSince = undefined
+    this.#isOpen = false
     clearTimeout(this.#timer)
   }
 
-  #schedule(): void {
+  #schedule(ms: number): void {
     this.#timer = setTimeout(() => {
       this.#probe().then(
         () => this.succeeded(),
         (err: unknown) => {
           // A Redis that forbids PING to this user is there all the same.
           if (!isAway(err)) this.succeeded()
-          else if (this.#downSince !== undefined) this.#schedule()
+          else if (this.#downSince !== undefined) this.#goOnProbing()
         },
       )
-    }, PROBE_MS)
+    }, ms)
     this.#timer.unref()
+  }
+
+  #goOnProbing(): void {
+    this.#isOpen = true
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
+    this.#schedule(this.#pauseMs)
   }
 }
 

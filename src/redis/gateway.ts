@@ -1,4 +1,5 @@
 import { SessionStoreError } from '../errors.js'
+import type { Availability } from './availability.js'
 import type { RedisClient } from './client.js'
 import { timedOut } from './deadline.js'
 import { fromRedis, replyCode } from './redis-error.js'
@@ -6,20 +7,23 @@ import type { Script } from './scripts/script.js'
 
 type Arg = string | number
 
+/** What is sent also while Redis is known to be away. */
+const PROBE = 'PING'
+
 /** The one place from which commands on single keys leave; every error that comes back is wrapped (redis-error.ts). */
 export class Gateway {
   readonly #client: RedisClient
   readonly #timeoutMs: number
-  readonly #onReply: () => void
+  readonly #availability: Pick<Availability, 'isOpen' | 'succeeded'>
 
   /**
    * @param timeoutMs after which nothing more is sent for an operation: its caller has been told that it failed
-   * @param onReply called whenever Redis has answered as it should
+   * @param availability is told whenever Redis has answered as it should, and says when it need not be asked
    */
-  constructor(client: RedisClient, timeoutMs: number, onReply: () => void) {
+  constructor(client: RedisClient, timeoutMs: number, availability: Pick<Availability, 'isOpen' | 'succeeded'>) {
     this.#client = client
     this.#timeoutMs = timeoutMs
-    this.#onReply = onReply
+    this.#availability = availability
   }
 
   async del(key: string): Promise<number> {
@@ -69,7 +73,7 @@ export class Gateway {
   }
 
   async ping(): Promise<void> {
-    await this.#send('PING', () => this.#client.ping())
+    await this.#send(PROBE, () => this.#client.ping())
   }
 
   /** A flat list `[field, text, ...]`, `[]` if there is no such key, `null` if the key is not a hash. */
@@ -114,9 +118,12 @@ export class Gateway {
 
   /** @param wrongType what to resolve if the key is of another type; without it that is an error like any other */
   async #send<T, W = never>(what: string, call: () => Promise<T>, ...wrongType: [] | [W]): Promise<T | W> {
+    if (this.#availability.isOpen && what !== PROBE) {
+      throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', `Redis has stopped answering, and is probed (${what})`)
+    }
     try {
       const reply = await call()
-      this.#onReply()
+      this.#availability.succeeded()
       return reply
     } catch (err) {
       if (wrongType.length === 1 && replyCode(err) === 'WRONGTYPE') return wrongType[0]

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
@@ -146,6 +147,26 @@ describe('a Redis that hangs', () => {
     expect(store.counters).toMatchObject({ unavailable: 1, available: 1 })
     await store.set('hush-sid', { value: 'hush-value' })
     expect(await store.get('hush-sid')).toEqual({ value: 'hush-value' })
+  })
+
+  test('is left alone once a probe has failed, too: requests fail at once, and it is noticed when it goes on', async () => {
+    const client = connectTo({ path: redis.socketPath })
+    const store = storeOn(client)
+    await store.ping()
+    freeze()
+    const look = () => failureOf(store.get('hush-sid'))
+    let failure = await look()
+    while (failure?.code === 'ERR_SESSION_TIMEOUT') failure = await look()
+    const waiting = client.commandQueue.length
+    const start = performance.now()
+    for (let i = 0; i < 100; i++) expect(await look()).toMatchObject({ code: 'ERR_SESSION_UNAVAILABLE', status: 503 })
+    // Each of them would have waited for the timeout.
+    expect(performance.now() - start).toBeLessThan(10 * TIMEOUT_MS)
+    expect(client.commandQueue.length).toBeLessThan(waiting + 20)
+    const isBack = once(store, 'available')
+    thaw()
+    await isBack
+    expect(await store.get('hush-sid')).toBeNull()
   })
 
   test('makes requests answer 503, and the session is there again afterwards', async () => {
