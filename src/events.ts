@@ -49,7 +49,7 @@ export interface SessionEvents {
   /** Redis answers again. */
   available: { downMs: number }
   /** Something works less well than configured. */
-  warning: { code: 'expire-forbidden' | 'forwarded-untrusted' | 'on-end-failed'; message: string }
+  warning: { code: 'client-settings' | 'expire-forbidden' | 'forwarded-untrusted' | 'on-end-failed'; message: string }
 }
 
 export type SessionEventName = keyof SessionEvents

@@ -23,6 +23,7 @@ import type { AnySession, SessionContent } from './record/session-data.js'
 import { Sessions } from './record/sessions.js'
 import { countSessions, type SessionStats } from './record/stats.js'
 import { Availability } from './redis/availability.js'
+import { harmfulSettings } from './redis/client-settings.js'
 import { withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
@@ -86,6 +87,10 @@ export class RedisStore extends Store {
     this.#keyspace = new Keyspace(this.#context, within)
     this.#activity = new Activity(this.#context, within)
     this.#endings = new Endings(this.#context)
+    const message = harmfulSettings(resolved.client)
+    // Not before there can be a listener.
+    if (message !== undefined)
+      process.nextTick(() => announcer.announce('warning', { code: 'client-settings', message }))
     announcer.onAnnounce = (name, payload) => {
       const { handle, previousHandle, reason } = payload as {
         handle: string

@@ -44,7 +44,7 @@ export class Keyspace {
     return this.#within(infoOfRecord(this.#context, record))
   }
 
-  /** The keys of indexes, and of whatever else is no session; a batch at a time, some may come twice. */
+  /** The keys of indexes, and of whatever else is no session; a batch at a time, each once. */
   indexKeys(): AsyncGenerator<string[]> {
     const { options, keys } = this.#context
     return scanIndexKeys(options.client, keys, options.scanCount, this.#within)

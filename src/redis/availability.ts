@@ -7,14 +7,16 @@ const AWAY: ReadonlySet<string> = new Set<SessionErrorCode>(['ERR_SESSION_TIMEOU
 /** Between two probes: ever longer, so that a short outage is over soon after Redis is back. */
 const FIRST_PAUSE_MS = 25
 const LONGEST_PAUSE_MS = 500
+/** A failure that is worth waiting for. */
+const SLOW_MS = 50
 
 /**
  * Notices when Redis goes away and when it is back, and says so: `unavailable` and `available` always, express-session's
  * `disconnect` and `connect` where the application chose to go on without sessions. While Redis is away it is probed.
  *
  * A circuit breaker: one failure may be bad luck, and what else is asked of Redis still goes there. Once a probe has
- * failed as well, nothing but probes does: nobody waits for a timeout whose end is known, and a Redis that comes back
- * does not find a heap of requests that have been answered long ago.
+ * waited in vain, too, nothing but probes does: nobody waits for a timeout whose end is known, and a Redis that comes
+ * back does not find a heap of requests that have been answered long ago.
  */
 export class Availability {
   readonly #announcer: Announcer
@@ -34,7 +36,7 @@ export class Availability {
     this.#probe = probe
   }
 
-  /** Whether Redis need not be asked: it has not answered a probe. */
+  /** Whether Redis need not be asked: a probe has waited for it in vain. */
   get isOpen(): boolean {
     return this.#isOpen
   }
@@ -67,20 +69,22 @@ export class Availability {
 
   #schedule(ms: number): void {
     this.#timer = setTimeout(() => {
+      const start = performance.now()
       this.#probe().then(
         () => this.succeeded(),
         (err: unknown) => {
           // A Redis that forbids PING to this user is there all the same.
           if (!isAway(err)) this.succeeded()
-          else if (this.#downSince !== undefined) this.#goOnProbing()
+          else if (this.#downSince !== undefined) this.#goOnProbing(performance.now() - start)
         },
       )
     }, ms)
     this.#timer.unref()
   }
 
-  #goOnProbing(): void {
-    this.#isOpen = true
+  /** @param tookMs a client that fails at once while it has no connection may be asked: it knows best when it has one */
+  #goOnProbing(tookMs: number): void {
+    this.#isOpen = tookMs >= SLOW_MS
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
     this.#schedule(this.#pauseMs)
   }

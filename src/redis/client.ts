@@ -10,11 +10,6 @@ export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster
 }
 
-/** SCAN sees one node only, so walking a keyspace means walking every master. */
-export function masters(client: RedisClient): RedisNode[] {
-  return isCluster(client) ? client.nodes('master') : [client]
-}
-
 /** ioredis puts `keyPrefix` in front of keys it sends, but neither of SCAN patterns nor of the keys SCAN returns. */
 export function keyPrefixOf(client: RedisClient): string {
   const options = client.options as { keyPrefix?: string; redisOptions?: { keyPrefix?: string } }

@@ -1,5 +1,7 @@
+import type { Cluster } from 'ioredis'
 import { SessionStoreError } from '../errors.js'
-import { isCluster, keyPrefixOf, masters, type RedisClient, type RedisNode } from './client.js'
+import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
+import { clusterMasters, haveMoved, ownSlots } from './cluster-masters.js'
 import type { Keys } from './keys.js'
 import { fromRedis } from './redis-error.js'
 import { isSid } from './sid.js'
@@ -19,15 +21,13 @@ export async function* scanStoredIds(
   within: Within,
 ): AsyncGenerator<string[]> {
   const keyPrefix = keyPrefixOf(client)
-  const seen = new Set<string>()
   for await (const page of scanKeys(client, keys.pattern(keyPrefix), count, within)) {
-    const batch = page.map((key) => keys.storedId(key, keyPrefix)).filter((id) => isSid(id) && !seen.has(id))
-    for (const id of batch) seen.add(id)
-    if (batch.length > 0) yield [...new Set(batch)]
+    const batch = page.map((key) => keys.storedId(key, keyPrefix)).filter(isSid)
+    if (batch.length > 0) yield batch
   }
 }
 
-/** The keys of all that is no session, as commands of the client name them; some may come twice. */
+/** The keys of all that is no session, as commands of the client name them; each once. */
 export async function* scanIndexKeys(
   client: RedisClient,
   keys: Keys,
@@ -40,33 +40,65 @@ export async function* scanIndexKeys(
   }
 }
 
-/** Pages of keys, from every master. */
+/** Pages of keys, from every master, each key once. */
 async function* scanKeys(
   client: RedisClient,
   pattern: string,
   count: number,
   within: Within,
 ): AsyncGenerator<string[]> {
-  for (const node of await connectedMasters(client, within)) {
-    let cursor = '0'
-    do {
-      const page = node.scan(cursor, 'MATCH', pattern, 'COUNT', count)
-      const [next, found] = await within(
-        page.catch((err: unknown) => Promise.reject(fromRedis(err, 'SCAN', client.status === 'ready'))),
-      )
-      cursor = next
-      yield found
-    } while (cursor !== '0')
+  const seen = new Set<string>()
+  for await (const page of everyNode(client, (node) => scanNode(client, node, pattern, count, within), within)) {
+    const unseen = [...new Set(page)].filter((key) => !seen.has(key))
+    for (const key of unseen) seen.add(key)
+    yield unseen
   }
 }
 
-/** A Cluster client knows its nodes once it is connected; before that, walking them would find an empty keyspace. */
-async function connectedMasters(client: RedisClient, within: Within): Promise<RedisNode[]> {
-  if (isCluster(client) && client.status !== 'ready') {
-    await within(client.ping().catch((err: unknown) => Promise.reject(fromRedis(err, 'PING', false))))
+async function* scanNode(
+  client: RedisClient,
+  node: RedisNode,
+  pattern: string,
+  count: number,
+  within: Within,
+): AsyncGenerator<string[]> {
+  let cursor = '0'
+  do {
+    const page = node.scan(cursor, 'MATCH', pattern, 'COUNT', count)
+    const [next, found] = await within(page.catch(failed(client, 'SCAN')))
+    cursor = next
+    yield found
+  } while (cursor !== '0')
+}
+
+/**
+ * SCAN sees one node only, so walking a keyspace means walking every master. What moves from one that is still to come to one
+ * that is done would be left out: if slots have moved meanwhile, or are moving, all are walked a second time. A key that moves
+ * once is found by one of the two.
+ */
+async function* everyNode(
+  client: RedisClient,
+  walk: (node: RedisNode) => AsyncGenerator<string[]>,
+  within: Within,
+): AsyncGenerator<string[]> {
+  if (!isCluster(client)) return yield* walk(client)
+  for (const isLast of [false, true]) {
+    const nodes = await connectedMasters(client, within)
+    const before = await within(ownSlots(nodes).catch(failed(client, 'CLUSTER NODES')))
+    for (const node of nodes) yield* walk(node)
+    if (isLast || !haveMoved(before, await within(ownSlots(nodes).catch(failed(client, 'CLUSTER NODES'))))) return
   }
-  const nodes = masters(client)
+}
+
+async function connectedMasters(client: Cluster, within: Within): Promise<RedisNode[]> {
+  // A Cluster client knows its nodes once it is connected; before that, walking them would find an empty keyspace.
+  if (client.status !== 'ready') await within(client.ping().catch(failed(client, 'PING')))
+  const nodes = await within(clusterMasters(client).catch(failed(client, 'CLUSTER SLOTS')))
   if (nodes.length === 0)
     throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', 'no master of the Cluster is connected')
   return nodes
+}
+
+function failed(client: RedisClient, command: string): (err: unknown) => Promise<never> {
+  return (err) => Promise.reject(fromRedis(err, command, client.status === 'ready'))
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
   bindClient,
+  connectRedis,
   loadSession,
   RedisStore,
   type RedisStoreOptions,
@@ -23,6 +24,7 @@ import {
 import { sign } from 'cookie-signature'
 import express from 'express'
 import session from 'express-session'
+import type { Redis } from 'ioredis'
 import { Server } from 'socket.io'
 import { io } from 'socket.io-client'
 import request from 'supertest'
@@ -31,7 +33,7 @@ import { DEFAULTS } from '../../src/options.js'
 import { example, examplesOf } from '../support/markdown.js'
 import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
-import { connect, freshPrefix } from '../support/redis.js'
+import { connect, freshPrefix, socketPath } from '../support/redis.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 import { Visitor } from '../support/visitor.js'
 
@@ -388,6 +390,28 @@ describe('the snippets of the README', () => {
     await store.close()
   })
 
+  test('the client of the example connects, and serves the store', async () => {
+    const lines = example(README, 'run', 'connect').split('\n')
+    const ways = lines.filter((line) => line.includes('const client ='))
+    expect(ways).toHaveLength(3)
+    const env = { REDIS_URL: socketPath() }
+    const scope = { connectRedis, RedisStore, process: { env }, console: { error: () => undefined } }
+    for (const way of ways) {
+      const body = lines.filter(
+        (line) => line === way || line.startsWith('client.on') || line.startsWith('const store'),
+      )
+      const code = `${body.join('\n').replace(/^\/\/ /gm, '')}\nreturn { client, store }`
+      const made = (await asyncFunction(...Object.keys(scope), code)(...Object.values(scope))) as unknown as {
+        client: Redis
+        store: RedisStore
+      }
+      // The others have addresses that are examples.
+      if (way.startsWith('const')) expect(await made.store.ping()).toBeGreaterThan(0)
+      made.client.disconnect()
+      await made.store.close()
+    }
+  })
+
   test('the events of the example arrive', async () => {
     const store = new RedisStore({ client, prefix })
     const printed: unknown[][] = []
@@ -458,7 +482,9 @@ describe('the tables of the README', () => {
       'docs/storage.md',
       'docs/errors.md',
       'docs/migrating.md',
+      'docs/archiving.md',
       'docs/doctor.md',
+      'docs/operations.md',
       'CONTRIBUTING.md',
     ]) {
       for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)) {

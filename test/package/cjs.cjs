@@ -1,8 +1,8 @@
 // The packed package, required by an application that is CommonJS.
 const assert = require('node:assert/strict')
-const { RedisStore } = require('connect-redis-hash')
+const { connectRedis, RedisStore } = require('connect-redis-hash')
 const session = require('express-session')
-const { Redis } = require('ioredis')
+const { Cluster, Redis } = require('ioredis')
 
 const client = new Redis({ lazyConnect: true })
 const store = new RedisStore({ client, ttl: 60 })
@@ -13,3 +13,10 @@ assert.throws(() => new RedisStore({ client, tll: 60 }), { name: 'TypeError', me
 assert.throws(() => new RedisStore({}), { name: 'TypeError', message: /client/ })
 client.disconnect()
 void store.close()
+
+const connected = connectRedis('redis://localhost:6379', { lazyConnect: true })
+assert.ok(connected instanceof Redis)
+const clustered = connectRedis(['redis://localhost:7000'], { lazyConnect: true })
+assert.ok(clustered instanceof Cluster)
+assert.throws(() => connectRedis(undefined), { name: 'TypeError', message: /URL/ })
+for (const one of [connected, clustered]) one.disconnect()

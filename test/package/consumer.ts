@@ -1,5 +1,5 @@
 // What an application in TypeScript writes; compiled, not run, against the packed package.
-import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import { connectRedis, RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
 import { Cluster, Redis } from 'ioredis'
@@ -22,6 +22,17 @@ app.get('/', (req, res) => {
 
 const clustered = new RedisStore({ client: new Cluster([{ host: '127.0.0.1', port: 7000 }]) })
 
+const sentinels = [{ host: 'localhost', port: 26379 }]
+const clients: Redis[] = [
+  connectRedis('redis://localhost:6379', { commandTimeout: 500 }),
+  connectRedis({ host: 'localhost', port: 6379 }),
+  connectRedis({ sentinels, name: 'mymaster' }),
+]
+const cluster: Cluster = connectRedis(['redis://localhost:7000', { host: 'localhost', port: 7001 }], {
+  redisOptions: { password: 'secret' },
+})
+export const stores = [...clients, cluster].map((one) => new RedisStore({ client: one }))
+
 export async function promises(sid: string): Promise<number> {
   const found = await clustered.get(sid)
   const info = await clustered.info(sid)
@@ -37,3 +48,5 @@ export function callbacks(sid: string): void {
 new RedisStore({ redis: client })
 // @ts-expect-error seconds are a number
 new RedisStore({ client, ttl: '60' })
+// @ts-expect-error a port alone is no URL
+connectRedis(6379)

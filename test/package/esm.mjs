@@ -1,8 +1,8 @@
 // The packed package, imported by an application that is an ES module.
 import assert from 'node:assert/strict'
-import { RedisStore } from 'connect-redis-hash'
+import { connectRedis, RedisStore } from 'connect-redis-hash'
 import session from 'express-session'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 
 const client = new Redis({ lazyConnect: true })
 const store = new RedisStore({ client, ttl: 60 })
@@ -13,3 +13,10 @@ assert.throws(() => new RedisStore({ client, tll: 60 }), { name: 'TypeError', me
 assert.throws(() => new RedisStore({}), { name: 'TypeError', message: /client/ })
 await store.close()
 client.disconnect()
+
+const connected = connectRedis('redis://localhost:6379', { lazyConnect: true })
+assert.ok(connected instanceof Redis)
+const clustered = connectRedis(['redis://localhost:7000'], { lazyConnect: true })
+assert.ok(clustered instanceof Cluster)
+assert.throws(() => connectRedis(undefined), { name: 'TypeError', message: /URL/ })
+for (const one of [connected, clustered]) one.disconnect()

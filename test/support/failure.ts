@@ -19,6 +19,15 @@ export async function failureOf(work: Promise<unknown>): Promise<Failure | undef
   }
 }
 
+/** Whether it fails several times in a row, each without having waited for anything. */
+export async function failsAtOnce(work: () => Promise<unknown>, times = 10): Promise<boolean> {
+  for (let i = 0; i < times; i++) {
+    const failure = await failureOf(work())
+    if (failure === undefined || failure.ms > 50) return false
+  }
+  return true
+}
+
 /** All that a logger could make of a value, non-enumerable properties and causes included. */
 export function everythingIn(value: unknown): string {
   const texts = [inspect(value, { depth: null, showHidden: true, compact: false, maxStringLength: null }), json(value)]

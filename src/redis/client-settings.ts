@@ -1,0 +1,48 @@
+import { isCluster, type RedisClient } from './client.js'
+
+type Options = Readonly<Record<string, unknown>>
+
+/**
+ * Settings of a caller's own client that do harm although the store has a deadline of its own. What `timeout` covers is not
+ * among them: a plain `new Redis()` has none.
+ *
+ * @returns a sentence that names each of them, or undefined
+ */
+export function harmfulSettings(client: RedisClient): string | undefined {
+  const options = client.options as unknown as Options | undefined
+  // Something of the caller's own around a client.
+  if (typeof options !== 'object' || options === null) return undefined
+  const found = [...(isCluster(client) ? ofCluster(options) : ofConnection(options))]
+  if (found.length === 0) return undefined
+  return `settings of the Redis client do harm: ${found.join('; ')}. connectRedis() makes a client without them`
+}
+
+function* ofCluster(options: Options): Generator<string> {
+  if (options.scaleReads !== 'master') {
+    yield '"scaleReads" lets replicas answer, which serve sessions that have just been ended'
+  }
+  if (options.enableAutoPipelining === true) {
+    yield '"enableAutoPipelining" makes requests fail while the Cluster moves slots'
+  }
+  if (typeof options.clusterRetryStrategy !== 'function') {
+    yield '"clusterRetryStrategy" is no function, so the client never connects again'
+  }
+}
+
+function* ofConnection(options: Options): Generator<string> {
+  if (typeof options.retryStrategy !== 'function') {
+    yield '"retryStrategy" is no function, so the client never connects again'
+  }
+  const keepsAll = options.maxRetriesPerRequest === null || Number(options.maxRetriesPerRequest) < 0
+  // Without a strategy, ioredis gives up the commands together with the connection.
+  if (keepsAll && options.enableOfflineQueue !== false && typeof options.retryStrategy === 'function') {
+    yield '"maxRetriesPerRequest: null" keeps any number of commands while Redis is away, and sends them when it is back'
+  }
+  if (!options.sentinels) return
+  if (options.role === 'slave') {
+    yield '"role: \'slave\'" reads from a replica, which serves sessions that have just been ended, and can write nothing'
+  }
+  if (options.failoverDetector !== true && !(Number(options.socketTimeout) > 0)) {
+    yield 'Sentinels without "failoverDetector: true" leave the client with a master that hangs and has been replaced'
+  }
+}

@@ -1,0 +1,89 @@
+import type { ClusterNode } from 'ioredis'
+import { sentinelOptions } from './request-path-options.js'
+
+/** What every connection of a Cluster needs. */
+export interface Credentials {
+  username?: string
+  password?: string
+  tls?: object
+}
+
+export interface ParsedNode {
+  address: { host: string; port: number }
+  credentials: Credentials
+}
+
+type Parsed = Credentials & Record<string, unknown> & { host?: string; port?: number }
+
+/**
+ * ioredis's own way with URLs, but strict: anything it does not understand is taken for a host there, and numbers after the
+ * `?` stay text, which turns a timeout off.
+ *
+ * @throws TypeError
+ */
+export function parseUrl(text: string): Parsed {
+  if (text.startsWith('/') && !text.startsWith('//')) return { path: text }
+  const url = asUrl(text)
+  if (url === undefined) throw new TypeError(`connectRedis cannot read the URL: it must be ${FORMS}`)
+  const db = url.pathname.slice(1)
+  if (!/^\d*$/.test(db))
+    throw new TypeError('the path of a Redis URL must be the number of a database: redis://host:6379/0')
+  return {
+    ...queryOf(url),
+    host: url.hostname.replace(/^\[|\]$/g, '') || 'localhost',
+    port: url.port === '' ? 6379 : Number(url.port),
+    ...(db !== '' && { db: Number(db) }),
+    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
+    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(url.protocol === 'rediss:' && { tls: {} }),
+  }
+}
+
+function asUrl(text: string): URL | undefined {
+  try {
+    const url = new URL(text)
+    return url.protocol === 'redis:' || url.protocol === 'rediss:' ? url : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** `?commandTimeout=500`, as what the option has to be. */
+function queryOf(url: URL): Record<string, unknown> {
+  const kinds = sentinelOptions({}) as Record<string, unknown>
+  return Object.fromEntries(
+    [...url.searchParams].map(([name, text]) => {
+      if (typeof kinds[name] === 'boolean') return [name, text === 'true']
+      if (name !== 'family' && name !== 'db' && typeof kinds[name] !== 'number') return [name, text]
+      if (!/^\d+$/.test(text)) throw new TypeError(`"${name}" in the URL must be a number`)
+      return [name, Number(text)]
+    }),
+  )
+}
+
+/** @throws TypeError that says which one of the nodes is wrong */
+export function parseNode(node: unknown, i: number): ParsedNode {
+  if (typeof node === 'string') {
+    const { host, port, username, password, tls, path, ...others } = parseUrl(node)
+    if (path !== undefined) throw new TypeError(`node ${i + 1} of the Cluster must have a host: sockets know no others`)
+    if (Object.keys(others).some((name) => name !== 'db' || others[name] !== 0)) {
+      throw new TypeError(`node ${i + 1} of the Cluster: its URL can have no database and no options`)
+    }
+    return { address: { host: host as string, port: port as number }, credentials: given({ username, password, tls }) }
+  }
+  const { host, port, username, password, tls } = (node ?? {}) as Partial<Record<string, unknown>>
+  const isAddress = typeof host === 'string' && host !== '' && (port === undefined || isPort(port))
+  if (!isAddress) throw new TypeError(`node ${i + 1} of the Cluster must be a URL or { host, port }`)
+  const address = { ...(node as ClusterNode & object), host, port: Number(port ?? 6379) }
+  return { address, credentials: given({ username, password, tls }) }
+}
+
+function given(credentials: Record<string, unknown>): Credentials {
+  return Object.fromEntries(Object.entries(credentials).filter(([, value]) => value !== undefined))
+}
+
+function isPort(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536
+}
+
+const FORMS = 'redis://host:6379, rediss://user:password@host:6379/0, or the path of a Unix socket'

@@ -1,0 +1,52 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join, normalize } from 'node:path'
+import { connectRedis } from 'connect-redis-hash'
+import type { Cluster, Redis } from 'ioredis'
+import { clusterOptions, redisOptions, sentinelOptions } from '../../src/redis/request-path-options.js'
+import { example } from '../support/markdown.js'
+import { socketPath } from '../support/redis.js'
+
+const PAGE = join('docs', 'operations.md')
+const page = readFileSync(PAGE, 'utf8')
+
+/** The cells of each row under a heading. */
+function tableAfter(heading: string): string[][] {
+  const [section = ''] = page.slice(page.indexOf(`${heading}\n`) + heading.length).split(/^#/m)
+  const lines = section.split('\n').filter((line) => line.startsWith('| '))
+  return lines.slice(1).map((line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim()),
+  )
+}
+
+test('every setting of connectRedis is in the table with its value, and no other', () => {
+  const shown = (value: unknown) => (typeof value === 'function' ? 'function' : String(value ?? ''))
+  const { redisOptions: connections, ...top } = clusterOptions({})
+  const kinds = [redisOptions({}), sentinelOptions({}), { ...top, ...connections }] as Record<string, unknown>[]
+  const names = [...new Set(kinds.flatMap((options) => Object.keys(options)))]
+  const expected = names.map((name) => [`\`${name}\``, ...kinds.map((options) => shown(options[name]))])
+  const rows = tableAfter('### What it sets').map((cells) => cells.slice(0, 4))
+  expect(rows.sort()).toEqual(expected.sort())
+})
+
+test('every fault links the test that measured it, and that test exists', () => {
+  const rows = tableAfter('## When something fails')
+  expect(rows.length).toBeGreaterThan(10)
+  for (const cells of rows) {
+    const [, target = '', title = ''] = /\]\((.+?)\): `(.+)`$/.exec(cells[3] ?? '') ?? []
+    const path = normalize(join('docs', target))
+    expect([path, existsSync(path)]).toEqual([path, true])
+    expect([title, readFileSync(path, 'utf8').includes(`'${title}'`)]).toEqual([title, true])
+  }
+})
+
+test('the example connects, or waits for the hosts that it names', async () => {
+  const code = `${example(PAGE, 'run', 'connecting')}\nreturn [one, sentinel, cluster]`
+  const run = new Function('connectRedis', 'process', 'console', code)
+  const env = { REDIS_URL: socketPath() }
+  const [one, ...others] = run(connectRedis, { env }, { error: () => {} }) as [Redis, ...(Redis | Cluster)[]]
+  expect(await one.ping()).toBe('PONG')
+  for (const client of [one, ...others]) client.disconnect()
+})

@@ -1,0 +1,180 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Cluster, Redis } from 'ioredis'
+import { freePorts, RedisNode } from './redis-node.js'
+import { until } from './until.js'
+
+const SLOTS = 16_384
+const MASTERS = 3
+
+/** Three masters with a replica each, as real processes. */
+export interface ClusterRig {
+  /** For `connectRedis(rig.addresses)`. */
+  addresses: { host: string; port: number }[]
+  nodes: readonly RedisNode[]
+  nodeTimeoutMs: number
+  /** Who serves the key's slot now; undefined while nobody does. */
+  masterOf(key: string): Promise<RedisNode | undefined>
+  masters(): Promise<RedisNode[]>
+  /** Moves a slot with its keys while the Cluster serves it, as redis-cli does. @returns how many keys it took along */
+  migrate(key: string, to: RedisNode, onStep?: () => Promise<unknown>): Promise<number>
+  /** Waits until every node that runs says the Cluster is ok, has the same view of it, and each replica is in step. */
+  healed(): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startClusterRig({ nodeTimeoutMs = 1000 } = {}): Promise<ClusterRig> {
+  const dir = mkdtempSync(join(tmpdir(), 'crh-cluster-'))
+  const ports = await freePorts(2 * MASTERS)
+  const args = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0', '--cluster-enabled', 'yes']
+  const timeout = ['--cluster-node-timeout', String(nodeTimeoutMs), '--cluster-replica-validity-factor', '0']
+  const nodes = ports.map((port, i) => new RedisNode(join(dir, String(i)), port, [...args, ...timeout]))
+  const serving = () => nodes.filter(({ isServing }) => isServing)
+
+  const rig: ClusterRig = {
+    addresses: nodes.map(({ address }) => address),
+    nodes,
+    nodeTimeoutMs,
+    async masterOf(key) {
+      const slot = await slotOf(serving()[0] as RedisNode, key)
+      const { found } = await viewOf(serving()[0] as RedisNode)
+      const owner = found.find(({ ranges }) => ranges.some(([from, to]) => from <= slot && slot <= to))
+      return nodes.find(({ port }) => port === owner?.port)
+    },
+    async masters() {
+      const { found } = await viewOf(serving()[0] as RedisNode)
+      const owners = found.filter(({ ranges }) => ranges.length > 0)
+      return owners.map((one) => nodes.find(({ port }) => port === one.port) as RedisNode)
+    },
+    async migrate(key, to, onStep = async () => {}) {
+      const slot = await slotOf(serving()[0] as RedisNode, key)
+      const from = await rig.masterOf(key)
+      if (from === undefined) throw new Error('nobody serves this slot')
+      return moveSlot(slot, from, to, await rig.masters(), onStep)
+    },
+    async healed() {
+      await until('all nodes say the Cluster is ok, and replicas are in step', async () => {
+        const states = await Promise.all(
+          serving().map(async (node) => {
+            const isOk = (await node.field('CLUSTER INFO', 'cluster_state')) === 'ok'
+            const isReplica = (await node.field('INFO replication', 'role')) === 'slave'
+            const isInStep = !isReplica || (await node.field('INFO replication', 'master_link_status')) === 'up'
+            return { isReady: isOk && isInStep, isReplica, view: await viewOf(node) }
+          }),
+        )
+        return (
+          states.every(({ isReady, view }) => isReady && view.text === states[0]?.view.text) &&
+          states.filter(({ isReplica }) => isReplica).length === serving().length - MASTERS
+        )
+      })
+    },
+    async stop() {
+      await Promise.all(nodes.map((node) => node.kill()))
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+  try {
+    await Promise.all(nodes.map((node) => node.start()))
+    await joinAll(nodes)
+    await rig.healed()
+    return rig
+  } catch (err) {
+    await rig.stop()
+    throw err
+  }
+}
+
+async function joinAll(nodes: readonly RedisNode[]): Promise<void> {
+  const first = nodes[0] as RedisNode
+  for (const [i, node] of nodes.entries()) {
+    await node.send('CLUSTER', 'SET-CONFIG-EPOCH', i + 1)
+    if (i < MASTERS) {
+      const [from, to] = [Math.ceil((i * SLOTS) / MASTERS), Math.ceil(((i + 1) * SLOTS) / MASTERS) - 1]
+      await node.send('CLUSTER', 'ADDSLOTSRANGE', from, to)
+    }
+    if (node !== first) await node.send('CLUSTER', 'MEET', '127.0.0.1', first.port)
+  }
+  await until('every node knows all others', async () => {
+    const known = await Promise.all(nodes.map((node) => node.field('CLUSTER INFO', 'cluster_known_nodes')))
+    return known.every((count) => count === String(nodes.length))
+  })
+  for (const [i, node] of nodes.slice(MASTERS).entries()) {
+    const master = await idOf(nodes[i] as RedisNode)
+    await until('a replica has its master', async () => (await node.send('CLUSTER', 'REPLICATE', master)) === '+OK')
+  }
+}
+
+async function moveSlot(
+  slot: number,
+  from: RedisNode,
+  to: RedisNode,
+  masters: readonly RedisNode[],
+  onStep: () => Promise<unknown>,
+): Promise<number> {
+  const [fromId, toId] = [await idOf(from), await idOf(to)]
+  const source = new Redis({ ...from.address })
+  try {
+    await to.send('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId)
+    await from.send('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId)
+    let moved = 0
+    for (;;) {
+      const keys = (await source.cluster('GETKEYSINSLOT', slot, 1)) as string[]
+      if (keys.length === 0) break
+      await source.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys)
+      moved += keys.length
+      await onStep()
+    }
+    // The new owner first, as the documentation of SETSLOT says: no node must be without one.
+    for (const node of [to, from, ...masters.filter((one) => one !== to && one !== from)]) {
+      await node.send('CLUSTER', 'SETSLOT', slot, 'NODE', toId)
+    }
+    return moved
+  } finally {
+    source.disconnect()
+  }
+}
+
+interface View {
+  /** Comparable: who serves what. */
+  text: string
+  found: { port: number; ranges: [number, number][] }[]
+}
+
+/** Who serves which slots, as this node sees it. */
+async function viewOf(node: RedisNode): Promise<View> {
+  const text = await node.send('CLUSTER', 'NODES')
+  const found = text
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [, address = '', flags = '', , , , , , ...slots] = line.trim().split(' ')
+      const ranges = slots
+        .filter((range) => /^\d/.test(range) && !flags.includes('fail'))
+        .map((range) => range.split('-').map(Number))
+        .map(([from = 0, to = from]) => [from, to] as [number, number])
+      return { port: Number(/:(\d+)@/.exec(address)?.[1]), ranges }
+    })
+    .sort((a, b) => a.port - b.port)
+  return { found, text: JSON.stringify(found) }
+}
+
+async function idOf(node: RedisNode): Promise<string> {
+  return node.send('CLUSTER', 'MYID')
+}
+
+async function slotOf(node: RedisNode, key: string): Promise<number> {
+  return Number((await node.send('CLUSTER', 'KEYSLOT', key)).slice(1))
+}
+
+/** A client of the test's own, that looks at all keys. */
+export async function keysOf(rig: ClusterRig, pattern: string): Promise<string[]> {
+  const cluster = new Cluster(rig.addresses)
+  cluster.on('error', () => {})
+  try {
+    await cluster.ping()
+    return (await Promise.all(cluster.nodes('master').map((node) => node.keys(pattern)))).flat()
+  } finally {
+    cluster.disconnect()
+  }
+}

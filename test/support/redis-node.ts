@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { dieWithParent } from '../../scripts/die-with-parent.js'
+import { sendOnce } from '../../scripts/redis-wire.js'
+import { until } from './until.js'
+
+/** One redis-server process on a port of 127.0.0.1, which a test ends, halts and starts again. It dies with the test. */
+export class RedisNode {
+  readonly port: number
+  readonly dir: string
+  readonly #args: readonly string[]
+  #child: ChildProcess | undefined
+  #callOff: (() => void) | undefined
+  #isHalted = false
+
+  /** @param args of redis-server; a configuration file comes first */
+  constructor(dir: string, port: number, args: readonly string[]) {
+    this.dir = dir
+    this.port = port
+    this.#args = args
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+  }
+
+  get address(): { host: string; port: number } {
+    return { host: '127.0.0.1', port: this.port }
+  }
+
+  /** Neither killed nor halted. */
+  get isServing(): boolean {
+    return this.#child !== undefined && !this.#isHalted
+  }
+
+  /** Starts the process, again after `kill`, and waits until it answers. */
+  async start(): Promise<void> {
+    const log = openSync(join(this.dir, 'redis.log'), 'a', 0o600)
+    const args = [...this.#args, '--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.dir]
+    const bin = process.env.REDIS_SERVER_BIN ?? 'redis-server'
+    const child = spawn(bin, args, { stdio: ['ignore', log, log], detached: true })
+    closeSync(log)
+    child.unref()
+    child.once('error', () => {})
+    this.#child = child
+    if (child.pid !== undefined) this.#callOff = dieWithParent(child.pid)
+    await until(`redis-server on ${this.port} answers`, async () => {
+      if (child.exitCode !== null) throw new Error(`it has ended, see ${this.dir}/redis.log`)
+      return (await this.send('PING')) === '+PONG'
+    })
+  }
+
+  /** On a connection of its own; the reply as the protocol has it. */
+  send(...command: (string | number)[]): Promise<string> {
+    return sendOnce(this.address, command.map(String), 1000)
+  }
+
+  /** A lost line of INFO or CLUSTER INFO: `field('INFO', 'role')`. */
+  async field(command: string, name: string): Promise<string | undefined> {
+    const text = await this.send(...command.split(' '))
+    return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1]
+  }
+
+  /** Like a crash or the loss of the machine: SIGKILL. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    this.#isHalted = false
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    this.#signal(child, 'SIGKILL')
+    await exit
+    this.#callOff?.()
+  }
+
+  /** The process stays and its connections stay open, but nothing is answered: SIGSTOP. */
+  halt(): void {
+    this.#signal(this.#child, 'SIGSTOP')
+    this.#isHalted = true
+  }
+
+  /** It goes on with what has come meanwhile: SIGCONT. */
+  resume(): void {
+    this.#signal(this.#child, 'SIGCONT')
+    this.#isHalted = false
+  }
+
+  #signal(child: ChildProcess | undefined, signal: NodeJS.Signals): void {
+    if (child?.pid !== undefined) process.kill(child.pid, signal)
+  }
+}
+
+/** Ports of 127.0.0.1 that are free now; a Cluster takes the one 10,000 above, too. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    // Below those the kernel gives away by itself.
+    const port = 12_000 + Math.floor(Math.random() * 10_000)
+    if ((await isFree(port)) && (await isFree(port + 10_000))) ports.add(port)
+  }
+  return [...ports]
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  const listening = once(server, 'listening').then(
+    () => true,
+    () => false,
+  )
+  server.listen(port, '127.0.0.1')
+  const free = await listening
+  if (free) await new Promise((resolve) => server.close(resolve))
+  return free
+}

@@ -1,0 +1,111 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { freePorts, RedisNode } from './redis-node.js'
+import { until } from './until.js'
+
+const NAME = 'mymaster'
+
+/** One master, one replica and three Sentinels, as real processes. */
+export interface SentinelRig {
+  /** For `connectRedis(rig.options)`. */
+  options: { sentinels: { host: string; port: number }[]; name: string }
+  downAfterMs: number
+  /** Which of the two is the master now, by what the Sentinels say. */
+  master(): Promise<RedisNode>
+  /** The other one. */
+  replica(): Promise<RedisNode>
+  sentinels: readonly RedisNode[]
+  /** Waits until there is a master and a replica in step with it, as at the beginning. */
+  healed(): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startSentinelRig({ downAfterMs = 1000 } = {}): Promise<SentinelRig> {
+  const dir = mkdtempSync(join(tmpdir(), 'crh-sentinel-'))
+  const [first, second, ...others] = (await freePorts(5)) as [number, number, ...number[]]
+  const data = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0', '--repl-timeout', '5']
+  const servers = [
+    new RedisNode(join(dir, 'a'), first, data),
+    new RedisNode(join(dir, 'b'), second, [...data, '--replicaof', `127.0.0.1 ${first}`]),
+  ]
+  const sentinels = others.map((port, i) => {
+    const config = join(dir, `sentinel-${i}.conf`)
+    // A Sentinel rewrites its file, so it is not given more than one.
+    writeFileSync(config, sentinelConfig(first, downAfterMs))
+    return new RedisNode(join(dir, `s${i}`), port, [config, '--sentinel'])
+  })
+  const all = [...servers, ...sentinels]
+
+  async function master(): Promise<RedisNode> {
+    const found = await Promise.any(
+      sentinels.map(async (sentinel) => Number(await sentinelField(sentinel, ['get-master-addr-by-name', NAME]))),
+    )
+    const node = servers.find(({ port }) => port === found)
+    if (node === undefined) throw new Error('the Sentinels name no master')
+    return node
+  }
+
+  const rig: SentinelRig = {
+    options: { sentinels: sentinels.map(({ address }) => address), name: NAME },
+    downAfterMs,
+    master,
+    sentinels,
+    async replica() {
+      const current = await master()
+      return servers.find((node) => node !== current) as RedisNode
+    },
+    async healed() {
+      await until('a master and a replica in step, known to every Sentinel', async () => {
+        const current = await master()
+        const other = await rig.replica()
+        const states = await Promise.all(
+          sentinels.map(async (sentinel) => (await sentinel.field('INFO sentinel', 'master0')) ?? ''),
+        )
+        return (
+          (await other.field('INFO replication', 'master_port')) === String(current.port) &&
+          (await other.field('INFO replication', 'master_link_status')) === 'up' &&
+          states.every(
+            (state) => /status=ok,.*:\d+,slaves=1,sentinels=3/.test(state) && state.includes(`:${current.port},`),
+          )
+        )
+      })
+    },
+    async stop() {
+      await Promise.all(all.map((node) => node.kill()))
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+  try {
+    await Promise.all(servers.map((node) => node.start()))
+    await Promise.all(sentinels.map((node) => node.start()))
+    await rig.healed()
+    return rig
+  } catch (err) {
+    await rig.stop()
+    throw err
+  }
+}
+
+function sentinelConfig(masterPort: number, downAfterMs: number): string {
+  return [
+    `sentinel monitor ${NAME} 127.0.0.1 ${masterPort} 2`,
+    `sentinel down-after-milliseconds ${NAME} ${downAfterMs}`,
+    `sentinel failover-timeout ${NAME} 5000`,
+    `sentinel parallel-syncs ${NAME} 1`,
+    '',
+  ].join('\n')
+}
+
+/** The port of `[host, port]`. */
+async function sentinelField(sentinel: RedisNode, command: string[]): Promise<string> {
+  const client = new Redis({ ...sentinel.address, retryStrategy: () => null, commandTimeout: 1000 })
+  client.on('error', () => {})
+  try {
+    const reply = (await client.call('SENTINEL', ...command)) as string[] | null
+    return reply?.[1] ?? ''
+  } finally {
+    client.disconnect()
+  }
+}

@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Failure, failureOf } from './failure.js'
+
+/** One request after the other, whether or not those before have been answered: as visitors come. */
+export interface Traffic {
+  /** How many have gone well so far. */
+  readonly succeeded: number
+  readonly failures: readonly Failure[]
+  /** Resolves once so many more have gone well, one after another without a failure between them. */
+  goesWell(times?: number): Promise<void>
+  /** Ends it, and waits for what is under way. */
+  stop(): Promise<Outage>
+}
+
+export interface Outage {
+  succeeded: number
+  failures: readonly Failure[]
+  /** From the beginning of the first request that failed to that of the last one; 0 if none did. */
+  windowMs: number
+  /** What the slowest request took, whether it went well or not. */
+  slowestMs: number
+}
+
+export function traffic(request: (i: number) => Promise<unknown>, everyMs = 10): Traffic {
+  const failures: Failure[] = []
+  const under = new Set<Promise<void>>()
+  let [succeeded, inARow, slowestMs, isOver] = [0, 0, 0, false]
+  let first: number | undefined
+  let last = 0
+
+  async function one(i: number): Promise<void> {
+    const start = performance.now()
+    const failure = await failureOf(request(i))
+    slowestMs = Math.max(slowestMs, performance.now() - start)
+    if (failure === undefined) {
+      succeeded += 1
+      inARow += 1
+      return
+    }
+    inARow = 0
+    failures.push(failure)
+    first = Math.min(first ?? start, start)
+    last = Math.max(last, start)
+  }
+
+  const running = (async () => {
+    for (let i = 0; !isOver; i++) {
+      const sent = one(i)
+      under.add(sent)
+      void sent.then(() => under.delete(sent))
+      await sleep(everyMs)
+    }
+    await Promise.all(under)
+  })()
+
+  return {
+    get succeeded() {
+      return succeeded
+    },
+    failures,
+    async goesWell(times = 50) {
+      const deadline = performance.now() + 20_000
+      inARow = 0
+      while (inARow < times) {
+        if (performance.now() > deadline) throw new Error(`no ${times} requests in a row have gone well: ${inARow}`)
+        await sleep(everyMs)
+      }
+    },
+    async stop() {
+      isOver = true
+      await running
+      return { succeeded, failures, windowMs: first === undefined ? 0 : last - first, slowestMs }
+    },
+  }
+}
