@@ -78,6 +78,11 @@ export interface RedisStoreOptions {
    * sessions needs it. Not called for a rotation: the session goes on. Default: none.
    */
   onEnd?: (ended: EndedSession, reason: DestroyReason) => void | Promise<void>
+  /**
+   * How many replicas must have confirmed the end of a session before `destroy`, `destroyBy`, `regenerate` or a rotation
+   * succeeds (WAIT, on a connection of its own); otherwise `ERR_SESSION_NOT_REPLICATED`. Default 0: the master's word counts.
+   */
+  replicas?: number
   /** Milliseconds after which a store operation fails with `ERR_SESSION_TIMEOUT`. Default 1000. */
   timeout?: number
   /**
@@ -125,6 +130,7 @@ export interface ResolvedOptions {
   onEnd: RedisStoreOptions['onEnd'] | undefined
   /** For how long the content of a session that has ended is there for `onEnd`. */
   keepMs: number
+  replicas: number
   timeoutMs: number
   onUnavailable: 'error' | 'anonymous'
   maxBytes: number
@@ -141,6 +147,7 @@ export const DEFAULTS = Object.freeze({
   activity: false,
   broadcast: false,
   serializer: JSON as Serializer,
+  replicas: 0,
   timeout: 1000,
   onUnavailable: 'error',
   maxBytes: 1024 * 1024,
@@ -212,6 +219,7 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
   broadcast: boolean,
   onEnd: must((value) => typeof value === 'function', 'a function of { session, info } and reason'),
   validate: must((value) => typeof value === 'function', 'a function of session and info that returns true or false'),
+  replicas: must((value) => Number.isInteger(value) && (value as number) >= 0, 'a whole number, 0 or more'),
   timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
   maxBytes: positiveInteger,
@@ -260,6 +268,7 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
     broadcast: options.broadcast ?? DEFAULTS.broadcast,
     onEnd: options.onEnd,
     keepMs: KEEP_MS,
+    replicas: options.replicas ?? DEFAULTS.replicas,
     timeoutMs: options.timeout ?? DEFAULTS.timeout,
     onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,
     maxBytes: options.maxBytes ?? DEFAULTS.maxBytes,

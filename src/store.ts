@@ -27,6 +27,7 @@ import { harmfulSettings } from './redis/client-settings.js'
 import { withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
+import { Replicas } from './redis/replicas.js'
 import { handleOf, idMapper } from './redis/sid.js'
 import { type Arrival, RequestSessions } from './request-sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './store-access.js'
@@ -80,7 +81,20 @@ export class RedisStore extends Store {
     const codec = codecOf(resolved.encryption)
     const within = <T>(work: Promise<T>) => this.#within(work)
     const creations = new Creations()
-    this.#context = { options: resolved, announcer, gateway, keys, ids, codec, creations, endOfLife: undefined }
+    const replicas =
+      resolved.replicas > 0 ? new Replicas(resolved.client, keys, resolved.replicas, resolved.timeoutMs) : undefined
+    replicas?.open()
+    this.#context = {
+      options: resolved,
+      announcer,
+      gateway,
+      keys,
+      ids,
+      codec,
+      creations,
+      replicas,
+      endOfLife: undefined,
+    }
     if (resolved.onEnd !== undefined) this.#context.endOfLife = new EndOfLife(this.#context, resolved.onEnd, within)
     this.#sessions = new Sessions(this.#context)
     this.#requests = new RequestSessions(this.#context, this.#sessions, within)
@@ -345,6 +359,7 @@ export class RedisStore extends Store {
   async close(): Promise<void> {
     this.#availability.close()
     this.#endings.close()
+    this.#context.replicas?.close()
     await this.#context.endOfLife?.close()
     await this.#activity.flush().catch(() => undefined)
   }

@@ -2,6 +2,7 @@ import type { Announcer } from '../events.js'
 import type { ResolvedOptions } from '../options.js'
 import type { Gateway } from '../redis/gateway.js'
 import type { Keys } from '../redis/keys.js'
+import type { Replicas } from '../redis/replicas.js'
 import type { IdMapper } from '../redis/sid.js'
 import type { Codec } from './codec.js'
 import type { Creations } from './creations.js'
@@ -16,6 +17,8 @@ export interface Context {
   codec: Codec
   announcer: Announcer
   creations: Creations
+  /** Undefined where no replica has to confirm anything. */
+  replicas: Replicas | undefined
   /** Undefined without `onEnd`. */
   endOfLife: EndOfLife | undefined
 }

@@ -22,6 +22,18 @@ export async function endKey(
   reason: DestroyReason | null,
   only?: IndexEntry,
 ): Promise<boolean> {
+  const isEnded = await end(context, storedId, reason, only)
+  // Also where there was none: an attempt before may have ended it, and have been told that no replica knew.
+  if (reason !== 'evicted' && reason !== 'expired') await context.replicas?.confirm(storedId)
+  return isEnded
+}
+
+async function end(
+  context: Context,
+  storedId: string,
+  reason: DestroyReason | null,
+  only: IndexEntry | undefined,
+): Promise<boolean> {
   const { gateway, keys, options, endOfLife } = context
   const key = keys.session(storedId)
   // Who ends this session means the one that is being created, too; who ends all of a user, those that he has.

@@ -8,6 +8,7 @@ export type Use =
   | 'indexes'
   | 'limit'
   | 'onEnd'
+  | 'replicas'
   | 'activity'
   | 'broadcast'
   | 'administration'
@@ -64,6 +65,7 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'zrangebyscore', use: 'onEnd', area: 'index', why: 'finds sessions that have ended' },
   { name: 'pfadd', use: 'activity', area: 'index', why: 'counts who is active' },
   { name: 'pfcount', use: 'activity', area: 'index', why: 'reads the counts' },
+  { name: 'wait', use: 'replicas', area: 'none', why: 'learns what replicas have' },
   { name: 'publish', use: 'broadcast', area: 'channel', why: 'tells of a session that has ended' },
   { name: 'subscribe', use: 'broadcast', area: 'channel', why: 'hears of it' },
   { name: 'info', use: 'connection', area: 'none', why: 'ioredis waits until Redis has loaded its data' },

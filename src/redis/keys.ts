@@ -43,6 +43,11 @@ export class Keys {
     return `idx:${this.prefix}@ends:${queue}`
   }
 
+  /** A key that is always on the Redis node of that session: what is in braces decides, as the whole key does there. */
+  mark(storedId: string, clientPrefix: string): string {
+    return `idx:${this.prefix}@mark:{${clientPrefix}${this.session(storedId)}}`
+  }
+
   /** The name of the index that a key is of; '' for what is none. */
   indexName(key: string): string {
     return key.slice(`idx:${this.prefix}`.length).split(':', 1)[0] as string

@@ -1,10 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, normalize } from 'node:path'
-import { connectRedis } from 'connect-redis-hash'
+import { connectRedis, RedisStore } from 'connect-redis-hash'
+import express from 'express'
+import session from 'express-session'
 import type { Cluster, Redis } from 'ioredis'
+import request from 'supertest'
 import { clusterOptions, redisOptions, sentinelOptions } from '../../src/redis/request-path-options.js'
 import { example } from '../support/markdown.js'
-import { socketPath } from '../support/redis.js'
+import { connect, freshPrefix, socketPath } from '../support/redis.js'
 
 const PAGE = join('docs', 'operations.md')
 const page = readFileSync(PAGE, 'utf8')
@@ -40,6 +43,23 @@ test('every fault links the test that measured it, and that test exists', () => 
     expect([path, existsSync(path)]).toEqual([path, true])
     expect([title, readFileSync(path, 'utf8').includes(`'${title}'`)]).toEqual([title, true])
   }
+})
+
+test('the example of a logout says whether a replica knows', async () => {
+  const client = connect()
+  const app = express()
+  const body = example(PAGE, 'run', 'replicas')
+    .replace('client,', 'client, prefix,')
+    .replace('\n\n', "\n\napp.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))\n")
+  const scope = { RedisStore, client, prefix: freshPrefix(), app, session }
+  const store = new Function(...Object.keys(scope), `${body}\nreturn store`)(...Object.values(scope)) as RedisStore
+  app.use(((err, _req, res, _next) => {
+    res.status(err.status).end(err.code)
+  }) as express.ErrorRequestHandler)
+  // This Redis has no replica.
+  await request(app).post('/logout').expect(503, 'ERR_SESSION_NOT_REPLICATED')
+  await store.close()
+  await client.quit()
 })
 
 test('the example connects, or waits for the hosts that it names', async () => {

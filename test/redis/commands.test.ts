@@ -158,6 +158,7 @@ const USES: Use[] = [
   'indexes',
   'limit',
   'onEnd',
+  'replicas',
   'activity',
   'broadcast',
 ]
@@ -240,6 +241,9 @@ async function ends(by: Redis): Promise<void> {
   const onEnd = (_ended: unknown, reason: string) => {
     if (reasons.push(reason) === 2) onTold()
   }
+  const replicated = storeWith({ replicas: 1 }, by)
+  await expect(replicated.destroy('nobody')).rejects.toMatchObject({ code: 'ERR_SESSION_NOT_REPLICATED' })
+  await replicated.close()
   const telling = storeWith({ ttl: 0.05, onEnd }, by)
   await telling.set('o', { cookie, userId: 'ada' } as never)
   await telling.set('p', { cookie, userId: 'ada' } as never)

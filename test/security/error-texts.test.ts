@@ -102,6 +102,10 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
       () => config('min-replicas-to-write', '0'),
       () => write(storeWith()),
     ),
+  ERR_SESSION_NOT_REPLICATED: async () => {
+    const store = storeWith({ replicas: 1 })
+    return store.destroy(SID).finally(() => store.close())
+  },
   ERR_SESSION_PERSISTENCE: () =>
     during(
       async () => {

@@ -37,6 +37,7 @@ const ARGUMENTS: Readonly<Record<string, (key: string, keys: ProbeKeys) => strin
   'client|setinfo': () => ['LIB-NAME', ''],
   'client|setname': () => [''],
   select: () => ['0'],
+  wait: () => ['0', '1'],
   scan: () => ['0'],
   time: () => [],
   ping: () => [],

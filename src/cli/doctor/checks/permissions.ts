@@ -13,6 +13,7 @@ const WITHOUT: Readonly<Record<Use, readonly [level: Level, consequence: string]
   indexes: ['warning', 'Stores with indexes fail to save; secureSession and rotateOnLogin() have one.'],
   limit: ['warning', 'With limit, logins fail.'],
   onEnd: ['warning', 'With onEnd, sessions that have expired are not told of.'],
+  replicas: ['warning', 'With replicas, every logout fails.'],
   activity: ['warning', 'With activity, nothing is counted.'],
   broadcast: ['warning', 'With broadcast, other processes learn up to a minute late that a session has ended.'],
   administration: [

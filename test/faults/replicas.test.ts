@@ -1,0 +1,182 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connectRedis, RedisStore, type RedisStoreOptions, rotateOnLogin } from 'connect-redis-hash'
+import express from 'express'
+import session from 'express-session'
+import type { Redis } from 'ioredis'
+import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
+import { failureOf } from '../support/failure.js'
+import { freePorts, RedisNode } from '../support/redis-node.js'
+import { until } from '../support/until.js'
+import { Visitor } from '../support/visitor.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there
+type Bag = any
+
+const TIMEOUT_MS = 600
+const NOT_REPLICATED = { code: 'ERR_SESSION_NOT_REPLICATED', status: 503 }
+const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
+const indexes = { user: (held: Bag) => held.userId }
+
+describe('a logout that a replica has to confirm', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'crh-replicas-'))
+  let master: RedisNode
+  let replica: RedisNode
+  let client: Redis
+  const stores: RedisStore[] = []
+
+  const storeWith = (options: Partial<RedisStoreOptions> = {}) => {
+    const store = new RedisStore({ client, indexes, replicas: 1, timeout: TIMEOUT_MS, ...options })
+    stores.push(store)
+    return store
+  }
+  const make = (store: RedisStore, sid: string) => store.set(sid, { cookie, userId: 'ada' } as never)
+  const onReplica = async (sid: string) => (await replica.send('EXISTS', `sess:${sid}`)) === ':1'
+
+  beforeAll(async () => {
+    const [first, second] = (await freePorts(2)) as [number, number]
+    const args = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0']
+    master = new RedisNode(join(dir, 'master'), first, args)
+    replica = new RedisNode(join(dir, 'replica'), second, [...args, '--replicaof', `127.0.0.1 ${first}`])
+    await Promise.all([master.start(), replica.start()])
+    await until('the replica is in step', async () => (await replica.field('INFO', 'master_link_status')) === 'up')
+    client = connectRedis({ port: first })
+    client.on('error', () => {})
+  })
+  afterEach(async () => {
+    replica.resume()
+    for (const store of stores.splice(0)) await store.close()
+    await client.flushall()
+  })
+  afterAll(async () => {
+    client.disconnect()
+    await Promise.all([master.kill(), replica.kill()])
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  test.each<[string, (store: RedisStore) => Promise<unknown>]>([
+    ['destroy', (store) => store.destroy('a')],
+    ['destroyBy', (store) => store.destroyBy('user', 'ada')],
+  ])('%s succeeds only once the replica has no such session any more', async (_name, end) => {
+    const store = storeWith()
+    for (let round = 0; round < 50; round++) {
+      await make(store, 'a')
+      await end(store)
+      expect(await onReplica('a')).toBe(false)
+    }
+  })
+
+  test.each<[string, (store: RedisStore) => Promise<unknown>]>([
+    ['destroy', (store) => store.destroy('a')],
+    ['destroyBy', (store) => store.destroyBy('user', 'ada')],
+    ['clear', (store) => store.clear()],
+  ])('%s with the replica cut off fails within the timeout and says so; nobody else waits', async (_name, end) => {
+    const store = storeWith()
+    await make(store, 'a')
+    await store.set('other', { cookie, userId: 'bob' } as never)
+    await until('the replica has it', () => onReplica('a'))
+    replica.halt()
+    const ending = failureOf(end(store))
+    const start = performance.now()
+    for (let i = 0; i < 20; i++) await store.exists('other')
+    const othersMs = performance.now() - start
+    const failure = await ending
+    expect(failure).toMatchObject(NOT_REPLICATED)
+    expect(failure?.error.message).toBe(
+      'the session has ended, but only 0 of 1 replicas have confirmed it: a failover may bring it back',
+    )
+    expect(failure?.ms).toBeLessThan(TIMEOUT_MS + 1000)
+    expect(othersMs).toBeLessThan(failure?.ms as number)
+    expect(await store.get('a')).toBeNull()
+  })
+
+  test('a second attempt waits again, although there is nothing left to end', async () => {
+    const store = storeWith()
+    await make(store, 'a')
+    replica.halt()
+    expect(await failureOf(store.destroy('a'))).toMatchObject(NOT_REPLICATED)
+    expect(await failureOf(store.destroy('a'))).toMatchObject(NOT_REPLICATED)
+    replica.resume()
+    await store.destroy('a')
+    expect(await onReplica('a')).toBe(false)
+  })
+
+  test('a login whose old id no replica has given up fails, and the old id leads nowhere', async () => {
+    const store = storeWith()
+    const app = express()
+    app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }), rotateOnLogin())
+    app.get('/login', (req, res) => {
+      Object.assign(req.session, { userId: 'ada' })
+      res.end()
+    })
+    app.use((req, res) => {
+      Object.assign(req.session, { cart: 'tea' })
+      res.end()
+    })
+    app.use(((err, _req, res, _next) => {
+      res.status(err.status).end(err.code)
+    }) as express.ErrorRequestHandler)
+    const visitor = new Visitor(app)
+    await visitor.get('/')
+    const old = visitor.sid
+    replica.halt()
+    const answer = await visitor.get('/login')
+    expect([answer.status, answer.text]).toEqual([503, 'ERR_SESSION_NOT_REPLICATED'])
+    expect(await store.get(old)).toBeNull()
+    replica.resume()
+    expect((await visitor.get('/login')).status).toBe(200)
+  })
+
+  test('without the option nobody waits for replicas', async () => {
+    const store = storeWith({ replicas: 0 })
+    await make(store, 'a')
+    replica.halt()
+    await store.destroy('a')
+  })
+
+  test.each([-1, 1.5, '1', null])('%p replicas are a TypeError', (replicas) => {
+    expect(() => storeWith({ replicas: replicas as never })).toThrow('"replicas" option must be a whole number')
+  })
+})
+
+describe('on a Cluster', () => {
+  let rig: ClusterRig
+  beforeAll(async () => {
+    rig = await startClusterRig()
+  }, 30_000)
+  afterAll(() => rig.stop())
+
+  test.each([undefined, 'kp:'])(
+    'the replica of the master that has the session is waited for; keyPrefix: %s',
+    async (keyPrefix) => {
+      const client = connectRedis(rig.addresses, { ...(keyPrefix && { keyPrefix }) })
+      client.on('error', () => {})
+      const store = new RedisStore({ client, indexes, replicas: 1, timeout: TIMEOUT_MS })
+      const sids = Array.from({ length: 30 }, (_, i) => `s${i}`)
+      const masters = await rig.masters()
+      const halted = rig.nodes.filter((node) => !masters.includes(node))[0] as RedisNode
+      try {
+        const make = (sid: string) => store.set(sid, { cookie, userId: 'ada' } as never)
+        await Promise.all(sids.map(make))
+        await Promise.all(sids.map((sid) => store.destroy(sid)))
+        await Promise.all(sids.map(make))
+        const portOfMaster = Number(await halted.field('INFO', 'master_port'))
+        halted.halt()
+        for (const sid of sids) {
+          const home = await rig.masterOf(`${keyPrefix ?? ''}sess:${sid}`)
+          const failure = await failureOf(store.destroy(sid))
+          expect([sid, failure?.code]).toEqual([
+            sid,
+            home?.port === portOfMaster ? 'ERR_SESSION_NOT_REPLICATED' : undefined,
+          ])
+        }
+      } finally {
+        halted.resume()
+        await store.close()
+        client.disconnect()
+      }
+    },
+    30_000,
+  )
+})
