@@ -5,7 +5,10 @@ import { installed, run } from './run.mjs'
 
 try {
   await ensureDependencies()
-  const env = { ...process.env }
+  const args = process.argv.slice(2)
+  // npm run test:sentinel, test:cluster: on which servers the tests run (test/support/global-setup.mjs).
+  const on = args.find((arg) => arg.startsWith('--on='))
+  const env = { ...process.env, ...(on && { TEST_ON: on.slice(5) }) }
   try {
     env.REDIS_SERVER_BIN = await ensureRedisServer()
   } catch (error) {
@@ -13,9 +16,13 @@ try {
     if (!process.env.REDIS_URL) throw error
     console.warn('No redis-server on this machine: using REDIS_URL; tests that start servers of their own will fail.')
   }
-  process.exitCode = await run(process.execPath, [installed('jest', 'bin', 'jest.js'), ...process.argv.slice(2)], {
-    env,
-  })
+  process.exitCode = await run(
+    process.execPath,
+    [installed('jest', 'bin', 'jest.js'), ...args.filter((arg) => arg !== on)],
+    {
+      env,
+    },
+  )
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 1

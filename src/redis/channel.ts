@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { keyPrefixOf, type RedisClient } from './client.js'
 
+/** How often it is made sure that somebody listens. */
+const AGAIN_MS = 30_000
+
 /**
  * Messages from one process to all others that use the same prefix (Redis pub/sub). At most once: what is sent while a
  * connection is broken is lost.
@@ -11,6 +14,7 @@ export class Channel {
   readonly #onMessage: (message: string) => void
   readonly #self = randomUUID()
   #subscriber: RedisClient | undefined
+  #timer: NodeJS.Timeout | undefined
 
   /** @param onMessage what other processes have sent */
   constructor(client: RedisClient, name: string, onMessage: (message: string) => void) {
@@ -31,9 +35,12 @@ export class Channel {
       if (from !== this.#self) this.#onMessage(text)
     })
     // Now and whenever it has connected again; the caller's client may have no queue for what comes earlier.
-    subscriber.on('ready', () => {
+    const subscribe = () => {
       subscriber.subscribe(this.#name).catch(() => undefined)
-    })
+    }
+    subscriber.on('ready', subscribe)
+    // In a Cluster, ioredis forgets its subscriptions when it loses one node after the other.
+    this.#timer = setInterval(() => subscriber.status === 'ready' && subscribe(), AGAIN_MS).unref()
     if (subscriber.status === 'wait') subscriber.connect().catch(() => undefined)
   }
 
@@ -43,6 +50,7 @@ export class Channel {
   }
 
   close(): void {
+    clearInterval(this.#timer)
     this.#subscriber?.disconnect()
     this.#subscriber = undefined
   }

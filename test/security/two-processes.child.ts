@@ -2,15 +2,15 @@
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import session from 'express-session'
-import { Redis } from 'ioredis'
 import { RedisStore, rotateOnLogin } from '../../src/index.js'
+import { connect } from '../support/redis.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of this test hold whatever the test puts there */
 type Bag = any
 
-const [path = '', prefix = ''] = process.argv.slice(2)
+const [prefix = ''] = process.argv.slice(2)
 const app = express()
-const store = new RedisStore({ client: new Redis(path), prefix })
+const store = new RedisStore({ client: connect(), prefix })
 app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
 app.use(rotateOnLogin({ principal: (held) => (held as Bag).user }))
 app.get('/login/:user', (req, res) => {

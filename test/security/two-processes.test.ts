@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { RedisStore } from 'connect-redis-hash'
-import { connect, freshPrefix, socketPath } from '../support/redis.js'
+import { connect, freshPrefix } from '../support/redis.js'
 
 const CHILD = join('test', 'security', 'two-processes.child.ts')
 
@@ -14,7 +14,7 @@ let a: string
 let b: string
 
 async function serverProcess(): Promise<string> {
-  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, socketPath(), prefix], {
+  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, prefix], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   children.push(child)

@@ -4,13 +4,13 @@ import type { Duplex } from 'node:stream'
 import { loadSession, RedisStore, rotateOnLogin } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
-import { Redis } from 'ioredis'
 import { Server } from 'socket.io'
 import { WebSocketServer } from 'ws'
+import { connect } from '../support/redis.js'
 
 /** One of several processes of a site with sockets, of both makes; prints its port. */
-const [socketPath = '', prefix = '', broadcast = ''] = process.argv.slice(2)
-const client = new Redis(socketPath)
+const [prefix = '', broadcast = ''] = process.argv.slice(2)
+const client = connect()
 const store = new RedisStore({
   client,
   prefix,

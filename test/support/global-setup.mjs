@@ -3,12 +3,31 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tsImport } from 'tsx/esm/api'
 
-/** One real Redis for the whole run; nothing of it is kept. */
+/**
+ * One real Redis for the whole run; nothing of it is kept. With TEST_ON=sentinel it has a replica and three Sentinels, and
+ * clients ask those; with TEST_ON=cluster most tests use a Cluster of three masters and three replicas instead.
+ */
 export default async function globalSetup() {
   // Jest's module map, which lets TypeScript import './x.js', does not reach a global set-up.
   const { startRedis } = await tsImport('../../scripts/embedded-redis.ts', import.meta.url)
   const dir = mkdtempSync(join(tmpdir(), 'crh-'))
-  const redis = await startRedis({ dir, persistent: false })
-  process.env.TEST_REDIS_SOCKET = redis.socketPath
-  globalThis.testRedis = { dir, redis }
+  const rigs = []
+  if (process.env.TEST_ON === 'sentinel') {
+    const { startSentinelRig } = await tsImport('./sentinel-rig.ts', import.meta.url)
+    process.env.TEST_REDIS_SOCKET = join(dir, 'redis.sock')
+    const masterArgs = ['--unixsocket', process.env.TEST_REDIS_SOCKET, '--unixsocketperm', '700']
+    // A busy machine is no reason for a failover.
+    rigs.push(await startSentinelRig({ downAfterMs: 30_000, masterArgs }))
+    process.env.TEST_TOPOLOGY = JSON.stringify(rigs[0].options)
+  } else {
+    const redis = await startRedis({ dir, persistent: false })
+    process.env.TEST_REDIS_SOCKET = redis.socketPath
+    rigs.push(redis)
+  }
+  if (process.env.TEST_ON === 'cluster') {
+    const { startClusterRig } = await tsImport('./cluster-rig.ts', import.meta.url)
+    rigs.push(await startClusterRig({ nodeTimeoutMs: 30_000 }))
+    process.env.TEST_TOPOLOGY = JSON.stringify({ nodes: rigs[1].addresses })
+  }
+  globalThis.testRedis = { dir, rigs }
 }

@@ -11,10 +11,10 @@ export interface Monitor {
  * @param onCommand the words of a command, and where it came from: an address, or `lua`
  */
 export async function monitor(
-  socketPath: string,
+  where: string | { host: string; port: number },
   onCommand: (args: string[], source: string) => void,
 ): Promise<Monitor> {
-  const socket = createConnection(socketPath)
+  const socket = typeof where === 'string' ? createConnection(where) : createConnection(where)
   let text = ''
   await new Promise<void>((resolve, reject) => {
     socket.on('error', reject)

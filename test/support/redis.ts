@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { Redis, type RedisOptions } from 'ioredis'
-import { Redis as Redis5 } from 'ioredis5'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
 
 /** `replyMapping` would change the client's type. */
 type Options = Omit<RedisOptions, 'replyMapping'>
@@ -12,14 +12,62 @@ export function socketPath(): string {
   return path
 }
 
-/** A client on it. */
+/** What the run's Sentinels or Cluster nodes are, where it has such (test/support/global-setup.mjs). */
+export const topology = JSON.parse(process.env.TEST_TOPOLOGY ?? '{}') as {
+  sentinels?: { host: string; port: number }[]
+  name?: string
+  nodes?: { host: string; port: number }[]
+}
+
+/** A client on it. On a Cluster, too, it is called a Redis here: tests use what both have, and `keys` and `del`. */
 export function connect(options: Options = {}): Redis {
+  if (topology.nodes !== undefined) return ofCluster(new Cluster(topology.nodes, clusterOptions(options)))
+  if (topology.sentinels !== undefined) return new Redis({ ...topology, failoverDetector: true, ...options } as never)
   return new Redis(socketPath(), options)
 }
 
 /** The same through ioredis 5. */
 export function connect5(options: Options = {}): Redis {
+  if (topology.nodes !== undefined)
+    return ofCluster(new Cluster5(topology.nodes, clusterOptions(options)) as unknown as Cluster)
+  if (topology.sentinels !== undefined)
+    return new Redis5({ ...topology, failoverDetector: true, ...options } as never) as unknown as Redis
   return new Redis5(socketPath(), options as never) as unknown as Redis
+}
+
+function clusterOptions({
+  keyPrefix = '',
+  lazyConnect = false,
+  enableOfflineQueue = true,
+  ...redisOptions
+}: Options): object {
+  return { redisOptions, keyPrefix, lazyConnect, enableOfflineQueue }
+}
+
+/** What Redis does on one node only, and tests mean of all. */
+function ofCluster(cluster: Cluster): Redis {
+  const { call, del } = cluster
+  const onEach = async <T>(work: (node: Redis) => Promise<T>, role: 'master' | 'all' = 'master') => {
+    await cluster.ping()
+    return Promise.all(cluster.nodes(role).map(work))
+  }
+  return Object.assign(cluster as unknown as Redis, {
+    keys: async (pattern: string) => (await onEach((node) => node.keys(pattern))).flat(),
+    // Who listens is at one node; what is said there reaches all.
+    pubsub: async (...args: unknown[]) => {
+      const replies = await onEach((node) => node.pubsub(...(args as ['NUMSUB', string])), 'all')
+      return [args[1], replies.reduce((sum: number, reply) => sum + Number((reply as unknown[])[1] ?? 0), 0)]
+    },
+    call: (name: string, ...args: string[]) =>
+      /^(acl|client)$/i.test(name)
+        ? onEach((node) => node.call(name, ...args), 'all')
+        : call.call(cluster, name, ...args),
+    acl: (...args: unknown[]) => onEach((node) => node.call('ACL', ...(args as string[]))),
+    del: async (...keys: (string | string[])[]) => {
+      const counts = await Promise.all(keys.flat().map((key) => del.call(cluster, key as never) as Promise<number>))
+      return counts.reduce((sum, count) => sum + count, 0)
+    },
+  })
 }
 
 /** A prefix no other test uses, so that files can share one Redis. */

@@ -22,12 +22,13 @@ export interface SentinelRig {
   stop(): Promise<void>
 }
 
-export async function startSentinelRig({ downAfterMs = 1000 } = {}): Promise<SentinelRig> {
+/** @param masterArgs of redis-server, for the first master only */
+export async function startSentinelRig({ downAfterMs = 1000, masterArgs = [] as string[] } = {}): Promise<SentinelRig> {
   const dir = mkdtempSync(join(tmpdir(), 'crh-sentinel-'))
   const [first, second, ...others] = (await freePorts(5)) as [number, number, ...number[]]
   const data = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0', '--repl-timeout', '5']
   const servers = [
-    new RedisNode(join(dir, 'a'), first, data),
+    new RedisNode(join(dir, 'a'), first, [...data, ...masterArgs]),
     new RedisNode(join(dir, 'b'), second, [...data, '--replicaof', `127.0.0.1 ${first}`]),
   ]
   const sentinels = others.map((port, i) => {
