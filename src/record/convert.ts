@@ -52,9 +52,8 @@ export async function convertString(
     const entries = entriesIn([...unchanged, ...delta.set])
     const entering = enter(context, record.storedId, entries, next.idle)
     if (entering !== undefined) await entering
-    const scheduled = scheduleExpiry(context, record.storedId, next.idle)
+    void scheduleExpiry(context, record.storedId, next.idle)
     const reply = readWriteReply(context, await gateway.script(CONVERT, key, args))
-    await scheduled
     if (reply.kind === 'string') {
       const current = await fromString(context, record.storedId, reply.text)
       if (current === null) throw foreignKey()

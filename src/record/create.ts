@@ -69,14 +69,13 @@ async function createUnder(
     if (limited.length > 0) await admit(context, storedId, limited)
     const entering = enter(context, storedId, entries, next.idle)
     if (entering !== undefined) await entering
-    const scheduled = scheduleExpiry(context, storedId, next.idle, createdAtMs)
+    void scheduleExpiry(context, storedId, next.idle, createdAtMs)
     if (creation.isCancelled) {
       await leave(context, storedId, all)
       announcer.announce('refused', { handle: handleOf(storedId), operation: 'save' })
       return null
     }
     const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
-    await scheduled
     switch (reply.kind) {
       case 'written':
         // Once more: who ends all sessions of that user may have found the entry before there was a session.
@@ -89,12 +88,12 @@ async function createUnder(
         return null
       case 'kept':
         await makeRoom(context, storedId)
+        assertInTime(context, start)
         break
       case 'string':
         // Only what connect-redis wrote is ours to replace.
         if ((await fromString(context, storedId, reply.text)) === null) throw foreignKey()
-        // What has timed out has failed for its caller, who may have ended the session since.
-        if (performance.now() - start > options.timeoutMs) throw timedOut(options.timeoutMs)
+        assertInTime(context, start)
         replaceable = sha1Of(reply.text)
         break
       default:
@@ -105,6 +104,11 @@ async function createUnder(
     'ERR_SESSION_CONFLICT',
     'another store keeps rewriting this session as a string, or the one before is still being handed to onEnd',
   )
+}
+
+/** What has timed out has failed for its caller, who may have ended the session since. */
+function assertInTime({ options }: Context, start: number): void {
+  if (performance.now() - start > options.timeoutMs) throw timedOut(options.timeoutMs)
 }
 
 /** The session before under the same id has ended; what it held goes to `onEnd` first. */

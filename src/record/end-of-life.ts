@@ -6,13 +6,20 @@ import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { type Remains, readRemains } from './ended-session.js'
 import { dueSessions, schedule, unschedule } from './ends-queue.js'
+import { inTime } from './in-time.js'
 import { entriesIn } from './index-values.js'
+import { hasMoved } from './move.js'
 import { pairsOf } from './pairs.js'
 import { leave } from './session-index.js'
 
 /** How long `onEnd` may take before it is called again, by whichever process. */
 const CLAIM_MS = 60_000
 const LOOK_MS = 2000
+/** While there are more. */
+const LOOK_ON_MS = 100
+const RETRY_MS = 10_000
+/** What cannot be read is tried again after this time. */
+const PUZZLE_MS = 60 * 60_000
 /** Calls of `onEnd` at a time, and sessions in line for it: what is more is found again when it is due. */
 const AT_ONCE = 16
 const MOST_WAITING = 1000
@@ -38,6 +45,7 @@ export class EndOfLife {
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
   #hasWarned = false
+  #hasFailed = false
 
   /** @param within gives our own commands their deadline; what the application does takes its time */
   constructor(
@@ -53,7 +61,15 @@ export class EndOfLife {
 
   /** Of a session that has ended just now. Whoever ended it does not wait. */
   take(storedId: string): void {
-    this.#enqueue(storedId, () => this.#claim(storedId))
+    this.#enqueue(storedId, async () => {
+      try {
+        await this.#claim(storedId)
+      } catch (err) {
+        // Those that cannot be reached must not stay in front of those that can.
+        await schedule(this.#context, storedId, RETRY_MS, 'looked')
+        throw err
+      }
+    })
   }
 
   /** The same where nothing is left in Redis, and nobody else could. */
@@ -82,25 +98,28 @@ export class EndOfLife {
     while (this.#running.size > 0) await Promise.race(this.#running.values())
   }
 
-  #lookLater(): void {
+  #lookLater(ms = LOOK_MS): void {
     if (this.#isClosed) return
     // Not all processes at the same moment.
-    const ms = LOOK_MS * (0.75 + Math.random() / 2)
+    const inMs = ms * (0.75 + Math.random() / 2)
     this.#timer = setTimeout(() => {
-      void this.#look().finally(() => this.#lookLater())
-    }, ms).unref()
+      void this.#look().then((isMore) => this.#lookLater(isMore ? LOOK_ON_MS : LOOK_MS))
+    }, inMs).unref()
   }
 
-  async #look(): Promise<void> {
+  /** Resolves whether there may be more than it has found. */
+  async #look(): Promise<boolean> {
     // What is sent while Redis is away would pile up.
-    if (this.#context.options.client.status !== 'ready' || this.#waiting.size > 0) return
-    try {
-      for (const storedId of await this.#within(dueSessions(this.#context))) this.take(storedId)
-      this.#hasWarned = false
-    } catch (err) {
-      if (!this.#hasWarned) this.#warn(`cannot look for sessions that have ended: ${(err as Error).message}`)
-      this.#hasWarned = true
-    }
+    if (this.#context.options.client.status !== 'ready') return false
+    if (this.#waiting.size > 0) return true
+    const hasFailed = this.#hasFailed
+    this.#hasFailed = false
+    if (hasFailed) return false
+    const { storedIds, isMore, failure } = await dueSessions(this.#context, this.#within)
+    for (const storedId of storedIds) this.take(storedId)
+    if (failure && !this.#hasWarned) this.#warn(`cannot look for sessions that have ended: ${failure.message}`)
+    this.#hasWarned = failure !== undefined
+    return isMore
   }
 
   #enqueue(storedId: string, work: () => Promise<void>): void {
@@ -120,7 +139,9 @@ export class EndOfLife {
   #run(storedId: string, work: () => Promise<void>): Promise<void> {
     // What fails is due again when its claim is over.
     const running = work()
-      .catch(() => undefined)
+      .catch(() => {
+        this.#hasFailed = true
+      })
       .finally(() => {
         this.#running.delete(storedId)
         this.#goOn()
@@ -133,25 +154,30 @@ export class EndOfLife {
     const context = this.#context
     const { gateway, keys, options } = context
     const key = keys.session(storedId)
-    const reply = await this.#within(gateway.script(CLAIM, key, [options.absoluteMs ?? '', CLAIM_MS]))
+    const reply = await this.#within(gateway.script(CLAIM, key, [options.absoluteMs ?? '', CLAIM_MS, options.keepMs]))
     const [code, second, hasEndedNow, ...fields] = reply as [number, string | number, number, ...string[]]
     if (code === 0) return this.#within(unschedule(context, storedId))
     if (code !== 1) {
       const leftMs = Number(second)
       if (leftMs < 0) return this.#within(unschedule(context, storedId))
-      await this.#within(schedule(context, storedId, leftMs, 'exactly'))
+      await this.#within(schedule(context, storedId, leftMs, code === 3 ? 'looked' : 'claimed'))
       return
     }
-    const at = await this.#within(schedule(context, storedId, CLAIM_MS, 'exactly'))
+    // Told all the same where nobody can be told to look: the application may get it now.
+    const at = await this.#within(schedule(context, storedId, CLAIM_MS, 'exactly')).catch(() => undefined)
     const [reason, ended] = String(second).split(' ') as [DestroyReason, string]
-    if (Number(hasEndedNow) === 1) {
+    const left = new Map(pairsOf(fields))
+    const isElsewhere = await this.#within(hasMoved(context, left))
+    if (Number(hasEndedNow) === 1 && !isElsewhere) {
       context.announcer.announce('destroyed', { handle: handleOf(storedId), reason })
-      await this.#within(leave(context, storedId, entriesIn(pairsOf(fields))))
+      await this.#within(leave(context, storedId, entriesIn(left)))
     }
-    const outcome = await this.#tell(storedId, { fields }, new Date(Number.parseInt(ended, 36)), reason)
+    const endedAt = new Date(Number.parseInt(ended, 36))
+    const outcome = isElsewhere ? 'told' : await this.#tell(storedId, { fields }, endedAt, reason)
     if (outcome === 'failed') return
-    // What cannot be read is left as evidence, until it goes away by itself.
-    if (outcome === 'told') await this.#within(gateway.script(FORGET, key, [String(second)]))
+    // Left as evidence until it goes away by itself; and another process may hold the key to it.
+    if (outcome === 'unreadable') return void (await this.#within(schedule(context, storedId, PUZZLE_MS, 'exactly')))
+    await this.#within(gateway.script(FORGET, key, [String(second)]))
     await this.#within(unschedule(context, storedId, at))
   }
 
@@ -163,14 +189,12 @@ export class EndOfLife {
   ): Promise<'told' | 'failed' | 'unreadable'> {
     const ended = await readRemains(this.#context, storedId, remains, endedAt)
     if (ended === null) return 'unreadable'
-    try {
-      await this.#onEnd(ended, reason)
-      return 'told'
-    } catch {
-      // What the application throws may quote the session.
-      this.#warn('onEnd failed for a session that has ended; it is called again in a minute')
-      return 'failed'
-    }
+    const outcome = await inTime(CLAIM_MS, async () => this.#onEnd(ended, reason))
+    if (outcome === 'done') return 'told'
+    // What the application throws may quote the session.
+    const what = outcome === 'failed' ? 'onEnd failed' : 'onEnd has taken longer than a minute'
+    this.#warn(`${what} for a session that has ended; it is called again in a minute`)
+    return 'failed'
   }
 
   #warn(message: string): void {

@@ -11,21 +11,25 @@ const PAGE = 50
 
 /**
  * @param inMs from now
- * @param when `latest`: not sooner than somebody else has said
+ * @param when `looked`: of what was due, unless somebody has said sooner since; `claimed`: of what somebody
+ * else is telling of; `expiry`: of what is about to be written
  * @returns the time that is noted, for `unschedule`
  */
 export async function schedule(
   { gateway, keys, options }: Context,
   storedId: string,
   inMs: number,
-  when: 'latest' | 'exactly',
+  when: 'exactly' | 'looked' | 'claimed' | 'expiry',
 ): Promise<string> {
-  const args = [storedId, Math.max(0, Math.round(inMs)), when === 'exactly' ? 1 : 0, options.keepMs]
+  const args = [storedId, Math.max(0, Math.round(inMs)), when, options.keepMs]
   const [, at] = (await gateway.script(SCHEDULE, keys.endsOf(storedId), args)) as [number, string]
   return at
 }
 
-/** Of a session that is about to be written: sooner or later it ends. What fails is made up for by the next write. */
+/**
+ * Of a session that is about to be written: sooner or later it ends. Not to be waited for, as in a Cluster the queue may be
+ * out of reach where the session is not; what fails is made up for by the next write. Never rejects.
+ */
 export async function scheduleExpiry(
   context: Context,
   storedId: string,
@@ -35,7 +39,7 @@ export async function scheduleExpiry(
   const { onEnd, disableTTL, absoluteMs = Infinity } = context.options
   if (onEnd === undefined || disableTTL) return
   const leftMs = Math.min(idleMs, createdAtMs + absoluteMs - Date.now())
-  await schedule(context, storedId, leftMs, 'latest').catch(() => undefined)
+  await schedule(context, storedId, leftMs, 'expiry').catch(() => undefined)
 }
 
 /** @param at the time that was noted; undefined: if it has come */
@@ -43,8 +47,26 @@ export async function unschedule({ gateway, keys }: Context, storedId: string, a
   await gateway.script(UNSCHEDULE, keys.endsOf(storedId), [storedId, at ?? ''])
 }
 
-/** Those that are due, of all queues; the most urgent of each if there are very many. */
-export async function dueSessions({ gateway, keys }: Context): Promise<string[]> {
-  const due = await Promise.all(keys.allEnds().map((key) => gateway.script(DUE, key, [PAGE])))
-  return due.flatMap((reply) => (reply as [number, ...string[]]).slice(1) as string[])
+export interface Due {
+  storedIds: string[]
+  /** Some queue holds more than this. */
+  isMore: boolean
+  /** Why some queue could not be asked. */
+  failure: Error | undefined
+}
+
+/** Those that are due, of all queues that can be reached; the most urgent of each if there are very many. */
+export async function dueSessions(
+  { gateway, keys }: Context,
+  within: <T>(work: Promise<T>) => Promise<T>,
+): Promise<Due> {
+  const asked = keys.allEnds().map((key) => within(gateway.script(DUE, key, [PAGE])))
+  const answers = await Promise.allSettled(asked)
+  const found = answers.map((answer) => (answer.status === 'fulfilled' ? (answer.value as string[]).slice(1) : []))
+  const failed = answers.find((answer) => answer.status === 'rejected')
+  return {
+    storedIds: found.flat(),
+    isMore: found.some((ids) => ids.length === PAGE),
+    failure: failed?.reason as Error | undefined,
+  }
 }

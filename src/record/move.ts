@@ -16,6 +16,9 @@ const PAUSE_MS = 10
 /** A copy that nobody completes within this time goes away by itself. */
 const COPY_MS = 10_000
 
+/** Bookkeeping field of a session that is leaving: the stored id it goes to. */
+const TO_FIELD = '@to'
+
 /** What `bringHome` found under an old id. */
 export type Found = 'nothing' | 'moved' | 'string' | 'stays'
 
@@ -57,15 +60,15 @@ interface Leaving {
 export async function bringHome(context: Context, from: string, to: string): Promise<Found> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await sleep(PAUSE_MS)
-    const leaving = await stopWriting(context, from)
+    const leaving = await stopWriting(context, from, to)
     if (typeof leaving === 'string') return leaving
     if (await arrive(context, leaving, from, to)) return 'moved'
   }
   throw toAndFro()
 }
 
-async function stopWriting({ gateway, keys, options }: Context, from: string): Promise<Leaving | Found> {
-  const reply = (await gateway.script(LEAVE, keys.session(from), [options.absoluteMs ?? ''])) as [
+async function stopWriting({ gateway, keys, options }: Context, from: string, to: string): Promise<Leaving | Found> {
+  const reply = (await gateway.script(LEAVE, keys.session(from), [options.absoluteMs ?? '', to])) as [
     number,
     string,
     number,
@@ -88,7 +91,7 @@ async function arrive(context: Context, leaving: Leaving, from: string, to: stri
   const leftMs = leaving.meta.isKept ? leaving.ttlMs - context.options.keepMs : leaving.ttlMs
   const idleMs = leaving.ttlMs < 0 ? leaving.meta.idleMs : leftMs
   await enter(context, to, entries, idleMs)
-  await scheduleExpiry(context, to, idleMs)
+  void scheduleExpiry(context, to, idleMs)
   const token = randomBytes(12).toString('base64url')
   const placed = await gateway.script(ARRIVE, keys.session(to), [leaving.metaText, token, COPY_MS, ...copy.flat()])
   const [code, placedToken = ''] = placed as [number, string?]
@@ -152,6 +155,20 @@ export async function writeWherever<T>(
  */
 export function endingOrder(storedIds: readonly string[]): string[] {
   return [...storedIds.toReversed(), ...storedIds.slice(1)]
+}
+
+/**
+ * Whether the session at this key, which was leaving, has arrived elsewhere: what is left here is not the session any more.
+ *
+ * @param left all fields
+ */
+export async function hasMoved({ gateway, keys }: Context, left: ReadonlyMap<string, string>): Promise<boolean> {
+  const to = left.get(TO_FIELD)
+  const before = parseBookkeeping(left.get(BOOKKEEPING_FIELD))
+  if (to === undefined || before === null) return false
+  const [text] = (await gateway.hmget(keys.session(to), [BOOKKEEPING_FIELD])) ?? []
+  const there = parseBookkeeping(text)
+  return there !== null && !there.isArriving && there.created === before.created
 }
 
 async function stateOf(

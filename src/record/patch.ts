@@ -2,15 +2,17 @@ import { UPDATE } from '../redis/scripts/update.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { convertString } from './convert.js'
+import { encodeCookie, isCookieField } from './cookie.js'
 import { assertSize } from './encode.js'
 import { fieldOf, isProperty } from './field-name.js'
 import { entriesIn, type IndexEntry, indexFields, without } from './index-values.js'
 import { loadSession } from './load.js'
 import { writeWherever } from './move.js'
 import { toText } from './serializer.js'
+import { type AnySession, plainCookie } from './session-data.js'
 import { enter, leave } from './session-index.js'
 import type { Fields } from './session-record.js'
-import { lease, snapshot } from './snapshot.js'
+import { lease, type Snapshot, snapshot } from './snapshot.js'
 import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
 
 interface Changes {
@@ -132,10 +134,18 @@ export async function onHash<T extends { kind: string }>(
   const { session, record } = loaded
   const unchanged = { set: [], remove: [] }
   const left = await context.gateway.pttl(context.keys.session(storedId))
-  await convertString(context, record, loaded.record.origin.sha1, snapshot(context, session, record), unchanged)
-  // Converting has prolonged the session, which this operation is not to do.
-  if (left > 0) await context.gateway.pexpire(context.keys.session(storedId), left)
+  const next = snapshot(context, session, record)
+  // Converting would prolong the session, which this operation is not to do.
+  const unprolonged = left > 0 ? withIdle(next, session, left) : next
+  await convertString(context, record, loaded.record.origin.sha1, unprolonged, unchanged)
   return notForeign(await work())
+}
+
+/** The next request finds that its idle timeout is another one, and sets it right. */
+function withIdle(next: Snapshot, session: AnySession, idle: number): Snapshot {
+  const cookie = encodeCookie(plainCookie(session), idle, false)
+  const others = [...next.fields].filter(([field]) => !isCookieField(field))
+  return { ...next, idle, cookie, fields: new Map([...others, ...cookie.fields]) }
 }
 
 function notForeign<T extends { kind: string }>(result: T | { kind: 'foreign' }): T {

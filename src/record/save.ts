@@ -88,10 +88,9 @@ export async function writeDelta(
     if (limited.length > 0) await admit(context, record.storedId, limited)
     const entering = enter(context, record.storedId, without(entries, limited), next.idle)
     if (entering !== undefined) await entering
-    const scheduled = scheduleExpiry(context, record.storedId, next.idle, createdAtMs(record))
+    void scheduleExpiry(context, record.storedId, next.idle, createdAtMs(record))
     const key = keys.session(record.storedId)
     const reply = readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
-    await scheduled
     return reply
   }
   const doubted = new Set(record.uncertain)

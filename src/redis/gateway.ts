@@ -30,11 +30,6 @@ export class Gateway {
     return integer('DEL', await this.#send('DEL', () => this.#client.del(key)))
   }
 
-  /** Resolves whether there is such a key. */
-  async pexpire(key: string, ms: number): Promise<boolean> {
-    return integer('PEXPIRE', await this.#send('PEXPIRE', () => this.#client.pexpire(key, ms))) === 1
-  }
-
   /** -1: no TTL, -2: no such key. */
   async pttl(key: string): Promise<number> {
     return integer('PTTL', await this.#send('PTTL', () => this.#client.pttl(key)))

@@ -30,7 +30,8 @@ export class Replicas {
     this.#keys = keys
     this.#clientPrefix = keyPrefixOf(client)
     this.#count = count
-    this.#waitMs = Math.max(1, Math.floor(timeoutMs / 2))
+    // The client must not give up before Redis says how many have it.
+    this.#waitMs = Math.max(1, Math.floor(Math.min(timeoutMs, commandTimeoutOf(client)) / 2))
   }
 
   /** In advance, so that the first logout does not wait for a connection. */
@@ -61,6 +62,15 @@ export class Replicas {
     const achieved = Number(replies?.[1]?.[1])
     if (!(achieved >= this.#count)) throw notReplicated(achieved || 0, this.#count)
   }
+}
+
+function commandTimeoutOf(client: RedisClient): number {
+  const { commandTimeout, redisOptions } = client.options as Timeouts & { redisOptions?: Timeouts }
+  return commandTimeout || redisOptions?.commandTimeout || Number.POSITIVE_INFINITY
+}
+
+interface Timeouts {
+  commandTimeout?: number
 }
 
 function notReplicated(achieved: number, count: number): SessionStoreError {

@@ -138,7 +138,7 @@ test('any interleaving of requests, logins and logouts leaves in Redis what a se
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), (steps) => run([login, ...steps])),
     { numRuns: 250 },
   )
-})
+}, 60_000)
 
 test('parallel requests without any order: every property ends as one of its writers left it, none is lost', async () => {
   const writers = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat(100)), { minLength: 2, maxLength: 12 })
@@ -160,4 +160,4 @@ test('parallel requests without any order: every property ends as one of its wri
     }),
     { numRuns: 100 },
   )
-})
+}, 60_000)

@@ -7,7 +7,8 @@ import type { Cluster, Redis } from 'ioredis'
 import request from 'supertest'
 import { clusterOptions, redisOptions, sentinelOptions } from '../../src/redis/request-path-options.js'
 import { example } from '../support/markdown.js'
-import { connect, freshPrefix, socketPath } from '../support/redis.js'
+import { privateRedis } from '../support/private-redis.js'
+import { freshPrefix, socketPath } from '../support/redis.js'
 
 const PAGE = join('docs', 'operations.md')
 const page = readFileSync(PAGE, 'utf8')
@@ -46,7 +47,9 @@ test('every fault links the test that measured it, and that test exists', () => 
 })
 
 test('the example of a logout says whether a replica knows', async () => {
-  const client = connect()
+  // This Redis has no replica.
+  const redis = await privateRedis()
+  const client = redis.admin
   const app = express()
   const body = example(PAGE, 'run', 'replicas')
     .replace('client,', 'client, prefix,')
@@ -56,10 +59,9 @@ test('the example of a logout says whether a replica knows', async () => {
   app.use(((err, _req, res, _next) => {
     res.status(err.status).end(err.code)
   }) as express.ErrorRequestHandler)
-  // This Redis has no replica.
   await request(app).post('/logout').expect(503, 'ERR_SESSION_NOT_REPLICATED')
   await store.close()
-  await client.quit()
+  await redis.stop()
 })
 
 test('the example connects, or waits for the hosts that it names', async () => {

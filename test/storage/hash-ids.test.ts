@@ -220,7 +220,7 @@ describe.each(moves)('from %s', (_what, before, during, after, oldId, newId) => 
 
   test('a process that stopped after any step has lost nothing', async () => {
     await make(old, 's', { base: 1 })
-    const left = (await client.eval(LEAVE.lua, 1, prefix + oldId, '')) as string[]
+    const left = (await client.eval(LEAVE.lua, 1, prefix + oldId, '', 'elsewhere')) as string[]
     expect(await both.get('s')).toMatchObject({ base: 1 })
     await client.eval(ARRIVE.lua, 1, prefix + newId, left[1] as string, 'token', 10_000, 'base', '1')
     expect(await late.get('s')).toBeNull()

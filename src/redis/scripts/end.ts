@@ -8,6 +8,19 @@ import { defineScript } from './script.js'
  */
 
 /**
+ * With no memory left (OOM) Redis refuses the first write of a script that would take some, but none after another write.
+ * What is to free a whole session must not fail for want of a few bytes.
+ */
+const WRITE_END = `
+local function write_end(key, s, told)
+  local reply = redis.pcall('HSET', key, '@', format(s), '@end', told)
+  if type(reply) == 'number' then return reply end
+  redis.pcall('HDEL', key, '@end.')
+  return redis.pcall('HSET', key, '@', format(s), '@end', told)
+end
+`
+
+/**
  * Ends a session and tells where it is to be found, for its entries to be dropped.
  *
  * KEYS[1]   session key                    'sess:x3J…'
@@ -18,14 +31,14 @@ import { defineScript } from './script.js'
  * ARGV[5]   absolute timeout, ms, '' = none
  *
  * returns   {1, field, text, …}   ended; its index fields
- *           {2, field, text, …}   ended, but Redis has no memory to keep it: all its fields
+ *           {2, field, text, …}   ended, but this Redis user may not keep it: all its fields
  *           {3, string}           ended; what connect-redis had written, which is not kept
  *           {0}                   there is none, or it has ended before
  *           {5}                   it is not found there: left as it is
  */
 export const END = defineScript(
   'end',
-  `${BOOKKEEPING}
+  `${BOOKKEEPING}${WRITE_END}
 local key = KEYS[1]
 local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return {0} end
@@ -48,8 +61,9 @@ if ARGV[3] ~= '' and kind == 'string' then reply = {3, redis.call('GET', key)} e
 if ARGV[3] ~= '' and s and not has_flag(s, 'Y') then
   s.flags = string.gsub(s.flags, '[KXZ]', '') .. 'E'
   local told = ARGV[4] .. ' ' .. base36(math.floor(now_us() / 1000)) .. ' 0'
-  if type(redis.pcall('HSET', key, '@', format(s), '@end', told)) == 'number' then
-    redis.pcall('PEXPIRE', key, ARGV[3])
+  if type(write_end(key, s, told)) == 'number' then
+    -- Never less than it had: where nobody could be told to look, it is looked for when it would have expired.
+    if redis.call('PTTL', key) < tonumber(ARGV[3]) then redis.pcall('PEXPIRE', key, ARGV[3]) end
     return reply
   end
   reply = {2}
@@ -66,6 +80,7 @@ return reply
  * KEYS[1]   session key                    'sess:x3J…'
  * ARGV[1]   absolute timeout, ms, '' = none
  * ARGV[2]   ms after which somebody else may do so   '60000'
+ * ARGV[3]   ms its content is kept after its end      '86400000'
  *
  * returns   {1, '@end' text, 1 | 0 it has ended by this, field, text, …}   taken on; all its fields
  *           {3, ms}   it has not ended; ms until it will, -1 = never, as things are
@@ -74,7 +89,7 @@ return reply
  */
 export const CLAIM = defineScript(
   'claim',
-  `${BOOKKEEPING}
+  `${BOOKKEEPING}${WRITE_END}
 local key = KEYS[1]
 if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
 local s = parse(redis.call('HGET', key, '@') or '')
@@ -89,6 +104,9 @@ if hasEnded then
   if not reason then reason, at, claimed = 'destroyed', base36(now_ms), '0' end
   local left = tonumber(claimed, 36) - now_ms
   if left > 0 then return {4, left} end
+  -- It has been found before, and will be again.
+  local kept = math.max(tonumber(at, 36) + tonumber(ARGV[3]) - now_ms, tonumber(ARGV[2]))
+  if claimed ~= '0' and redis.call('PTTL', key) > kept then redis.pcall('PEXPIRE', key, kept) end
 elseif has_flag(s, 'K') then
   local limit = limit_ms(s, ARGV[1])
   if age_ms(s, now) < limit then return {3, limit - age_ms(s, now)} end
@@ -99,7 +117,8 @@ end
 
 s.flags = string.gsub(s.flags, '[EKXZ]', '') .. 'E'
 local told = reason .. ' ' .. at .. ' ' .. base36(now_ms + tonumber(ARGV[2]))
-redis.call('HSET', key, '@', format(s), '@end', told)
+local written = write_end(key, s, told)
+if type(written) ~= 'number' then return written end
 local reply = {1, told, hasEnded and 0 or 1}
 local all = redis.call('HGETALL', key)
 for i = 1, #all do reply[3 + i] = all[i] end

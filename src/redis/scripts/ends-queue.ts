@@ -1,5 +1,8 @@
 import { defineScript } from './script.js'
 
+/** Somebody is just looking at what is due. */
+const SOON_MS = 10_000
+
 const NOW = `
 local function now_ms()
   local t = redis.call('TIME')
@@ -13,7 +16,10 @@ end
  * KEYS[1]   one of the queues              'idx:sess:@ends:3'
  * ARGV[1]   stored id                      'x3J…'
  * ARGV[2]   ms from now                    '1800000'
- * ARGV[3]   1 = then; 0 = then, or later if somebody has said so
+ * ARGV[3]   'exactly' = then
+ *           'looked' = then, or sooner if somebody has said so since it was due
+ *           'claimed' = then, if it is due: who has taken it on notes that himself
+ *           'expiry' = then, or sooner if it is noted already: a write that is refused must not put off what has ended
  * ARGV[4]   ms by which the queue outlives the last of them
  *
  * returns   {1, text}   the time that is noted
@@ -21,9 +27,21 @@ end
 export const SCHEDULE = defineScript(
   'schedule',
   `${NOW}
-local at = now_ms() + tonumber(ARGV[2])
-if ARGV[3] == '0' then at = math.max(at, tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)) end
-redis.call('ZADD', KEYS[1], string.format('%.0f', at), ARGV[1])
+local now = now_ms()
+local at = now + tonumber(ARGV[2])
+local known = ARGV[3] ~= 'exactly' and tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '')
+if ARGV[3] == 'claimed' and (not known or known > now) then return {1, ''} end
+if known and ARGV[3] == 'expiry' then
+  -- Never just the time that was noted: whoever has told of the session before under this id drops that.
+  at = math.min(at, known > now + 1000 and known - 1 or now + ${SOON_MS})
+elseif known and known > now then
+  at = math.min(at, known)
+end
+if type(redis.pcall('ZADD', KEYS[1], string.format('%.0f', at), ARGV[1])) ~= 'number' then
+  -- Where there is no memory left: as in redis/scripts/end.ts. What is about to be written will be refused, too.
+  if ARGV[3] ~= 'expiry' then redis.pcall('ZREM', KEYS[1], '') end
+  redis.call('ZADD', KEYS[1], string.format('%.0f', at), ARGV[1])
+end
 local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
 redis.pcall('PEXPIREAT', KEYS[1], string.format('%.0f', tonumber(last) + tonumber(ARGV[4])))
 return {1, string.format('%.0f', at)}

@@ -11,6 +11,7 @@ import { defineScript } from './script.js'
  *
  * KEYS[1]   old session key        'sess:x3J…'
  * ARGV[1]   absolute timeout, ms, '' = none
+ * ARGV[2]   stored id it moves to    'Pq0…'
  *
  * returns   {1, '@' text without Z, PTTL, field, text, …}
  *           {0}    nothing to move: no session, or one that is itself only arriving
@@ -35,11 +36,11 @@ if math.abs(now_us() / 1000000 - moved) < 60 then return {6} end
 s.flags = string.gsub(s.flags, 'Z', '')
 local plain = format(s)
 s.flags = s.flags .. 'Z'
-redis.call('HSET', key, '@', format(s))
+redis.call('HSET', key, '@', format(s), '@to', ARGV[2])
 local reply = {1, plain, redis.call('PTTL', key)}
 local all = redis.call('HGETALL', key)
 for i = 1, #all, 2 do
-  if all[i] ~= '@' and all[i] ~= '@moved' then
+  if all[i] ~= '@' and all[i] ~= '@moved' and all[i] ~= '@to' then
     reply[#reply + 1] = all[i]
     reply[#reply + 1] = all[i + 1]
   end
@@ -59,7 +60,7 @@ return reply
  *
  * returns   {1, token}   of the copy that is there now, this one or an earlier one
  *           {2}          the session is there already
- *           {5}          it is just leaving that key: come again
+ *           {5}          it is just leaving that key, or one before under this id waits for onEnd: come again
  *           {-1}         the key is none of ours
  */
 export const ARRIVE = defineScript(
@@ -70,7 +71,7 @@ local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
   local s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
-  if has_flag(s, 'Z') then return {5} end
+  if has_flag(s, 'Z') or has_flag(s, 'E') then return {5} end
   if not has_flag(s, 'Y') then return {2} end
   return {1, redis.call('HGET', key, '@move') or ''}
 end

@@ -24,8 +24,16 @@ if s and is_over(s, now_us(), ARGV[1]) then
   for i = 2, #ARGV do reply[i] = false end
   return reply
 end
-local found = #ARGV == 1 and redis.call('HGETALL', key) or redis.call('HMGET', key, unpack(ARGV, 2))
-for i = 1, #found do reply[i + 1] = found[i] end
+if #ARGV == 1 then
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all do reply[i + 1] = all[i] end
+  return reply
+end
+-- Lua's stack limits how many arguments one call may take.
+for i = 2, #ARGV, 1000 do
+  local found = redis.call('HMGET', key, unpack(ARGV, i, math.min(i + 999, #ARGV)))
+  for n = 1, #found do reply[i + n - 1] = found[n] end
+end
 return reply
 `,
 )
