@@ -1,3 +1,6 @@
+/** What is about the very connection that a test has given to its store: not where stores have connections of their own. */
+const ON_OWN_CLIENT = ['test/on-end/out-of-reach[.]test']
+
 /** What meets one Redis at the other end of a line of its own, or asks what only one can do: not for a Cluster. */
 const ON_ONE_REDIS = [
   'test/attack/',
@@ -8,17 +11,21 @@ const ON_ONE_REDIS = [
   'test/storage/round-trips[.]test',
 ]
 
+const isAcl = process.env.TEST_ON === 'acl'
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: process.env.TEST_ON === 'cluster' ? ON_ONE_REDIS : [],
+  testPathIgnorePatterns: { cluster: ON_ONE_REDIS, acl: ON_OWN_CLIENT }[process.env.TEST_ON] ?? [],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
+  // Nobody closes the connections that stores have there (test/support/least-privilege.ts).
+  forceExit: isAcl,
   moduleNameMapper: {
-    '^connect-redis-hash$': '<rootDir>/src/index.ts',
+    '^connect-redis-hash$': isAcl ? '<rootDir>/test/support/least-privilege.ts' : '<rootDir>/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   // Most of the time goes by waiting for Redis and other processes.

@@ -122,7 +122,7 @@ describe('a client with habits of its own', () => {
   })
 
   test('that is inside a transaction of the caller fails, rather than take QUEUED for an answer', async () => {
-    const busy = new Redis(socketPath())
+    const busy = new Redis(socketPath(), { connectionName: 'busy' })
     const own = new RedisStore({ client: busy, prefix })
     await own.set('queued', { cookie: plainCookie } as Bag)
     await busy.multi({ pipeline: false })

@@ -37,7 +37,7 @@ afterEach(async () => {
 
 async function start(options: Partial<RedisStoreOptions> = {}): Promise<void> {
   await redis.admin.flushall()
-  store = new RedisStore({ client: redis.connect({ path: line.path }), timeout: 100, ...options })
+  store = new RedisStore({ client: redis.connect({ path: line.path }), timeout: 250, ...options })
   emitted = []
   for (const name of ['disconnect', 'connect', 'unavailable', 'available']) store.on(name, () => emitted.push(name))
   await store.set('hush-sid', { value: 'hush-value', cookie: {} })

@@ -172,7 +172,7 @@ test('what corrupt says: why, and at most the name of a property', async () => {
 })
 
 test('operations that a hanging Redis never answered are forgotten once it goes on', async () => {
-  const store = watch({ timeout: 200 })
+  const store = watch({ timeout: 1000 })
   const operate = (i: number) => store.set(`hush-${i}`, { value: `${i}`.padEnd(20_000, 'x') }).catch(() => {})
   await Promise.all(Array.from({ length: 100 }, (_, i) => operate(i)))
   const before = heapUsed()

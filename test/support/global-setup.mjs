@@ -5,7 +5,8 @@ import { tsImport } from 'tsx/esm/api'
 
 /**
  * One real Redis for the whole run; nothing of it is kept. With TEST_ON=sentinel it has a replica and three Sentinels, and
- * clients ask those; with TEST_ON=cluster most tests use a Cluster of three masters and three replicas instead.
+ * clients ask those; with TEST_ON=cluster most tests use a Cluster of three masters and three replicas instead. With
+ * TEST_ON=acl stores are a user who may do no more than is documented.
  */
 export default async function globalSetup() {
   // Jest's module map, which lets TypeScript import './x.js', does not reach a global set-up.
@@ -23,6 +24,7 @@ export default async function globalSetup() {
     const redis = await startRedis({ dir, persistent: false })
     process.env.TEST_REDIS_SOCKET = redis.socketPath
     rigs.push(redis)
+    if (process.env.TEST_ON === 'acl') await makeUser(redis)
   }
   if (process.env.TEST_ON === 'cluster') {
     const { startClusterRig } = await tsImport('./cluster-rig.ts', import.meta.url)
@@ -30,4 +32,19 @@ export default async function globalSetup() {
     process.env.TEST_TOPOLOGY = JSON.stringify({ nodes: rigs[1].addresses })
   }
   globalThis.testRedis = { dir, rigs }
+}
+
+/** Any prefix that tests use, and any command that a store needs. */
+async function makeUser(redis) {
+  const { aclRules } = await tsImport('../../src/redis/acl.ts', import.meta.url)
+  const { Redis } = await import('ioredis')
+  const admin = new Redis(redis.options)
+  const version = /redis_version:(\d+)\.(\d+)/
+    .exec(await admin.info('server'))
+    .slice(1)
+    .map(Number)
+  const commands = aclRules({ prefix: '', version, isAdmin: true }).filter((rule) => /^[+-]/.test(rule))
+  const keys = ['~t*', '~idx:t*', '~*sess:*', '&idx:*']
+  await admin.call('ACL', 'SETUSER', 'sessions', 'reset', 'on', '>sessions', ...keys, ...commands)
+  await admin.quit()
 }
