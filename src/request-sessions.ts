@@ -1,5 +1,6 @@
 import { type Cookie, Session } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from './events.js'
+import { catchUp } from './record/catch-up.js'
 import type { Context } from './record/context.js'
 import { destroySession } from './record/destroy.js'
 import { isProperty } from './record/field-name.js'
@@ -7,7 +8,7 @@ import type { LoadedSession } from './record/hash.js'
 import { isLive } from './record/inspect.js'
 import { invalidId } from './record/invalid-id.js'
 import { confirmId, type RenewalTerms, renewSession } from './record/renewal.js'
-import { announceRotation, retire, wasRetired, writtenProperties } from './record/rotation.js'
+import { announceRotation, retireForNext, wasRetired, writtenProperties } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
 import type { Sessions } from './record/sessions.js'
 import { isValid } from './record/validate.js'
@@ -181,7 +182,7 @@ export class RequestSessions implements StoreAccess {
   }
 
   async rotate(req: RequestWithSession, rotation: Rotation): Promise<boolean> {
-    const { properties, cookie, reason, mustExist } = rotation
+    const { properties, isKept, cookie, reason, mustExist } = rotation
     const old = req.session as NonNullable<RequestWithSession['session']>
     const record = this.#sessions.recordOf(old)
     const oldIds = this.#sessions.storedIds(req.sessionID)
@@ -197,10 +198,14 @@ export class RequestSessions implements StoreAccess {
       throw err
     })
     // Deleted before there is a new one: what fails here leaves no second session, and the old id leads nowhere.
-    const existed = await this.#within(retire(this.#context, oldIds, null))
-    if (mustExist && !existed) {
+    const written = await this.writtenProperties(old)
+    const left = await this.#within(retireForNext(this.#context, oldIds))
+    if (mustExist && left === null) {
       goBack()
       return false
+    }
+    if (left !== null && record !== undefined) {
+      await catchUp(this.#context, left, record, old as AnySession, fresh as AnySession, written, isKept)
     }
     this.#newSession.get(req)?.(fresh, old)
     if (record?.origin.kind === 'hash') this.#sessions.inherit(fresh, record.origin.meta.created)

@@ -26,6 +26,8 @@ export type NewSession = (session: object, from: object | undefined) => void
 export interface Rotation {
   /** Properties of the old session that the new one starts with. */
   properties: readonly string[]
+  /** Whether a property goes along that another request has saved meanwhile. */
+  isKept: (property: string) => boolean
   /** The cookie it starts with; without it, one as `session()` was told to make. */
   cookie: Cookie | undefined
   /** For the `rotated` event. */
@@ -94,7 +96,7 @@ export interface StoreAccess {
   /** Calls the guard before every save of a session of this request, after those that were given before. */
   guard(req: RequestWithSession, guard: Guard): void
   /**
-   * Ends the session of this request and gives the request a new one, not saved yet. SET, DEL.
+   * Ends the session of this request and gives the request a new one, not saved yet. SET, one script.
    *
    * @returns false if it had ended and `mustExist` is set; the request then still has the old one
    */

@@ -110,6 +110,7 @@ class Login {
       const own = Object.keys(session).filter((property) => property !== 'cookie')
       await this.#store.rotate(this.#req, {
         properties: own.filter((property) => written.has(property) || (isLogin && this.#keep(property))),
+        isKept: (property) => isLogin && this.#keep(property),
         cookie: isLogin || this.#store.isCookieChanged(session) ? session.cookie : undefined,
         reason: isLogin ? 'login' : after === undefined ? 'logout' : 'switch',
         mustExist: false,

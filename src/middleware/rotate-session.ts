@@ -44,7 +44,7 @@ export async function rotateSession(
   try {
     if (store.isLoaded(session)) {
       const properties = Object.keys(session).filter((property) => property !== 'cookie' && isKept(property))
-      const isDone = await store.rotate(req, { properties, cookie: session.cookie, reason, mustExist: true })
+      const isDone = await store.rotate(req, { properties, isKept, cookie: session.cookie, reason, mustExist: true })
       if (!isDone) {
         abandonSession(req)
         return false

@@ -16,6 +16,8 @@ import { membersOf, settleEntry } from './session-index.js'
 
 /** How often others may be faster in making, or taking, room. */
 const ATTEMPTS = 20
+/** How often room is made by ending sessions, before places are taken from them first: that is exact among many logins. */
+const GENTLE_ATTEMPTS = 2
 
 /** The entries, of those of a session, that are limited in number. */
 export function limitedAmong({ options }: Context, entries: readonly IndexEntry[]): IndexEntry[] {
@@ -51,8 +53,15 @@ async function admitTo(
     await Promise.all(dropped.map((evicted) => evict(context, evicted, entry)))
     if (code === 1) return
     const others = (await leastRecentlySeen(context, entry)).filter((id) => id !== storedId && !replaced.includes(id))
-    if (limit.onExceed === 'evict') evictable = others
-    else if (others.length >= limit.max) throw limitReached(limit.max)
+    if (limit.onExceed === 'reject') {
+      if (others.length >= limit.max) throw limitReached(limit.max)
+    } else if (attempt < GENTLE_ATTEMPTS) {
+      // Who is to go has his place until he has gone: if this fails half-way, `destroyBy` must still find him.
+      const surplus = Math.max(0, others.length - limit.max + 1)
+      await Promise.all(others.slice(0, surplus).map((evicted) => evict(context, evicted, entry)))
+    } else {
+      evictable = others
+    }
   }
   throw new SessionStoreError('ERR_SESSION_CONFLICT', 'too many logins of one user at once')
 }

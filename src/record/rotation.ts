@@ -1,8 +1,9 @@
 import type { DestroyReason } from '../events.js'
 import { handleOf } from '../redis/sid.js'
+import type { Remainder } from './catch-up.js'
 import type { Context } from './context.js'
 import { sameValue } from './delta.js'
-import { endKey } from './end-key.js'
+import { endKey, takeAway } from './end-key.js'
 import { fieldOf, isProperty } from './field-name.js'
 import { endingOrder } from './move.js'
 import { toText } from './serializer.js'
@@ -15,22 +16,31 @@ const MARKER_MS = 60_000
 /**
  * Ends a session whose visitor goes on under a new id. The marker leads nowhere; it only tells that a cookie with this
  * id is out of date, so that late requests do not answer with yet another one. Resolves whether there was a session.
- *
- * @param reason null: the session goes on under the new id
  */
-export async function retire(
-  context: Context,
-  storedIds: readonly string[],
-  reason: DestroyReason | null,
-): Promise<boolean> {
-  const { gateway, keys } = context
+export async function retire(context: Context, storedIds: readonly string[], reason: DestroyReason): Promise<boolean> {
   let existed = false
   for (const storedId of endingOrder(storedIds)) {
-    // Ending a session must not depend on Redis having memory left, or on the permission to write strings.
-    await gateway.setMarker(keys.rotated(storedId), MARKER_MS).catch(() => undefined)
+    await markRotated(context, storedId)
     if (await endKey(context, storedId, reason)) existed = true
   }
   return existed
+}
+
+/** The same for a session that goes on itself. Resolves what it held then; null if there was none. */
+export async function retireForNext(context: Context, storedIds: readonly string[]): Promise<Remainder | null> {
+  let remainder: Remainder | null = null
+  for (const storedId of endingOrder(storedIds)) {
+    await markRotated(context, storedId)
+    const reply = await takeAway(context, storedId)
+    // The current id comes last: what is under an older one is on its way there.
+    if (reply !== null) remainder = { storedId, reply }
+  }
+  return remainder
+}
+
+async function markRotated({ gateway, keys }: Context, storedId: string): Promise<void> {
+  // Ending a session must not depend on Redis having memory left, or on the permission to write strings.
+  await gateway.setMarker(keys.rotated(storedId), MARKER_MS).catch(() => undefined)
 }
 
 export async function wasRetired({ gateway, keys }: Context, storedIds: readonly string[]): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { keyPrefixOf, type RedisClient } from './client.js'
+import { isCluster, keyPrefixOf, type RedisClient } from './client.js'
 
 /** How often it is made sure that somebody listens. */
 const AGAIN_MS = 30_000
@@ -26,7 +26,7 @@ export class Channel {
 
   /** A connection that listens can do nothing else, so it is one of its own. */
   open(): void {
-    const subscriber = (this.#client as { duplicate(): RedisClient }).duplicate()
+    const subscriber = duplicateOf(this.#client)
     this.#subscriber = subscriber
     // Without a listener ioredis prints every failed connection; it goes on trying.
     subscriber.on('error', () => undefined)
@@ -54,4 +54,9 @@ export class Channel {
     this.#subscriber?.disconnect()
     this.#subscriber = undefined
   }
+}
+
+/** Subscribed again by us: of what ioredis sends itself, nobody would catch that it failed, which ends a process. */
+function duplicateOf(client: RedisClient): RedisClient {
+  return isCluster(client) ? client.duplicate() : client.duplicate({ autoResubscribe: false })
 }

@@ -4,7 +4,11 @@ import { isCluster, type RedisClient } from './client.js'
 interface Internals {
   flushQueue?(err: Error, which?: { offlineQueue: boolean; commandQueue: boolean }): void
   socketTimeoutTimer?: NodeJS.Timeout | undefined
+  sendCommand?(command: { name: string; promise: Promise<unknown> }, ...rest: unknown[]): unknown
 }
+
+/** What ioredis sends by itself when it has connected again, without anybody to catch that it failed. */
+const SENT_AGAIN: ReadonlySet<string> = new Set(['subscribe', 'psubscribe', 'ssubscribe', 'select'])
 
 export interface FailFast {
   /** Milliseconds that a command may wait for the first connection. */
@@ -56,6 +60,7 @@ export function failFast<C extends RedisClient>(client: C, { patienceMs, queue, 
     }
     isReady = false
   })
+  catchWhatNobodyCatches(internals)
   if (queue) {
     Object.defineProperty(client.options, 'enableOfflineQueue', {
       configurable: true,
@@ -66,4 +71,13 @@ export function failFast<C extends RedisClient>(client: C, { patienceMs, queue, 
     })
   }
   return client
+}
+
+/** A process must not end because a connection was lost, or Redis hung, while ioredis subscribed again. */
+function catchWhatNobodyCatches(client: Internals): void {
+  const send = client.sendCommand
+  client.sendCommand = (command, ...rest) => {
+    if (SENT_AGAIN.has(command.name)) command.promise.catch(() => undefined)
+    return send?.call(client, command, ...rest)
+  }
 }

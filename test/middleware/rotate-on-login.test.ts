@@ -212,7 +212,7 @@ describe('the id', () => {
     await visitor.get('/save')
     const onPlanted = (await log.take()).filter((args) => args.includes(planted))
     log.stop()
-    expect(onPlanted.map(([name]) => name?.toLowerCase())).toEqual(['hgetall', 'del'])
+    expect(onPlanted.map(([name]) => name?.toLowerCase())).toEqual(['hgetall', 'evalsha'])
   })
 
   test('of a session that began in this very request stays: nobody knows it', async () => {

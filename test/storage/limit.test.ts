@@ -1,8 +1,11 @@
 import { RedisStore, type RedisStoreOptions, rotateOnLogin, rotateSession } from 'connect-redis-hash'
 import express, { type ErrorRequestHandler } from 'express'
 import session from 'express-session'
+import { Redis } from 'ioredis'
+import { END } from '../../src/redis/scripts/end.js'
+import { guardedLineTo } from '../support/guarded-line.js'
 import { passTime } from '../support/pass-time.js'
-import { connect, freshPrefix } from '../support/redis.js'
+import { connect, freshPrefix, socketPath } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
@@ -188,4 +191,21 @@ test.each<[unknown, RegExp]>([
   [null, /^"limit" option must be/],
 ])('limit %j is refused', (limit, message) => {
   expect(() => storeWith('evict', 3, { limit: limit as never })).toThrow(message)
+})
+
+test('a login that fails while it makes room leaves nobody logged in whom "log out everywhere" does not find', async () => {
+  const near = storeWith('evict', 1)
+  await login('a', near)
+  // The command that ends the other session never arrives.
+  const line = await guardedLineTo(socketPath(), {
+    admit: (args) => (args.includes(END.sha) || args.includes(END.lua) ? new Promise(() => {}) : undefined),
+  })
+  const far = new Redis(line.path)
+  await expect(login('b', storeWith('evict', 1, { client: far, timeout: 200 }))).rejects.toMatchObject({
+    code: 'ERR_SESSION_TIMEOUT',
+  })
+  expect(await near.destroyBy('user', 'ada')).toBe(1)
+  expect(await near.exists('a')).toBe(false)
+  far.disconnect()
+  await line.close()
 })

@@ -27,10 +27,10 @@ end
  * ARGV[1]   only if it is found in this index …      'user', '' = in any case
  * ARGV[2]   … under this value                       'u-1'
  * ARGV[3]   ms its content is kept for onEnd         '86400000', '' = it is deleted
- * ARGV[4]   why it ends                              'revoked'
+ * ARGV[4]   why it ends                              'revoked', '' = it goes on under another id
  * ARGV[5]   absolute timeout, ms, '' = none
  *
- * returns   {1, field, text, …}   ended; its index fields
+ * returns   {1, field, text, …}   ended; its index fields, or all its fields where it goes on
  *           {2, field, text, …}   ended, but this Redis user may not keep it: all its fields
  *           {3, string}           ended; what connect-redis had written, which is not kept
  *           {0}                   there is none, or it has ended before
@@ -48,9 +48,9 @@ if kind == 'hash' then
   for i = 1, #all, 2 do
     local name = string.match(all[i], '^@i:([^.]*)')
     if all[i] == '@' then s = parse(all[i + 1]) end
-    if name then
+    if name or ARGV[4] == '' then
       reply[#reply + 1], reply[#reply + 2] = all[i], all[i + 1]
-      if name == ARGV[1] and string.gsub(all[i + 1], '^%d+:', '') == ARGV[2] then isFound = true end
+      if name and name == ARGV[1] and string.gsub(all[i + 1], '^%d+:', '') == ARGV[2] then isFound = true end
     end
   end
 end

@@ -1,0 +1,17 @@
+// npm run soak: everything the soak needs, then the soak with the arguments given; see test/soak/main.ts.
+import { join } from 'node:path'
+import { ensureDependencies } from './dependencies.mjs'
+import { ensureRedisServer } from './redis-binary.mjs'
+import { root, run } from './run.mjs'
+
+try {
+  await ensureDependencies()
+  const env = { ...process.env, REDIS_SERVER_BIN: await ensureRedisServer() }
+  const args = ['--import', 'tsx', join('test', 'soak', 'main.ts'), ...process.argv.slice(2)]
+  process.exitCode = await run(process.execPath, args, {
+    env: { ...env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') },
+  })
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}

@@ -1,0 +1,48 @@
+import type { Context } from './context.js'
+import { propertyOf } from './field-name.js'
+import { CorruptHash, decodeHash } from './hash.js'
+import type { AnySession } from './session-data.js'
+import type { SessionRecord } from './session-record.js'
+
+/** What a key held when it was deleted. */
+export interface Remainder {
+  storedId: string
+  /** HGETALL, flat; empty where it was no hash. */
+  reply: readonly string[]
+}
+
+/**
+ * A session goes on under a new id with what it held under the old one at its very end, not with what it held when
+ * this request loaded it: others have saved in between, and have been told so.
+ *
+ * @param old the session as this request has it; what it has changed itself is its own
+ * @param fresh the session that goes on
+ * @param isKept whether a property goes along that this request has not written
+ */
+export async function catchUp(
+  { options, codec }: Context,
+  { storedId, reply }: Remainder,
+  record: SessionRecord,
+  old: AnySession,
+  fresh: AnySession,
+  written: readonly string[],
+  isKept: (property: string) => boolean,
+): Promise<void> {
+  const decoded = await decodeHash(reply, options.serializer, codec.of(storedId))
+  // What nobody can read is left behind.
+  if (decoded instanceof CorruptHash) return
+  const before = record.atLoad
+  const now = new Map<string, string>()
+  for (let i = 0; i + 1 < decoded.plain.length; i += 2)
+    now.set(decoded.plain[i] as string, decoded.plain[i + 1] as string)
+  const ours = new Set(written)
+  for (const field of new Set([...before.keys(), ...now.keys()])) {
+    const property = propertyOf(field)
+    if (property === undefined || now.get(field) === before.get(field)) continue
+    // Removed by this request.
+    const isRemoved = before.has(field) && !Object.hasOwn(old, property)
+    if (isRemoved || ours.has(property) || !isKept(property)) continue
+    if (now.has(field)) (fresh as Record<string, unknown>)[property] = decoded.session[property]
+    else delete (fresh as Record<string, unknown>)[property]
+  }
+}

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import { RedisStore, type RedisStoreOptions, rotateOnLogin, rotateSession } from 'connect-redis-hash'
+import express from 'express'
+import session from 'express-session'
+import { type Gate, gate } from '../support/gate.js'
+import { connect, freshPrefix } from '../support/redis.js'
+import { Visitor } from '../support/visitor.js'
+
+// What another request saves, and is told is saved, while a login or a re-authentication is at work: checking a password takes time.
+
+const client = connect()
+const servers: Server[] = []
+let slow: Gate
+
+beforeEach(() => {
+  slow = gate()
+})
+afterAll(async () => {
+  for (const server of servers) server.close()
+  await client.quit()
+})
+
+type Bag = Record<string, unknown>
+
+function visitorOf(options: Partial<RedisStoreOptions>, keep: 'all' | string[]): Visitor {
+  const store = new RedisStore({ client, prefix: freshPrefix(), ...options })
+  const app = express()
+  app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
+  app.use(rotateOnLogin({ keep, principal: (held) => held.userId }))
+  const held = (req: express.Request) => req.session as unknown as Bag
+  app.get('/set', (req, res, next) => {
+    for (const [name, value] of Object.entries(req.query)) {
+      if (value === '') delete held(req)[name]
+      else held(req)[name] = value
+    }
+    req.session.save((err) => (err ? next(err) : res.send('saved')))
+  })
+  app.get('/login', async (req, res) => {
+    await slow.wait()
+    Object.assign(held(req), { userId: 'ada', both: 'login' })
+    delete held(req).dropped
+    res.send('ok')
+  })
+  app.get('/again', async (req, res) => {
+    await slow.wait()
+    held(req).both = 'login'
+    delete held(req).dropped
+    await rotateSession(req, { keep })
+    res.send('ok')
+  })
+  app.get('/show', (req, res) => {
+    const { cookie: _cookie, ...rest } = held(req)
+    res.json(rest)
+  })
+  const server = createServer(app).listen(0)
+  servers.push(server)
+  return new Visitor(server)
+}
+
+const KEY = randomBytes(32)
+
+describe.each<[string, Partial<RedisStoreOptions>]>([
+  ['plain', {}],
+  ['indexed', { indexes: { user: (held) => held.userId as string | undefined } }],
+  ['told of when they end', { onEnd: () => {} }],
+  ['encrypted', { encryption: { keys: [KEY] } }],
+  ['under hashed ids that change', { hashIds: ['a new secret', 'an old one'] }],
+])('sessions that are %s', (_name, options) => {
+  test.each([['/login'], ['/again']])(
+    'what is saved during %s goes along, and what it removes stays away',
+    async (path) => {
+      const visitor = visitorOf(options, 'all')
+      await visitor.get('/set?cart=tea&gone=1&dropped=1&both=before')
+      const twin = new Visitor(servers.at(-1) as Server, visitor.cookie)
+      const working = visitor.get(path)
+      await slow.reached
+      expect((await twin.get('/set?cart=coffee&added=1&gone=&dropped=2&both=twin')).text).toBe('saved')
+      slow.open()
+      expect((await working).status).toBe(200)
+      expect(visitor.sid).not.toBe(twin.sid)
+      const user = path === '/login' ? { userId: 'ada' } : {}
+      expect((await visitor.get('/show')).body).toEqual({ ...user, cart: 'coffee', added: '1', both: 'login' })
+      expect((await twin.get('/show')).body).toEqual({})
+    },
+  )
+})
+
+test.each([['/login'], ['/again']])(
+  'what %s does not keep stays behind, also if it was saved meanwhile',
+  async (path) => {
+    const visitor = visitorOf({}, ['cart'])
+    await visitor.get('/set?cart=tea&theme=dark')
+    const twin = new Visitor(servers.at(-1) as Server, visitor.cookie)
+    const working = visitor.get(path)
+    await slow.reached
+    await twin.get('/set?cart=coffee&theme=light&added=1')
+    slow.open()
+    await working
+    const { cart, theme, added } = (await visitor.get('/show')).body
+    expect({ cart, theme, added }).toEqual({ cart: 'coffee' })
+  },
+)

@@ -1,0 +1,25 @@
+import { soak } from './soak.js'
+import { singleTopology } from './topologies/single.js'
+import type { Topology } from './topologies/topology.js'
+
+// The short one: `npm run soak` is the long one, and runs with Sentinels and on a Cluster as well.
+
+let topology: Topology
+beforeAll(async () => {
+  topology = await singleTopology()
+}, 30_000)
+afterAll(() => topology.stop())
+
+test('mixed traffic, with one fault after the other: every invariant holds after each', async () => {
+  const lines: string[] = []
+  const { violations, faults, requests } = await soak({
+    seed: 1,
+    ms: 8000,
+    least: 3,
+    topology,
+    print: (line) => lines.push(line),
+  })
+  expect({ violations, lines: violations.length > 0 ? lines : [] }).toEqual({ violations: [], lines: [] })
+  expect(faults.length).toBeGreaterThan(0)
+  expect(requests).toBeGreaterThan(100)
+}, 120_000)

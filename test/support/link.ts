@@ -1,0 +1,89 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type NetConnectOpts, type Socket } from 'node:net'
+
+type State = 'good' | 'silent' | 'stalled' | 'refusing'
+
+/** A TCP link to Redis that can be slow or broken in the ways links are. */
+export class Link {
+  readonly #target: NetConnectOpts
+  readonly #sockets = new Set<Socket>()
+  #waiting: (() => void)[] = []
+  #delayMs = 0
+  #state: State = 'good'
+  #server = createServer()
+
+  constructor(target: NetConnectOpts) {
+    this.#target = target
+  }
+
+  async open(): Promise<void> {
+    this.#server.on('connection', (client) => {
+      if (this.#state === 'refusing') {
+        client.destroy()
+        return
+      }
+      const redis = connect(this.#target)
+      this.#join(client, redis)
+      this.#join(redis, client)
+    })
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Milliseconds each way. */
+  slow(ms: number): void {
+    this.#delayMs = ms
+  }
+
+  /** `silent`: what is sent is lost, and nobody is told (half-open). `stalled`: it waits, and arrives later. */
+  become(state: State): void {
+    this.#state = state
+    if (state === 'refusing') this.reset()
+    if (state !== 'good') return
+    for (const go of this.#waiting.splice(0)) go()
+  }
+
+  reset(): void {
+    this.#waiting = []
+    for (const socket of this.#sockets) {
+      // A Unix socket has no reset.
+      if (socket.remoteAddress === undefined) socket.destroy()
+      else socket.resetAndDestroy()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.reset()
+    this.#server.close()
+  }
+
+  #join(from: Socket, to: Socket): void {
+    const pass = (chunk: Buffer) => {
+      if (!to.destroyed) to.write(chunk)
+    }
+    const delayed: Buffer[] = []
+    from.setNoDelay(true)
+    from.on('data', (chunk) => {
+      if (this.#state === 'silent') return
+      if (this.#state === 'stalled') this.#waiting.push(() => pass(chunk))
+      else if (this.#delayMs === 0 && delayed.length === 0) pass(chunk)
+      else {
+        delayed.push(chunk)
+        // Whichever comes first: the order stays, also when the link gets faster.
+        setTimeout(() => pass(delayed.shift() as Buffer), this.#delayMs)
+      }
+    })
+    this.#sockets.add(from)
+    from.on('error', () => {})
+    from.once('close', () => {
+      this.#sockets.delete(from)
+      // What was sent before has to arrive before the end does.
+      if (this.#state === 'stalled') this.#waiting.push(() => to.end())
+      else if (this.#state === 'good') setTimeout(() => to.destroy(), this.#delayMs)
+    })
+  }
+}
