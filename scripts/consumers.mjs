@@ -15,6 +15,7 @@ const DEPENDENCIES = [
   'bowser',
   'cookie-signature',
   'ipaddr.js',
+  'lru-cache',
 ]
 const TYPESCRIPT = {
   nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },

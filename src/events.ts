@@ -49,7 +49,10 @@ export interface SessionEvents {
   /** Redis answers again. */
   available: { downMs: number }
   /** Something works less well than configured. */
-  warning: { code: 'client-settings' | 'expire-forbidden' | 'forwarded-untrusted' | 'on-end-failed'; message: string }
+  warning: {
+    code: 'cache-off' | 'client-settings' | 'expire-forbidden' | 'forwarded-untrusted' | 'on-end-failed'
+    message: string
+  }
 }
 
 export type SessionEventName = keyof SessionEvents

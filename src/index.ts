@@ -1,3 +1,4 @@
+export type { CacheStats } from './cache/near-cache.js'
 export type { Callback } from './callback.js'
 export type { DestroyByOptions } from './destroy-by-options.js'
 export type { EndReason } from './endings.js'
@@ -18,7 +19,7 @@ export { type RotateOnLoginOptions, rotateOnLogin } from './middleware/rotate-on
 export { type RotateSessionOptions, rotateSession } from './middleware/rotate-session.js'
 export { saveBeforeResponse } from './middleware/save-before-response.js'
 export type { Middleware } from './middleware/session-request.js'
-export type { IndexValue, Limit, RedisStoreOptions } from './options.js'
+export type { IndexValue, Limit, NearCacheOptions, RedisStoreOptions } from './options.js'
 export type { ActivityPoint, ActivityRange, ActivityReport, ActivityStep } from './record/activity.js'
 export type { Encryption } from './record/encryption.js'
 export type { EndedSession } from './record/ended-session.js'

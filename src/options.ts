@@ -1,3 +1,4 @@
+import type { NearCacheLimits } from './cache/near-cache.js'
 import type { DestroyReason } from './events.js'
 import { checkNames } from './known-options.js'
 import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './record/encryption.js'
@@ -83,6 +84,12 @@ export interface RedisStoreOptions {
    * succeeds (WAIT, on a connection of its own); otherwise `ERR_SESSION_NOT_REPLICATED`. Default 0: the master's word counts.
    */
   replicas?: number
+  /**
+   * Keep loaded sessions in this process, so that a request that only reads asks Redis nothing: at most `max` of them,
+   * each for at most `maxAge` seconds. Redis tells what changes (CLIENT TRACKING); docs/near-cache.md says how soon a logout
+   * in one process is known in all others. Properties are then held in this process's memory, decrypted. Default: none.
+   */
+  cache?: NearCacheOptions
   /** Milliseconds after which a store operation fails with `ERR_SESSION_TIMEOUT`. Default 1000. */
   timeout?: number
   /**
@@ -109,6 +116,13 @@ export interface Limit {
   onExceed: 'evict' | 'reject'
 }
 
+export interface NearCacheOptions {
+  /** Sessions that are kept; the one that was not asked for the longest goes first. */
+  max: number
+  /** Seconds for which one is kept, also if Redis tells of no change. */
+  maxAge: number
+}
+
 /** Every option, in internal units. */
 export interface ResolvedOptions {
   client: RedisClient
@@ -131,6 +145,7 @@ export interface ResolvedOptions {
   /** For how long the content of a session that has ended is there for `onEnd`. */
   keepMs: number
   replicas: number
+  cache: NearCacheLimits | undefined
   timeoutMs: number
   onUnavailable: 'error' | 'anonymous'
   maxBytes: number
@@ -220,6 +235,10 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
   onEnd: must((value) => typeof value === 'function', 'a function of { session, info } and reason'),
   validate: must((value) => typeof value === 'function', 'a function of session and info that returns true or false'),
   replicas: must((value) => Number.isInteger(value) && (value as number) >= 0, 'a whole number, 0 or more'),
+  cache: must((value) => {
+    const { max, maxAge, ...others } = (value ?? {}) as Partial<NearCacheOptions>
+    return Number.isInteger(max) && (max as number) > 0 && isFinitePositive(maxAge) && !Object.keys(others).length
+  }, '{ max, maxAge }: a whole number of sessions above 0, and seconds above 0'),
   timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
   maxBytes: positiveInteger,
@@ -269,6 +288,7 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
     onEnd: options.onEnd,
     keepMs: KEEP_MS,
     replicas: options.replicas ?? DEFAULTS.replicas,
+    cache: options.cache && { max: options.cache.max, maxAgeMs: options.cache.maxAge * 1000 },
     timeoutMs: options.timeout ?? DEFAULTS.timeout,
     onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,
     maxBytes: options.maxBytes ?? DEFAULTS.maxBytes,

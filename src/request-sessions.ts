@@ -80,6 +80,11 @@ export class RequestSessions implements StoreAccess {
     return (await isValid(this.#context, session, record, this.#within)) ? session : null
   }
 
+  /** The same in this very call; undefined if something has to be waited for. */
+  loadAtOnce({ sid }: Arrival): LoadedSession | undefined {
+    return this.#context.options.validate === undefined ? this.#sessions.getAtOnce(sid) : undefined
+  }
+
   async open(sid: string): Promise<OpenedSession | null> {
     const arrival: Arrival = { sid, isReuse: false }
     const session = await this.load(arrival)

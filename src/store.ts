@@ -1,11 +1,12 @@
 import type { Request } from 'express'
 import { type Session, type SessionData, Store } from 'express-session'
+import { type CacheStats, NearCache } from './cache/near-cache.js'
 import { type Callback, settle } from './callback.js'
 import { checkedDestroyBy, type DestroyByOptions } from './destroy-by-options.js'
 import { Endings, type EndReason } from './endings.js'
 import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
 import { checkNames } from './known-options.js'
-import { type RedisStoreOptions, resolveOptions } from './options.js'
+import { type RedisStoreOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import { Activity, type ActivityRange, type ActivityReport } from './record/activity.js'
 import type { Context } from './record/context.js'
 import { Creations } from './record/creations.js'
@@ -81,6 +82,8 @@ export class RedisStore extends Store {
     const codec = codecOf(resolved.encryption)
     const within = <T>(work: Promise<T>) => this.#within(work)
     const creations = new Creations()
+    const cache = makeCache(resolved, announcer)
+    gateway.onWrite = cache && ((key) => cache.forget(key))
     const replicas =
       resolved.replicas > 0 ? new Replicas(resolved.client, keys, resolved.replicas, resolved.timeoutMs) : undefined
     replicas?.open()
@@ -94,6 +97,7 @@ export class RedisStore extends Store {
       creations,
       replicas,
       endOfLife: undefined,
+      cache,
     }
     if (resolved.onEnd !== undefined) this.#context.endOfLife = new EndOfLife(this.#context, resolved.onEnd, within)
     this.#sessions = new Sessions(this.#context)
@@ -135,11 +139,21 @@ export class RedisStore extends Store {
     return this.#context.announcer.counters
   }
 
-  /** The session, or null. HGETALL, one command. */
+  /** How the near cache does; undefined without the `cache` option. */
+  get cacheStats(): Readonly<CacheStats> | undefined {
+    return this.#context.cache?.stats
+  }
+
+  /** The session, or null. HGETALL, one command; none if the near cache has it (`cache` option). */
   override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
     const arrival: Arrival = { sid, isReuse: false }
+    const known = this.#requests.loadAtOnce(arrival)
     return this.#runLong(
       async () => {
+        if (known !== undefined) {
+          this.#noteActive(known)
+          return known as unknown as StoredSession
+        }
         const session = await this.#requests.load(arrival)
         if (session !== null) this.#noteActive(session)
         return session as unknown as StoredSession | null
@@ -164,7 +178,9 @@ export class RedisStore extends Store {
 
   /** Slides the expiry, at most every `touchInterval`, and writes a changed cookie; nothing else. */
   override touch(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
-    return this.#run(() => this.#sessions.touch(sid, session), callback)
+    return this.#runLong(async () => {
+      if (!this.#sessions.isTouched(sid, session)) await this.#within(this.#sessions.touch(sid, session))
+    }, callback)
   }
 
   /** Ends a session. DEL. Fails if that cannot be confirmed: a logout that did not happen is an error. */
@@ -360,6 +376,7 @@ export class RedisStore extends Store {
     this.#availability.close()
     this.#endings.close()
     this.#context.replicas?.close()
+    this.#context.cache?.close()
     await this.#context.endOfLife?.close()
     await this.#activity.flush().catch(() => undefined)
   }
@@ -421,4 +438,12 @@ export class RedisStore extends Store {
       throw err
     }
   }
+}
+
+function makeCache({ client, prefix, cache }: ResolvedOptions, announcer: Announcer): NearCache | undefined {
+  if (cache === undefined) return undefined
+  return new NearCache(client, prefix, cache, (why) => {
+    const message = `Redis does not tell which sessions change (CLIENT TRACKING), so none is cached: ${why}`
+    announcer.announce('warning', { code: 'cache-off', message })
+  })
 }

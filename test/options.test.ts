@@ -35,6 +35,15 @@ test.each([
   ['onUnavailable', 'ignore'],
   ['maxBytes', 1.5],
   ['scanCount', 0],
+  ['cache', true],
+  ['cache', {}],
+  ['cache', { max: 10 }],
+  ['cache', { maxAge: 10 }],
+  ['cache', { max: 0, maxAge: 10 }],
+  ['cache', { max: 1.5, maxAge: 10 }],
+  ['cache', { max: 10, maxAge: 0 }],
+  ['cache', { max: 10, maxAge: Number.POSITIVE_INFINITY }],
+  ['cache', { max: 10, maxAge: 10, ttl: 10 }],
 ])('option %s = %p throws a TypeError that names it', (name, value) => {
   expect(make({ [name]: value })).toThrow(TypeError)
   expect(make({ [name]: value })).toThrow(new RegExp(`^"${name}" option must be `))

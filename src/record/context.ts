@@ -1,3 +1,4 @@
+import type { NearCache } from '../cache/near-cache.js'
 import type { Announcer } from '../events.js'
 import type { ResolvedOptions } from '../options.js'
 import type { Gateway } from '../redis/gateway.js'
@@ -21,4 +22,6 @@ export interface Context {
   replicas: Replicas | undefined
   /** Undefined without `onEnd`. */
   endOfLife: EndOfLife | undefined
+  /** Undefined without `cache`. */
+  cache: NearCache | undefined
 }

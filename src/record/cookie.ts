@@ -38,6 +38,8 @@ const ABSENT: Readonly<Record<string, keyof PlainCookie>> = {
   h: 'httpOnly',
   p: 'path',
 }
+const FLAGS = Object.entries(BY_FLAG).map(([flag, [name, value]]) => [flag, name, value] as const)
+const ABSENT_FLAGS = Object.entries(ABSENT)
 const DEFAULTS: Readonly<PlainCookie> = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 
 const COOKIE_FIELD = '@cookie'
@@ -54,26 +56,27 @@ export function isCookieField(field: string): boolean {
  */
 export function encodeCookie(cookie: PlainCookie | undefined, idleMs: number, literal: boolean): EncodedCookie {
   if (cookie === undefined) return { flags: NO_COOKIE, fields: [] }
-  let flags = ''
-  const rest: Record<string, unknown> = { ...cookie }
-  if (typeof cookie.originalMaxAge === 'number' && cookie.expires && !literal) {
-    delete rest.expires
-    if (cookie.originalMaxAge === idleMs) {
-      delete rest.originalMaxAge
-      flags += MAX_AGE
-    }
+  const { originalMaxAge, expires } = cookie
+  const hasMaxAge = typeof originalMaxAge === 'number'
+  const slides = hasMaxAge && Boolean(expires) && !literal
+  let flags = slides && originalMaxAge === idleMs ? MAX_AGE : ''
+  if (hasMaxAge && expires === null) flags += NULL_EXPIRES
+  for (const [flag, name, value] of FLAGS) if (cookie[name] === value) flags += flag
+  for (const [flag, name] of ABSENT_FLAGS) if (!(name in cookie)) flags += flag
+  let rest: Record<string, unknown> | undefined
+  for (const [name, value] of Object.entries(cookie)) {
+    if (name === 'expires' && slides) continue
+    if (name === 'originalMaxAge' && slides && originalMaxAge === idleMs) continue
+    if (isFlagged(name, value) || (name in DEFAULTS && value === DEFAULTS[name as keyof PlainCookie])) continue
+    rest ??= {}
+    rest[name] = value
   }
-  if (typeof cookie.originalMaxAge === 'number' && cookie.expires === null) flags += NULL_EXPIRES
-  for (const [flag, [name, value]] of Object.entries(BY_FLAG)) {
-    if (rest[name] !== value) continue
-    flags += flag
-    delete rest[name]
-  }
-  for (const [flag, name] of Object.entries(ABSENT)) {
-    if (!(name in cookie)) flags += flag
-    else if (rest[name] === DEFAULTS[name]) delete rest[name]
-  }
-  return { flags, fields: inPieces(rest) }
+  return { flags, fields: rest === undefined ? [] : inPieces(rest) }
+}
+
+function isFlagged(name: string, value: unknown): boolean {
+  for (const [, flagged, meant] of FLAGS) if (name === flagged && value === meant) return true
+  return false
 }
 
 /**

@@ -30,18 +30,15 @@ export async function loadSession(context: Context, storedId: string, isAgain = 
   const reply = await readHash(context, storedId)
   if (reply === null) return loadString(context, storedId, isAgain)
   if (reply.length === 0) return null
-
   const decoded = await decodeOrAnnounce(context, storedId, reply)
-  if (decoded === null) return null
-  const { session, meta, plain, outdated, generation } = decoded
-  return {
-    session,
-    generation,
-    record: new SessionRecord(storedId, { kind: 'hash', meta }, plain, {
-      loadedExpires: session.cookie?.expires,
-      outdated,
-    }),
-  }
+  return decoded && loadedFrom(storedId, decoded, decoded.session)
+}
+
+/** What a save of this session will be compared with is what was decoded. */
+export function loadedFrom(storedId: string, decoded: Omit<DecodedHash, 'session'>, session: LoadedSession): Loaded {
+  const { meta, plain, outdated, generation } = decoded
+  const provenance = { loadedExpires: session.cookie?.expires, outdated }
+  return { session, generation, record: new SessionRecord(storedId, { kind: 'hash', meta }, plain, provenance) }
 }
 
 /** Null, and a `corrupt` event, for what cannot be read; null for what should have expired. */
@@ -71,7 +68,8 @@ export function isAbsent(context: Context, meta: Bookkeeping): boolean {
   return isOutlived && Date.now() >= expiresAtMs(meta, context.options.absoluteMs)
 }
 
-async function loadString(context: Context, storedId: string, isAgain: boolean): Promise<Loaded | null> {
+/** The key holds something else than a hash. */
+export async function loadString(context: Context, storedId: string, isAgain = false): Promise<Loaded | null> {
   const text = await context.gateway.get(context.keys.session(storedId))
   if (text === null) return null
   // Another request may have made a hash of it in between.

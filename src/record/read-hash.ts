@@ -1,3 +1,4 @@
+import type { RedisNode } from '../redis/client.js'
 import { READ } from '../redis/scripts/read.js'
 import type { Context } from './context.js'
 
@@ -10,7 +11,26 @@ import type { Context } from './context.js'
 export async function readHash(context: Context, storedId: string): Promise<readonly string[] | null> {
   const { gateway, keys, options } = context
   if (options.onEnd === undefined) return gateway.hgetall(keys.session(storedId))
-  return (await readByScript(context, storedId, [])) as readonly string[] | null
+  return (await readByScript(context, storedId, [])).found as readonly string[] | null
+}
+
+export interface LastingHash {
+  /** As `readHash` has them. */
+  fields: readonly string[] | null
+  /** How long the session would still have lived when Redis read it; undefined: that cannot be told. */
+  leftMs: number | undefined
+}
+
+/** The same with what its end is, at a certain server; one round trip. */
+export async function readLasting(context: Context, storedId: string, node: RedisNode): Promise<LastingHash> {
+  const { gateway, keys, options } = context
+  if (options.onEnd === undefined) {
+    const { fields, pttl } = await gateway.hgetallPttl(keys.session(storedId), node)
+    return { fields, leftMs: pttl === -1 ? Number.POSITIVE_INFINITY : pttl > 0 ? pttl : undefined }
+  }
+  const { leftMs, found } = await readByScript(context, storedId, [], node)
+  const endless = options.disableTTL ? Number.POSITIVE_INFINITY : undefined
+  return { fields: found as readonly string[] | null, leftMs: leftMs > 0 ? leftMs : endless }
 }
 
 /** `null` if the key is not a hash. */
@@ -21,11 +41,12 @@ export async function readFields(
 ): Promise<readonly (string | null)[] | null> {
   const { gateway, keys, options } = context
   if (options.onEnd === undefined) return gateway.hmget(keys.session(storedId), fields)
-  return readByScript(context, storedId, fields)
+  return (await readByScript(context, storedId, fields)).found
 }
 
-async function readByScript({ gateway, keys, options }: Context, storedId: string, fields: readonly string[]) {
-  const args = [options.absoluteMs ?? '', ...fields]
-  const [code, ...found] = (await gateway.script(READ, keys.session(storedId), args)) as [number, ...(string | null)[]]
-  return code === 1 ? found : null
+async function readByScript(context: Context, storedId: string, fields: readonly string[], node?: RedisNode) {
+  const { gateway, keys, options } = context
+  const reply = await gateway.script(READ, keys.session(storedId), [options.absoluteMs ?? '', ...fields], node)
+  const [code, leftMs, ...found] = reply as [number, number | string, ...(string | null)[]]
+  return code === 1 ? { leftMs: Number(leftMs), found } : { leftMs: -1, found: null }
 }

@@ -41,6 +41,8 @@ export class SessionRecord {
   readonly isLoaded: boolean
   /** The id it was loaded with; undefined if it was made, or listed. */
   presented: Presented | undefined
+  /** The same as it came. */
+  askedWith: string | undefined
   /** Changes of it have been written since it was loaded. */
   hasSaved = false
   /** A write found that the session has ended. */

@@ -1,3 +1,4 @@
+import { loadAtOnce, loadThrough } from '../cache/load-through.js'
 import { parseSid, type Sid } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
@@ -6,19 +7,19 @@ import { mayDiffer } from './delta.js'
 import { destroySession } from './destroy.js'
 import { propertyOf } from './field-name.js'
 import { firstOf } from './first-of.js'
-import { isAdmitted } from './generation.js'
+import { type Admission, isAdmitted, standingOf } from './generation.js'
 import type { LoadedSession } from './hash.js'
 import { entriesIn, indexFields } from './index-values.js'
 import { invalidId } from './invalid-id.js'
 import { admit, limitedAmong } from './limit.js'
-import { type Loaded, loadFirst } from './load.js'
+import type { Loaded } from './load.js'
 import { saveMarks } from './marks.js'
 import { admissionOf } from './renewal.js'
 import { saveSession } from './save.js'
 import { type AnySession, isLiveCookie } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
 import { lease, type Snapshot, snapshot } from './snapshot.js'
-import { touchSession, touchUnloaded } from './touch.js'
+import { isTouched, touchSession, touchUnloaded } from './touch.js'
 import { Turns } from './turns.js'
 
 /** Session objects and what Redis held when they were loaded: decides what a `set` or `touch` of one means. */
@@ -48,15 +49,27 @@ export class Sessions {
   /** @param onReuse called where an id names a session, but is so old that only a thief would come with it */
   async load(id: string, onReuse?: () => void): Promise<Loaded | null> {
     const sid = parseSid(id)
-    const loaded = sid && (await loadFirst(this.#context, this.storedIds(id)))
+    const loaded = sid && (await loadThrough(this.#context, this.storedIds(id)))
     if (loaded === null) return null
     const { record, generation } = loaded
     const admission = await admissionOf(this.#context, record.storedId, sid as Sid, generation)
     if (admission === 'reused') onReuse?.()
     if (!isAdmitted(admission)) return null
-    const createdAtMs = record.origin.kind === 'hash' ? record.origin.meta.createdAtMs : Date.now()
-    record.presented = { sid: sid as Sid, admission, issuedAtMs: generation?.sinceMs ?? createdAtMs }
+    present(loaded, id, sid as Sid, admission)
     return loaded
+  }
+
+  /** What `get` would resolve, in this very call; undefined if Redis has to be asked. */
+  getAtOnce(id: string): LoadedSession | undefined {
+    const sid = this.#context.cache && parseSid(id)
+    const loaded = sid && loadAtOnce(this.#context, this.#context.ids.candidates(sid.first))
+    if (!loaded) return undefined
+    const standing = standingOf(sid, loaded.generation)
+    if (standing === 'outdated' || !isAdmitted(standing)) return undefined
+    this.#context.cache?.count(true)
+    present(loaded, id, sid, standing)
+    this.#records.set(loaded.session, loaded.record)
+    return loaded.session
   }
 
   /** Loads a session so that a later `set` of the same object writes only what changed. */
@@ -97,6 +110,14 @@ export class Sessions {
     const next = lease(this.#context, session, record)
     if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
     return this.#inTurn(record, () => touchSession(this.#context, record, next))
+  }
+
+  /** Whether a `touch` with this id has nothing to do, as far as can be told without waiting; when in doubt, it has. */
+  isTouched(sid: string, session: AnySession): boolean {
+    const record = this.#records.get(session)
+    // With another id it may be another session; while it is written, nobody knows yet.
+    if (record === undefined || record.askedWith !== sid || this.#turns.has(record)) return false
+    return isTouched(this.#context, record, lease(this.#context, session, record))
   }
 
   /** Whether a `set` of this session would write anything but marks. Texts are compared: when in doubt, yes. */
@@ -186,4 +207,11 @@ export class Sessions {
     const record = this.#records.get(session)
     return record !== undefined && storedIds.includes(record.storedId) ? record : undefined
   }
+}
+
+/** Notes with which id a session was asked for. */
+function present({ record, generation }: Loaded, id: string, sid: Sid, admission: Admission): void {
+  const createdAtMs = record.origin.kind === 'hash' ? record.origin.meta.createdAtMs : Date.now()
+  record.askedWith = id
+  record.presented = { sid, admission, issuedAtMs: generation?.sinceMs ?? createdAtMs }
 }

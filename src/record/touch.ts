@@ -25,6 +25,15 @@ export async function touchSession(context: Context, record: SessionRecord, next
   await writeDelta(context, record, origin.meta, next, delta)
 }
 
+/** Whether there is nothing to do, and nothing that has to be found out first. */
+export function isTouched(context: Context, record: SessionRecord, next: Lease): boolean {
+  const { origin } = record
+  if (record.storedId !== record.storedIds[0] || origin.kind === 'string' || next.idle <= 0) return false
+  if (next.cookie.fields.length > 0 || record.hasCookieFields) return false
+  for (const [field, text] of next.indexed) if (record.fields.get(field) !== text) return false
+  return !isTouchDue(context, origin.meta, next)
+}
+
 /** The same for a session object that did not come from this store: two commands, as it has to be looked at first. */
 export async function touchUnloaded(
   context: Context,

@@ -31,7 +31,7 @@ export function aclRules(subject: AclSubject): string[] {
 export function keyRules({ prefix, version }: Pick<AclSubject, 'prefix' | 'version'>): string[] {
   const text = literally(prefix)
   const keys = [`~${text}*`, `~idx:${text}*`]
-  return isOlder(version, [6, 2]) ? keys : [...keys, `&idx:${text}@ended`]
+  return isOlder(version, [6, 2]) ? keys : [...keys, `&idx:${text}@ended`, '&__redis__:invalidate']
 }
 
 export function isOlder(version: readonly [number, number], than: readonly [number, number]): boolean {

@@ -11,6 +11,7 @@ export type Use =
   | 'replicas'
   | 'activity'
   | 'broadcast'
+  | 'cache'
   | 'administration'
   | 'connection'
   | 'cluster'
@@ -68,6 +69,8 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'wait', use: 'replicas', area: 'none', why: 'learns what replicas have' },
   { name: 'publish', use: 'broadcast', area: 'channel', why: 'tells of a session that has ended' },
   { name: 'subscribe', use: 'broadcast', area: 'channel', why: 'hears of it' },
+  { name: 'client|id', use: 'cache', area: 'none', why: 'the near cache names its connection' },
+  { name: 'client|tracking', use: 'cache', area: 'none', why: 'Redis tells it what changes', since: [6, 0] },
   { name: 'info', use: 'connection', area: 'none', why: 'ioredis waits until Redis has loaded its data' },
   { name: 'client|setinfo', use: 'connection', area: 'none', why: 'ioredis names itself', since: [7, 2] },
   { name: 'cluster|slots', use: 'cluster', area: 'none', why: 'ioredis learns which node has which keys' },

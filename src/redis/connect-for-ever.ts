@@ -20,7 +20,8 @@ export function connectForEver(client: Redis, delayMs: (times: number) => number
   return client
 }
 
-function isClosedByCaller(client: Redis): boolean {
+/** Whether `quit` or `disconnect` has been called. What is sent after it can cost the caller the answer to his `quit`. */
+export function isClosedByCaller(client: Redis): boolean {
   return (client as unknown as { manuallyClosing?: boolean }).manuallyClosing === true
 }
 

@@ -1,6 +1,6 @@
 import { SessionStoreError } from '../errors.js'
 import type { Availability } from './availability.js'
-import type { RedisClient } from './client.js'
+import { keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
 import { timedOut } from './deadline.js'
 import { fromRedis, replyCode } from './redis-error.js'
 import type { Script } from './scripts/script.js'
@@ -15,6 +15,8 @@ export class Gateway {
   readonly #client: RedisClient
   readonly #timeoutMs: number
   readonly #availability: Pick<Availability, 'isOpen' | 'succeeded'>
+  /** Told of a key before what may change it is sent, and again when that has been answered or has failed. */
+  onWrite: ((key: string) => void) | undefined
 
   /**
    * @param timeoutMs after which nothing more is sent for an operation: its caller has been told that it failed
@@ -27,7 +29,7 @@ export class Gateway {
   }
 
   async del(key: string): Promise<number> {
-    return integer('DEL', await this.#send('DEL', () => this.#client.del(key)))
+    return integer('DEL', await this.#write(key, () => this.#send('DEL', () => this.#client.del(key))))
   }
 
   /** -1: no TTL, -2: no such key. */
@@ -77,6 +79,23 @@ export class Gateway {
     return reply === null ? null : flatten(reply)
   }
 
+  /** The same with the key's TTL (-1: none, -2: no such key), in one round trip, at a certain server. */
+  async hgetallPttl(key: string, node: RedisNode): Promise<{ fields: string[] | null; pttl: number }> {
+    const sent = this.#keyAt(node, key)
+    const reply = await this.#send(
+      'HGETALL',
+      async () => {
+        const [hash, pttl] = (await node.pipeline().hgetall(sent).pttl(sent).exec()) ?? []
+        const err = hash?.[0] ?? pttl?.[0]
+        if (err) throw err
+        return [hash?.[1], pttl?.[1]]
+      },
+      null,
+    )
+    if (reply === null) return { fields: null, pttl: -2 }
+    return { fields: flatten(reply[0]), pttl: integer('PTTL', reply[1]) }
+  }
+
   /** `null` if the key is not a hash. */
   async hmget(key: string, fields: readonly string[]): Promise<(string | null)[] | null> {
     const reply = await this.#send('HMGET', () => this.#client.hmget(key, ...fields), null)
@@ -90,25 +109,40 @@ export class Gateway {
   }
 
   /** Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers. */
-  async script(script: Script, key: string, args: readonly Arg[]): Promise<unknown> {
-    const [code, ...rest] = (await this.#evaluate(script, key, args)) as unknown[]
+  async script(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
+    const run = () => this.#evaluate(script, key, args, node)
+    const [code, ...rest] = (await (script.isRead ? run() : this.#write(key, run))) as unknown[]
     return [integer(`script ${script.name}`, code), ...rest]
   }
 
-  #evaluate(script: Script, key: string, args: readonly Arg[]): Promise<unknown> {
+  #evaluate(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
+    const client = node ?? this.#client
+    const sent = node === undefined ? key : this.#keyAt(node, key)
     const start = performance.now()
     return this.#send(`script ${script.name}`, async () => {
       // As one argument, which ioredis flattens: a session of very many properties would overflow the stack.
       const list = args as unknown as string
       try {
-        return await this.#client.evalsha(script.sha, 1, key, list)
+        return await client.evalsha(script.sha, 1, sent, list)
       } catch (err) {
         if (replyCode(err) !== 'NOSCRIPT') throw err
       }
       // What was ended meanwhile, because this has timed out, must not come back by its second attempt.
       if (performance.now() - start > this.#timeoutMs) throw timedOut(this.#timeoutMs)
-      return this.#client.eval(script.lua, 1, key, list)
+      return client.eval(script.lua, 1, sent, list)
     })
+  }
+
+  #write<T>(key: string, send: () => Promise<T>): Promise<T> {
+    const { onWrite } = this
+    if (onWrite === undefined) return send()
+    onWrite(key)
+    return send().finally(() => onWrite(key))
+  }
+
+  /** A node of a Cluster may put none of the Cluster's `keyPrefix` in front of keys by itself. */
+  #keyAt(node: RedisNode, key: string): string {
+    return (keyPrefixOf(this.#client) + key).slice((node.options.keyPrefix ?? '').length)
   }
 
   /** @param wrongType what to resolve if the key is of another type; without it that is an error like any other */

@@ -25,10 +25,14 @@ const PARTS: [topic: string, part: (subject: Subject) => void][] = [
  * @param makeStore an empty store; called before each test
  * @param differences where this store may deviate, see differences.ts
  */
-export function describeStoreContract(name: string, makeStore: () => Store, differences: Differences): void {
+export function describeStoreContract(
+  name: string,
+  makeStore: () => Store | Promise<Store>,
+  differences: Differences,
+): void {
   describe(name, () => {
     const subject = new Subject(differences)
-    beforeEach(() => subject.use(makeStore()))
+    beforeEach(async () => subject.use(await makeStore()))
     afterEach(async () => {
       subject.assertCalledOnce()
       await subject.clear()

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { bindClient, RedisStore, renewSession, rotateOnLogin, saveBeforeResponse } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
@@ -77,4 +79,26 @@ test('docs/errors.md: the error handler answers 503 for Redis, and leaves other 
   }) as express.ErrorRequestHandler)
   await request(app).get('/ERR_SESSION_TIMEOUT').expect(503, 'Try again in a moment.')
   await request(app).get('/OTHER').expect(418, 'other')
+})
+
+test('docs/near-cache.md: what the store says of its cache, and which warning there is', async () => {
+  const caching = new RedisStore({ client, prefix, cache: { max: 10, maxAge: 60 } })
+  const printed: unknown[][] = []
+  const print = (...args: unknown[]) => printed.push(args)
+  run('docs/near-cache.md', 'stats', { store: caching, console: { log: print, warn: print } })
+  caching.emit('warning', { code: 'cache-off', message: 'why' })
+  expect(printed).toEqual([[{ hits: 0, misses: 0, entries: 0 }], ['cache-off', 'why']])
+  await caching.close()
+})
+
+test('docs/near-cache.md: every row of how late it can be links the test that measured it, and that test exists', () => {
+  const rows = readFileSync('docs/near-cache.md', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('.test.ts)'))
+  expect(rows.length).toBeGreaterThan(8)
+  for (const row of rows) {
+    const [, target = '', title = ''] = /\]\((.+?)\): `(.+)` \|$/.exec(row) ?? []
+    const source = readFileSync(join('docs', target), 'utf8')
+    expect([title, source.includes(`'${title}'`)]).toEqual([title, true])
+  }
 })

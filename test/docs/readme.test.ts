@@ -31,6 +31,7 @@ import request from 'supertest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { DEFAULTS } from '../../src/options.js'
 import { example, examplesOf } from '../support/markdown.js'
+import { isCaching } from '../support/near-cache.js'
 import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
@@ -426,6 +427,15 @@ describe('the snippets of the README', () => {
     expect(printed).toEqual([[0], ['two requests changed', ['a'], 'h'], ['sessions are away:', 'ERR_SESSION_TIMEOUT']])
   })
 
+  test('the near cache is switched on: a session that is read again is not asked for', async () => {
+    const body = `${example(README, 'run', 'near-cache')}\nreturn store`
+    const made = asyncFunction('RedisStore', 'client', body.replace('client,', `client, prefix: '${prefix}',`))
+    const store = (await made(RedisStore, client)) as unknown as RedisStore
+    await isCaching(store, { client })
+    expect(store.cacheStats?.hits).toBeGreaterThan(0)
+    await store.close()
+  })
+
   test('no example of the page is left out of this file', () => {
     const names = examplesOf(README).map(({ kind, name }) => `${kind}: ${name}`)
     const tests = ['readme', 'shop', 'archiving', 'doctor'].map((name) => `test/docs/${name}.test.ts`)
@@ -482,6 +492,7 @@ describe('the tables of the README', () => {
       'docs/storage.md',
       'docs/errors.md',
       'docs/migrating.md',
+      'docs/near-cache.md',
       'docs/archiving.md',
       'docs/doctor.md',
       'docs/operations.md',

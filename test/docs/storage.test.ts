@@ -12,8 +12,10 @@ import { READ } from '../../src/redis/scripts/read.js'
 import { CONFIRM, IN_GRACE, RENEW } from '../../src/redis/scripts/renew.js'
 import { SLIDE_STRING } from '../../src/redis/scripts/slide-string.js'
 import { UPDATE } from '../../src/redis/scripts/update.js'
+import { CACHE, isCaching } from '../support/near-cache.js'
 import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { until } from '../support/until.js'
 import { Visitor } from '../support/visitor.js'
 
 /** docs/storage.md shows each operation as the commands it runs; here each is run, and Redis says what it saw. */
@@ -24,6 +26,7 @@ let store: RedisStore
 let eager: RedisStore
 let indexed: RedisStore
 let ending: RedisStore
+let caching: RedisStore
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 const documented = blocks(readFileSync('docs/storage.md', 'utf8'))
 
@@ -44,6 +47,15 @@ const makeString = async () => {
 const makeEnding = () => {
   ending = new RedisStore({ client, ttl: 1800, onEnd: () => {} })
   return ending.set('x', { cookie, user: 'u-1', visits: 1 } as never)
+}
+
+/** A new one each time, closed at the end: its PINGs are no operation. The next one comes a while after this. */
+const makeCaching = async () => {
+  await make()
+  caching = new RedisStore({ client, ttl: 1800, cache: CACHE })
+  await isCaching(caching, { client })
+  seen = []
+  await until('it has asked whether Redis is there', () => seen.includes('PING'), { everyMs: 1 })
 }
 
 const makeIndexed = () => indexed.set('x', { cookie, user: 'u-1' } as never)
@@ -81,6 +93,28 @@ const confirm = async () => {
 /** What goes before, unseen, and the operation itself. */
 const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>]> = {
   get: [make, () => store.get('x')],
+  'get, with `cache`, of a session that is not cached': [
+    makeCaching,
+    () => caching.get('x').then(() => caching.close()),
+  ],
+  'get and touch, with `cache`, of a session that is cached': [
+    async () => {
+      await makeCaching()
+      await caching.get('x')
+    },
+    async () => {
+      await caching.touch('x', (await caching.get('x')) as never)
+      await caching.close()
+    },
+  ],
+  'The connection of the near cache': [
+    async () => {},
+    async () => {
+      const connecting = new RedisStore({ client, ttl: 1800, cache: CACHE })
+      await until('it is at work', () => seen.includes('PING'))
+      await connecting.close()
+    },
+  ],
   'set, of a session that was not loaded': [() => store.destroy('x'), make],
   'set, of a session that was not loaded but exists': [make, () => store.set('x', { cookie, theme: 'dark' } as never)],
   'set, of a session that was loaded': [
@@ -214,6 +248,7 @@ function line(args: string[], source: string): string {
   const script = SCRIPTS.find(({ sha }) => sha === rest[0])
   const queue = [SCHEDULE, UNSCHEDULE].find(({ sha }) => sha === rest[0])
   const shownOf = (all: string[]) => all.map(anonymised).join(' ')
+  if (command.toUpperCase() === 'CLIENT' && rest[1] === 'ON') rest[3] = '<number>'
   if (ENTER.sha === rest[0]) return `EVALSHA enter ${shownOf(rest.slice(1))}`
   if (queue) return `EVALSHA ${queue.name} 1 idx:sess:@ends:<n> …`
   if (script) return `EVALSHA ${script.name} 1 sess:<id> …`

@@ -8,6 +8,7 @@ import { Redis as Redis5 } from 'ioredis5'
 import { aclRules } from '../../src/redis/acl.js'
 import { NEEDED_COMMANDS, type Use } from '../../src/redis/commands.js'
 import { freePort } from '../support/free-port.js'
+import { isCaching } from '../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { Visitor } from '../support/visitor.js'
 
@@ -73,6 +74,7 @@ describe('a user that the ACL line makes', () => {
     const client5 = new Redis5(redis.socketPath, { username: 'sessions', password: '4711' }) as unknown as Redis
     try {
       for (const by of [client, client5]) {
+        await caches(by)
         await visits(by)
         await methods(by)
         await moves(by)
@@ -161,6 +163,7 @@ const USES: Use[] = [
   'replicas',
   'activity',
   'broadcast',
+  'cache',
 ]
 
 /** A site with all that happens between a browser and a store. */
@@ -229,6 +232,13 @@ async function methods(by: Redis): Promise<void> {
   await endless.set('e', { cookie, userId: 'ada' } as never)
   expect(await redis.admin.pttl(`${PREFIX}e`)).toBe(-1)
   await endless.destroy('e')
+}
+
+/** A session that is loaded once, and then served from the process. */
+async function caches(by: Redis): Promise<void> {
+  const store = storeWith({ cache: { max: 10, maxAge: 60 } }, by)
+  await isCaching(store, { client: by })
+  await store.close()
 }
 
 /** Sessions that have ended, and those that have expired. */

@@ -7,28 +7,37 @@ export interface BadLine {
   hold(): void
   /** What the client sends still arrives; what Redis answers from now on is lost. */
   mute(): void
+  /** What the client sends still arrives; what Redis answers from now on waits here. */
+  stall(): void
   /** What waited goes on its way, in order; answers pass again. */
   release(): void
+  /** Connections that come from now on lead to another Redis. */
+  lead(redisSocketPath: string): void
   /** Closes every connection, what waits is lost. */
   cut(): void
   close(): Promise<void>
 }
 
+let made = 0
+
 export async function badLineTo(redisSocketPath: string): Promise<BadLine> {
-  const path = `${redisSocketPath}.line`
-  const lines = new Set<{ client: Socket; redis: Socket; waiting: Buffer[] }>()
+  const path = `${redisSocketPath}.line${made++ || ''}`
+  const lines = new Set<{ client: Socket; redis: Socket; waiting: Buffer[]; answers: Buffer[] }>()
+  let target = redisSocketPath
   let holding = false
   let muted = false
+  let stalled = false
 
   const server = createServer((client) => {
-    const line = { client, redis: connect(redisSocketPath), waiting: [] as Buffer[] }
+    const line = { client, redis: connect(target), waiting: [] as Buffer[], answers: [] as Buffer[] }
     lines.add(line)
     client.on('data', (chunk) => {
       if (holding) line.waiting.push(chunk)
       else line.redis.write(chunk)
     })
     line.redis.on('data', (chunk) => {
-      if (!muted) client.write(chunk)
+      if (stalled) line.answers.push(chunk)
+      else if (!muted) client.write(chunk)
     })
     for (const socket of [client, line.redis]) {
       socket.on('error', () => {})
@@ -57,10 +66,20 @@ export async function badLineTo(redisSocketPath: string): Promise<BadLine> {
     mute() {
       muted = true
     },
+    stall() {
+      stalled = true
+    },
     release() {
       holding = false
       muted = false
-      for (const line of lines) for (const chunk of line.waiting.splice(0)) line.redis.write(chunk)
+      stalled = false
+      for (const line of lines) {
+        for (const chunk of line.waiting.splice(0)) line.redis.write(chunk)
+        for (const chunk of line.answers.splice(0)) line.client.write(chunk)
+      }
+    },
+    lead(path) {
+      target = path
     },
     cut,
     close() {

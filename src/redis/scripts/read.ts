@@ -9,8 +9,9 @@ import { defineScript } from './script.js'
  * ARGV[1]   absolute timeout, ms, '' = none
  * ARGV[2…]  fields, as for HMGET; none: all, as HGETALL has them
  *
- * returns   {1, …}   the reply; of a session that has ended, as if there were none
- *           {-1}     the key is no hash
+ * returns   {1, ms, …}   how long the session has left, -1 if only its key tells, and the reply; of one that has ended, as if
+ *                        there were none
+ *           {-1}         the key is no hash
  */
 export const READ = defineScript(
   'read',
@@ -19,21 +20,23 @@ local key = KEYS[1]
 local kind = redis.call('TYPE', key).ok
 if kind ~= 'hash' and kind ~= 'none' then return {-1} end
 local s = parse(redis.call('HGET', key, '@') or '')
-local reply = {1}
-if s and is_over(s, now_us(), ARGV[1]) then
-  for i = 2, #ARGV do reply[i] = false end
+local now = now_us()
+local reply = {1, s and has_flag(s, 'K') and limit_ms(s, ARGV[1]) - age_ms(s, now) or -1}
+if s and is_over(s, now, ARGV[1]) then
+  for i = 2, #ARGV do reply[i + 1] = false end
   return reply
 end
 if #ARGV == 1 then
   local all = redis.call('HGETALL', key)
-  for i = 1, #all do reply[i + 1] = all[i] end
+  for i = 1, #all do reply[i + 2] = all[i] end
   return reply
 end
 -- Lua's stack limits how many arguments one call may take.
 for i = 2, #ARGV, 1000 do
   local found = redis.call('HMGET', key, unpack(ARGV, i, math.min(i + 999, #ARGV)))
-  for n = 1, #found do reply[i + n - 1] = found[n] end
+  for n = 1, #found do reply[i + n] = found[n] end
 end
 return reply
 `,
+  { isRead: true },
 )

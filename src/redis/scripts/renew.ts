@@ -117,4 +117,5 @@ if behind <= 0 or (behind == 1 and r.state == 'u') then return {1} end
 if behind == 1 and math.floor(now_us() / 1000) - r.since < r.grace then return {1} end
 return {4}
 `,
+  { isRead: true },
 )

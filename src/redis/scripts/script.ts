@@ -6,8 +6,10 @@ export interface Script {
   readonly name: string
   readonly lua: string
   readonly sha: string
+  /** It changes nothing. */
+  readonly isRead: boolean
 }
 
-export function defineScript(name: string, lua: string): Script {
-  return { name, lua, sha: createHash('sha1').update(lua).digest('hex') }
+export function defineScript(name: string, lua: string, { isRead = false } = {}): Script {
+  return { name, lua, sha: createHash('sha1').update(lua).digest('hex'), isRead }
 }

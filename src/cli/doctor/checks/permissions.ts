@@ -16,6 +16,7 @@ const WITHOUT: Readonly<Record<Use, readonly [level: Level, consequence: string]
   replicas: ['warning', 'With replicas, every logout fails.'],
   activity: ['warning', 'With activity, nothing is counted.'],
   broadcast: ['warning', 'With broadcast, other processes learn up to a minute late that a session has ended.'],
+  cache: ['warning', 'With cache, every session is read from Redis each time, as without it.'],
   administration: [
     'note',
     'all, ids, length, clear, scan, stats and destroyBy with thorough fail: give them a user of their own.',
@@ -79,8 +80,9 @@ function denied(facts: Facts, commands: readonly NeededCommand[]): Finding[] {
     if (some.length === 0) return []
     const [usually, consequence] = WITHOUT[use]
     const level = use === 'administration' && facts.isAdmin ? 'problem' : usually
-    const channel = use === 'broadcast' ? rulesOf(facts).slice(2) : []
-    const rules = [...channel, ...some.map(({ name }) => `+${name}`)]
+    const [, , ended, invalidate] = rulesOf(facts)
+    const channel = use === 'broadcast' ? ended : use === 'cache' ? invalidate : undefined
+    const rules = [...(channel === undefined ? [] : [channel]), ...some.map(({ name }) => `+${name}`)]
     const finding: Finding = { check: 'permissions', level, what: `the user may not run ${namesOf(some)}`, consequence }
     return level === 'note' ? [finding] : [{ ...finding, change: [`ACL SETUSER ${userOf(facts)} ${rules.join(' ')}`] }]
   })

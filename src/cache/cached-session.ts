@@ -1,0 +1,56 @@
+import type { Bookkeeping } from '../record/bookkeeping.js'
+import { propertyOf } from '../record/field-name.js'
+import type { Generation } from '../record/generation.js'
+import type { DecodedHash, LoadedSession } from '../record/hash.js'
+import type { Serializer } from '../record/serializer.js'
+import type { PlainCookie } from '../record/session-data.js'
+
+/**
+ * A session as texts, of which every request gets an object of its own. Texts are those of the serializer: with
+ * `encryption`, what Redis holds is decrypted once.
+ */
+export interface CachedSession {
+  readonly meta: Bookkeeping
+  readonly generation: Generation | undefined
+  readonly plain: readonly string[]
+  readonly outdated: ReadonlyMap<string, string>
+  readonly cookie: Readonly<PlainCookie> | undefined
+  readonly properties: readonly (readonly [property: string, text: string])[]
+}
+
+/** null for what has to be read from Redis each time. */
+export function cachedSession({ meta, session, plain, outdated, generation }: DecodedHash): CachedSession | null {
+  // Neither is as it should be, and the next write makes it so.
+  if (meta.unexpiring || meta.isLeaving) return null
+  const { cookie } = session
+  // One that nobody could copy at a glance.
+  if (cookie !== undefined && Object.values(cookie).some((value) => typeof value === 'object' && value !== null))
+    return null
+  const properties: [string, string][] = []
+  for (let i = 0; i + 1 < plain.length; i += 2) {
+    const property = propertyOf(plain[i] as string)
+    if (property !== undefined) properties.push([property, plain[i + 1] as string])
+  }
+  return { meta, generation, plain, outdated, cookie: cookie && { ...cookie }, properties }
+}
+
+/** A new object, as `decodeHash` would have made it; a promise if the serializer takes its time. */
+export function sessionOf(cached: CachedSession, serializer: Serializer): LoadedSession | Promise<LoadedSession> {
+  const session = { cookie: undefined } as unknown as LoadedSession
+  let pending: Promise<unknown>[] | undefined
+  for (const [property, text] of cached.properties) {
+    const value = serializer.parse(text)
+    session[property] = value
+    if (typeof (value as { then?: unknown } | null)?.then === 'function') {
+      pending ??= []
+      pending.push(
+        Promise.resolve(value).then((parsed) => {
+          session[property] = parsed
+        }),
+      )
+    }
+  }
+  if (cached.cookie === undefined) delete session.cookie
+  else session.cookie = { ...cached.cookie }
+  return pending === undefined ? session : Promise.all(pending).then(() => session)
+}

@@ -1,0 +1,29 @@
+import type { RedisStore, RedisStoreOptions } from 'connect-redis-hash'
+import { cachingStore, warmed } from '../support/near-cache.js'
+import { connect, connect5, freshPrefix } from '../support/redis.js'
+import { REDIS_STORE } from './differences.js'
+import { describeStoreContract } from './store-contract.js'
+
+const ioredis6 = connect({ keyPrefix: 'near:' })
+const ioredis5 = connect5()
+
+/** One store for all tests, each of which leaves it empty: a cache needs a moment until it is at work. */
+function describeCaching(name: string, options: RedisStoreOptions): void {
+  let made: Promise<RedisStore> | undefined
+  const make = () => {
+    made ??= cachingStore({ prefix: freshPrefix(), ...options }).then(warmed)
+    return made
+  }
+  describeStoreContract(name, make, REDIS_STORE)
+  afterAll(async () => {
+    const store = await made
+    expect(store?.cacheStats?.hits).toBeGreaterThan(2)
+    await store?.close()
+  })
+}
+
+describeCaching('RedisStore with cache, on a client with a keyPrefix', { client: ioredis6 })
+describeCaching('RedisStore with cache and onEnd, on ioredis 5', { client: ioredis5, onEnd: async () => {} })
+
+// After the stores have been closed.
+afterAll(() => Promise.all([ioredis6.quit(), ioredis5.quit()]))

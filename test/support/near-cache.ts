@@ -1,0 +1,41 @@
+import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import { until } from './until.js'
+
+/** Large and long enough for every test; what is left out is what the cache is not told of. */
+export const CACHE = { max: 1000, maxAge: 3600 }
+
+/** A store whose near cache is at work from the first call on. */
+export async function cachingStore(options: RedisStoreOptions): Promise<RedisStore> {
+  const store = new RedisStore({ cache: CACHE, ...options })
+  await isCaching(store, options)
+  return store
+}
+
+/** Until a session that was read twice has cost one read; on a Cluster, on every master. */
+export async function isCaching(store: RedisStore, { client }: Pick<RedisStoreOptions, 'client'>): Promise<void> {
+  const masters = client.isCluster ? 64 : 1
+  const probes = Array.from({ length: masters }, (_, i) => `near-cache-probe-${i}`)
+  for (const sid of probes) {
+    await until(
+      'the near cache serves a session',
+      async () => {
+        await store.set(sid, { cookie: { originalMaxAge: 60_000 } } as never)
+        const before = store.cacheStats?.hits
+        for (let i = 0; i < 4; i++) await store.get(sid)
+        return store.cacheStats?.hits !== before
+      },
+      { everyMs: 5 },
+    )
+  }
+  await Promise.all(probes.map((sid) => store.destroy(sid)))
+}
+
+/** Every `get` comes last of three: the cache has then heard of what this process wrote before, and mostly answers it. */
+export function warmed(store: RedisStore): RedisStore {
+  const get = store.get.bind(store)
+  store.get = async (sid, callback) => {
+    for (let i = 0; i < 2; i++) await get(sid).catch(() => null)
+    return get(sid, callback)
+  }
+  return store
+}
