@@ -104,7 +104,11 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
     ),
   ERR_SESSION_NOT_REPLICATED: async () => {
     const store = storeWith({ replicas: 1 })
-    return store.destroy(SID).finally(() => store.close())
+    try {
+      return await store.destroy(SID)
+    } finally {
+      await store.close()
+    }
   },
   ERR_SESSION_PERSISTENCE: () =>
     during(

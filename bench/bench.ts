@@ -1,0 +1,129 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { type EmbeddedRedis, startRedis } from '../scripts/embedded-redis.js'
+import type { Place } from './contenders/contender.js'
+import { CONTENDERS, contenderNamed } from './contenders/index.js'
+import type { Options } from './options.js'
+import { type Cores, pin } from './processes/cores.js'
+import { freePort } from './processes/free-port.js'
+import type { LoadHandlers } from './processes/load.js'
+import type { ProxyHandlers } from './processes/proxy.js'
+import { Remote } from './processes/remote.js'
+import type { SqlHandlers } from './processes/sql.js'
+import type { WorkerHandlers } from './processes/worker.js'
+import type { Progress } from './progress.js'
+import type { Skipped } from './results.js'
+
+export type Worker = Remote<WorkerHandlers> & { contender: string }
+
+/** Ports of servers, or of proxies in front of them. */
+export type Ports = Pick<Place, 'redisPort' | 'sqlPort'>
+
+/** Servers and processes of one run. */
+export class Bench {
+  readonly options: Options
+  readonly progress: Progress
+  readonly cores: Cores | undefined
+  readonly skipped: Skipped[] = []
+  readonly #directory = mkdtempSync(join(tmpdir(), 'bench-'))
+  readonly #remotes = new Set<{ end(): Promise<void> }>()
+  #redis: EmbeddedRedis | undefined
+  #admin: Redis | undefined
+  #sqlPort: Promise<number> | undefined
+  #directories = 0
+
+  constructor(options: Options, progress: Progress, cores: Cores | undefined) {
+    this.options = options
+    this.progress = progress
+    this.cores = cores
+  }
+
+  async start(): Promise<void> {
+    const port = await freePort()
+    // Redis as it comes, but for persistence, which would compete with what is measured.
+    this.#redis = await startRedis({ dir: this.#directory, persistent: false, port })
+    pin(this.#redis.pid, this.cores?.others)
+    this.#admin = new Redis(port)
+  }
+
+  get admin(): Redis {
+    return this.#admin as Redis
+  }
+
+  /** The same client, on the database of a contender. */
+  adminOf(contender: string): Redis {
+    return this.admin.duplicate({ db: databaseOf(contender) })
+  }
+
+  async ports(): Promise<Ports> {
+    this.#sqlPort ??= this.#remote<SqlHandlers>('sql').call('open', null)
+    return { redisPort: this.#redis?.port as number, sqlPort: await this.#sqlPort }
+  }
+
+  /** Processes of these contenders; without those that cannot take part. */
+  async workers(names: readonly string[], ports?: Ports): Promise<Worker[]> {
+    const at = ports ?? (await this.ports())
+    const workers = await Promise.all(names.map((name) => this.worker(name, at, databaseOf(name))))
+    return workers.filter((worker) => worker !== undefined)
+  }
+
+  async worker(contender: string, ports: Ports, redisDatabase: number): Promise<Worker | undefined> {
+    const { title } = contenderNamed(contender)
+    if (this.skipped.some(({ name }) => name === title)) return undefined
+    const remote = new Remote<WorkerHandlers>('worker', this.cores?.measured, ['--expose-gc'])
+    this.#remotes.add(remote)
+    const directory = join(this.#directory, `files-${this.#directories++}`)
+    const why = await remote.call('open', { contender, place: { ...ports, redisDatabase, directory } })
+    if (why === undefined) return Object.assign(remote, { contender })
+    this.skipped.push({ name: title, why })
+    this.progress.say(`skipped: ${title}: ${why}`)
+    await this.end([remote])
+    return undefined
+  }
+
+  proxy(): Remote<ProxyHandlers> {
+    return this.#remote<ProxyHandlers>('proxy')
+  }
+
+  load(): Remote<LoadHandlers> {
+    return this.#remote<LoadHandlers>('load')
+  }
+
+  async end(remotes: readonly { end(): Promise<void> }[]): Promise<void> {
+    for (const remote of remotes) {
+      this.#remotes.delete(remote)
+      await remote.end()
+    }
+  }
+
+  /** Microseconds of CPU that Redis has needed so far. */
+  async redisCpu(): Promise<number> {
+    const info = await this.admin.info('cpu')
+    const seconds = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1])
+    return (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6
+  }
+
+  async redisVersion(): Promise<string> {
+    return /^(?:redis|valkey)_version:(\S+)/m.exec(await this.admin.info('server'))?.[1] ?? 'unknown'
+  }
+
+  async stop(): Promise<void> {
+    await this.end([...this.#remotes])
+    this.#admin?.disconnect()
+    await this.#redis?.kill()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  #remote<H extends ProxyHandlers | LoadHandlers | SqlHandlers>(file: 'proxy' | 'load' | 'sql'): Remote<H> {
+    const remote = new Remote<H>(file, this.cores?.others)
+    this.#remotes.add(remote)
+    return remote
+  }
+}
+
+/** Each contender has its own, out of Redis's sixteen. */
+export function databaseOf(contender: string): number {
+  return CONTENDERS.findIndex(({ name }) => name === contender)
+}

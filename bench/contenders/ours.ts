@@ -1,0 +1,59 @@
+import { type Contender, type Opened, type Place, Skip, TTL } from './contender.js'
+import { ioredis } from './redis-peers.js'
+
+const packages = ['connect-redis-hash', 'ioredis']
+
+/** What connect-redis does, and no more: the same options as it. */
+export const ours: Contender = {
+  name: 'ours',
+  title: 'connect-redis-hash',
+  server: 'redis',
+  packages,
+  open: (place) => open(place, {}),
+}
+
+export const oursPipelining: Contender = {
+  name: 'ours, pipelining',
+  title: 'connect-redis-hash, `enableAutoPipelining`',
+  server: 'redis',
+  packages,
+  open: (place) => open(place, {}, { enableAutoPipelining: true }),
+}
+
+/** What `touchInterval` saves. */
+export const oursEveryTouch: Contender = {
+  name: 'ours, every touch',
+  title: 'connect-redis-hash, `touchInterval: 0`',
+  server: 'redis',
+  packages,
+  open: (place) => open(place, { touchInterval: 0 }),
+}
+
+export const oursIndexed: Contender = {
+  name: 'ours, user index',
+  title: 'connect-redis-hash, `indexes: { user }`',
+  server: 'redis',
+  packages,
+  open: (place) => open(place, { indexes: { user: (session: { userId?: string }) => session.userId } }),
+}
+
+export const oursCached: Contender = {
+  name: 'ours, near cache',
+  title: 'connect-redis-hash, `cache`',
+  server: 'redis',
+  packages,
+  open: (place) => open(place, { cache: { max: 20_000, maxAge: 60 } }),
+}
+
+type ClientOptions = Parameters<typeof ioredis>[1]
+
+async function open(place: Place, options: object, clientOptions?: ClientOptions): Promise<Opened> {
+  const { RedisStore } = await import('connect-redis-hash')
+  const client = (await ioredis(place, clientOptions)) as never
+  try {
+    return { store: new RedisStore({ client, ttl: TTL, ...options }) }
+  } catch (error) {
+    const isUnknown = 'cache' in options && error instanceof TypeError && error.message.includes('cache')
+    throw isUnknown ? new Skip('this version has no `cache` option') : error
+  }
+}

@@ -1,0 +1,53 @@
+import { type Contender, TTL } from './contender.js'
+import { ioredis, nodeRedis } from './redis-peers.js'
+
+/** The commands of connect-redis, without JSON and without a session. */
+export const rawString: Contender = {
+  name: 'raw string',
+  title: 'raw: GET + EXPIRE, SETEX, node-redis',
+  server: 'redis',
+  packages: ['redis'],
+  isRaw: true,
+  async open(place) {
+    const client = await nodeRedis(place)
+    const save = (sid: string, whole: Record<string, string>) =>
+      client.set(`sess:${sid}`, Object.values(whole).join(), { expiration: { type: 'EX', value: TTL } })
+    return {
+      raw: {
+        seed: save,
+        async read(sid) {
+          await client.get(`sess:${sid}`)
+          await client.expire(`sess:${sid}`, TTL)
+        },
+        async write(sid, _field, _text, whole) {
+          await client.get(`sess:${sid}`)
+          await save(sid, whole)
+        },
+      },
+    }
+  },
+}
+
+/** The commands of a hash, without a script, parsing, or a session. */
+export const rawHash: Contender = {
+  name: 'raw hash',
+  title: 'raw: HGETALL, HSET + PEXPIRE, ioredis',
+  server: 'redis',
+  packages: ['ioredis'],
+  isRaw: true,
+  async open(place) {
+    const client = await ioredis(place)
+    const write = (sid: string, fields: Record<string, string>) =>
+      Promise.all([client.hset(`sess:${sid}`, fields), client.pexpire(`sess:${sid}`, TTL * 1000)])
+    return {
+      raw: {
+        seed: write,
+        read: (sid) => client.hgetall(`sess:${sid}`),
+        async write(sid, field, text) {
+          await client.hgetall(`sess:${sid}`)
+          await write(sid, { [field]: text })
+        },
+      },
+    }
+  },
+}

@@ -1,0 +1,71 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { Bench } from './bench.js'
+import { CONTENDERS } from './contenders/index.js'
+import { describeMachine } from './machine.js'
+import { type Options, parseOptions, USAGE } from './options.js'
+import { plot } from './plot/plot.js'
+import { findCores } from './processes/cores.js'
+import { Progress } from './progress.js'
+import { toMarkdown } from './report/markdown.js'
+import { toText } from './report/text.js'
+import type { Measurement, Results } from './results.js'
+import { ROWS } from './rows/index.js'
+
+const DOCS = new URL('../../../docs/', import.meta.url)
+
+async function main(args: readonly string[]): Promise<void> {
+  const options = parseOptions(args)
+  if (options === 'help') {
+    process.stdout.write(USAGE)
+    return
+  }
+  const results =
+    options.from === undefined
+      ? await measure(options, args)
+      : (JSON.parse(readFileSync(options.from, 'utf8')) as Results)
+  process.stdout.write(toText(results))
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`)
+  const charts = options.plot ? await plot(results, new URL('images/', DOCS)) : []
+  if (options.write) writeFileSync(new URL('benchmarks.md', DOCS), toMarkdown(results, charts))
+}
+
+/** What to type to measure the same; where this run's JSON goes makes no difference. */
+function commandOf(args: readonly string[]): string {
+  const kept = args.filter((arg, i) => !arg.startsWith('--json') && args[i - 1] !== '--json')
+  return ['npm run bench', ...(kept.length > 0 ? ['--', ...kept] : [])].join(' ')
+}
+
+async function measure(options: Options, args: readonly string[]): Promise<Results> {
+  const rows = ROWS.filter(({ names }) => names.some((name) => options.rows.has(name)))
+  const progress = new Progress(rows.length)
+  const cores = findCores()
+  const bench = new Bench(options, progress, cores)
+  // Child processes end with this one; a Redis that runs detached does so by a watcher of its own.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      void bench.stop().finally(() => process.exit(130))
+    })
+  }
+  try {
+    await bench.start()
+    const packages = CONTENDERS.flatMap((contender) => contender.packages)
+    const machine = describeMachine(cores, await bench.redisVersion(), ['express', ...packages])
+    if (machine.load > machine.cores / 2) progress.say(`warning: the machine is busy (load ${machine.load.toFixed(1)})`)
+    if (!machine.pinned) progress.say('warning: processes cannot be bound to cores here (taskset, two cores)')
+    const measurements: Measurement[] = []
+    for (const row of rows) {
+      progress.step(row.title)
+      measurements.push(...(await row.run(bench, options.rows)))
+    }
+    progress.end()
+    const date = new Date().toISOString()
+    return { command: commandOf(args), date, isQuick: options.isQuick, machine, measurements, skipped: bench.skipped }
+  } finally {
+    await bench.stop()
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error instanceof TypeError ? `${error.message}\n\n${USAGE}` : error)
+  process.exitCode = 1
+})

@@ -1,0 +1,77 @@
+import session, { type SessionData, type Store } from 'express-session'
+import type { Opened } from '../contenders/contender.js'
+import { type Content, type CookieKind, contentOf, cookieOf, sidOf, text } from '../contents.js'
+
+/** What express-session asks of a store during a request, without HTTP. */
+export interface Operations {
+  seed(i: number): Promise<unknown>
+  /** A request that changes nothing. */
+  read(i: number): Promise<unknown>
+  /** A request that changes one property. */
+  write(i: number): Promise<unknown>
+}
+
+const Cookie = session.Cookie as unknown as new (options: object) => session.Cookie
+
+export function operationsOf(opened: Opened, content: Content, cookie: CookieKind): Operations {
+  return opened.store === undefined ? rawOperations(opened, content) : storeOperations(opened.store, content, cookie)
+}
+
+function storeOperations(store: Store, content: Content, cookie: CookieKind): Operations {
+  let writes = 0
+
+  /** As express-session makes `req.session`. */
+  const load = (sid: string) =>
+    new Promise<SessionData & { touch(): void }>((resolve, reject) => {
+      store.get(sid, (error, data) => {
+        if (error || !data) reject(error ?? new Error('a session is not there'))
+        else resolve(store.createSession({ sessionID: sid, sessionStore: store } as never, data) as never)
+      })
+    })
+
+  return {
+    async seed(i) {
+      const sid = sidOf(i)
+      const req = { sessionID: sid, sessionStore: store } as never
+      const live = store.createSession(req, { cookie: new Cookie(cookieOf(cookie)) } as SessionData)
+      await save(store, sid, Object.assign(live, contentOf(content, i)))
+    },
+    async read(i) {
+      const sid = sidOf(i)
+      const live = await load(sid)
+      live.touch()
+      await new Promise<void>((resolve, reject) => {
+        // Not every store calls back with nothing where all is well.
+        store.touch?.(sid, live, ((error?: unknown) => (error ? reject(error) : resolve())) as () => void)
+      })
+    },
+    async write(i) {
+      const sid = sidOf(i)
+      const live = (await load(sid)) as unknown as Record<string, unknown>
+      if ('visits' in live) live.visits = (live.visits as number) + 1
+      else live.field3 = text((live.field3 as string).length, ++writes)
+      ;(live as unknown as { touch(): void }).touch()
+      await save(store, sid, live as unknown as SessionData)
+    },
+  }
+}
+
+function save(store: Store, sid: string, live: SessionData): Promise<void> {
+  return new Promise((resolve, reject) => {
+    store.set(sid, live, (error) => (error ? reject(error) : resolve()))
+  })
+}
+
+function rawOperations({ raw }: Opened, content: Content): Operations {
+  if (raw === undefined) throw new Error('a contender has neither a store nor commands')
+  const json = (i: number) =>
+    Object.fromEntries(Object.entries(contentOf(content, i)).map(([name, value]) => [name, JSON.stringify(value)]))
+  const whole = json(0)
+  const length = whole.field3?.length ?? 2
+  let writes = 0
+  return {
+    seed: (i) => raw.seed(sidOf(i), json(i)),
+    read: (i) => raw.read(sidOf(i)),
+    write: (i) => raw.write(sidOf(i), 'field3', JSON.stringify(text(length - 2, ++writes)), whole),
+  }
+}

@@ -1,0 +1,79 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+/** What a child process can be asked to do. Parameters and results go over Node's IPC, so they are plain data. */
+export type Handlers = Record<string, (params: never) => unknown>
+
+interface Call {
+  id: number
+  name: string
+  params: unknown
+}
+
+interface Answer {
+  id: number
+  value?: unknown
+  error?: string
+}
+
+/** In the child: answers calls until the parent goes away. */
+export function answerCalls(handlers: Handlers): void {
+  process.on('disconnect', () => process.exit())
+  process.on('message', async ({ id, name, params }: Call) => {
+    const answer: Answer = { id }
+    try {
+      answer.value = await (handlers[name] as (params: unknown) => unknown)(params)
+    } catch (error) {
+      answer.error = String((error as Error)?.stack ?? error)
+    }
+    process.send?.(answer)
+  })
+}
+
+/** In the parent: a child process, as its functions. */
+export class Remote<H extends Handlers> {
+  readonly pid: number
+  readonly #child: ChildProcess
+  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  #calls = 0
+
+  /** @param file name in this directory, without extension */
+  constructor(file: string, core: number | undefined, nodeArgs: readonly string[] = []) {
+    const path = fileURLToPath(new URL(`./${file}.js`, import.meta.url))
+    const pinned = core === undefined ? {} : { execPath: 'taskset' }
+    const before = core === undefined ? [] : ['-c', String(core), process.execPath]
+    this.#child = fork(path, [], {
+      ...pinned,
+      execArgv: [...before, ...nodeArgs],
+      env: { ...process.env, NODE_ENV: 'production' },
+      serialization: 'advanced',
+    })
+    this.pid = this.#child.pid ?? 0
+    this.#child.on('message', ({ id, value, error }: Answer) => {
+      const waiting = this.#waiting.get(id)
+      this.#waiting.delete(id)
+      if (error === undefined) waiting?.resolve(value)
+      else waiting?.reject(new Error(error))
+    })
+    this.#child.on('exit', (code, signal) => {
+      for (const { reject } of this.#waiting.values()) reject(new Error(`${file} ended (${signal ?? code})`))
+      this.#waiting.clear()
+    })
+  }
+
+  call<N extends keyof H & string>(name: N, params: Parameters<H[N]>[0]): Promise<Awaited<ReturnType<H[N]>>> {
+    const id = ++this.#calls
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
+      this.#child.send({ id, name, params } satisfies Call)
+    })
+  }
+
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const ended = once(this.#child, 'exit')
+    this.#child.kill('SIGKILL')
+    await ended
+  }
+}

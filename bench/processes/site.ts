@@ -1,0 +1,39 @@
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import session, { type Store } from 'express-session'
+import { sidOf } from '../contents.js'
+
+const SECRET = 'benchmark'
+
+/** An Express application whose only route reads the session. */
+export async function serve(store: Store): Promise<{ port: number; server: Server }> {
+  const app = express()
+  app.use(quietly(() => session({ store, secret: SECRET, resave: false, saveUninitialized: false })))
+  app.get('/', (req, res) => {
+    const { field0 } = req.session as unknown as { field0?: string }
+    res.send(field0 === undefined ? 'nobody' : 'welcome back')
+  })
+  const server = app.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { port: (server.address() as AddressInfo).port, server }
+}
+
+/** express-session warns of MemoryStore in production, where it has no business but this one. */
+function quietly<T>(make: () => T): T {
+  const { warn } = console
+  console.warn = () => undefined
+  try {
+    return make()
+  } finally {
+    console.warn = warn
+  }
+}
+
+/** The cookie of a session, as express-session signs it. */
+export function cookieHeader(i: number): string {
+  const signature = createHmac('sha256', SECRET).update(sidOf(i)).digest('base64').replace(/=+$/, '')
+  return `connect.sid=${encodeURIComponent(`s:${sidOf(i)}.${signature}`)}`
+}

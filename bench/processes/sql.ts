@@ -1,0 +1,17 @@
+import { PGlite } from '@electric-sql/pglite'
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
+import { freePort } from './free-port.js'
+import { answerCalls } from './remote.js'
+
+/** PostgreSQL, embedded (PGlite), behind a socket: the database of connect-pg-simple. */
+const handlers = {
+  async open(_: null): Promise<number> {
+    const port = await freePort()
+    const server = new PGLiteSocketServer({ db: await PGlite.create(), port, host: '127.0.0.1', maxConnections: 100 })
+    await server.start()
+    return port
+  },
+}
+
+export type SqlHandlers = typeof handlers
+answerCalls(handlers)

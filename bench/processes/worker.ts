@@ -1,0 +1,132 @@
+import type { Server } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Opened, type Place, Skip } from '../contenders/contender.js'
+import { contenderNamed } from '../contenders/index.js'
+import { type Content, type CookieKind, sidOf } from '../contents.js'
+import { type Operations, operationsOf } from './operations.js'
+import { answerCalls } from './remote.js'
+import { serve } from './site.js'
+
+/** One contender: the process whose CPU and memory are measured. */
+let opened: Opened
+let operations: Operations
+let site: { port: number; server: Server } | undefined
+
+/** Microseconds of CPU per operation, of all threads, and operations per second. */
+export interface Cost {
+  cpu: number
+  perSecond: number
+  operations: number
+}
+
+const handlers = {
+  /** Resolves why the contender cannot take part, or undefined. */
+  async open({ contender, place }: { contender: string; place: Place }): Promise<string | undefined> {
+    try {
+      opened = await contenderNamed(contender).open(place)
+    } catch (error) {
+      if (error instanceof Skip) return error.message
+      throw error
+    }
+    return undefined
+  },
+
+  async seed({ content, cookie, from, to }: { content: Content; cookie: CookieKind; from: number; to: number }) {
+    operations = operationsOf(opened, content, cookie)
+    for (let at = from; at < to; at += 50) {
+      const batch = Array.from({ length: Math.min(50, to - at) }, (_, i) => operations.seed(at + i))
+      await Promise.all(batch)
+    }
+  },
+
+  /** Sessions that are there already. */
+  use({ content }: { content: Content }) {
+    operations = operationsOf(opened, content, 'session cookie')
+  },
+
+  async cost(params: { work: 'read' | 'write'; sessions: number; concurrency: number; ms: number }): Promise<Cost> {
+    const { work, sessions, concurrency, ms } = params
+    const share = Math.floor(sessions / concurrency)
+    let count = 0
+    const start = performance.now()
+    const before = process.cpuUsage()
+    const until = start + ms
+    await Promise.all(
+      Array.from({ length: concurrency }, async (_, lane) => {
+        // No two lanes use one session, and each walks its own in an order that no cache likes.
+        for (let n = lane * 7919; performance.now() < until; n += 7919) {
+          await operations[work](lane * share + (n % share))
+          count += 1
+          // What answers without ever waiting would leave no turn for anything else.
+          if (count % 1000 === 0) await nextTurn()
+        }
+      }),
+    )
+    const { user, system } = process.cpuUsage(before)
+    return { cpu: (user + system) / count, perSecond: (count * 1000) / (performance.now() - start), operations: count }
+  },
+
+  async once({ work, i }: { work: 'read' | 'write'; i: number }) {
+    await operations[work](i)
+  },
+
+  async serve(_: null): Promise<number> {
+    if (opened.store === undefined) throw new Error('this contender is no store')
+    site ??= await serve(opened.store)
+    return site.port
+  },
+
+  /** Microseconds of CPU so far. */
+  cpu(_: null): number {
+    const { user, system } = process.cpuUsage()
+    return user + system
+  },
+
+  /** Bytes, after a collection. */
+  async heap(_: null): Promise<number> {
+    for (let i = 0; i < 3; i++) {
+      globalThis.gc?.()
+      await nextTurn()
+    }
+    return process.memoryUsage().heapUsed
+  },
+
+  /** Milliseconds of ending all sessions of one user, each time anew. */
+  async revoke({ rounds, each }: { rounds: number; each: number }): Promise<number[]> {
+    const store = opened.store as unknown as { destroyBy?(index: string, value: string): Promise<number> }
+    const times: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      await makeSessionsOf('ada', each)
+      const start = performance.now()
+      const ended = store.destroyBy === undefined ? await searchAndDestroy('ada') : await store.destroyBy('user', 'ada')
+      times.push(performance.now() - start)
+      if (ended !== each) throw new Error(`${ended} sessions were ended, not ${each}`)
+    }
+    return times
+  },
+}
+
+async function makeSessionsOf(userId: string, count: number): Promise<void> {
+  const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
+  for (let i = 0; i < count; i++) {
+    await opened.store?.set(`mine-${sidOf(i)}`, { cookie, userId, name: 'Ada', visits: 17 } as never)
+  }
+}
+
+/** What is left to an application whose store knows no users. */
+async function searchAndDestroy(userId: string): Promise<number> {
+  const { store } = opened
+  const all = await new Promise<{ id: string; userId?: string }[]>((resolve, reject) => {
+    store?.all?.((error, sessions) => (error ? reject(error) : resolve(sessions as never)))
+  })
+  const found = all.filter((session) => session.userId === userId)
+  for (const { id } of found) {
+    await new Promise<void>((resolve, reject) => {
+      store?.destroy(id, (error) => (error ? reject(error) : resolve()))
+    })
+  }
+  return found.length
+}
+
+export type WorkerHandlers = typeof handlers
+answerCalls(handlers)

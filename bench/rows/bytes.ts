@@ -1,0 +1,78 @@
+import { BASELINE } from '../contenders/index.js'
+import { cell, type Table } from '../results.js'
+import { median } from '../statistics.js'
+import { namesOf, type Row, titleOf } from './row.js'
+
+const SESSIONS = 20
+
+/** What one changed counter of a 16 kB session costs on the wire. */
+export const bytesRow: Row = {
+  names: ['bytes'],
+  title: 'Bytes sent for a one-counter change of a 16 kB session',
+  async run(bench) {
+    await bench.admin.flushall()
+    const direct = await bench.ports()
+    const proxy = bench.proxy()
+    const ports = {
+      redisPort: await proxy.call('open', { port: direct.redisPort }),
+      sqlPort: await proxy.call('open', { port: direct.sqlPort }),
+    }
+    const isRemote = ({ name, server, isRaw }: { name: string; server: string; isRaw?: boolean }) =>
+      ['redis', 'sql'].includes(server) && !isRaw && !/every|pipelining|index/.test(name)
+    const workers = await bench.workers(namesOf(isRemote), ports)
+    const table: Table = {
+      title: '',
+      columns: [
+        { key: 'sent', title: 'sent, B', digits: 0 },
+        { key: 'received', title: 'received, B', digits: 0 },
+        { key: 'read', title: 'received by a read-only request, B', digits: 0 },
+      ],
+      lines: [],
+      ratio: { of: 'sent', to: BASELINE },
+    }
+    for (const worker of workers) {
+      bench.progress.within(worker.contender)
+      await worker.call('seed', { content: '16 kB and a counter', cookie: 'session cookie', from: 0, to: SESSIONS + 1 })
+      // Scripts and prepared statements are sent once per process.
+      await worker.call('once', { work: 'write', i: SESSIONS })
+      await worker.call('once', { work: 'read', i: SESSIONS })
+      const counts = { read: [] as number[], sent: [] as number[], received: [] as number[] }
+      await proxy.call('takeBytes', null)
+      for (let i = 0; i < SESSIONS; i++) {
+        await worker.call('once', { work: 'read', i })
+        counts.read.push((await proxy.call('takeBytes', null)).toClient)
+        await worker.call('once', { work: 'write', i })
+        const { toServer, toClient } = await proxy.call('takeBytes', null)
+        counts.sent.push(toServer)
+        counts.received.push(toClient)
+      }
+      table.lines.push({
+        name: worker.contender,
+        title: titleOf(worker.contender),
+        values: { sent: median(counts.sent), received: median(counts.received), read: median(counts.read) },
+      })
+      await bench.end([worker])
+    }
+    await bench.end([proxy])
+    return [
+      {
+        name: 'bytes',
+        title: this.title,
+        how:
+          `A request that adds one to a counter in a session that also has eight fields of 2 kB: everything the application ` +
+          `sends for it, loading included, counted on the TCP connection by a proxy. Median of ${SESSIONS} requests.`,
+        tables: [table],
+        goals: [
+          {
+            what: this.title,
+            aim: '<= 400 B',
+            limit: 400,
+            isUpperLimit: true,
+            unit: ' B',
+            measured: cell(table, 'ours', 'sent') ?? null,
+          },
+        ],
+      },
+    ]
+  },
+}

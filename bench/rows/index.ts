@@ -1,0 +1,9 @@
+import { bytesRow } from './bytes.js'
+import { cpuRows } from './cpu.js'
+import { latencyRow } from './latency.js'
+import { manyRow } from './many.js'
+import { memoryRow } from './memory.js'
+import { requestsRow } from './requests.js'
+import type { Row } from './row.js'
+
+export const ROWS: readonly Row[] = [...cpuRows, latencyRow, bytesRow, memoryRow, requestsRow, manyRow]

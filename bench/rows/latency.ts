@@ -1,0 +1,85 @@
+import { Redis } from 'ioredis'
+import { BASELINE } from '../contenders/index.js'
+import { type Goal, ratio, ratioGoal, type Table } from '../results.js'
+import { median } from '../statistics.js'
+import { alternate, namesOf, type Row, titleOf } from './row.js'
+
+const SESSIONS = 200
+
+/** A read-only request of Express, with Redis further and further away. */
+export const latencyRow: Row = {
+  names: ['latency'],
+  title: 'p50 of a read-only Express request, Redis 1 ms away each way',
+  async run(bench) {
+    const { rounds, requests, distances } = bench.options.scale
+    await bench.admin.flushall()
+    const direct = await bench.ports()
+    const proxy = bench.proxy()
+    const ports = {
+      redisPort: await proxy.call('open', { port: direct.redisPort }),
+      sqlPort: await proxy.call('open', { port: direct.sqlPort }),
+    }
+    const isIn = ({ name, isRaw }: { name: string; isRaw?: boolean }) => !isRaw && !/every|pipelining|index/.test(name)
+    const workers = await bench.workers(namesOf(isIn), ports)
+    const sites = new Map<string, number>()
+    for (const worker of workers) {
+      await worker.call('seed', { content: '8 fields x 20 B', cookie: 'session cookie', from: 0, to: SESSIONS })
+      sites.set(worker.contender, await worker.call('serve', null))
+    }
+    const load = bench.load()
+    const table: Table = {
+      title: '',
+      columns: distances.map((ms) => ({
+        key: String(ms),
+        title: ms === 0 ? 'no distance, ms' : `${ms} ms`,
+        digits: 2,
+      })),
+      lines: workers.map(({ contender }) => ({ name: contender, title: titleOf(contender), values: {} })),
+      ratio: { of: '1', to: BASELINE },
+    }
+    const pings: string[] = []
+    for (const distance of distances) {
+      await proxy.call('delay', distance)
+      pings.push(`${(await pingMs(ports.redisPort)).toFixed(2)} ms at ${distance}`)
+      const times = await alternate(bench, workers, Math.min(rounds, 5), async ({ contender }) => {
+        const port = sites.get(contender) as number
+        return median(await load.call('latencies', { port, sessions: SESSIONS, requests }))
+      })
+      for (const line of table.lines) line.values[distance] = median(times.get(line.name) ?? [])
+    }
+    await bench.end([load, ...workers, proxy])
+    return [
+      {
+        name: 'latency',
+        title: this.title,
+        how:
+          `Express 5 with \`session()\` and one route; visitors come one after the other on one connection from another process. A ` +
+          `proxy between the application and its server (Redis, PGlite) holds everything back by so many milliseconds each way; PING through ` +
+          `it takes ${pings.join(', ')}. ${requests} requests per round, the median of the rounds' p50.`,
+        tables: [table],
+        goals: goalsOf(this.title, table),
+      },
+    ]
+  },
+}
+
+function goalsOf(title: string, table: Table): Goal[] {
+  const near = ratio(table, '1', 'ours, near cache', 'MemoryStore')
+  return [
+    ratioGoal(title, '<= 0.55x', 0.55, ratio(table, '1', 'ours', BASELINE)),
+    ratioGoal(`${title}, near cache`, '<= 1.2x of MemoryStore', 1.2, near, 'no near cache yet'),
+  ]
+}
+
+/** What the distance really comes to: there and back. */
+async function pingMs(port: number): Promise<number> {
+  const client = new Redis(port)
+  const times: number[] = []
+  for (let i = 0; i < 50; i++) {
+    const start = performance.now()
+    await client.ping()
+    times.push(performance.now() - start)
+  }
+  client.disconnect()
+  return median(times)
+}
