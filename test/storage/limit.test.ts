@@ -194,7 +194,8 @@ test.each<[unknown, RegExp]>([
 })
 
 test('a login that fails while it makes room leaves nobody logged in whom "log out everywhere" does not find', async () => {
-  const near = storeWith('evict', 1)
+  const own = new Redis(socketPath())
+  const near = storeWith('evict', 1, { client: own })
   await login('a', near)
   // The command that ends the other session never arrives.
   const line = await guardedLineTo(socketPath(), {
@@ -207,5 +208,6 @@ test('a login that fails while it makes room leaves nobody logged in whom "log o
   expect(await near.destroyBy('user', 'ada')).toBe(1)
   expect(await near.exists('a')).toBe(false)
   far.disconnect()
+  own.disconnect()
   await line.close()
 })
