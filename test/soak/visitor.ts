@@ -170,11 +170,15 @@ export class Visitor {
     const { ledger } = this.#world
     const others = ledger.ofUser(session.user).filter((other) => other !== session)
     for (const other of others) ledger.unsure(other)
-    const moves = others.map((other) => other.moves)
+    // One that is just moving may be missed, like one that only begins.
+    const found = others.filter((other) => !other.isMoving)
+    const moves = found.map((other) => other.moves)
     const { answer } = await this.#client.send('POST', '/logout-elsewhere')
     if (answer.status !== 200 || answer.body.tag !== session.tag) return
-    for (const [i, other] of others.entries()) {
-      if (other.moves === moves[i] && !other.mayBeUnindexed) ledger.ended(other)
+    for (const [i, other] of found.entries()) {
+      if (other.moves !== moves[i] || other.mayBeUnindexed) continue
+      other.note('logged out elsewhere')
+      ledger.ended(other)
     }
   }
 }
