@@ -70,11 +70,15 @@ export class RequestSessions implements StoreAccess {
   }
 
   /** The session behind an id, if it may still be used. */
-  async load(arrival: Arrival): Promise<LoadedSession | null> {
-    const loading = this.#sessions.get(arrival.sid, () => {
+  load(arrival: Arrival): Promise<LoadedSession | null> {
+    const getting = this.#sessions.get(arrival.sid, () => {
       arrival.isReuse = true
     })
-    const session = await this.#within(loading)
+    const loading = this.#within(getting)
+    return this.#context.options.validate === undefined ? loading : loading.then((session) => this.#validated(session))
+  }
+
+  async #validated(session: LoadedSession | null): Promise<LoadedSession | null> {
     const record = session && this.#sessions.recordOf(session)
     if (!record) return null
     return (await isValid(this.#context, session, record, this.#within)) ? session : null

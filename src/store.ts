@@ -148,16 +148,10 @@ export class RedisStore extends Store {
   override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
     const arrival: Arrival = { sid, isReuse: false }
     const known = this.#requests.loadAtOnce(arrival)
-    return this.#runLong(
-      async () => {
-        if (known !== undefined) {
-          this.#noteActive(known)
-          return known as unknown as StoredSession
-        }
-        const session = await this.#requests.load(arrival)
-        if (session !== null) this.#noteActive(session)
-        return session as unknown as StoredSession | null
-      },
+    const loading = known === undefined ? this.#requests.load(arrival) : Promise.resolve(known)
+    const noted = this.#context.options.activity ? loading.then((session) => this.#noteActive(session)) : loading
+    return settle(
+      noted as Promise<StoredSession | null>,
       callback && ((err, session) => this.#requests.answer(arrival, callback, err, session)),
     )
   }
@@ -172,7 +166,7 @@ export class RedisStore extends Store {
       const req = settled && (await settled)
       const settledSession = (req?.session as AnySession | undefined) ?? session
       await this.#sessions.set(req?.sessionID ?? sid, settledSession)
-      this.#noteActive(settledSession)
+      if (this.#context.options.activity) this.#noteActive(settledSession)
     }, callback)
   }
 
@@ -411,12 +405,13 @@ export class RedisStore extends Store {
     }).catch(() => undefined)
   }
 
-  #noteActive(session: AnySession): void {
-    const record = this.#context.options.activity ? this.#sessions.recordOf(session) : undefined
-    if (record === undefined) return
+  #noteActive<S extends AnySession | null>(session: S): S {
+    const record = session === null ? undefined : this.#sessions.recordOf(session)
+    if (record === undefined) return session
     const users = [this.#requests.userOf?.(session as SessionContent)].flat()
     const known = users.filter((user) => user !== undefined && user !== null && user !== '')
     this.#activity.note(record.storedId, known.map(String))
+    return session
   }
 
   /** One operation on one session: `timeout` covers all of it. */
@@ -429,15 +424,13 @@ export class RedisStore extends Store {
     return settle(work(), callback)
   }
 
-  async #within<T>(work: Promise<T>): Promise<T> {
-    const { client, timeoutMs } = this.#context.options
-    try {
-      return await withDeadline(work, timeoutMs, () => client.status === 'ready')
-    } catch (err) {
-      this.#availability.failed(err)
-      throw err
-    }
+  #within<T>(work: Promise<T>): Promise<T> {
+    return withDeadline(work, this.#context.options.timeoutMs, this.#isConnected, this.#failed)
   }
+
+  readonly #isConnected = () => this.#context.options.client.status === 'ready'
+
+  readonly #failed = (err: unknown) => this.#availability.failed(err)
 }
 
 function makeCache({ client, prefix, cache }: ResolvedOptions, announcer: Announcer): NearCache | undefined {

@@ -10,10 +10,14 @@ import type { Keep, NearCache } from './near-cache.js'
  * The session under whichever of its possible stored ids, for a request: out of the near cache, if there is one that has it.
  * Only what is under the current id is cached.
  */
-export async function loadThrough(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
-  const { cache, keys } = context
-  const home = storedIds[0]
-  if (cache === undefined || home === undefined) return loadFirst(context, storedIds)
+export function loadThrough(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
+  const { cache } = context
+  return cache === undefined ? loadFirst(context, storedIds) : loadCached(context, cache, storedIds)
+}
+
+async function loadCached(context: Context, cache: NearCache, storedIds: readonly string[]): Promise<Loaded | null> {
+  const { keys } = context
+  const home = storedIds[0] as string
   const cached = cache.find(keys.session(home))
   const known = cached && (await reopened(context, home, cached))
   cache.count(known !== undefined)

@@ -35,19 +35,19 @@ export interface DecodedHash {
  * be one that lacks a restriction.
  *
  * @param reply `[field, text, field, text, …]`
+ * @returns a promise if the serializer takes its time
  */
-export async function decodeHash(
+export function decodeHash(
   reply: readonly string[],
   serializer: Serializer,
   codec: SessionCodec,
-): Promise<DecodedHash | CorruptHash> {
+): DecodedHash | CorruptHash | Promise<DecodedHash | CorruptHash> {
   let meta: Bookkeeping | null = null
   let generation: Generation | null | undefined
-  let cookieText = ''
   const cookiePieces: [string, string][] = []
   // The cookie comes first, as in a session that express-session made.
   const session = { cookie: undefined } as unknown as LoadedSession
-  const pending: Promise<void>[] = []
+  let pending: Promise<void>[] | undefined
   let unreadable: string | undefined
   let plain = reply
   const outdated = new Map<string, string>()
@@ -76,6 +76,7 @@ export async function decodeHash(
       if (isThenable(value)) {
         // Claims its place now, so that properties keep their order.
         session[property] = undefined
+        pending ??= []
         pending.push(Promise.resolve(value).then((parsed) => assign(session, property, parsed)))
       } else {
         assign(session, property, value)
@@ -84,21 +85,21 @@ export async function decodeHash(
       unreadable ??= property
     }
   }
-  // Before anything is returned, or a rejection would be nobody's.
-  const isRejected =
-    pending.length > 0 && (await Promise.allSettled(pending)).some(({ status }) => status === 'rejected')
-  // Without it nobody can tell a stolen id from the current one.
-  if (meta === null || generation === null) return new CorruptHash('bookkeeping')
-  if (unreadable !== undefined || isRejected) return new CorruptHash('field', unreadable)
-  if (cookiePieces.length > 0) cookieText = joinPieces(cookiePieces)
-  try {
-    const cookie = restoreCookie(meta, cookieText)
-    if (cookie === undefined) delete session.cookie
-    else session.cookie = cookie
-  } catch {
-    return new CorruptHash('bookkeeping')
+  const finish = (isRejected: boolean): DecodedHash | CorruptHash => {
+    // Without it nobody can tell a stolen id from the current one.
+    if (meta === null || generation === null) return new CorruptHash('bookkeeping')
+    if (unreadable !== undefined || isRejected) return new CorruptHash('field', unreadable)
+    try {
+      const cookie = restoreCookie(meta, cookiePieces.length > 0 ? joinPieces(cookiePieces) : '')
+      if (cookie === undefined) delete session.cookie
+      else session.cookie = cookie
+    } catch {
+      return new CorruptHash('bookkeeping')
+    }
+    return { meta, session, plain, outdated, generation }
   }
-  return { meta, session, plain, outdated, generation }
+  if (pending === undefined) return finish(false)
+  return Promise.allSettled(pending).then((all) => finish(all.some(({ status }) => status === 'rejected')))
 }
 
 function assign(session: LoadedSession, property: string, value: unknown): void {

@@ -19,10 +19,13 @@ export interface Loaded {
 }
 
 /** The session under whichever of its possible stored ids. */
-export async function loadFirst(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
-  const loaded = await firstOf(storedIds, (storedId) => loadSession(context, storedId))
-  if (loaded !== null) loaded.record.storedIds = storedIds
-  return loaded
+export function loadFirst(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
+  const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId))
+  if (storedIds.length === 1) return loading
+  return loading.then((loaded) => {
+    if (loaded !== null) loaded.record.storedIds = storedIds
+    return loaded
+  })
 }
 
 /** The session behind a stored id; null if there is none, or none that can be read. HGETALL, and GET if not a hash. */
@@ -30,7 +33,8 @@ export async function loadSession(context: Context, storedId: string, isAgain = 
   const reply = await readHash(context, storedId)
   if (reply === null) return loadString(context, storedId, isAgain)
   if (reply.length === 0) return null
-  const decoded = await decodeOrAnnounce(context, storedId, reply)
+  const decoding = decodeOrAnnounce(context, storedId, reply)
+  const decoded = decoding instanceof Promise ? await decoding : decoding
   return decoded && loadedFrom(storedId, decoded, decoded.session)
 }
 
@@ -41,13 +45,21 @@ export function loadedFrom(storedId: string, decoded: Omit<DecodedHash, 'session
   return { session, generation, record: new SessionRecord(storedId, { kind: 'hash', meta }, plain, provenance) }
 }
 
-/** Null, and a `corrupt` event, for what cannot be read; null for what should have expired. */
-export async function decodeOrAnnounce(
+/**
+ * Null, and a `corrupt` event, for what cannot be read; null for what should have expired. A promise if the serializer
+ * takes its time.
+ */
+export function decodeOrAnnounce(
   context: Context,
   storedId: string,
   reply: readonly string[],
-): Promise<DecodedHash | null> {
-  const decoded = await decodeHash(reply, context.options.serializer, context.codec.of(storedId))
+): DecodedHash | null | Promise<DecodedHash | null> {
+  const decoding = decodeHash(reply, context.options.serializer, context.codec.of(storedId))
+  if (decoding instanceof Promise) return decoding.then((decoded) => presentOrAnnounce(context, storedId, decoded))
+  return presentOrAnnounce(context, storedId, decoding)
+}
+
+function presentOrAnnounce(context: Context, storedId: string, decoded: DecodedHash | CorruptHash): DecodedHash | null {
   if (decoded instanceof CorruptHash) {
     const { reason, property } = decoded
     const named = property === undefined ? {} : { property }

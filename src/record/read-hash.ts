@@ -8,10 +8,10 @@ import type { Context } from './context.js'
  */
 
 /** A flat list `[field, text, ...]`, `[]` if there is no such session, `null` if the key is not a hash. */
-export async function readHash(context: Context, storedId: string): Promise<readonly string[] | null> {
+export function readHash(context: Context, storedId: string): Promise<readonly string[] | null> {
   const { gateway, keys, options } = context
   if (options.onEnd === undefined) return gateway.hgetall(keys.session(storedId))
-  return (await readByScript(context, storedId, [])).found as readonly string[] | null
+  return readByScript(context, storedId, []).then(({ found }) => found as readonly string[] | null)
 }
 
 export interface LastingHash {

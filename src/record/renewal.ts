@@ -13,15 +13,18 @@ import {
 import { moveHome } from './save.js'
 import type { SessionRecord } from './session-record.js'
 
-/** One command where the id is that of the generation before. */
-export async function admissionOf(
-  { gateway, keys }: Context,
+/** How an id may be used. A promise, and one command, where it is that of the generation before. */
+export function admissionOf(
+  context: Context,
   storedId: string,
   sid: Sid,
   latest: Generation | undefined,
-): Promise<Admission> {
+): Admission | Promise<Admission> {
   const standing = standingOf(sid, latest)
-  if (standing !== 'outdated') return standing
+  return standing === 'outdated' ? admissionOfOutdated(context, storedId, sid) : standing
+}
+
+async function admissionOfOutdated({ gateway, keys }: Context, storedId: string, sid: Sid): Promise<Admission> {
   const [code] = (await gateway.script(IN_GRACE, keys.session(storedId), [sid.generation])) as [number]
   if (code === 0) return 'unknown'
   return code === 1 ? 'superseded' : 'reused'

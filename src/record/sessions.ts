@@ -49,13 +49,15 @@ export class Sessions {
   /** @param onReuse called where an id names a session, but is so old that only a thief would come with it */
   async load(id: string, onReuse?: () => void): Promise<Loaded | null> {
     const sid = parseSid(id)
-    const loaded = sid && (await loadThrough(this.#context, this.storedIds(id)))
+    if (sid === null) return null
+    const loaded = await loadThrough(this.#context, this.#context.ids.candidates(sid.first))
     if (loaded === null) return null
     const { record, generation } = loaded
-    const admission = await admissionOf(this.#context, record.storedId, sid as Sid, generation)
+    const admitting = admissionOf(this.#context, record.storedId, sid, generation)
+    const admission = typeof admitting === 'string' ? admitting : await admitting
     if (admission === 'reused') onReuse?.()
     if (!isAdmitted(admission)) return null
-    present(loaded, id, sid as Sid, admission)
+    present(loaded, id, sid, admission)
     return loaded
   }
 
@@ -73,11 +75,12 @@ export class Sessions {
   }
 
   /** Loads a session so that a later `set` of the same object writes only what changed. */
-  async get(id: string, onReuse?: () => void): Promise<LoadedSession | null> {
-    const loaded = await this.load(id, onReuse)
-    if (loaded === null) return null
-    this.#records.set(loaded.session, loaded.record)
-    return loaded.session
+  get(id: string, onReuse?: () => void): Promise<LoadedSession | null> {
+    return this.load(id, onReuse).then((loaded) => {
+      if (loaded === null) return null
+      this.#records.set(loaded.session, loaded.record)
+      return loaded.session
+    })
   }
 
   /** A Session made of loaded data, or of another Session under its next id: what is known of the one holds for the other. */

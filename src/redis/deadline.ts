@@ -3,26 +3,32 @@ import { SessionStoreError } from '../errors.js'
 /**
  * Settles with `work`, or rejects after `timeoutMs`. The work is not cancelled (Redis commands cannot be), which is why
  * every write this library sends is safe when it lands late.
+ *
+ * @param onFailure is told why the promise is about to reject
  */
-export function withDeadline<T>(work: Promise<T>, timeoutMs: number, isConnected: () => boolean): Promise<T> {
+export function withDeadline<T>(
+  work: Promise<T>,
+  timeoutMs: number,
+  isConnected: () => boolean,
+  onFailure: (err: unknown) => void = () => undefined,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
+    const fail = (err: unknown) => {
+      clearTimeout(timer)
+      onFailure(err)
+      reject(err)
+    }
     const timer = setTimeout(() => {
-      reject(
+      fail(
         isConnected()
           ? timedOut(timeoutMs)
           : new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis within ${timeoutMs} ms`),
       )
     }, timeoutMs)
-    work.then(
-      (value) => {
-        clearTimeout(timer)
-        resolve(value)
-      },
-      (err: unknown) => {
-        clearTimeout(timer)
-        reject(err)
-      },
-    )
+    work.then((value) => {
+      clearTimeout(timer)
+      resolve(value)
+    }, fail)
   })
 }
 

@@ -1,6 +1,7 @@
 import { SessionStoreError } from '../errors.js'
 import type { Availability } from './availability.js'
 import { keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
+import { Cork } from './cork.js'
 import { timedOut } from './deadline.js'
 import { fromRedis, replyCode } from './redis-error.js'
 import type { Script } from './scripts/script.js'
@@ -13,6 +14,7 @@ const PROBE = 'PING'
 /** The one place from which commands on single keys leave; every error that comes back is wrapped (redis-error.ts). */
 export class Gateway {
   readonly #client: RedisClient
+  readonly #cork: Cork
   readonly #timeoutMs: number
   readonly #availability: Pick<Availability, 'isOpen' | 'succeeded'>
   /** Told of a key before what may change it is sent, and again when that has been answered or has failed. */
@@ -24,6 +26,7 @@ export class Gateway {
    */
   constructor(client: RedisClient, timeoutMs: number, availability: Pick<Availability, 'isOpen' | 'succeeded'>) {
     this.#client = client
+    this.#cork = new Cork(client)
     this.#timeoutMs = timeoutMs
     this.#availability = availability
   }
@@ -150,6 +153,7 @@ export class Gateway {
     if (this.#availability.isOpen && what !== PROBE) {
       throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', `Redis has stopped answering, and is probed (${what})`)
     }
+    this.#cork.hold()
     try {
       const reply = await call()
       this.#availability.succeeded()
@@ -165,8 +169,10 @@ export class Gateway {
 function flatten(reply: unknown): string[] {
   if (typeof reply !== 'object' || reply === null) throw unexpected('HGETALL')
   if (Array.isArray(reply)) return reply.flat() as string[]
-  const entries = reply instanceof Map ? [...reply.entries()] : Object.entries(reply as Record<string, string>)
-  return entries.flat() as string[]
+  if (reply instanceof Map) return [...reply.entries()].flat()
+  const flat: string[] = []
+  for (const [field, text] of Object.entries(reply as Record<string, string>)) flat.push(field, text)
+  return flat
 }
 
 /** A client with `stringNumbers` hands integers out as text. */
