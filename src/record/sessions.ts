@@ -1,5 +1,6 @@
 import { loadAtOnce, loadThrough } from '../cache/load-through.js'
 import { parseSid, type Sid } from '../redis/sid.js'
+import { attachment } from './attachment.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import { createSession } from './create.js'
@@ -25,10 +26,10 @@ import { Turns } from './turns.js'
 /** Session objects and what Redis held when they were loaded: decides what a `set` or `touch` of one means. */
 export class Sessions {
   readonly #context: Context
-  readonly #records = new WeakMap<object, SessionRecord>()
-  readonly #turns = new WeakMap<object, Turns>()
-  readonly #marks = new WeakMap<object, Map<string, string>>()
-  readonly #created = new WeakMap<object, string>()
+  readonly #records = attachment<SessionRecord>()
+  readonly #turns = attachment<Turns>()
+  readonly #marks = attachment<Map<string, string>>()
+  readonly #created = attachment<string>()
 
   constructor(context: Context) {
     this.#context = context
