@@ -1,6 +1,6 @@
 import { SessionStoreError } from '../errors.js'
 import type { Availability } from './availability.js'
-import { keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
+import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
 import { Cork } from './cork.js'
 import { timedOut } from './deadline.js'
 import { fromRedis, replyCode } from './redis-error.js'
@@ -78,7 +78,7 @@ export class Gateway {
 
   /** A flat list `[field, text, ...]`, `[]` if there is no such key, `null` if the key is not a hash. */
   async hgetall(key: string): Promise<string[] | null> {
-    const reply = await this.#send('HGETALL', () => this.#client.hgetall(key), null)
+    const reply = await this.#send('HGETALL', () => this.#askForAll(key), null)
     return reply === null ? null : flatten(reply)
   }
 
@@ -136,6 +136,15 @@ export class Gateway {
     })
   }
 
+  /**
+   * ioredis makes an object of what Redis answers to its `hgetall`, of which we would make a list again. In capitals, a command is
+   * one that it has no transformation for; older versions do not see then which arguments are keys.
+   */
+  #askForAll(key: string): Promise<unknown> {
+    const needsKeys = isCluster(this.#client) || keyPrefixOf(this.#client) !== ''
+    return needsKeys ? this.#client.hgetall(key) : this.#client.call('HGETALL', key)
+  }
+
   #write<T>(key: string, send: () => Promise<T>): Promise<T> {
     const { onWrite } = this
     if (onWrite === undefined) return send()
@@ -165,10 +174,10 @@ export class Gateway {
   }
 }
 
-/** ioredis makes an object of the reply; the caller's own reply transformers may make a Map of it, or leave it flat. */
+/** ioredis makes an object of the reply, or leaves it flat; the caller's own reply transformers may make a Map of it. */
 function flatten(reply: unknown): string[] {
   if (typeof reply !== 'object' || reply === null) throw unexpected('HGETALL')
-  if (Array.isArray(reply)) return reply.flat() as string[]
+  if (Array.isArray(reply)) return Array.isArray(reply[0]) ? reply.flat() : reply
   if (reply instanceof Map) return [...reply.entries()].flat()
   const flat: string[] = []
   for (const [field, text] of Object.entries(reply as Record<string, string>)) flat.push(field, text)
