@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { EventEmitter } from 'node:events'
+import { handleOf } from './redis/sid.js'
 
 /** Why a session was ended. */
 export type DestroyReason = 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'evicted' | 'invalid' | 'mismatch'
@@ -94,13 +95,23 @@ export function emitSafely(emitter: EventEmitter, name: string, ...args: unknown
 /** Counts, emits and publishes one event. */
 export class Announcer {
   readonly counters: Record<SessionEventName, number>
-  /** Told first, and also where nobody listens. */
+  /** Told of every event but those of `announceOf`, and also where nobody listens. */
   onAnnounce: ((name: SessionEventName, payload: object) => void) | undefined
   readonly #emitter: EventEmitter
 
   constructor(emitter: EventEmitter) {
     this.#emitter = emitter
     this.counters = Object.fromEntries(EVENT_NAMES.map((name) => [name, 0])) as Record<SessionEventName, number>
+  }
+
+  /** The same of a session, whose handle is only made if somebody is to hear of it: that takes as long as a read. */
+  announceOf<E extends 'created' | 'saved' | 'refused'>(
+    storedId: string,
+    name: E,
+    more: Omit<SessionEvents[E], 'handle'>,
+  ): void {
+    if (this.#emitter.listenerCount(name) === 0 && !CHANNELS[name].hasSubscribers) this.counters[name] += 1
+    else this.announce(name, { handle: handleOf(storedId), ...more } as SessionEvents[E])
   }
 
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {

@@ -161,20 +161,25 @@ export class RedisStore extends Store {
    * everything. An `expires` in the past ends the session.
    */
   override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
-    return this.#run(async () => {
-      const settled = this.#requests.beforeSave(session)
-      const req = settled && (await settled)
-      const settledSession = (req?.session as AnySession | undefined) ?? session
-      await this.#sessions.set(req?.sessionID ?? sid, settledSession)
-      if (this.#context.options.activity) this.#noteActive(settledSession)
+    return this.#run(() => {
+      const guarding = this.#requests.beforeSave(session)
+      if (guarding === undefined) return this.#save(sid, session)
+      return guarding.then((req) =>
+        this.#save(req.sessionID ?? sid, (req.session as AnySession | undefined) ?? session),
+      )
     }, callback)
+  }
+
+  #save(sid: string, session: AnySession): Promise<void> {
+    const saving = this.#sessions.set(sid, session)
+    return this.#context.options.activity ? saving.then(() => void this.#noteActive(session)) : saving
   }
 
   /** Slides the expiry, at most every `touchInterval`, and writes a changed cookie; nothing else. */
   override touch(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
-    return this.#runLong(async () => {
-      if (!this.#sessions.isTouched(sid, session)) await this.#within(this.#sessions.touch(sid, session))
-    }, callback)
+    const touching = () =>
+      this.#sessions.isTouched(sid, session) ? NOTHING : this.#within(this.#sessions.touch(sid, session))
+    return settle(started(touching), callback)
   }
 
   /** Ends a session. DEL. Fails if that cannot be confirmed: a logout that did not happen is an error. */
@@ -416,7 +421,7 @@ export class RedisStore extends Store {
 
   /** One operation on one session: `timeout` covers all of it. */
   #run<T>(work: () => Promise<T>, callback?: Callback<T>): Promise<T> {
-    return this.#runLong(() => this.#within(work()), callback)
+    return this.#runLong(() => this.#within(started(work)), callback)
   }
 
   /** Work on many sessions: `timeout` covers each step, see #within. */
@@ -431,6 +436,17 @@ export class RedisStore extends Store {
   readonly #isConnected = () => this.#context.options.client.status === 'ready'
 
   readonly #failed = (err: unknown) => this.#availability.failed(err)
+}
+
+const NOTHING = Promise.resolve()
+
+/** What fails at once fails as what fails later does. */
+function started<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work()
+  } catch (err) {
+    return Promise.reject(err)
+  }
 }
 
 function makeCache({ client, prefix, cache }: ResolvedOptions, announcer: Announcer): NearCache | undefined {

@@ -2,7 +2,7 @@ import type { Bookkeeping } from '../record/bookkeeping.js'
 import { propertyOf } from '../record/field-name.js'
 import type { Generation } from '../record/generation.js'
 import type { DecodedHash, LoadedSession } from '../record/hash.js'
-import type { Serializer } from '../record/serializer.js'
+import { isThenable, type Serializer } from '../record/serializer.js'
 import type { PlainCookie } from '../record/session-data.js'
 
 /**
@@ -41,7 +41,7 @@ export function sessionOf(cached: CachedSession, serializer: Serializer): Loaded
   for (const [property, text] of cached.properties) {
     const value = serializer.parse(text)
     session[property] = value
-    if (typeof (value as { then?: unknown } | null)?.then === 'function') {
+    if (isThenable(value)) {
       pending ??= []
       pending.push(
         Promise.resolve(value).then((parsed) => {

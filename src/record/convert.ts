@@ -1,6 +1,5 @@
 import { SessionStoreError } from '../errors.js'
 import { CONVERT } from '../redis/scripts/convert.js'
-import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import { applyDelta, type Delta, doubtDelta, isEmpty } from './delta.js'
@@ -31,7 +30,6 @@ export async function convertString(
   // What this request has not changed, another one may have.
   const delta = next.isAsInString ? withoutCookie(wholeDelta) : wholeDelta
   const { gateway, keys, options, announcer } = context
-  const handle = handleOf(record.storedId)
   const key = keys.session(record.storedId)
   const codec = context.codec.of(record.storedId)
   let fields = next.fields
@@ -65,7 +63,9 @@ export async function convertString(
     await enter(context, record.storedId, entries, next.idle)
     record.origin = { kind: 'hash', meta: reply.meta }
     applyDelta(record, delta)
-    if (!isEmpty(delta)) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })
+    if (!isEmpty(delta)) {
+      announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
+    }
     return true
   }
   throw new SessionStoreError(

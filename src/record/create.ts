@@ -72,7 +72,7 @@ async function createUnder(
     void scheduleExpiry(context, storedId, next.idle, createdAtMs)
     if (creation.isCancelled) {
       await leave(context, storedId, all)
-      announcer.announce('refused', { handle: handleOf(storedId), operation: 'save' })
+      announcer.announceOf(storedId, 'refused', { operation: 'save' })
       return null
     }
     const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
@@ -80,7 +80,7 @@ async function createUnder(
       case 'written':
         // Once more: who ends all sessions of that user may have found the entry before there was a session.
         await enter(context, storedId, entries, next.idle)
-        announcer.announce('created', { handle: handleOf(storedId) })
+        announcer.announceOf(storedId, 'created', {})
         if (await endIfEvicted(context, storedId, limited, next.idle)) return null
         return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields, { isLoaded: false })
       case 'gone':

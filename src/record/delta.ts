@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isCookieField } from './cookie.js'
 import { propertyOf } from './field-name.js'
-import type { Serializer } from './serializer.js'
+import { isThenable, type Serializer } from './serializer.js'
 import type { Fields, SessionRecord } from './session-record.js'
 
 /** What a save has to write. */
@@ -10,28 +10,26 @@ export interface Delta {
   remove: string[]
 }
 
-/** The difference between what Redis held and what the session holds now. */
-export async function difference(record: SessionRecord, next: Fields, serializer: Serializer): Promise<Delta> {
-  const differing = [...next].filter(
-    ([field, text]) => record.fields.get(field) !== text || record.uncertain.has(field),
-  )
-  const isSame = await Promise.all(
-    differing.map(([field, text]) => {
-      const before = record.uncertain.has(field) ? undefined : record.fields.get(field)
-      return before !== undefined && sameValue(field, before, text, serializer)
-    }),
-  )
-  const delta: Delta = {
-    set: withWholeCookie(
-      differing.filter((_, i) => !isSame[i]),
-      next,
-    ),
-    remove: [],
+/** The difference between what Redis held and what the session holds now. A promise if the serializer takes its time. */
+export function difference(record: SessionRecord, next: Fields, serializer: Serializer): Delta | Promise<Delta> {
+  const { fields, uncertain } = record
+  const differing: Delta['set'] = []
+  for (const [field, text] of next) {
+    if (fields.get(field) !== text || uncertain.has(field)) differing.push([field, text])
   }
-  for (const field of new Set([...record.fields.keys(), ...record.uncertain])) {
-    if (!next.has(field) && isOurs(field)) delta.remove.push(field)
+  const remove: string[] = []
+  for (const field of fields.keys()) if (!next.has(field) && isOurs(field)) remove.push(field)
+  for (const field of uncertain) if (!next.has(field) && !fields.has(field) && isOurs(field)) remove.push(field)
+
+  const isSame = differing.map(([field, text]) => {
+    const before = uncertain.has(field) ? undefined : fields.get(field)
+    return before !== undefined && sameValue(field, before, text, serializer)
+  })
+  const deltaOf = (same: readonly boolean[]): Delta => {
+    const changed = differing.filter((_, i) => !same[i])
+    return { set: withWholeCookie(changed, next), remove }
   }
-  return delta
+  return isSame.every((one) => typeof one === 'boolean') ? deltaOf(isSame) : Promise.all(isSame).then(deltaOf)
 }
 
 /** The cookie is one value in several fields: its pieces must not come from two requests. */
@@ -51,10 +49,20 @@ export function mayDiffer(record: SessionRecord, next: Fields): boolean {
  * A text of another make (another serializer version, an edit by hand) is no change of the value. Without this check an
  * untouched property would be written back, over what another request made of it.
  */
-export async function sameValue(field: string, before: string, text: string, serializer: Serializer): Promise<boolean> {
+export function sameValue(
+  field: string,
+  before: string,
+  text: string,
+  serializer: Serializer,
+): boolean | Promise<boolean> {
   if (propertyOf(field) === undefined) return false
   try {
-    return isDeepStrictEqual(await serializer.parse(before), await serializer.parse(text))
+    const [a, b] = [serializer.parse(before), serializer.parse(text)]
+    if (!isThenable(a) && !isThenable(b)) return isDeepStrictEqual(a, b)
+    return Promise.all([a, b]).then(
+      ([before, now]) => isDeepStrictEqual(before, now),
+      () => false,
+    )
   } catch {
     return false
   }

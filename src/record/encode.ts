@@ -17,6 +17,10 @@ export function encodeProperties(session: AnySession, serializer: Serializer): F
 
 /** @throws ERR_SESSION_TOO_LARGE */
 export function assertSize(fields: Iterable<readonly [string, string]>, maxBytes: number): void {
+  let characters = 0
+  for (const [field, text] of fields) characters += field.length + text.length
+  // UTF-8 takes three bytes for one of them at most: only what comes near the limit has to be counted.
+  if (characters * 3 <= maxBytes) return
   let bytes = 0
   for (const [field, text] of fields) bytes += Buffer.byteLength(field) + Buffer.byteLength(text)
   if (bytes > maxBytes) {

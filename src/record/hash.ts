@@ -3,7 +3,7 @@ import type { SessionCodec } from './codec.js'
 import { isCookieField, restoreCookie } from './cookie.js'
 import { propertyOf } from './field-name.js'
 import { GENERATION_FIELD, type Generation, parseGeneration } from './generation.js'
-import type { Serializer } from './serializer.js'
+import { isThenable, type Serializer } from './serializer.js'
 import type { PlainCookie } from './session-data.js'
 
 /** The plain data `get` resolves: what JSON would give back, never an object with a foreign prototype. */
@@ -104,10 +104,6 @@ export function decodeHash(
 
 function assign(session: LoadedSession, property: string, value: unknown): void {
   session[property] = value
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
 /** A hash in hash-table encoding answers in any order. */

@@ -25,11 +25,11 @@ export async function incrementProperty(
   const value = await firstWritten(context, storedIds, async (storedId) => {
     const result = await onHash(context, storedId, () => count(context, storedId, property, by))
     if (result.kind !== 'counted') return null
-    context.announcer.announce('saved', { handle: handleOf(storedId), fields: 1 })
+    context.announcer.announceOf(storedId, 'saved', { fields: 1 })
     return result.value
   })
   if (value !== null) return value
-  context.announcer.announce('refused', { handle: handleOf(storedIds[0] as string), operation: 'increment' })
+  context.announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'increment' })
   return null
 }
 

@@ -1,5 +1,4 @@
 import { UPDATE } from '../redis/scripts/update.js'
-import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { convertString } from './convert.js'
 import { encodeCookie, isCookieField } from './cookie.js'
@@ -58,10 +57,10 @@ export async function patchSession(context: Context, storedIds: readonly string[
   })
   if (storedId !== null) {
     const fields = changes.set.length + changes.remove.length
-    announcer.announce('saved', { handle: handleOf(storedId), fields })
+    announcer.announceOf(storedId, 'saved', { fields })
     return true
   }
-  announcer.announce('refused', { handle: handleOf(storedIds[0] as string), operation: 'patch' })
+  announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'patch' })
   return false
 }
 

@@ -20,8 +20,9 @@ import { readWriteReply } from './write-reply.js'
 
 /** Writes what changed since the session was loaded, unless it has ended meanwhile. */
 export async function saveSession(context: Context, record: SessionRecord, next: Snapshot): Promise<void> {
-  await moveHome(context, record)
-  const delta = await difference(record, next.fields, context.options.serializer)
+  if (!isHome(record)) await moveHome(context, record)
+  const comparing = difference(record, next.fields, context.options.serializer)
+  const delta = comparing instanceof Promise ? await comparing : comparing
   const { origin } = record
   if (origin.kind === 'string') return saveString(context, record, origin.sha1, next, delta)
   if (isEmpty(delta) && record.outdated.size === 0 && !isTouchDue(context, origin.meta, next)) return
@@ -43,13 +44,17 @@ export async function saveString(
   // Another request may have converted it, and a third one moved it. Of what was a string, no stamp is known.
   if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: '' }, next, delta)
   record.hasEnded = true
-  context.announcer.announce('refused', { handle: handleOf(record.storedId), operation: 'save' })
+  context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
+}
+
+function isHome({ storedId, storedIds, origin }: SessionRecord): boolean {
+  return storedId === storedIds[0] || origin.kind === 'string'
 }
 
 /** A session that was loaded under an older id is used under the current one from here on. */
 export async function moveHome(context: Context, record: SessionRecord): Promise<void> {
+  if (isHome(record)) return
   const home = record.storedIds[0] as string
-  if (record.storedId === home || record.origin.kind === 'string') return
   // Also where nothing is left to move: whether it has ended, or another request has moved it, shows there.
   if ((await bringHome(context, record.storedId, home)) !== 'stays') record.storedId = home
 }
@@ -65,7 +70,7 @@ export function isTouchDue(context: Context, meta: Bookkeeping, next: Lease): bo
   return Math.abs(next.idle - meta.idleMs) > CLOCK_DRIFT_MS || age < 0 || age >= touchIntervalMs(next.idle, options)
 }
 
-/** Changes the session, if it still exists, and refreshes its expiry. */
+/** Changes the session, if it still exists, and refreshes its expiry if that is due. */
 export async function writeDelta(
   context: Context,
   record: SessionRecord,
@@ -75,23 +80,22 @@ export async function writeDelta(
 ): Promise<void> {
   const { gateway, keys, options, announcer } = context
   const isSave = !isEmpty(delta)
-  // What this request has not changed, another one may have: a "remember me" must survive a parallel page view.
-  const lease = isSameLease(record, next, delta) ? ['=', '='] : [next.idle, next.cookie.flags]
-  const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease[0] as string, options.absoluteMs ?? '']
-  const rest = [expiryMode(context), lease[1] as string]
-  const entries = entriesIn(next.indexed)
-  const held = next.indexed.size === 0 ? [] : entriesIn(record.fields)
-  const added = without(entries, held)
-  const limited = limitedAmong(context, added)
+  const lease = leaseOf(context, record, next, delta)
+  const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease.idle, options.absoluteMs ?? '']
+  const rest = [expiryMode(context), lease.flags]
+  const isIndexed = next.indexed.size > 0
+  const entries = isIndexed ? entriesIn(next.indexed) : []
+  const held = isIndexed ? entriesIn(record.fields) : []
+  const added = isIndexed ? without(entries, held) : []
+  const limited = isIndexed ? limitedAmong(context, added) : []
   const send = async () => {
     const changes = encrypted(context, record, delta)
     if (limited.length > 0) await admit(context, record.storedId, limited)
-    const entering = enter(context, record.storedId, without(entries, limited), next.idle)
+    const entering = enter(context, record.storedId, without(lease.slides ? entries : added, limited), next.idle)
     if (entering !== undefined) await entering
     void scheduleExpiry(context, record.storedId, next.idle, createdAtMs(record))
     const key = keys.session(record.storedId)
-    const reply = readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
-    return reply
+    return readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
   }
   const doubted = new Set(record.uncertain)
   doubtDelta(record, delta)
@@ -109,10 +113,9 @@ export async function writeDelta(
     // connect-redis, still at work on another server, has written over the hash: our changes go into what it wrote.
     return saveString(context, record, MERGE, { ...next, fields: new Map() }, delta)
   }
-  const handle = handleOf(record.storedId)
   if (reply.kind !== 'written' && reply.kind !== 'contended') {
     record.hasEnded = true
-    announcer.announce('refused', { handle, operation: isSave ? 'save' : 'touch' })
+    announcer.announceOf(record.storedId, 'refused', { operation: isSave ? 'save' : 'touch' })
     return
   }
   if (reply.kind === 'contended')
@@ -120,12 +123,28 @@ export async function writeDelta(
   record.origin = { kind: 'hash', meta: reply.meta }
   record.outdated = new Map()
   applyDelta(record, delta)
-  // Once more: who ends all sessions of that user may have found the entry before there was a session.
-  await enter(context, record.storedId, without(added, limited), next.idle)
-  if (await endIfEvicted(context, record.storedId, limited, next.idle)) record.hasEnded = true
-  await leave(context, record.storedId, without(held, entries))
+  if (isIndexed) {
+    // Once more: who ends all sessions of that user may have found the entry before there was a session.
+    await enter(context, record.storedId, without(added, limited), next.idle)
+    if (await endIfEvicted(context, record.storedId, limited, next.idle)) record.hasEnded = true
+    await leave(context, record.storedId, without(held, entries))
+  }
   record.hasSaved ||= isSave
-  if (isSave) announcer.announce('saved', { handle, fields: delta.set.length + delta.remove.length })
+  if (isSave) announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
+}
+
+/** What the UPDATE script is told of idle timeout and cookie flags, and whether the expiry slides. */
+function leaseOf(
+  context: Context,
+  record: SessionRecord,
+  next: Lease,
+  delta: Delta,
+): { idle: number | string; flags: string; slides: boolean } {
+  if (!isSameLease(record, next, delta)) return { idle: next.idle, flags: next.cookie.flags, slides: true }
+  const { meta } = record.origin as { meta: Bookkeeping }
+  const slides = context.options.disableTouch || isTouchDue(context, meta, next)
+  // What this request has not changed, another one may have: a "remember me" must survive a parallel page view.
+  return slides ? { idle: '=', flags: '=', slides } : { idle: '', flags: '', slides }
 }
 
 function createdAtMs({ origin }: SessionRecord): number | undefined {

@@ -9,6 +9,11 @@ export interface Serializer {
   parse(text: string): unknown
 }
 
+/** Whether what `parse` has given is still to come. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
 /** `undefined` where the serializer has nothing to keep, as JSON has for functions. */
 export function toText(serializer: Serializer, property: string, value: unknown): string | undefined {
   if (value === undefined) return undefined

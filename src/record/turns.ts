@@ -4,7 +4,7 @@
  */
 export class Turns {
   readonly #timeoutMs: number
-  #underWay: { settled: Promise<unknown>; since: number } | undefined
+  #underWay: { done: Promise<unknown>; since: number } | undefined
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs
@@ -12,23 +12,24 @@ export class Turns {
 
   take<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#underWay
-    const done = before === undefined ? work() : this.#ended(before.settled, before.since).then(work)
-    const turn = { settled: done.catch(() => undefined), since: performance.now() }
+    const done = before === undefined ? work() : this.#ended(before.done, before.since).then(work)
+    const turn = { done, since: performance.now() }
     this.#underWay = turn
-    void turn.settled.then(() => {
+    const leave = () => {
       if (this.#underWay === turn) this.#underWay = undefined
-    })
+    }
+    void done.then(leave, leave)
     return done
   }
 
-  async #ended(settled: Promise<unknown>, since: number): Promise<void> {
+  async #ended(done: Promise<unknown>, since: number): Promise<void> {
     const patienceMs = since + this.#timeoutMs - performance.now()
     if (patienceMs <= 0) return
     let timer: NodeJS.Timeout | undefined
     const timeUp = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, patienceMs)
     })
-    await Promise.race([settled, timeUp])
+    await Promise.race([done.catch(() => undefined), timeUp])
     clearTimeout(timer)
   }
 }

@@ -113,23 +113,20 @@ export class Gateway {
 
   /** Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers. */
   async script(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
-    const run = () => this.#evaluate(script, key, args, node)
-    const [code, ...rest] = (await (script.isRead ? run() : this.#write(key, run))) as unknown[]
-    return [integer(`script ${script.name}`, code), ...rest]
+    const run = () => this.#send(`script ${script.name}`, () => this.#evaluate(script, key, args, node))
+    const reply = (await (script.isRead ? run() : this.#write(key, run))) as [number, ...unknown[]]
+    if (!Number.isInteger(reply[0])) reply[0] = integer(`script ${script.name}`, reply[0])
+    return reply
   }
 
   #evaluate(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
     const client = node ?? this.#client
     const sent = node === undefined ? key : this.#keyAt(node, key)
     const start = performance.now()
-    return this.#send(`script ${script.name}`, async () => {
-      // As one argument, which ioredis flattens: a session of very many properties would overflow the stack.
-      const list = args as unknown as string
-      try {
-        return await client.evalsha(script.sha, 1, sent, list)
-      } catch (err) {
-        if (replyCode(err) !== 'NOSCRIPT') throw err
-      }
+    // As one argument, which ioredis flattens: a session of very many properties would overflow the stack.
+    const list = args as unknown as string
+    return client.evalsha(script.sha, 1, sent, list).catch((err: unknown) => {
+      if (replyCode(err) !== 'NOSCRIPT') throw err
       // What was ended meanwhile, because this has timed out, must not come back by its second attempt.
       if (performance.now() - start > this.#timeoutMs) throw timedOut(this.#timeoutMs)
       return client.eval(script.lua, 1, sent, list)

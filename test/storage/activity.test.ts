@@ -85,7 +85,7 @@ test('costs no request a command: what was noted goes to Redis later, and when t
   const log = await watchCommands(client, prefix)
   try {
     for (let i = 0; i < 5; i++) await store.get('a')
-    expect((await log.take()).map(([name]) => name)).toEqual(Array.from({ length: 5 }, () => 'hgetall'))
+    expect((await log.take()).map(([name]) => name?.toLowerCase())).toEqual(Array.from({ length: 5 }, () => 'hgetall'))
     await store.close()
     expect((await log.take()).map(([name]) => name?.toLowerCase())).toEqual(Array.from({ length: 6 }, () => 'evalsha'))
     await store.close()
