@@ -13,33 +13,42 @@ export interface CachedSession {
   readonly meta: Bookkeeping
   readonly generation: Generation | undefined
   readonly plain: readonly string[]
+  readonly values: readonly unknown[]
   readonly outdated: ReadonlyMap<string, string>
   readonly cookie: Readonly<PlainCookie> | undefined
-  readonly properties: readonly (readonly [property: string, text: string])[]
+  /** With what they are, where every request may get the same; undefined: the text has to be read each time. */
+  readonly properties: readonly (readonly [property: string, text: string, value: unknown])[]
 }
 
 /** null for what has to be read from Redis each time. */
-export function cachedSession({ meta, session, plain, outdated, generation }: DecodedHash): CachedSession | null {
+export function cachedSession({
+  meta,
+  session,
+  plain,
+  values,
+  outdated,
+  generation,
+}: DecodedHash): CachedSession | null {
   // Neither is as it should be, and the next write makes it so.
   if (meta.unexpiring || meta.isLeaving) return null
   const { cookie } = session
   // One that nobody could copy at a glance.
   if (cookie !== undefined && Object.values(cookie).some((value) => typeof value === 'object' && value !== null))
     return null
-  const properties: [string, string][] = []
+  const properties: [string, string, unknown][] = []
   for (let i = 0; i + 1 < plain.length; i += 2) {
     const property = propertyOf(plain[i] as string)
-    if (property !== undefined) properties.push([property, plain[i + 1] as string])
+    if (property !== undefined) properties.push([property, plain[i + 1] as string, values[i / 2]])
   }
-  return { meta, generation, plain, outdated, cookie: cookie && { ...cookie }, properties }
+  return { meta, generation, plain, values, outdated, cookie: cookie && { ...cookie }, properties }
 }
 
 /** A new object, as `decodeHash` would have made it; a promise if the serializer takes its time. */
 export function sessionOf(cached: CachedSession, serializer: Serializer): LoadedSession | Promise<LoadedSession> {
   const session = { cookie: undefined } as unknown as LoadedSession
   let pending: Promise<unknown>[] | undefined
-  for (const [property, text] of cached.properties) {
-    const value = serializer.parse(text)
+  for (const [property, text, known] of cached.properties) {
+    const value = known === undefined ? serializer.parse(text) : known
     session[property] = value
     if (isThenable(value)) {
       pending ??= []

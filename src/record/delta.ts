@@ -79,14 +79,8 @@ export function isEmpty(delta: Delta): boolean {
 
 /** Redis has confirmed: the record now holds what Redis holds. */
 export function applyDelta(record: SessionRecord, delta: Delta): void {
-  for (const [field, text] of delta.set) {
-    record.fields.set(field, text)
-    record.uncertain.delete(field)
-  }
-  for (const field of delta.remove) {
-    record.fields.delete(field)
-    record.uncertain.delete(field)
-  }
+  for (const [field, text] of delta.set) record.holds(field, text)
+  for (const field of delta.remove) record.holds(field, undefined)
 }
 
 /** About to be sent: until Redis confirms, the write may have happened, or happen later. */

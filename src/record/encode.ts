@@ -2,15 +2,21 @@ import { SessionStoreError } from '../errors.js'
 import { fieldOf, isProperty } from './field-name.js'
 import { type Serializer, toText } from './serializer.js'
 import type { AnySession } from './session-data.js'
-import type { Fields } from './session-record.js'
+import type { Fields, SessionRecord } from './session-record.js'
 
-/** The properties of a session as hash fields, without its cookie. */
-export function encodeProperties(session: AnySession, serializer: Serializer): Fields {
+/**
+ * The properties of a session as hash fields, without its cookie.
+ *
+ * @param record what the session was loaded from: what has not changed keeps its text
+ */
+export function encodeProperties(session: AnySession, serializer: Serializer, record?: SessionRecord): Fields {
   const fields: Fields = new Map()
   for (const property of Object.keys(session)) {
     if (!isProperty(property)) continue
-    const text = toText(serializer, property, (session as Record<string, unknown>)[property])
-    if (text !== undefined) fields.set(fieldOf(property), text)
+    const field = fieldOf(property)
+    const value = (session as Record<string, unknown>)[property]
+    const text = record?.textOf(field, value) ?? toText(serializer, property, value)
+    if (text !== undefined) fields.set(field, text)
   }
   return fields
 }

@@ -24,6 +24,8 @@ export interface DecodedHash {
   session: LoadedSession
   /** The reply with the texts as the serializer wrote them; the very reply where it holds them like that. */
   plain: readonly string[]
+  /** For each pair of `plain` what its text stands for, if that can be compared at a glance; undefined if not. */
+  values: readonly unknown[]
   /** Fields to be encrypted anew, and what they held. */
   outdated: ReadonlyMap<string, string>
   /** undefined for a session that was never renewed. */
@@ -50,11 +52,13 @@ export function decodeHash(
   let pending: Promise<void>[] | undefined
   let unreadable: string | undefined
   let plain = reply
+  const values: unknown[] = []
   const outdated = new Map<string, string>()
 
   for (let i = 0; i + 1 < reply.length; i += 2) {
     const field = reply[i] as string
     const text = reply[i + 1] as string
+    values.push(undefined)
     if (field === BOOKKEEPING_FIELD) {
       meta = parseBookkeeping(text)
       continue
@@ -80,6 +84,7 @@ export function decodeHash(
         pending.push(Promise.resolve(value).then((parsed) => assign(session, property, parsed)))
       } else {
         assign(session, property, value)
+        if (typeof value !== 'object' && typeof value !== 'function') values[i / 2] = value
       }
     } catch {
       unreadable ??= property
@@ -96,7 +101,7 @@ export function decodeHash(
     } catch {
       return new CorruptHash('bookkeeping')
     }
-    return { meta, session, plain, outdated, generation }
+    return { meta, session, plain, values, outdated, generation }
   }
   if (pending === undefined) return finish(false)
   return Promise.allSettled(pending).then((all) => finish(all.some(({ status }) => status === 'rejected')))

@@ -154,16 +154,19 @@ function createdAtMs({ origin }: SessionRecord): number | undefined {
 /** Whether idle timeout and cookie are as they were loaded. */
 function isSameLease({ origin }: SessionRecord, next: Lease, delta: Delta): boolean {
   if (origin.kind !== 'hash' || origin.meta.flags !== next.cookie.flags) return false
-  if ([...delta.set.map(([field]) => field), ...delta.remove].some(isCookieField)) return false
+  if (delta.set.some(([field]) => isCookieField(field)) || delta.remove.some(isCookieField)) return false
   return Math.abs(next.idle - origin.meta.idleMs) <= CLOCK_DRIFT_MS
 }
 
 /** The counts, pairs, replacements and removals of the UPDATE script. */
 function encrypted(context: Context, record: SessionRecord, delta: Delta): (string | number)[] {
   const codec = context.codec.of(record.storedId)
-  const pairs = delta.set.flatMap(([field, text]) => [field, codec.encode(field, text)])
   const anew = encryptedAnew(record, codec, delta)
-  return [delta.set.length, anew.length, ...pairs, ...anew.flat(), ...delta.remove]
+  const list: (string | number)[] = [delta.set.length, anew.length]
+  for (const [field, text] of delta.set) list.push(field, codec.encode(field, text))
+  for (const replacement of anew) list.push(...replacement)
+  for (const field of delta.remove) list.push(field)
+  return list
 }
 
 /** `[field, what Redis held, the same under the current key]` for what this write does not change anyway. */

@@ -20,6 +20,7 @@ interface Provenance {
   loadedExpires?: PlainCookie['expires']
   loadedLease?: LoadedLease
   outdated?: ReadonlyMap<string, string>
+  values?: readonly unknown[]
 }
 
 const NONE: ReadonlyMap<string, string> = new Map()
@@ -53,13 +54,15 @@ export class SessionRecord {
   outdated: ReadonlyMap<string, string>
   readonly #atLoad: Fields | readonly string[]
   #fields: Fields | readonly string[]
+  /** Of an HGETALL reply, what its texts stand for. */
+  #values: Map<string, unknown> | readonly unknown[]
 
   /** @param fields a map, or an HGETALL reply, which stays as it is until somebody saves */
   constructor(
     storedId: string,
     origin: Origin,
     fields: Fields | readonly string[],
-    { isLoaded = true, loadedExpires, loadedLease, outdated = NONE }: Provenance = {},
+    { isLoaded = true, loadedExpires, loadedLease, outdated = NONE, values = [] }: Provenance = {},
   ) {
     this.storedId = storedId
     this.storedIds = [storedId]
@@ -69,6 +72,7 @@ export class SessionRecord {
     this.loadedLease = loadedLease
     this.outdated = outdated
     this.#fields = fields
+    this.#values = fields instanceof Map ? new Map() : values
     // An HGETALL reply is never changed, a map is.
     this.#atLoad = fields instanceof Map ? new Map(fields) : fields
   }
@@ -78,8 +82,35 @@ export class SessionRecord {
     return this.#atLoad instanceof Map ? this.#atLoad : toMap(this.#atLoad)
   }
 
-  get fields(): Fields {
-    if (!(this.#fields instanceof Map)) this.#fields = toMap(this.#fields)
+  get fields(): ReadonlyMap<string, string> {
+    return this.#held()
+  }
+
+  /** The text that Redis holds for a value, if it is the very one that was loaded: that spares making it again. */
+  textOf(field: string, value: unknown): string | undefined {
+    const fields = this.#held()
+    const values = this.#values as Map<string, unknown>
+    return value !== undefined && Object.is(values.get(field), value) ? fields.get(field) : undefined
+  }
+
+  /** Redis holds this text now; undefined: the field no longer. */
+  holds(field: string, text: string | undefined): void {
+    const fields = this.#held()
+    if (text === undefined) fields.delete(field)
+    else fields.set(field, text)
+    ;(this.#values as Map<string, unknown>).delete(field)
+    this.uncertain.delete(field)
+  }
+
+  #held(): Fields {
+    if (this.#fields instanceof Map) return this.#fields
+    const reply = this.#fields
+    const values = new Map<string, unknown>()
+    for (const [i, value] of (this.#values as readonly unknown[]).entries()) {
+      if (value !== undefined) values.set(reply[2 * i] as string, value)
+    }
+    this.#values = values
+    this.#fields = toMap(reply)
     return this.#fields
   }
 

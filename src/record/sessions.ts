@@ -185,8 +185,7 @@ export class Sessions {
   }
 
   #snapshot(session: AnySession, record: SessionRecord | undefined): Snapshot {
-    const taken = snapshot(this.#context, session, record, this.#marks.get(session))
-    return { ...taken, created: this.#created.get(session) }
+    return snapshot(this.#context, session, record, this.#marks.get(session), this.#created.get(session))
   }
 
   /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */

@@ -59,15 +59,15 @@ export function snapshot(
   session: AnySession,
   record: SessionRecord | undefined,
   marks: Fields = NONE,
+  created?: string,
 ): Snapshot {
-  const taken = lease(context, session, record)
-  const { cookie } = taken
-  const fields = encodeProperties(session, context.options.serializer)
+  const { cookie, idle, indexed, isAsInString } = lease(context, session, record)
+  const fields = encodeProperties(session, context.options.serializer, record)
   for (const [field, text] of cookie.fields) fields.set(field, text)
   for (const [field, text] of marks) fields.set(field, text)
-  for (const [field, text] of taken.indexed) fields.set(field, text)
+  for (const [field, text] of indexed) fields.set(field, text)
   assertSize(fields, context.options.maxBytes)
-  return { ...taken, fields }
+  return { cookie, idle, indexed, isAsInString, fields, created }
 }
 
 /** Script argument: whether keys get a TTL, and by how many milliseconds they are to outlive their sessions. */
