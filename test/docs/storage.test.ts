@@ -125,6 +125,17 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
       return store.set('x', held)
     },
   ],
+  'set, of a session that was loaded, after `touchInterval`': [
+    async () => {
+      await make()
+      held = (await eager.get('x')) as unknown as Bag
+    },
+    () => {
+      held.visits = 2
+      delete held.user
+      return eager.set('x', held)
+    },
+  ],
   'touch, within `touchInterval` of the last refresh': [makeAndLoad, () => store.touch('x', held)],
   'touch, after it': [
     async () => {

@@ -63,7 +63,9 @@ test('no command of a script or of the gateway is missing in the list', () => {
   const lua = readdirSync(scripts).map((file) => readFileSync(join(scripts, file), 'utf8'))
   const inScripts = [...lua.join('\n').matchAll(/redis\.p?call\('(\w+)'/g)].map(([, name = '']) => name.toLowerCase())
   const gateway = readFileSync(join('src', 'redis', 'gateway.ts'), 'utf8')
-  const sent = [...gateway.matchAll(/#client\.(\w+)\(/g)].map(([, name = '']) => name.replace('memory', 'memory|usage'))
+  const sent = [...gateway.matchAll(/#client\.(?:call\('(\w+)'|(\w+)\()/g)].map(([, called, name = '']) =>
+    (called ?? name).toLowerCase().replace('memory', 'memory|usage'),
+  )
   expect(inScripts.length).toBeGreaterThan(50)
   expect(sent.length).toBeGreaterThan(10)
   for (const name of [...inScripts, ...sent]) expect(listed()).toContain(name)
