@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 import { type Session, type SessionData, Store } from 'express-session'
 import { type CacheStats, NearCache } from './cache/near-cache.js'
-import { type Callback, settle } from './callback.js'
+import { type Callback, settle, settleAtOnce, settleSoon } from './callback.js'
 import { checkedDestroyBy, type DestroyByOptions } from './destroy-by-options.js'
 import { Endings, type EndReason } from './endings.js'
 import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
@@ -147,13 +147,16 @@ export class RedisStore extends Store {
   /** The session, or null. HGETALL, one command; none if the near cache has it (`cache` option). */
   override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
     const arrival: Arrival = { sid, isReuse: false }
+    const { activity } = this.#context.options
+    const answer: typeof callback = callback && ((err, found) => this.#requests.answer(arrival, callback, err, found))
     const known = this.#requests.loadAtOnce(arrival)
-    const loading = known === undefined ? this.#requests.load(arrival) : Promise.resolve(known)
-    const noted = this.#context.options.activity ? loading.then((session) => this.#noteActive(session)) : loading
-    return settle(
-      noted as Promise<StoredSession | null>,
-      callback && ((err, session) => this.#requests.answer(arrival, callback, err, session)),
-    )
+    if (known !== undefined) {
+      if (activity) this.#noteActive(known)
+      return settleSoon(known as unknown as StoredSession, answer)
+    }
+    const loading = this.#requests.load(arrival)
+    const noted = activity ? loading.then((session) => this.#noteActive(session)) : loading
+    return settle(noted as Promise<StoredSession | null>, answer)
   }
 
   /**
@@ -177,9 +180,14 @@ export class RedisStore extends Store {
 
   /** Slides the expiry, at most every `touchInterval`, and writes a changed cookie; nothing else. */
   override touch(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
-    const touching = () =>
-      this.#sessions.isTouched(sid, session) ? NOTHING : this.#within(this.#sessions.touch(sid, session))
-    return settle(started(touching), callback)
+    let isTouched: boolean
+    try {
+      isTouched = this.#sessions.isTouched(sid, session)
+    } catch (err) {
+      return settle(Promise.reject(err), callback)
+    }
+    if (isTouched) return settleAtOnce(undefined, callback)
+    return settle(this.#within(this.#sessions.touch(sid, session)), callback)
   }
 
   /** Ends a session. DEL. Fails if that cannot be confirmed: a logout that did not happen is an error. */
@@ -437,8 +445,6 @@ export class RedisStore extends Store {
 
   readonly #failed = (err: unknown) => this.#availability.failed(err)
 }
-
-const NOTHING = Promise.resolve()
 
 /** What fails at once fails as what fails later does. */
 function started<T>(work: () => Promise<T>): Promise<T> {

@@ -44,13 +44,22 @@ const handlers = {
     const { port, sessions, connections, seconds } = params
     await assertKnown(port)
     const requests = Array.from({ length: sessions }, (_, i) => ({ headers: { cookie: cookieHeader(i) } }))
-    const url = `http://127.0.0.1:${port}`
+    let made = 0
     const {
       requests: done,
       duration,
       errors,
       non2xx,
-    } = await autocannon({ url, connections, duration: seconds, requests })
+    } = await autocannon({
+      url: `http://127.0.0.1:${port}`,
+      connections,
+      duration: seconds,
+      // No two connections come with the same session at the same time.
+      setupClient: (client: { setRequests(list: object[]): void }) => {
+        const first = Math.floor((made++ * sessions) / connections)
+        client.setRequests([...requests.slice(first), ...requests.slice(0, first)])
+      },
+    })
     if (errors + non2xx > 0) throw new Error(`${errors} requests failed and ${non2xx} were refused`)
     return { requests: done.total, perSecond: done.total / duration }
   },

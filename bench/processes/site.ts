@@ -1,7 +1,7 @@
-import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { sign } from 'cookie-signature'
 import express from 'express'
 import session, { type Store } from 'express-session'
 import { sidOf } from '../contents.js'
@@ -34,6 +34,5 @@ function quietly<T>(make: () => T): T {
 
 /** The cookie of a session, as express-session signs it. */
 export function cookieHeader(i: number): string {
-  const signature = createHmac('sha256', SECRET).update(sidOf(i)).digest('base64').replace(/=+$/, '')
-  return `connect.sid=${encodeURIComponent(`s:${sidOf(i)}.${signature}`)}`
+  return `connect.sid=${encodeURIComponent(`s:${sign(sidOf(i), SECRET)}`)}`
 }
