@@ -15,20 +15,15 @@ export interface CachedSession {
   readonly plain: readonly string[]
   readonly values: readonly unknown[]
   readonly outdated: ReadonlyMap<string, string>
+  readonly flaggedCookie: Readonly<PlainCookie> | undefined
   readonly cookie: Readonly<PlainCookie> | undefined
   /** With what they are, where every request may get the same; undefined: the text has to be read each time. */
   readonly properties: readonly (readonly [property: string, text: string, value: unknown])[]
 }
 
 /** null for what has to be read from Redis each time. */
-export function cachedSession({
-  meta,
-  session,
-  plain,
-  values,
-  outdated,
-  generation,
-}: DecodedHash): CachedSession | null {
+export function cachedSession({ session, ...held }: DecodedHash): CachedSession | null {
+  const { meta, plain, values } = held
   // Neither is as it should be, and the next write makes it so.
   if (meta.unexpiring || meta.isLeaving) return null
   const { cookie } = session
@@ -40,7 +35,7 @@ export function cachedSession({
     const property = propertyOf(plain[i] as string)
     if (property !== undefined) properties.push([property, plain[i + 1] as string, values[i / 2]])
   }
-  return { meta, generation, plain, values, outdated, cookie: cookie && { ...cookie }, properties }
+  return { ...held, cookie: cookie && { ...cookie }, properties }
 }
 
 /** A new object, as `decodeHash` would have made it; a promise if the serializer takes its time. */

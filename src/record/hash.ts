@@ -26,6 +26,8 @@ export interface DecodedHash {
   plain: readonly string[]
   /** For each pair of `plain` what its text stands for, if that can be compared at a glance; undefined if not. */
   values: readonly unknown[]
+  /** The cookie as it was loaded, where flags say all of it. */
+  flaggedCookie: Readonly<PlainCookie> | undefined
   /** Fields to be encrypted anew, and what they held. */
   outdated: ReadonlyMap<string, string>
   /** undefined for a session that was never renewed. */
@@ -94,14 +96,17 @@ export function decodeHash(
     // Without it nobody can tell a stolen id from the current one.
     if (meta === null || generation === null) return new CorruptHash('bookkeeping')
     if (unreadable !== undefined || isRejected) return new CorruptHash('field', unreadable)
+    let flaggedCookie: PlainCookie | undefined
     try {
       const cookie = restoreCookie(meta, cookiePieces.length > 0 ? joinPieces(cookiePieces) : '')
       if (cookie === undefined) delete session.cookie
       else session.cookie = cookie
+      // The session's own is the application's to change.
+      if (cookie !== undefined && cookiePieces.length === 0) flaggedCookie = { ...cookie }
     } catch {
       return new CorruptHash('bookkeeping')
     }
-    return { meta, session, plain, values, outdated, generation }
+    return { meta, session, plain, values, flaggedCookie, outdated, generation }
   }
   if (pending === undefined) return finish(false)
   return Promise.allSettled(pending).then((all) => finish(all.some(({ status }) => status === 'rejected')))

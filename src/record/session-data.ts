@@ -31,6 +31,27 @@ export function isLiveCookie(cookie: unknown): boolean {
   return typeof (cookie as CookieLike | undefined)?.serialize === 'function'
 }
 
+/**
+ * Whether express-session's Cookie is as it was loaded, but for `expires`, which moves by itself. What this says at a glance of
+ * nearly every request, `encodeCookie` would find out at length; when in doubt, no.
+ */
+export function isUntouched(cookie: unknown, loaded: Readonly<PlainCookie>): cookie is PlainCookie {
+  if (!isLiveCookie(cookie)) return false
+  const { originalMaxAge, expires, httpOnly, path, domain, secure, sameSite, partitioned, priority } =
+    cookie as PlainCookie
+  return (
+    originalMaxAge === loaded.originalMaxAge &&
+    (expires ? Boolean(loaded.expires) : expires === loaded.expires) &&
+    httpOnly === loaded.httpOnly &&
+    path === loaded.path &&
+    domain === loaded.domain &&
+    secure === loaded.secure &&
+    sameSite === loaded.sameSite &&
+    partitioned === loaded.partitioned &&
+    priority === loaded.priority
+  )
+}
+
 /** The cookie of a session as JSON would keep it; undefined where there is none. */
 export function plainCookie(session: AnySession): PlainCookie | undefined {
   const cookie = (session as { cookie?: CookieLike }).cookie

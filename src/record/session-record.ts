@@ -1,5 +1,5 @@
 import { BOOKKEEPING_FIELD, type Bookkeeping } from './bookkeeping.js'
-import { isCookieField } from './cookie.js'
+import { type EncodedCookie, isCookieField } from './cookie.js'
 import type { Presented } from './generation.js'
 import type { PlainCookie } from './session-data.js'
 
@@ -15,8 +15,15 @@ export interface LoadedLease {
   cookie: PlainCookie | undefined
 }
 
+/** The cookie of a session that was loaded, where flags say all of it. */
+export interface LoadedCookie {
+  plain: Readonly<PlainCookie>
+  encoded: EncodedCookie
+}
+
 interface Provenance {
   isLoaded?: boolean
+  loadedCookie?: LoadedCookie | undefined
   loadedExpires?: PlainCookie['expires']
   loadedLease?: LoadedLease
   outdated?: ReadonlyMap<string, string>
@@ -36,6 +43,7 @@ export class SessionRecord {
   origin: Origin
   /** `cookie.expires` as handed out. */
   readonly loadedExpires: PlainCookie['expires']
+  readonly loadedCookie: LoadedCookie | undefined
   /** Of a string that connect-redis wrote: what it said then, to tell whether this request has changed it. */
   readonly loadedLease: LoadedLease | undefined
   /** Whether the session was there before this request; its id may then be known to somebody. */
@@ -62,13 +70,14 @@ export class SessionRecord {
     storedId: string,
     origin: Origin,
     fields: Fields | readonly string[],
-    { isLoaded = true, loadedExpires, loadedLease, outdated = NONE, values = [] }: Provenance = {},
+    { isLoaded = true, loadedExpires, loadedCookie, loadedLease, outdated = NONE, values = [] }: Provenance = {},
   ) {
     this.storedId = storedId
     this.storedIds = [storedId]
     this.origin = origin
     this.isLoaded = isLoaded
     this.loadedExpires = loadedExpires
+    this.loadedCookie = loadedCookie
     this.loadedLease = loadedLease
     this.outdated = outdated
     this.#fields = fields

@@ -3,7 +3,14 @@ import { type EncodedCookie, encodeCookie } from './cookie.js'
 import { assertSize, encodeProperties } from './encode.js'
 import { idleMs } from './idle.js'
 import { indexFields } from './index-values.js'
-import { type AnySession, isLiveCookie, isSameCookie, type PlainCookie, plainCookie } from './session-data.js'
+import {
+  type AnySession,
+  isLiveCookie,
+  isSameCookie,
+  isUntouched,
+  type PlainCookie,
+  plainCookie,
+} from './session-data.js'
 import type { Fields, SessionRecord } from './session-record.js'
 
 /** How long a session may stay unused, and its cookie. */
@@ -30,9 +37,18 @@ export interface Snapshot extends Lease {
 
 /** @param record what is known of this session object; undefined if it was never loaded */
 export function lease(context: Context, session: AnySession, record: SessionRecord | undefined): Lease {
+  const { cookie } = session as { cookie?: unknown }
+  if (record?.loadedCookie !== undefined && isUntouched(cookie, record.loadedCookie.plain)) {
+    return {
+      cookie: record.loadedCookie.encoded,
+      idle: idleMs(session, cookie as PlainCookie, context.options),
+      isAsInString: false,
+      indexed: indexed(context, session, record),
+    }
+  }
   const plain = plainCookie(session)
   const idle = idleMs(session, plain, context.options, record?.loadedExpires)
-  const isLiteral = record === undefined && !isLiveCookie((session as { cookie?: unknown }).cookie)
+  const isLiteral = record === undefined && !isLiveCookie(cookie)
   return {
     cookie: encodeCookie(plain, idle, isLiteral),
     idle,

@@ -26,6 +26,7 @@ const RENEWED_SID = /^(.+)~r([1-9a-z][0-9a-z]{0,5})~([\w-]{22})$/
 /** null for what can be no session id: Redis never hears of it. */
 export function parseSid(value: unknown): Sid | null {
   if (!isSid(value)) return null
+  if (!value.includes('~r')) return { first: value, generation: 0, proof: '' }
   const [, first, generation, proof] = RENEWED_SID.exec(value) ?? []
   if (first === undefined || generation === undefined || proof === undefined) {
     return { first: value, generation: 0, proof: '' }
