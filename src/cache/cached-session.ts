@@ -1,22 +1,13 @@
-import type { Bookkeeping } from '../record/bookkeeping.js'
 import { propertyOf } from '../record/field-name.js'
-import type { Generation } from '../record/generation.js'
 import type { DecodedHash, LoadedSession } from '../record/hash.js'
 import { isThenable, type Serializer } from '../record/serializer.js'
-import type { PlainCookie } from '../record/session-data.js'
 
 /**
  * A session as texts, of which every request gets an object of its own. Texts are those of the serializer: with
  * `encryption`, what Redis holds is decrypted once.
  */
-export interface CachedSession {
-  readonly meta: Bookkeeping
-  readonly generation: Generation | undefined
-  readonly plain: readonly string[]
-  readonly values: readonly unknown[]
-  readonly outdated: ReadonlyMap<string, string>
-  readonly flaggedCookie: Readonly<PlainCookie> | undefined
-  readonly cookie: Readonly<PlainCookie> | undefined
+export interface CachedSession extends Readonly<Omit<DecodedHash, 'session'>> {
+  readonly cookie: LoadedSession['cookie']
   /** With what they are, where every request may get the same; undefined: the text has to be read each time. */
   readonly properties: readonly (readonly [property: string, text: string, value: unknown])[]
 }

@@ -5,6 +5,7 @@ import { propertyOf } from './field-name.js'
 import { GENERATION_FIELD, type Generation, parseGeneration } from './generation.js'
 import { isThenable, type Serializer } from './serializer.js'
 import type { PlainCookie } from './session-data.js'
+import type { LoadedCookie } from './session-record.js'
 
 /** The plain data `get` resolves: what JSON would give back, never an object with a foreign prototype. */
 export type LoadedSession = Record<string, unknown> & { cookie?: PlainCookie }
@@ -26,10 +27,12 @@ export interface DecodedHash {
   plain: readonly string[]
   /** For each pair of `plain` what its text stands for, if that can be compared at a glance; undefined if not. */
   values: readonly unknown[]
+  /** `cookie.expires` as handed out. */
+  loadedExpires: PlainCookie['expires']
   /** The cookie as it was loaded, where flags say all of it. */
-  flaggedCookie: Readonly<PlainCookie> | undefined
+  loadedCookie: LoadedCookie | undefined
   /** Fields to be encrypted anew, and what they held. */
-  outdated: ReadonlyMap<string, string>
+  outdated: ReadonlyMap<string, string> | undefined
   /** undefined for a session that was never renewed. */
   generation: Generation | undefined
 }
@@ -55,7 +58,7 @@ export function decodeHash(
   let unreadable: string | undefined
   let plain = reply
   const values: unknown[] = []
-  const outdated = new Map<string, string>()
+  let outdated: Map<string, string> | undefined
 
   for (let i = 0; i + 1 < reply.length; i += 2) {
     const field = reply[i] as string
@@ -73,7 +76,7 @@ export function decodeHash(
     }
     try {
       const decoded = codec.decode(field, text)
-      if (decoded.isOutdated) outdated.set(field, text)
+      if (decoded.isOutdated) outdated = (outdated ?? new Map<string, string>()).set(field, text)
       if (decoded.text !== text) {
         if (plain === reply) plain = [...reply]
         ;(plain as string[])[i + 1] = decoded.text
@@ -96,17 +99,19 @@ export function decodeHash(
     // Without it nobody can tell a stolen id from the current one.
     if (meta === null || generation === null) return new CorruptHash('bookkeeping')
     if (unreadable !== undefined || isRejected) return new CorruptHash('field', unreadable)
-    let flaggedCookie: PlainCookie | undefined
+    let loadedCookie: LoadedCookie | undefined
     try {
       const cookie = restoreCookie(meta, cookiePieces.length > 0 ? joinPieces(cookiePieces) : '')
       if (cookie === undefined) delete session.cookie
       else session.cookie = cookie
-      // The session's own is the application's to change.
-      if (cookie !== undefined && cookiePieces.length === 0) flaggedCookie = { ...cookie }
+      if (cookie !== undefined && cookiePieces.length === 0) {
+        // The session's own is the application's to change.
+        loadedCookie = { plain: { ...cookie }, encoded: { flags: meta.flags, fields: [] } }
+      }
     } catch {
       return new CorruptHash('bookkeeping')
     }
-    return { meta, session, plain, values, flaggedCookie, outdated, generation }
+    return { meta, session, plain, values, loadedExpires: session.cookie?.expires, loadedCookie, outdated, generation }
   }
   if (pending === undefined) return finish(false)
   return Promise.allSettled(pending).then((all) => finish(all.some(({ status }) => status === 'rejected')))

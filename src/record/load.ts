@@ -40,10 +40,8 @@ export async function loadSession(context: Context, storedId: string, isAgain = 
 
 /** What a save of this session will be compared with is what was decoded. */
 export function loadedFrom(storedId: string, decoded: Omit<DecodedHash, 'session'>, session: LoadedSession): Loaded {
-  const { meta, plain, values, flaggedCookie, outdated, generation } = decoded
-  const loadedCookie = flaggedCookie && { plain: flaggedCookie, encoded: { flags: meta.flags, fields: [] } }
-  const provenance = { loadedExpires: session.cookie?.expires, loadedCookie, outdated, values }
-  return { session, generation, record: new SessionRecord(storedId, { kind: 'hash', meta }, plain, provenance) }
+  const { meta, plain, generation } = decoded
+  return { session, generation, record: new SessionRecord(storedId, { kind: 'hash', meta }, plain, decoded) }
 }
 
 /**

@@ -26,7 +26,7 @@ interface Provenance {
   loadedCookie?: LoadedCookie | undefined
   loadedExpires?: PlainCookie['expires']
   loadedLease?: LoadedLease
-  outdated?: ReadonlyMap<string, string>
+  outdated?: ReadonlyMap<string, string> | undefined
   values?: readonly unknown[]
 }
 
@@ -56,8 +56,7 @@ export class SessionRecord {
   hasSaved = false
   /** A write found that the session has ended. */
   hasEnded = false
-  /** Fields that were sent and not confirmed: Redis may or may not hold them like that. */
-  readonly uncertain = new Set<string>()
+  #uncertain: Set<string> | undefined
   /** Fields to be encrypted anew with the next write, and what Redis held: only that may be replaced. */
   outdated: ReadonlyMap<string, string>
   readonly #atLoad: Fields | readonly string[]
@@ -84,6 +83,12 @@ export class SessionRecord {
     this.#values = fields instanceof Map ? new Map() : values
     // An HGETALL reply is never changed, a map is.
     this.#atLoad = fields instanceof Map ? new Map(fields) : fields
+  }
+
+  /** Fields that were sent and not confirmed: Redis may or may not hold them like that. */
+  get uncertain(): Set<string> {
+    this.#uncertain ??= new Set()
+    return this.#uncertain
   }
 
   /** The fields as they were loaded, before this request saved anything. */
@@ -126,6 +131,7 @@ export class SessionRecord {
   /** Cheap enough for every request, which `fields` is not. */
   get hasCookieFields(): boolean {
     if (this.#fields instanceof Map) return [...this.#fields.keys()].some(isCookieField)
+    if (this.loadedCookie !== undefined) return false
     for (let i = 0; i < this.#fields.length; i += 2) if (isCookieField(this.#fields[i] as string)) return true
     return false
   }
