@@ -21,13 +21,23 @@ export interface LoadedCookie {
   encoded: EncodedCookie
 }
 
+/** What is known of a session from its load, besides its fields. */
 interface Provenance {
+  /** Whether the session was there before this request; its id may then be known to somebody. Default true. */
   isLoaded?: boolean
   loadedCookie?: LoadedCookie | undefined
+  /** `cookie.expires` as handed out. */
   loadedExpires?: PlainCookie['expires']
+  /** Of a string that connect-redis wrote: what it said then, to tell whether this request has changed it. */
   loadedLease?: LoadedLease
   outdated?: ReadonlyMap<string, string> | undefined
+  /** Of an HGETALL reply: for each of its texts what it stands for, if that can be compared at a glance. */
   values?: readonly unknown[]
+}
+
+interface Held {
+  fields: Fields
+  values: Map<string, unknown>
 }
 
 const NONE: ReadonlyMap<string, string> = new Map()
@@ -41,13 +51,7 @@ export class SessionRecord {
   /** Every id it may be stored under, current first; more than one only while `hashIds` changes. */
   storedIds: readonly string[]
   origin: Origin
-  /** `cookie.expires` as handed out. */
-  readonly loadedExpires: PlainCookie['expires']
-  readonly loadedCookie: LoadedCookie | undefined
-  /** Of a string that connect-redis wrote: what it said then, to tell whether this request has changed it. */
-  readonly loadedLease: LoadedLease | undefined
-  /** Whether the session was there before this request; its id may then be known to somebody. */
-  readonly isLoaded: boolean
+  readonly provenance: Readonly<Provenance>
   /** The id it was loaded with; undefined if it was made, or listed. */
   presented: Presented | undefined
   /** The same as it came. */
@@ -56,33 +60,29 @@ export class SessionRecord {
   hasSaved = false
   /** A write found that the session has ended. */
   hasEnded = false
-  #uncertain: Set<string> | undefined
   /** Fields to be encrypted anew with the next write, and what Redis held: only that may be replaced. */
   outdated: ReadonlyMap<string, string>
   readonly #atLoad: Fields | readonly string[]
-  #fields: Fields | readonly string[]
-  /** Of an HGETALL reply, what its texts stand for. */
-  #values: Map<string, unknown> | readonly unknown[]
+  #held: Held | undefined
+  #uncertain: Set<string> | undefined
 
-  /** @param fields a map, or an HGETALL reply, which stays as it is until somebody saves */
+  /** @param fields a map, or an HGETALL reply; stays as it is */
   constructor(
     storedId: string,
     origin: Origin,
     fields: Fields | readonly string[],
-    { isLoaded = true, loadedExpires, loadedCookie, loadedLease, outdated = NONE, values = [] }: Provenance = {},
+    provenance: Readonly<Provenance> = {},
   ) {
     this.storedId = storedId
     this.storedIds = [storedId]
     this.origin = origin
-    this.isLoaded = isLoaded
-    this.loadedExpires = loadedExpires
-    this.loadedCookie = loadedCookie
-    this.loadedLease = loadedLease
-    this.outdated = outdated
-    this.#fields = fields
-    this.#values = fields instanceof Map ? new Map() : values
-    // An HGETALL reply is never changed, a map is.
-    this.#atLoad = fields instanceof Map ? new Map(fields) : fields
+    this.provenance = provenance
+    this.outdated = provenance.outdated ?? NONE
+    this.#atLoad = fields
+  }
+
+  get isLoaded(): boolean {
+    return this.provenance.isLoaded ?? true
   }
 
   /** Fields that were sent and not confirmed: Redis may or may not hold them like that. */
@@ -92,48 +92,53 @@ export class SessionRecord {
   }
 
   /** The fields as they were loaded, before this request saved anything. */
-  get atLoad(): Fields {
+  get atLoad(): ReadonlyMap<string, string> {
     return this.#atLoad instanceof Map ? this.#atLoad : toMap(this.#atLoad)
   }
 
   get fields(): ReadonlyMap<string, string> {
-    return this.#held()
+    return this.#now.fields
   }
 
   /** The text that Redis holds for a value, if it is the very one that was loaded: that spares making it again. */
   textOf(field: string, value: unknown): string | undefined {
-    const fields = this.#held()
-    const values = this.#values as Map<string, unknown>
+    const { fields, values } = this.#now
     return value !== undefined && Object.is(values.get(field), value) ? fields.get(field) : undefined
   }
 
   /** Redis holds this text now; undefined: the field no longer. */
   holds(field: string, text: string | undefined): void {
-    const fields = this.#held()
+    const { fields, values } = this.#now
     if (text === undefined) fields.delete(field)
     else fields.set(field, text)
-    ;(this.#values as Map<string, unknown>).delete(field)
+    values.delete(field)
     this.uncertain.delete(field)
   }
 
-  #held(): Fields {
-    if (this.#fields instanceof Map) return this.#fields
-    const reply = this.#fields
-    const values = new Map<string, unknown>()
-    for (const [i, value] of (this.#values as readonly unknown[]).entries()) {
-      if (value !== undefined) values.set(reply[2 * i] as string, value)
+  /** Made when somebody saves, which most requests do not. */
+  get #now(): Held {
+    this.#held ??= {
+      fields: this.#atLoad instanceof Map ? new Map(this.#atLoad) : toMap(this.#atLoad),
+      values: this.#valuesAtLoad(),
     }
-    this.#values = values
-    this.#fields = toMap(reply)
-    return this.#fields
+    return this.#held
+  }
+
+  #valuesAtLoad(): Map<string, unknown> {
+    const byField = new Map<string, unknown>()
+    const reply = this.#atLoad
+    if (reply instanceof Map) return byField
+    const { values = [] } = this.provenance
+    for (let i = 0; i < values.length; i++) {
+      if (values[i] !== undefined) byField.set(reply[2 * i] as string, values[i])
+    }
+    return byField
   }
 
   /** Cheap enough for every request, which `fields` is not. */
   get hasCookieFields(): boolean {
-    if (this.#fields instanceof Map) return [...this.#fields.keys()].some(isCookieField)
-    if (this.loadedCookie !== undefined) return false
-    for (let i = 0; i < this.#fields.length; i += 2) if (isCookieField(this.#fields[i] as string)) return true
-    return false
+    if (this.#held === undefined && this.provenance.loadedCookie !== undefined) return false
+    return [...this.fields.keys()].some(isCookieField)
   }
 }
 

@@ -38,16 +38,16 @@ export interface Snapshot extends Lease {
 /** @param record what is known of this session object; undefined if it was never loaded */
 export function lease(context: Context, session: AnySession, record: SessionRecord | undefined): Lease {
   const { cookie } = session as { cookie?: unknown }
-  if (record?.loadedCookie !== undefined && isUntouched(cookie, record.loadedCookie.plain)) {
+  if (record?.provenance.loadedCookie !== undefined && isUntouched(cookie, record.provenance.loadedCookie.plain)) {
     return {
-      cookie: record.loadedCookie.encoded,
+      cookie: record.provenance.loadedCookie.encoded,
       idle: idleMs(session, cookie as PlainCookie, context.options),
       isAsInString: false,
       indexed: indexed(context, session, record),
     }
   }
   const plain = plainCookie(session)
-  const idle = idleMs(session, plain, context.options, record?.loadedExpires)
+  const idle = idleMs(session, plain, context.options, record?.provenance.loadedExpires)
   const isLiteral = record === undefined && !isLiveCookie(cookie)
   return {
     cookie: encodeCookie(plain, idle, isLiteral),
@@ -58,7 +58,7 @@ export function lease(context: Context, session: AnySession, record: SessionReco
 }
 
 function isAsInString(record: SessionRecord | undefined, idle: number, cookie: PlainCookie | undefined): boolean {
-  const loaded = record?.origin.kind === 'string' ? record.loadedLease : undefined
+  const loaded = record?.origin.kind === 'string' ? record.provenance.loadedLease : undefined
   return loaded !== undefined && Math.abs(idle - loaded.idle) <= CLOCK_DRIFT_MS && isSameCookie(cookie, loaded.cookie)
 }
 
