@@ -76,10 +76,19 @@ export class Gateway {
     await this.#send(PROBE, () => this.#client.ping())
   }
 
-  /** A flat list `[field, text, ...]`, `[]` if there is no such key, `null` if the key is not a hash. */
+  /**
+   * A flat list `[field, text, ...]`, `[]` if there is no such key, `null` if the key is not a hash. What every request waits
+   * for: one promise less than by #send.
+   */
   async hgetall(key: string): Promise<string[] | null> {
-    const reply = await this.#send('HGETALL', () => this.#askForAll(key), null)
-    return reply === null ? null : flatten(reply)
+    this.#prepare('HGETALL')
+    try {
+      const reply = await this.#askForAll(key)
+      this.#availability.succeeded()
+      return flatten(reply)
+    } catch (err) {
+      return this.#failed(err, 'HGETALL', null)
+    }
   }
 
   /** The same with the key's TTL (-1: none, -2: no such key), in one round trip, at a certain server. */
@@ -156,18 +165,26 @@ export class Gateway {
 
   /** @param wrongType what to resolve if the key is of another type; without it that is an error like any other */
   async #send<T, W = never>(what: string, call: () => Promise<T>, ...wrongType: [] | [W]): Promise<T | W> {
-    if (this.#availability.isOpen && what !== PROBE) {
-      throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', `Redis has stopped answering, and is probed (${what})`)
-    }
-    this.#cork.hold()
+    this.#prepare(what)
     try {
       const reply = await call()
       this.#availability.succeeded()
       return reply
     } catch (err) {
-      if (wrongType.length === 1 && replyCode(err) === 'WRONGTYPE') return wrongType[0]
-      throw fromRedis(err, what, this.#client.status === 'ready')
+      return this.#failed(err, what, ...wrongType)
     }
+  }
+
+  #prepare(what: string): void {
+    if (this.#availability.isOpen && what !== PROBE) {
+      throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', `Redis has stopped answering, and is probed (${what})`)
+    }
+    this.#cork.hold()
+  }
+
+  #failed<W>(err: unknown, what: string, ...wrongType: [] | [W]): W {
+    if (wrongType.length === 1 && replyCode(err) === 'WRONGTYPE') return wrongType[0]
+    throw fromRedis(err, what, this.#client.status === 'ready')
   }
 }
 

@@ -1,0 +1,133 @@
+import { createServer } from 'node:http'
+import type { Socket } from 'node:net'
+import { RedisStore } from 'connect-redis-hash'
+import express from 'express'
+import session from 'express-session'
+import type { Cluster, Redis } from 'ioredis'
+import { isCaching } from '../support/near-cache.js'
+import { connect, freshPrefix } from '../support/redis.js'
+import { Visitor } from '../support/visitor.js'
+
+/** Many small packets cost more than what is in them: how many there are is counted at the sockets themselves. */
+const prefix = freshPrefix()
+const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
+let client: Redis | Cluster
+let store: RedisStore
+
+beforeEach(async () => {
+  client = connect()
+  store = new RedisStore({ client, prefix })
+  await store.set('a', { cookie, user: 'ada' } as never)
+})
+afterEach(async () => {
+  await store.close()
+  client.disconnect()
+})
+
+const streams = () =>
+  (client.isCluster ? (client as Cluster).nodes() : [client]).map((node) => (node as Redis).stream as Socket)
+
+/** How often Node hands something over to the system from here on. */
+function writesOf(sockets: readonly Socket[]): () => number {
+  let writes = 0
+  for (const socket of sockets) {
+    const plain = socket as unknown as Record<'_write' | '_writev', (...args: unknown[]) => void>
+    for (const name of ['_write', '_writev'] as const) {
+      const original = plain[name]
+      plain[name] = function (this: unknown, ...args) {
+        writes += 1
+        original.apply(this, args)
+      }
+    }
+  }
+  return () => writes
+}
+
+test('what is asked of Redis in one turn leaves in one packet, over a client without auto-pipelining', async () => {
+  // Redis knows the script from here on.
+  await store.increment('a', 'visits')
+  const writes = writesOf(streams())
+  const answers = await Promise.all([
+    ...Array.from({ length: 50 }, () => store.get('a')),
+    store.read('a', ['user']),
+    store.increment('a', 'visits'),
+  ])
+  expect(answers.slice(0, 50).every((found) => (found as { user?: string } | null)?.user === 'ada')).toBe(true)
+  expect(answers.slice(50)).toEqual([{ user: 'ada' }, 2])
+  expect(writes()).toBe(1)
+})
+
+test('what the caller sends over the same connection meanwhile keeps its place', async () => {
+  const key = `${prefix}a`
+  const [, before, , after] = await Promise.all([
+    client.hset(key, 'user', '"bob"'),
+    store.get('a'),
+    client.hset(key, 'user', '"eve"'),
+    store.get('a'),
+  ])
+  expect([before, after]).toMatchObject([{ user: 'bob' }, { user: 'eve' }])
+})
+
+test('a connection that is lost within the turn takes nothing along but its own answers, and the next one works', async () => {
+  const asked = store.get('a').catch((err: { code: string }) => err.code)
+  for (const stream of streams()) stream.destroy()
+  expect([expect.objectContaining({ user: 'ada' }), 'ERR_SESSION_UNAVAILABLE', 'ERR_SESSION_TIMEOUT']).toContainEqual(
+    await asked,
+  )
+  await expect(retried(() => store.get('a'))).resolves.toMatchObject({ user: 'ada' })
+})
+
+test('a client that is closed within the turn leaves nobody waiting', async () => {
+  const asked = store.get('a').then(
+    (found) => found as unknown,
+    (err: { status: number }) => err.status,
+  )
+  client.disconnect()
+  expect([expect.objectContaining({ user: 'ada' }), 503]).toContainEqual(await asked)
+  await expect(store.get('a')).rejects.toMatchObject({ status: 503 })
+})
+
+describe('a response to a request that only reads', () => {
+  for (const [name, options] of [
+    ['from Redis', {}],
+    ['from the near cache', { cache: { max: 10, maxAge: 60 } }],
+  ] as const) {
+    test(`leaves in one packet: ${name}`, async () => {
+      const reading = new RedisStore({ client, prefix, ...options })
+      if ('cache' in options) await isCaching(reading, { client: client as Redis, prefix })
+      const app = express()
+      app.use(session({ store: reading, secret: 's', resave: false, saveUninitialized: false }))
+      app.get('/login', (req, res) => {
+        Object.assign(req.session, { user: 'ada' })
+        res.send('hello')
+      })
+      app.get('/', (req, res) => res.send((req.session as unknown as { user: string }).user))
+      const server = createServer(app)
+      let writes = () => 0
+      server.on('connection', (socket) => {
+        writes = writesOf([socket])
+      })
+      const visitor = new Visitor(server)
+      await visitor.get('/login')
+      // The first one may still have to read it.
+      for (let i = 0; i < 2; i++) {
+        expect((await visitor.get('/')).text).toBe('ada')
+        expect(writes()).toBe(1)
+      }
+      if ('cache' in options) expect(reading.cacheStats?.hits).toBeGreaterThan(0)
+      await reading.close()
+      server.close()
+    })
+  }
+})
+
+/** ioredis connects again by itself. */
+async function retried<T>(work: () => Promise<T>): Promise<T> {
+  for (let i = 0; ; i++) {
+    try {
+      return await work()
+    } catch (err) {
+      if (i === 20) throw err
+    }
+  }
+}
