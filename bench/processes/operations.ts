@@ -17,8 +17,20 @@ export function operationsOf(opened: Opened, content: Content, cookie: CookieKin
   return opened.store === undefined ? rawOperations(opened, content) : storeOperations(opened.store, content, cookie)
 }
 
+/** Another text than the one there is. Made beforehand: what is measured is the store. */
+function otherTexts(length: number): (than: string) => string {
+  const texts = Array.from({ length: 50 }, (_, i) => text(length, i + 1))
+  let at = 0
+  return (than) => {
+    at = (at + 1) % texts.length
+    const next = texts[at] as string
+    return next === than ? (texts[(at + 1) % texts.length] as string) : next
+  }
+}
+
 function storeOperations(store: Store, content: Content, cookie: CookieKind): Operations {
-  let writes = 0
+  const { field3 } = contentOf(content, 0) as { field3?: string }
+  const other = otherTexts(field3?.length ?? 0)
 
   /** As express-session makes `req.session`. */
   const load = (sid: string) =>
@@ -49,7 +61,7 @@ function storeOperations(store: Store, content: Content, cookie: CookieKind): Op
       const sid = sidOf(i)
       const live = (await load(sid)) as unknown as Record<string, unknown>
       if ('visits' in live) live.visits = (live.visits as number) + 1
-      else live.field3 = text((live.field3 as string).length, ++writes)
+      else live.field3 = other(live.field3 as string)
       ;(live as unknown as { touch(): void }).touch()
       await save(store, sid, live as unknown as SessionData)
     },
@@ -67,11 +79,10 @@ function rawOperations({ raw }: Opened, content: Content): Operations {
   const json = (i: number) =>
     Object.fromEntries(Object.entries(contentOf(content, i)).map(([name, value]) => [name, JSON.stringify(value)]))
   const whole = json(0)
-  const length = whole.field3?.length ?? 2
-  let writes = 0
+  const other = otherTexts((whole.field3?.length ?? 2) - 2)
   return {
     seed: (i) => raw.seed(sidOf(i), json(i)),
     read: (i) => raw.read(sidOf(i)),
-    write: (i) => raw.write(sidOf(i), 'field3', JSON.stringify(text(length - 2, ++writes)), whole),
+    write: (i) => raw.write(sidOf(i), 'field3', JSON.stringify(other('')), whole),
   }
 }
