@@ -26,7 +26,10 @@ function tableAfter(heading: string): string[][] {
 }
 
 test('every setting of connectRedis is in the table with its value, and no other', () => {
-  const shown = (value: unknown) => (typeof value === 'function' ? 'function' : String(value ?? ''))
+  const shown = (value: unknown) => {
+    if (Array.isArray(value)) return value.join(', ')
+    return typeof value === 'function' ? 'function' : String(value ?? '')
+  }
   const { redisOptions: connections, ...top } = clusterOptions({})
   const kinds = [redisOptions({}), sentinelOptions({}), { ...top, ...connections }] as Record<string, unknown>[]
   const names = [...new Set(kinds.flatMap((options) => Object.keys(options)))]
