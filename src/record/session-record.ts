@@ -1,6 +1,7 @@
 import { BOOKKEEPING_FIELD, type Bookkeeping } from './bookkeeping.js'
 import { type EncodedCookie, isCookieField } from './cookie.js'
 import type { Presented } from './generation.js'
+import { isIndexField } from './index-values.js'
 import type { PlainCookie } from './session-data.js'
 
 /** Fields and their texts. */
@@ -135,7 +136,21 @@ export class SessionRecord {
     return byField
   }
 
-  /** Cheap enough for every request, which `fields` is not. */
+  /** The fields of indexes. Cheap enough for every request, which `fields` is not. */
+  get indexFields(): Fields {
+    const found: Fields = new Map()
+    const reply = this.#held === undefined ? this.#atLoad : this.#held.fields
+    if (reply instanceof Map) {
+      for (const [field, text] of reply) if (isIndexField(field)) found.set(field, text)
+      return found
+    }
+    for (let i = 0; i + 1 < reply.length; i += 2) {
+      if (isIndexField(reply[i] as string)) found.set(reply[i] as string, reply[i + 1] as string)
+    }
+    return found
+  }
+
+  /** As cheap. */
   get hasCookieFields(): boolean {
     if (this.#held === undefined && this.provenance.loadedCookie !== undefined) return false
     return [...this.fields.keys()].some(isCookieField)

@@ -66,7 +66,7 @@ const NONE: Fields = new Map()
 
 function indexed(context: Context, session: AnySession, record: SessionRecord | undefined): Fields {
   const { indexes } = context.options
-  return indexes.length === 0 ? NONE : indexFields(indexes, session, record?.fields ?? NONE)
+  return indexes.length === 0 ? NONE : indexFields(indexes, session, record?.indexFields ?? NONE)
 }
 
 /** Taken in the very call of `set`: the session may go on changing while the write is under way. */

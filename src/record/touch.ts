@@ -30,7 +30,10 @@ export function isTouched(context: Context, record: SessionRecord, next: Lease):
   const { origin } = record
   if (record.storedId !== record.storedIds[0] || origin.kind === 'string' || next.idle <= 0) return false
   if (next.cookie.fields.length > 0 || record.hasCookieFields) return false
-  for (const [field, text] of next.indexed) if (record.fields.get(field) !== text) return false
+  if (next.indexed.size > 0) {
+    const held = record.indexFields
+    for (const [field, text] of next.indexed) if (held.get(field) !== text) return false
+  }
   return !isTouchDue(context, origin.meta, next)
 }
 

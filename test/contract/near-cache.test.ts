@@ -4,7 +4,7 @@ import { connect, connect5, freshPrefix } from '../support/redis.js'
 import { REDIS_STORE } from './differences.js'
 import { describeStoreContract } from './store-contract.js'
 
-const ioredis6 = connect({ keyPrefix: 'near:' })
+const ioredis6 = connect({ keyPrefix: freshPrefix() })
 const ioredis5 = connect5()
 
 /** One store for all tests, each of which leaves it empty: a cache needs a moment until it is at work. */

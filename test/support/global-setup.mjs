@@ -44,7 +44,7 @@ async function makeUser(redis) {
     .slice(1)
     .map(Number)
   const commands = aclRules({ prefix: '', version, isAdmin: true }).filter((rule) => /^[+-]/.test(rule))
-  const keys = ['~t*', '~idx:t*', '~*sess:*', '&idx:*']
+  const keys = ['~t*', '~idx:t*', '~*sess:*', '&idx:*', '&__redis__:invalidate']
   await admin.call('ACL', 'SETUSER', 'sessions', 'reset', 'on', '>sessions', ...keys, ...commands)
   await admin.quit()
 }
