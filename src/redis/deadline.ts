@@ -13,7 +13,11 @@ export function withDeadline<T>(
   onFailure: (err: unknown) => void = () => undefined,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
+    let hasFailed = false
     const fail = (err: unknown) => {
+      // What has timed out may fail as well, much later: that is no news.
+      if (hasFailed) return
+      hasFailed = true
       clearTimeout(timer)
       onFailure(err)
       reject(err)
