@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers'
+import { atEndOfTurn } from './end-of-turn.js'
 
 /** The Node convention, as express-session calls a store. */
 export type Callback<T> = (err: unknown, value?: T) => void
@@ -32,6 +32,6 @@ export function settleAtOnce<T>(value: T, callback: Callback<T> | undefined): Pr
  * works through its requests in batches, as it does with answers of Redis, and is not interrupted by each.
  */
 export function settleSoon<T>(value: T, callback: Callback<T> | undefined): Promise<T> {
-  if (callback !== undefined) setImmediate(callback, null, value)
+  if (callback !== undefined) atEndOfTurn(callback, null, value)
   return Promise.resolve(value)
 }

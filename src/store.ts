@@ -15,6 +15,7 @@ import { codecOf } from './record/encryption.js'
 import { EndOfLife } from './record/end-of-life.js'
 import { type Ending, endSessions } from './record/end-sessions.js'
 import { findSessions, indexEntry } from './record/find.js'
+import type { LoadedSession } from './record/hash.js'
 import { incrementProperty } from './record/increment.js'
 import { inspectSession, readProperties, type SessionInfo } from './record/inspect.js'
 import { Keyspace } from './record/keyspace.js'
@@ -149,11 +150,14 @@ export class RedisStore extends Store {
     const arrival: Arrival = { sid, isReuse: false }
     const { activity } = this.#context.options
     const answer: typeof callback = callback && ((err, found) => this.#requests.answer(arrival, callback, err, found))
-    const known = this.#requests.loadAtOnce(arrival)
-    if (known !== undefined) {
-      if (activity) this.#noteActive(known)
-      return settleSoon(known as unknown as StoredSession, answer)
+    let known: LoadedSession | undefined
+    try {
+      known = this.#requests.loadAtOnce(arrival)
+      if (known !== undefined && activity) this.#noteActive(known)
+    } catch (err) {
+      return settle(Promise.reject(err), answer)
     }
+    if (known !== undefined) return settleSoon(known as unknown as StoredSession, answer)
     const loading = this.#requests.load(arrival)
     const noted = activity ? loading.then((session) => this.#noteActive(session)) : loading
     return settle(noted as Promise<StoredSession | null>, answer)

@@ -58,11 +58,16 @@ export function sameValue(
   if (propertyOf(field) === undefined) return false
   try {
     const [a, b] = [serializer.parse(before), serializer.parse(text)]
-    if (!isThenable(a) && !isThenable(b)) return isDeepStrictEqual(a, b)
-    return Promise.all([a, b]).then(
-      ([before, now]) => isDeepStrictEqual(before, now),
-      () => false,
-    )
+    return isThenable(a) || isThenable(b) ? isSameLater(a, b) : isDeepStrictEqual(a, b)
+  } catch {
+    return false
+  }
+}
+
+async function isSameLater(a: unknown, b: unknown): Promise<boolean> {
+  try {
+    const [before, now] = await Promise.all([a, b])
+    return isDeepStrictEqual(before, now)
   } catch {
     return false
   }

@@ -20,6 +20,7 @@ import { readWriteReply } from './write-reply.js'
 
 /** Writes what changed since the session was loaded, unless it has ended meanwhile. */
 export async function saveSession(context: Context, record: SessionRecord, next: Snapshot): Promise<void> {
+  // Nearly always at home; a promise less.
   if (!isHome(record)) await moveHome(context, record)
   const comparing = difference(record, next.fields, context.options.serializer)
   const delta = comparing instanceof Promise ? await comparing : comparing
@@ -83,6 +84,7 @@ export async function writeDelta(
   const lease = leaseOf(context, record, next, delta)
   const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease.idle, options.absoluteMs ?? '']
   const rest = [expiryMode(context), lease.flags]
+  // Most stores have no index: nothing of this then, and no promise for it.
   const isIndexed = next.indexed.size > 0
   const entries = isIndexed ? entriesIn(next.indexed) : []
   const held = isIndexed ? entriesIn(record.fields) : []
@@ -120,7 +122,7 @@ export async function writeDelta(
   }
   if (reply.kind === 'contended')
     announceConflict(context, record, doubted, delta, decodeOld(context.codec.of(record.storedId), delta, reply.old))
-  record.origin = { kind: 'hash', meta: reply.meta }
+  record.origin = { kind: 'hash', meta: lease.isOthers ? withLeaseOf(reply.meta, record) : reply.meta }
   record.outdated = new Map()
   applyDelta(record, delta)
   if (isIndexed) {
@@ -133,29 +135,41 @@ export async function writeDelta(
   if (isSave) announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
 }
 
-/** What the UPDATE script is told of idle timeout and cookie flags, and whether the expiry slides. */
-function leaseOf(
-  context: Context,
-  record: SessionRecord,
-  next: Lease,
-  delta: Delta,
-): { idle: number | string; flags: string; slides: boolean } {
-  if (!isSameLease(record, next, delta)) return { idle: next.idle, flags: next.cookie.flags, slides: true }
-  const { meta } = record.origin as { meta: Bookkeeping }
+/** What the UPDATE script is told of idle timeout and cookie flags. */
+interface WrittenLease {
+  idle: number | string
+  flags: string
+  /** The expiry is refreshed. */
+  slides: boolean
+  /** Both stay as they are in Redis: what this request has not changed, another one may have. */
+  isOthers: boolean
+}
+
+function leaseOf(context: Context, record: SessionRecord, next: Lease, delta: Delta): WrittenLease {
+  const meta = sameLease(record, next, delta)
+  if (meta === null) return { idle: next.idle, flags: next.cookie.flags, slides: true, isOthers: false }
   const slides = context.options.disableTouch || isTouchDue(context, meta, next)
-  // What this request has not changed, another one may have: a "remember me" must survive a parallel page view.
-  return slides ? { idle: '=', flags: '=', slides } : { idle: '', flags: '', slides }
+  const asItIs = slides ? '=' : ''
+  return { idle: asItIs, flags: asItIs, slides, isOthers: true }
+}
+
+/**
+ * What this request compares its cookie with stays what it has loaded. With the lease that another one has written meanwhile, its
+ * own unchanged cookie would look like a change, and undo a "remember me".
+ */
+function withLeaseOf(written: Bookkeeping, { origin }: SessionRecord): Bookkeeping {
+  return origin.kind === 'hash' ? { ...written, flags: origin.meta.flags, idleMs: origin.meta.idleMs } : written
 }
 
 function createdAtMs({ origin }: SessionRecord): number | undefined {
   return origin.kind === 'hash' ? origin.meta.createdAtMs : undefined
 }
 
-/** Whether idle timeout and cookie are as they were loaded. */
-function isSameLease({ origin }: SessionRecord, next: Lease, delta: Delta): boolean {
-  if (origin.kind !== 'hash' || origin.meta.flags !== next.cookie.flags) return false
-  if (delta.set.some(([field]) => isCookieField(field)) || delta.remove.some(isCookieField)) return false
-  return Math.abs(next.idle - origin.meta.idleMs) <= CLOCK_DRIFT_MS
+/** The bookkeeping a session was loaded with, if its idle timeout and cookie are still as they were then. */
+function sameLease({ origin }: SessionRecord, next: Lease, delta: Delta): Bookkeeping | null {
+  if (origin.kind !== 'hash' || origin.meta.flags !== next.cookie.flags) return null
+  if (delta.set.some(([field]) => isCookieField(field)) || delta.remove.some(isCookieField)) return null
+  return Math.abs(next.idle - origin.meta.idleMs) <= CLOCK_DRIFT_MS ? origin.meta : null
 }
 
 /** The counts, pairs, replacements and removals of the UPDATE script. */

@@ -10,7 +10,7 @@ export function withDeadline<T>(
   work: Promise<T>,
   timeoutMs: number,
   isConnected: () => boolean,
-  onFailure: (err: unknown) => void = () => undefined,
+  onFailure: (err: unknown) => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     let hasFailed = false

@@ -123,9 +123,10 @@ export class Gateway {
   /** Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers. */
   async script(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
     const run = () => this.#send(`script ${script.name}`, () => this.#evaluate(script, key, args, node))
-    const reply = (await (script.isRead ? run() : this.#write(key, run))) as [number, ...unknown[]]
-    if (!Number.isInteger(reply[0])) reply[0] = integer(`script ${script.name}`, reply[0])
-    return reply
+    const reply = await (script.isRead ? run() : this.#write(key, run))
+    if (!Array.isArray(reply)) throw unexpected(`script ${script.name}`)
+    const [code, ...rest] = reply as unknown[]
+    return [integer(`script ${script.name}`, code), ...rest]
   }
 
   #evaluate(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {

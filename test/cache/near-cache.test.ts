@@ -192,6 +192,24 @@ describe('what a request gets', () => {
     expect(await read(store)).toBeNull()
   })
 
+  test('an index function that throws fails the get, by promise and by callback, once each', async () => {
+    let isBroken = false
+    const user = (session: Bag) => {
+      if (isBroken) throw new Error('of the application')
+      return session.n as number
+    }
+    const store = await caching({ indexes: { user: user as never }, activity: true })
+    await write({ n: 1 })
+    await warm(store)
+    isBroken = true
+    const answers: unknown[] = []
+    const failure = (err: Error) => err.message
+    const promise = store.get(SID, (err) => answers.push(failure(err as Error))).then(String, failure)
+    expect(await promise).toBe('of the application')
+    await sleep(0)
+    expect(answers).toEqual(['of the application'])
+  })
+
   test('no more than max are kept', async () => {
     const store = await caching({ cache: { max: 3, maxAge: 60 } })
     for (let i = 0; i < 8; i++) await write({ i }, store, `s${i}`)

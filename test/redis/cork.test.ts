@@ -134,3 +134,12 @@ async function retried<T>(work: () => Promise<T>): Promise<T> {
     }
   }
 }
+
+test('fake timers of an application under test hold nothing back', async () => {
+  jest.useFakeTimers()
+  try {
+    await expect(store.get('a')).resolves.toMatchObject({ user: 'ada' })
+  } finally {
+    jest.useRealTimers()
+  }
+})

@@ -60,14 +60,14 @@ export function expiry(subject: Subject): void {
   })
 
   test('touches keep a session alive past its first expiry, and it ends after the last', async () => {
-    await subject.set('a', subject.live('a', { user: 'ann' }, { maxAge: 200 }))
+    await subject.set('a', subject.live('a', { user: 'ann' }, { maxAge: 500 }))
     for (let i = 0; i < 2; i++) {
-      await sleep(110)
+      await sleep(260)
       const session = (await subject.load('a'))!
       await subject.touch('a', session.touch())
     }
     expect(await subject.get('a')).toMatchObject({ user: 'ann' })
-    await sleep(210)
+    await sleep(510)
     expect(await subject.get('a')).toBe(subject.is.absent)
   })
 
