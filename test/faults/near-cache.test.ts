@@ -33,9 +33,11 @@ async function storeOn(client: Redis | Cluster): Promise<RedisStore> {
 
 const read = async (store: RedisStore) => (await store.get(SID)) as { n?: number } | null
 
+const begin = (writer: RedisStore, n: number) => writer.set(SID, { cookie: { originalMaxAge: 600_000 }, n } as never)
+
 /** Begins with a session that the second store has in its cache. */
 async function cached(writer: RedisStore, reader: RedisStore): Promise<void> {
-  await writer.set(SID, { cookie: { originalMaxAge: 600_000 }, n: 0 } as never)
+  await begin(writer, 0)
   await until('it is cached', async () => {
     const before = reader.cacheStats?.hits
     return (await read(reader))?.n === 0 && reader.cacheStats?.hits !== before
@@ -52,7 +54,10 @@ async function follow(writer: RedisStore, reader: RedisStore, writes: number): P
   const writing = (async () => {
     for (let n = 1; confirmed.length < writes; n++) {
       if (performance.now() > deadline) throw new Error(`only ${confirmed.length} writes`)
-      if (await writer.patch(SID, { n }).catch(() => false)) confirmed.push({ n, at: performance.now() })
+      const isWritten = await writer.patch(SID, { n }).catch(() => undefined)
+      if (isWritten) confirmed.push({ n, at: performance.now() })
+      // The new master may never have heard of it.
+      if (isWritten === false) await begin(writer, n).catch(() => undefined)
       await sleep(20)
     }
   })()

@@ -191,7 +191,7 @@ test('operations that a hanging Redis never answered are forgotten once it goes 
 })
 
 test('the store itself shows no session when it is logged', async () => {
-  const store = watch()
+  const store = watch({ timeout: 5000 })
   await store.set('hush-sid', { user: 'hush-user' })
   await store.get('hush-sid')
   const shown = everythingIn(store)
