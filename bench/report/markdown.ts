@@ -1,6 +1,7 @@
 import { CHARTS } from '../plot/charts.js'
 import type { Measurement, Results } from '../results.js'
 import { goalCells } from './goals.js'
+import { limitsOf } from './limits.js'
 import { markdownTable, textCells } from './table.js'
 
 /** docs/benchmarks.md */
@@ -19,12 +20,20 @@ export function toMarkdown(results: Results, charts: readonly string[]): string 
     '## Goals',
     'A goal is never adjusted to what was measured.',
     markdownTable(goalCells(results)),
+    ...missedOf(results),
     ...measurementsOf(results, charts),
   ]
   if (skipped.length > 0) {
     parts.push('## Not taken part', skipped.map(({ name, why }) => `- ${name}: ${why}`).join('\n'))
   }
   return `${parts.join('\n\n')}\n`
+}
+
+function missedOf(results: Results): string[] {
+  const limits = limitsOf(results)
+  return limits.length > 0
+    ? ['What stands in the way of those that are missed, as profiles show it:', limits.join('\n')]
+    : []
 }
 
 function pinning(isPinned: boolean): string {

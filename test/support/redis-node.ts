@@ -67,6 +67,8 @@ export class RedisNode {
     this.#child = undefined
     this.#isHalted = false
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    // Or a process with nothing else to do would end while it waits, and with code 0.
+    child.ref()
     const exit = once(child, 'exit')
     this.#signal(child, 'SIGKILL')
     await exit

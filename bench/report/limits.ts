@@ -1,0 +1,53 @@
+import { isReached, type Results } from '../results.js'
+
+/** What profiling (`node --cpu-prof`) has shown to stand in the way where a goal is missed. */
+const FOUND: readonly (readonly [goal: RegExp, limit: string])[] = [
+  [
+    /^CPU of get \+ touch, 8 fields x 20 B$/,
+    'ioredis needs two thirds of the time: it writes the command, decodes each of 18 texts of the reply, and settles a promise. What this library adds is a fifth.',
+  ],
+  [
+    /^CPU of get \+ touch, 8 fields x 20 B, near cache$/,
+    'Two fifths of the time go to what every store pays: express-session makes a `Session` and a `Cookie`, promises are settled, the event loop turns. The rest ' +
+      'copies the session, as no request may see what another one does to its own. MemoryStore, which asks nobody either, takes longer.',
+  ],
+  [
+    /^CPU of get \+ touch, 8 fields x 2 kB/,
+    'Nine tenths of the time ioredis decodes the reply and JSON makes strings of it, which connect-redis has to do as well.',
+  ],
+  [
+    /^CPU of a one-field write request/,
+    'A save has to find the session alive and unchanged by others, so it is a script with fourteen arguments, each of which ioredis writes by itself. connect-redis sends one ' +
+      'string and overwrites what is there.',
+  ],
+  [
+    /^p50 of a read-only Express request, Redis 1 ms away each way$/,
+    'One round trip instead of two halves what the distance adds. HTTP, Express and the way through the proxy stay the same, and are the larger part of what is above a half.',
+  ],
+  [
+    /^p50 of a read-only Express request.*near cache$/,
+    'A session that has not been asked for within `maxAge` is read from Redis, which one in so many requests meets.',
+  ],
+  [
+    /^Redis memory per session, Passport only/,
+    "Of a session this small most is Redis's own: its key, the entry of its expiry and the object take the same in either form, and memory is given out in steps of 16 bytes. With no " +
+      'bookkeeping at all the hash would still take 0.70x.',
+  ],
+  [
+    /^Express requests\/s on one core, read-only$/,
+    'The store is a tenth of a request; Express, express-session and HTTP are the rest. Even MemoryStore, which asks nobody, does not get there.',
+  ],
+  [
+    /^Express requests\/s on one core, read-only, near cache$/,
+    'Both leave nine tenths of the work to Express, express-session and HTTP; what is left differs by less than the rounds do.',
+  ],
+]
+
+/** A sentence for each goal that was missed. */
+export function limitsOf({ measurements }: Results): string[] {
+  const missed = measurements.flatMap(({ goals }) => goals).filter((goal) => isReached(goal) === false)
+  return missed.map(({ what }) => {
+    const [, limit] = FOUND.find(([goal]) => goal.test(what)) ?? []
+    return `- ${what}: ${limit ?? 'not profiled yet.'}`
+  })
+}
