@@ -37,12 +37,13 @@ export const oursIndexed: Contender = {
   open: (place) => open(place, { indexes: { user: (session: { userId?: string }) => session.userId } }),
 }
 
+/** Keys of its own: Redis tells of what changes by its key alone, in whatever database, and others write all the time. */
 export const oursCached: Contender = {
   name: 'ours, near cache',
   title: 'connect-redis-hash, `cache`',
   server: 'redis',
   packages,
-  open: (place) => open(place, { cache: { max: 20_000, maxAge: 60 } }),
+  open: (place) => open(place, { cache: { max: 20_000, maxAge: 60 }, prefix: 'near:' }),
 }
 
 type ClientOptions = Parameters<typeof ioredis>[1]

@@ -3,7 +3,7 @@ import type { SessionCodec } from './codec.js'
 import { isCookieField, restoreCookie } from './cookie.js'
 import { propertyOf } from './field-name.js'
 import { GENERATION_FIELD, type Generation, parseGeneration } from './generation.js'
-import { isThenable, type Serializer } from './serializer.js'
+import { fromText, isThenable, type Serializer } from './serializer.js'
 import type { PlainCookie } from './session-data.js'
 import type { LoadedCookie } from './session-record.js'
 
@@ -81,7 +81,7 @@ export function decodeHash(
         if (plain === reply) plain = [...reply]
         ;(plain as string[])[i + 1] = decoded.text
       }
-      const value = serializer.parse(decoded.text)
+      const value = fromText(serializer, decoded.text)
       if (isThenable(value)) {
         // Claims its place now, so that properties keep their order.
         session[property] = undefined

@@ -14,6 +14,18 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
+/**
+ * What a text stands for. With JSON most are strings in which nothing is escaped: the value is then what is between the quotes, and V8
+ * lets it share the memory of the text, where JSON.parse copies. A raw control character, which JSON never writes, is taken as it is.
+ */
+export function fromText(serializer: Serializer, text: string): unknown {
+  return serializer === JSON && isPlainString(text) ? text.slice(1, -1) : serializer.parse(text)
+}
+
+function isPlainString(json: string): boolean {
+  return json.startsWith('"') && json.indexOf('"', 1) === json.length - 1 && json.length > 1 && !json.includes('\\')
+}
+
 /** `undefined` where the serializer has nothing to keep, as JSON has for functions. */
 export function toText(serializer: Serializer, property: string, value: unknown): string | undefined {
   if (value === undefined) return undefined

@@ -102,7 +102,8 @@ function meaningOf(fields: Fields): Record<string, unknown> | undefined {
   for (const [field, text] of fields) {
     const property = propertyOf(field)
     if (typeof property !== 'string' || property === '__proto__' || property === 'cookie') continue
-    const value = parsed(text)
+    // In a string, a raw control character is taken as it is.
+    const value = parsed(/^"[^"\\]*"$/.test(text) ? JSON.stringify(text.slice(1, -1)) : text)
     if (value === undefined) return undefined
     properties.push([property, value])
   }
