@@ -43,7 +43,7 @@ export const oursCached: Contender = {
   title: 'connect-redis-hash, `cache`',
   server: 'redis',
   packages,
-  open: (place) => open(place, { cache: { max: 20_000, maxAge: 60 }, prefix: 'near:' }),
+  open: (place) => open(place, { cache: { max: 20_000, maxAge: 600 }, prefix: 'near:' }),
 }
 
 type ClientOptions = Parameters<typeof ioredis>[1]
