@@ -80,8 +80,10 @@ async function inRequest(handler: express.RequestHandler): Promise<void> {
 /** A way into each error there is. A code that is missing here does not compile. */
 const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
   ERR_SESSION_TIMEOUT: () => {
-    const store = storeWith({ client: redis.connect({ ...LOGIN, path: line.path }), timeout: 50 })
-    return store.ping().then(() =>
+    const client = redis.connect({ ...LOGIN, path: line.path })
+    const store = storeWith({ client, timeout: 50 })
+    // Connected first, however long that takes.
+    return client.ping().then(() =>
       during(
         async () => line.hold(),
         async () => line.release(),
