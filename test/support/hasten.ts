@@ -10,9 +10,16 @@ export async function hasten(client: Redis, prefix: string, ms = 60_000): Promis
   }
   for (const key of await client.keys(`${prefix}*`)) {
     if ((await client.type(key)) !== 'hash') continue
-    const [reason, at, claimed = ''] = ((await client.hget(key, '@end')) ?? '').split(' ')
+    const told = (await client.hget(key, '@end')) ?? ''
+    const [reason, at, claimed = ''] = told.split(' ')
     if (claimed === '') continue
     const left = Math.max(0, Number.parseInt(claimed, 36) - ms)
-    await client.hset(key, '@end', `${reason} ${at} ${left.toString(36)}`)
+    await client.eval(REPLACE, 1, key, told, `${reason} ${at} ${left.toString(36)}`)
   }
 }
+
+/** Of a key that has been handed over and deleted meanwhile, a plain HSET would leave one that is no session. */
+const REPLACE = `
+if redis.call('HGET', KEYS[1], '@end') == ARGV[1] then redis.call('HSET', KEYS[1], '@end', ARGV[2]) end
+return 1
+`
