@@ -1,6 +1,6 @@
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
-import { freePort } from './free-port.js'
+import { freePort } from '../../scripts/free-port.js'
 import { answerCalls } from './remote.js'
 
 /** PostgreSQL, embedded (PGlite), behind a socket: the database of connect-pg-simple. */

@@ -150,7 +150,7 @@ export class SessionRecord {
     return found
   }
 
-  /** As cheap. */
+  /** As cheap for the cookies of nearly all sessions, which flags say. */
   get hasCookieFields(): boolean {
     if (this.#held === undefined && this.provenance.loadedCookie !== undefined) return false
     return [...this.fields.keys()].some(isCookieField)
