@@ -11,11 +11,7 @@ const FOUND: readonly (readonly [goal: RegExp, limit: string])[] = [
     'Two fifths of the time go to what every store pays: express-session makes a `Session` and a `Cookie`, promises are settled, the event loop turns. The rest ' +
       'copies the session, as no request may see what another one does to its own. MemoryStore, which asks nobody either, takes longer.',
   ],
-  [
-    /^CPU of get \+ touch, 8 fields x 2 kB/,
-    'ioredis decodes eighteen texts instead of one, and the garbage collector moves those of all requests in flight, which are kept in case they save. ' +
-      'Rounds of this row differ most; alone in fresh processes it has come to 0.58x.',
-  ],
+  [/^CPU of get \+ touch, 8 fields x 2 kB/, 'ioredis decodes eighteen texts instead of one.'],
   [
     /^CPU of a one-field write request/,
     'A save has to find the session alive and unchanged by others, so it is a script with fourteen arguments, each of which ioredis writes by itself. connect-redis sends one ' +

@@ -112,7 +112,7 @@ export class Gateway {
   async hmget(key: string, fields: readonly string[]): Promise<(string | null)[] | null> {
     const reply = await this.#send('HMGET', () => this.#client.hmget(key, ...fields), null)
     if (reply !== null && !Array.isArray(reply)) throw unexpected('HMGET')
-    return reply
+    return reply && takeOut(reply)
   }
 
   /** `null` if there is no such key, `undefined` if the key is not a string. */
@@ -125,7 +125,7 @@ export class Gateway {
     const run = () => this.#send(`script ${script.name}`, () => this.#evaluate(script, key, args, node))
     const reply = await (script.isRead ? run() : this.#write(key, run))
     if (!Array.isArray(reply)) throw unexpected(`script ${script.name}`)
-    const [code, ...rest] = reply as unknown[]
+    const [code, ...rest] = takeOut(reply as unknown[])
     return [integer(`script ${script.name}`, code), ...rest]
   }
 
@@ -192,11 +192,26 @@ export class Gateway {
 /** ioredis makes an object of the reply, or leaves it flat; the caller's own reply transformers may make a Map of it. */
 function flatten(reply: unknown): string[] {
   if (typeof reply !== 'object' || reply === null) throw unexpected('HGETALL')
-  if (Array.isArray(reply)) return Array.isArray(reply[0]) ? reply.flat() : reply
+  if (Array.isArray(reply)) return Array.isArray(reply[0]) ? reply.flat() : takeOut(reply)
   if (reply instanceof Map) return [...reply.entries()].flat()
   const flat: string[] = []
-  for (const [field, text] of Object.entries(reply as Record<string, string>)) flat.push(field, text)
+  const texts = reply as Record<string, string>
+  for (const field of Object.keys(texts)) {
+    flat.push(field, texts[field] as string)
+    texts[field] = ''
+  }
   return flat
+}
+
+/**
+ * What a reply holds, leaving nothing in it. ioredis makes for each command a function that V8 places among old objects right away
+ * (a closure assigned to a property), and that the command and its reply can be reached from. So all of a reply would wait
+ * for the next full garbage collection, and be moved about until then, which took as long as reading the session.
+ */
+function takeOut<T>(reply: T[]): T[] {
+  const taken = reply.slice()
+  reply.length = 0
+  return taken
 }
 
 /** A client with `stringNumbers` hands integers out as text. */
