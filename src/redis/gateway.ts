@@ -83,7 +83,7 @@ export class Gateway {
   async hgetall(key: string): Promise<string[] | null> {
     this.#prepare('HGETALL')
     try {
-      const reply = await this.#askForAll(key)
+      const reply = await this.#askForAll(this.#client, key)
       this.#availability.succeeded()
       return flatten(reply)
     } catch (err) {
@@ -94,16 +94,8 @@ export class Gateway {
   /** The same with the key's TTL (-1: none, -2: no such key), in one round trip, at a certain server. */
   async hgetallPttl(key: string, node: RedisNode): Promise<{ fields: string[] | null; pttl: number }> {
     const sent = this.#keyAt(node, key)
-    const reply = await this.#send(
-      'HGETALL',
-      async () => {
-        const [hash, pttl] = (await node.pipeline().hgetall(sent).pttl(sent).exec()) ?? []
-        const err = hash?.[0] ?? pttl?.[0]
-        if (err) throw err
-        return [hash?.[1], pttl?.[1]]
-      },
-      null,
-    )
+    const ask = () => Promise.all([this.#askForAll(node, sent), node.pttl(sent)])
+    const reply = await this.#send('HGETALL', ask, null)
     if (reply === null) return { fields: null, pttl: -2 }
     return { fields: flatten(reply[0]), pttl: integer('PTTL', reply[1]) }
   }
@@ -147,9 +139,9 @@ export class Gateway {
    * ioredis makes an object of what Redis answers to its `hgetall`, of which we would make a list again. In capitals, a command is
    * one that it has no transformation for; older versions do not see then which arguments are keys.
    */
-  #askForAll(key: string): Promise<unknown> {
-    const needsKeys = isCluster(this.#client) || keyPrefixOf(this.#client) !== ''
-    return needsKeys ? this.#client.hgetall(key) : this.#client.call('HGETALL', key)
+  #askForAll(client: RedisClient, key: string): Promise<unknown> {
+    const needsKeys = isCluster(client) || keyPrefixOf(client) !== ''
+    return needsKeys ? client.hgetall(key) : client.call('HGETALL', key)
   }
 
   #write<T>(key: string, send: () => Promise<T>): Promise<T> {
