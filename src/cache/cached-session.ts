@@ -14,7 +14,7 @@ export interface CachedSession extends Readonly<Omit<DecodedHash, 'session'>> {
 
 /** null for what has to be read from Redis each time. */
 export function cachedSession({ session, ...held }: DecodedHash): CachedSession | null {
-  const { meta, plain, values } = held
+  const { meta, fields } = held
   // Neither is as it should be, and the next write makes it so.
   if (meta.unexpiring || meta.isLeaving) return null
   const { cookie } = session
@@ -22,10 +22,10 @@ export function cachedSession({ session, ...held }: DecodedHash): CachedSession 
   if (cookie !== undefined && Object.values(cookie).some((value) => typeof value === 'object' && value !== null))
     return null
   const properties: [string, string, unknown][] = []
-  for (let i = 0; i + 1 < plain.length; i += 2) {
-    const property = propertyOf(plain[i] as string)
-    if (property !== undefined) properties.push([property, plain[i + 1] as string, values[i / 2]])
-  }
+  fields.forEach((text, field, value) => {
+    const property = propertyOf(field)
+    if (property !== undefined) properties.push([property, text, value])
+  })
   return { ...held, cookie: cookie && { ...cookie }, properties }
 }
 

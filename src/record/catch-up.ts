@@ -32,9 +32,7 @@ export async function catchUp(
   // What nobody can read is left behind.
   if (decoded instanceof CorruptHash) return
   const before = record.atLoad
-  const now = new Map<string, string>()
-  for (let i = 0; i + 1 < decoded.plain.length; i += 2)
-    now.set(decoded.plain[i] as string, decoded.plain[i + 1] as string)
+  const now = decoded.fields.toMap()
   const ours = new Set(written)
   for (const field of new Set([...before.keys(), ...now.keys()])) {
     const property = propertyOf(field)

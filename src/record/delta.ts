@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isCookieField } from './cookie.js'
 import { propertyOf } from './field-name.js'
+import type { Fields } from './fields.js'
 import { isThenable, type Serializer } from './serializer.js'
-import type { Fields, SessionRecord } from './session-record.js'
+import type { SessionRecord } from './session-record.js'
 
 /** What a save has to write. */
 export interface Delta {

@@ -1,8 +1,9 @@
 import { SessionStoreError } from '../errors.js'
 import { fieldOf, isProperty } from './field-name.js'
+import type { Fields } from './fields.js'
 import { type Serializer, toText } from './serializer.js'
 import type { AnySession } from './session-data.js'
-import type { Fields, SessionRecord } from './session-record.js'
+import type { SessionRecord } from './session-record.js'
 
 /**
  * The properties of a session as hash fields, without its cookie.

@@ -4,7 +4,6 @@ import { CorruptHash, decodeHash } from './hash.js'
 import { entriesIn, indexFields } from './index-values.js'
 import { CLIENT_FIELD, infoOf, type SessionInfo, valuesByIndex } from './inspect.js'
 import { fromString } from './load.js'
-import { pairsOf } from './pairs.js'
 import type { SessionContent } from './session-data.js'
 
 /** What is left of a session that has ended: all fields, or what connect-redis wrote. */
@@ -40,7 +39,7 @@ async function fromFields(
     context.announcer.announce('corrupt', { handle: handleOf(storedId), reason: decoded.reason })
     return null
   }
-  const texts = new Map(pairsOf(decoded.plain))
+  const texts = decoded.fields.toMap()
   const info = infoOf(context, storedId, decoded.meta, entriesIn(texts), texts.get(CLIENT_FIELD))
   return { session: decoded.session as SessionContent, info: { ...info, expiresAt: endedAt } }
 }

@@ -2,6 +2,7 @@ import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkee
 import type { SessionCodec } from './codec.js'
 import { isCookieField, restoreCookie } from './cookie.js'
 import { propertyOf } from './field-name.js'
+import { LoadedFields } from './fields.js'
 import { GENERATION_FIELD, type Generation, parseGeneration } from './generation.js'
 import { fromText, isThenable, type Serializer } from './serializer.js'
 import type { PlainCookie } from './session-data.js'
@@ -23,10 +24,8 @@ export class CorruptHash {
 export interface DecodedHash {
   meta: Bookkeeping
   session: LoadedSession
-  /** The reply with the texts as the serializer wrote them; the very reply where it holds them like that. */
-  plain: readonly string[]
-  /** For each pair of `plain` what its text stands for, if that can be compared at a glance; undefined if not. */
-  values: readonly unknown[]
+  /** Texts are those of the serializer, also where Redis holds them encrypted. */
+  fields: LoadedFields
   /** `cookie.expires` as handed out. */
   loadedExpires: PlainCookie['expires']
   /** The cookie as it was loaded, where flags say all of it. */
@@ -111,7 +110,8 @@ export function decodeHash(
     } catch {
       return new CorruptHash('bookkeeping')
     }
-    return { meta, session, plain, values, loadedExpires: session.cookie?.expires, loadedCookie, outdated, generation }
+    const fields = new LoadedFields(plain, values)
+    return { meta, session, fields, loadedExpires: session.cookie?.expires, loadedCookie, outdated, generation }
   }
   if (pending === undefined) return finish(false)
   return Promise.allSettled(pending).then((all) => finish(all.some(({ status }) => status === 'rejected')))

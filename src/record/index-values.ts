@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { SessionStoreError } from '../errors.js'
 import type { Indexes } from '../options.js'
+import type { Fields } from './fields.js'
 import type { AnySession, SessionContent } from './session-data.js'
-import type { Fields } from './session-record.js'
 
 /*
  * Under which values a session is to be found, in bookkeeping fields of its own: `@i:user` holds `u-1`. Of several values

@@ -40,8 +40,8 @@ export async function loadSession(context: Context, storedId: string, isAgain = 
 
 /** What a save of this session will be compared with is what was decoded. */
 export function loadedFrom(storedId: string, decoded: Omit<DecodedHash, 'session'>, session: LoadedSession): Loaded {
-  const { meta, plain, generation } = decoded
-  return { session, generation, record: new SessionRecord(storedId, { kind: 'hash', meta }, plain, decoded) }
+  const { meta, fields, generation } = decoded
+  return { session, generation, record: new SessionRecord(storedId, { kind: 'hash', meta }, fields, decoded) }
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { Context } from './context.js'
 import type { Delta } from './delta.js'
+import type { Fields } from './fields.js'
 import { moveHome, saveString, writeDelta } from './save.js'
-import type { Fields, SessionRecord } from './session-record.js'
+import type { SessionRecord } from './session-record.js'
 import type { Lease } from './snapshot.js'
 
 /** Writes bookkeeping fields of a loaded session and nothing else of it, unless it has ended meanwhile. */

@@ -1,11 +1,9 @@
-import { BOOKKEEPING_FIELD, type Bookkeeping } from './bookkeeping.js'
+import type { Bookkeeping } from './bookkeeping.js'
 import { type EncodedCookie, isCookieField } from './cookie.js'
+import type { Fields, LoadedFields } from './fields.js'
 import type { Presented } from './generation.js'
 import { isIndexField } from './index-values.js'
 import type { PlainCookie } from './session-data.js'
-
-/** Fields and their texts. */
-export type Fields = Map<string, string>
 
 /** Where a loaded session comes from: a hash, or connect-redis's string with the digest that recognises it. */
 export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha1: string }
@@ -32,12 +30,11 @@ interface Provenance {
   /** Of a string that connect-redis wrote: what it said then, to tell whether this request has changed it. */
   loadedLease?: LoadedLease
   outdated?: ReadonlyMap<string, string> | undefined
-  /** Of an HGETALL reply: for each of its texts what it stands for, if that can be compared at a glance. */
-  values?: readonly unknown[]
 }
 
 interface Held {
   fields: Fields
+  /** What the texts of unchanged fields stand for, if that can be compared at a glance. */
   values: Map<string, unknown>
 }
 
@@ -63,17 +60,12 @@ export class SessionRecord {
   hasEnded = false
   /** Fields to be encrypted anew with the next write, and what Redis held: only that may be replaced. */
   outdated: ReadonlyMap<string, string>
-  readonly #atLoad: Fields | readonly string[]
+  readonly #atLoad: Fields | LoadedFields
   #held: Held | undefined
   #uncertain: Set<string> | undefined
 
-  /** @param fields a map, or an HGETALL reply; stays as it is */
-  constructor(
-    storedId: string,
-    origin: Origin,
-    fields: Fields | readonly string[],
-    provenance: Readonly<Provenance> = {},
-  ) {
+  /** @param fields stay as they are */
+  constructor(storedId: string, origin: Origin, fields: Fields | LoadedFields, provenance: Readonly<Provenance> = {}) {
     this.storedId = storedId
     this.storedIds = [storedId]
     this.origin = origin
@@ -94,7 +86,7 @@ export class SessionRecord {
 
   /** The fields as they were loaded, before this request saved anything. */
   get atLoad(): ReadonlyMap<string, string> {
-    return this.#atLoad instanceof Map ? this.#atLoad : toMap(this.#atLoad)
+    return this.#atLoad instanceof Map ? this.#atLoad : this.#atLoad.toMap()
   }
 
   get fields(): ReadonlyMap<string, string> {
@@ -118,35 +110,17 @@ export class SessionRecord {
 
   /** Made when somebody saves, which most requests do not. */
   get #now(): Held {
-    this.#held ??= {
-      fields: this.#atLoad instanceof Map ? new Map(this.#atLoad) : toMap(this.#atLoad),
-      values: this.#valuesAtLoad(),
-    }
+    this.#held ??= heldOf(this.#atLoad)
     return this.#held
-  }
-
-  #valuesAtLoad(): Map<string, unknown> {
-    const byField = new Map<string, unknown>()
-    const reply = this.#atLoad
-    if (reply instanceof Map) return byField
-    const { values = [] } = this.provenance
-    for (let i = 0; i < values.length; i++) {
-      if (values[i] !== undefined) byField.set(reply[2 * i] as string, values[i])
-    }
-    return byField
   }
 
   /** The fields of indexes. Cheap enough for every request, which `fields` is not. */
   get indexFields(): Fields {
     const found: Fields = new Map()
-    const reply = this.#held === undefined ? this.#atLoad : this.#held.fields
-    if (reply instanceof Map) {
-      for (const [field, text] of reply) if (isIndexField(field)) found.set(field, text)
-      return found
-    }
-    for (let i = 0; i + 1 < reply.length; i += 2) {
-      if (isIndexField(reply[i] as string)) found.set(reply[i] as string, reply[i + 1] as string)
-    }
+    const source = this.#held?.fields ?? this.#atLoad
+    source.forEach((text, field) => {
+      if (isIndexField(field)) found.set(field, text)
+    })
     return found
   }
 
@@ -157,10 +131,12 @@ export class SessionRecord {
   }
 }
 
-function toMap(reply: readonly string[]): Fields {
-  const fields: Fields = new Map()
-  for (let i = 0; i + 1 < reply.length; i += 2) {
-    if (reply[i] !== BOOKKEEPING_FIELD) fields.set(reply[i] as string, reply[i + 1] as string)
-  }
-  return fields
+function heldOf(atLoad: Fields | LoadedFields): Held {
+  if (atLoad instanceof Map) return { fields: new Map(atLoad), values: new Map() }
+  const held: Held = { fields: new Map(), values: new Map() }
+  atLoad.forEach((text, field, value) => {
+    held.fields.set(field, text)
+    if (value !== undefined) held.values.set(field, value)
+  })
+  return held
 }

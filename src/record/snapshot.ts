@@ -1,6 +1,7 @@
 import type { Context } from './context.js'
 import { type EncodedCookie, encodeCookie } from './cookie.js'
 import { assertSize, encodeProperties } from './encode.js'
+import type { Fields } from './fields.js'
 import { idleMs } from './idle.js'
 import { indexFields } from './index-values.js'
 import {
@@ -11,7 +12,7 @@ import {
   type PlainCookie,
   plainCookie,
 } from './session-data.js'
-import type { Fields, SessionRecord } from './session-record.js'
+import type { SessionRecord } from './session-record.js'
 
 /** How long a session may stay unused, and its cookie. */
 export interface Lease {

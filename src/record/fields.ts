@@ -1,0 +1,37 @@
+import { BOOKKEEPING_FIELD } from './bookkeeping.js'
+
+/** Fields and their texts. */
+export type Fields = Map<string, string>
+
+/**
+ * The fields of a hash that was loaded, without its bookkeeping: what Redis answered, and beside it what the texts stand for. Most
+ * requests never look, so nothing is made of the two lists before somebody does.
+ */
+export class LoadedFields {
+  readonly #reply: readonly string[]
+  readonly #values: readonly unknown[]
+
+  /**
+   * @param reply `[field, text, field, text, …]`
+   * @param values one for each pair: what the text stands for, if that can be compared at a glance; undefined if not
+   */
+  constructor(reply: readonly string[], values: readonly unknown[]) {
+    this.#reply = reply
+    this.#values = values
+  }
+
+  /** In the order of a Map's own. */
+  forEach(visit: (text: string, field: string, value: unknown) => void): void {
+    const reply = this.#reply
+    for (let i = 0; i < this.#values.length; i++) {
+      const field = reply[2 * i] as string
+      if (field !== BOOKKEEPING_FIELD) visit(reply[2 * i + 1] as string, field, this.#values[i])
+    }
+  }
+
+  toMap(): Fields {
+    const fields: Fields = new Map()
+    this.forEach((text, field) => void fields.set(field, text))
+    return fields
+  }
+}
