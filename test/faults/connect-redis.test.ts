@@ -86,10 +86,15 @@ describe.each(['ioredis', 'ioredis5'])('a client of %s', (ioredis) => {
     expect(client.status).not.toBe('end')
     await redis.start()
     const start = performance.now()
-    await until('it is connected', () => client.status === 'ready')
+    // The circuit breaker may have opened: it notices by its next probe.
+    await until('it saves', () =>
+      store.set('hush-sid', { value: 1 }).then(
+        () => true,
+        () => false,
+      ),
+    )
     figure(`${ioredis}: Redis comes up`, { recovery: performance.now() - start })
     expect(performance.now() - start).toBeLessThan(1000 + SLACK_MS)
-    await store.set('hush-sid', { value: 1 })
     expect(await store.get('hush-sid')).toEqual({ value: 1 })
   })
 
