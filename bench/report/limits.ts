@@ -11,7 +11,7 @@ const FOUND: readonly (readonly [goal: RegExp, limit: string])[] = [
     'Two fifths of the time go to what every store pays: express-session makes a `Session` and a `Cookie`, promises are settled, the event loop turns. The rest ' +
       'copies the session, as no request may see what another one does to its own. MemoryStore, which asks nobody either, takes longer.',
   ],
-  [/^CPU of get \+ touch, 8 fields x 2 kB/, 'ioredis decodes eighteen texts instead of one.'],
+  [/^CPU of get \+ touch, 8 fields x 2 kB$/, 'ioredis decodes eighteen texts instead of one.'],
   [
     /^CPU of a one-field write request.*20 B$/,
     'A save has to find the session alive and unchanged by others, so it is a script with fourteen arguments, each of which ioredis writes by itself. connect-redis sends one ' +
@@ -20,7 +20,7 @@ const FOUND: readonly (readonly [goal: RegExp, limit: string])[] = [
   [
     /^CPU of a one-field write request.*2 kB$/,
     'V8 finds that objects of the sessions saved first live long and makes all later ones old from birth (allocation site pretenuring). What they refer to then waits for full garbage ' +
-      'collections, two fifths of the time. Whether it does depends on what the process did before: with `--no-allocation-site-pretenuring`, or in a process of another past, the same comes to half.',
+      'collections, two fifths of the time. Whether it does depends on what the process did before: with `--no-allocation-site-pretenuring`, or in a process that has begun differently, the row comes to about 0.5x.',
   ],
   [
     /^p50 of a read-only Express request, Redis 1 ms away each way$/,

@@ -4,7 +4,7 @@ import { BOOKKEEPING_FIELD } from './bookkeeping.js'
 export type Fields = Map<string, string>
 
 /**
- * The fields of a hash that was loaded, without its bookkeeping: what Redis answered, and beside it what the texts stand for. Most
+ * The fields of a hash that was loaded, all but `@`: what Redis answered, and beside it what the texts stand for. Most
  * requests never look, so nothing is made of the two lists before somebody does.
  */
 export class LoadedFields {
@@ -20,7 +20,7 @@ export class LoadedFields {
     this.#values = values
   }
 
-  /** In the order of a Map's own. */
+  /** Arguments are in the order of those of a Map's `forEach`. */
   forEach(visit: (text: string, field: string, value: unknown) => void): void {
     const reply = this.#reply
     for (let i = 0; i < this.#values.length; i++) {

@@ -91,7 +91,7 @@ export class Gateway {
     }
   }
 
-  /** The same with the key's TTL (-1: none, -2: no such key), in one round trip, at a certain server. */
+  /** The same with the key's TTL (-1: none, -2: no such key), in one round trip, at a certain server: both leave in the same turn. */
   async hgetallPttl(key: string, node: RedisNode): Promise<{ fields: string[] | null; pttl: number }> {
     const sent = this.#keyAt(node, key)
     const ask = () => Promise.all([this.#askForAll(node, sent), node.pttl(sent)])
@@ -117,8 +117,9 @@ export class Gateway {
     const run = () => this.#send(`script ${script.name}`, () => this.#evaluate(script, key, args, node))
     const reply = await (script.isRead ? run() : this.#write(key, run))
     if (!Array.isArray(reply)) throw unexpected(`script ${script.name}`)
-    const [code, ...rest] = takeOut(reply as unknown[])
-    return [integer(`script ${script.name}`, code), ...rest]
+    const taken = takeOut(reply as unknown[])
+    taken[0] = integer(`script ${script.name}`, taken[0])
+    return taken
   }
 
   #evaluate(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
@@ -181,11 +182,18 @@ export class Gateway {
   }
 }
 
-/** ioredis makes an object of the reply, or leaves it flat; the caller's own reply transformers may make a Map of it. */
+/**
+ * ioredis makes an object of the reply, or leaves it flat; the caller's own reply transformers may make a Map of it. Empties what it
+ * is given, see `takeOut`.
+ */
 function flatten(reply: unknown): string[] {
   if (typeof reply !== 'object' || reply === null) throw unexpected('HGETALL')
   if (Array.isArray(reply)) return Array.isArray(reply[0]) ? reply.flat() : takeOut(reply)
-  if (reply instanceof Map) return [...reply.entries()].flat()
+  if (reply instanceof Map) {
+    const entries = [...reply.entries()].flat()
+    reply.clear()
+    return entries
+  }
   const flat: string[] = []
   const texts = reply as Record<string, string>
   for (const field of Object.keys(texts)) {
@@ -196,9 +204,9 @@ function flatten(reply: unknown): string[] {
 }
 
 /**
- * What a reply holds, leaving nothing in it. ioredis makes for each command a function that V8 places among old objects right away
- * (a closure assigned to a property), and that the command and its reply can be reached from. So all of a reply would wait
- * for the next full garbage collection, and be moved about until then, which took as long as reading the session.
+ * What a reply holds, leaving nothing in it. A command of ioredis, and with it its reply, stays in memory until the next full garbage
+ * collection: V8 makes a closure that is assigned to a property old from birth (`this.reject = …`), and such a closure keeps
+ * all that it knows. Copying what young collections found alive there took as long as reading the session.
  */
 function takeOut<T>(reply: T[]): T[] {
   const taken = reply.slice()

@@ -1,4 +1,6 @@
 import { RedisStore } from 'connect-redis-hash'
+import type { Cluster, Redis } from 'ioredis'
+import { CACHE, isCaching } from '../support/near-cache.js'
 import { connect, freshPrefix } from '../support/redis.js'
 
 /**
@@ -6,33 +8,45 @@ import { connect, freshPrefix } from '../support/redis.js'
  * a thousand times a second nothing must wait for that.
  */
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
-const prefix = freshPrefix()
-const client = connect()
-const answers: Promise<unknown>[] = []
-const sendCommand = client.sendCommand.bind(client) as (...args: unknown[]) => unknown
-client.sendCommand = ((command: { promise: Promise<unknown> }, ...rest: unknown[]) => {
-  answers.push(command.promise)
-  return sendCommand(command, ...rest)
-}) as typeof client.sendCommand
-const stores: RedisStore[] = []
+let client: Redis
+let answers: Promise<unknown>[]
+let store: RedisStore | undefined
 
-afterAll(async () => {
-  await Promise.all(stores.map((store) => store.close()))
+/** Every answer from here on, as ioredis resolves it. */
+function listen(to: object): void {
+  const node = to as { sendCommand(...args: unknown[]): unknown }
+  const sendCommand = node.sendCommand.bind(node)
+  node.sendCommand = (command, ...rest) => {
+    answers.push((command as { promise: Promise<unknown> }).promise)
+    return sendCommand(command, ...rest)
+  }
+}
+
+afterEach(async () => {
+  await store?.close()
   client.disconnect()
 })
 
 test.each([
-  ['get', {}, (store: RedisStore) => store.get('a')],
-  ['get, where sessions are kept for onEnd', { onEnd: () => undefined }, (store: RedisStore) => store.get('a')],
-  ['read of some fields', {}, (store: RedisStore) => store.read('a', ['name'])],
-])('once %s has resolved, nothing of the session is left in what ioredis holds', async (_title, options, ask) => {
-  const store = new RedisStore({ client, prefix, ...options })
-  stores.push(store)
-  await store.set('a', { cookie, name: 'Ada Lovelace' } as never)
-  answers.length = 0
+  ['get', {}, {}, (one: RedisStore) => one.get('a')],
+  ['get, with a keyPrefix', { keyPrefix: 'app:' }, {}, (one: RedisStore) => one.get('a')],
+  ['get, where sessions are kept for onEnd', {}, { onEnd: () => undefined }, (one: RedisStore) => one.get('a')],
+  ['get into the near cache', {}, { cache: CACHE }, (one: RedisStore) => one.get('a')],
+  ['read of some fields', {}, {}, (one: RedisStore) => one.read('a', ['name'])],
+])(
+  'once %s has resolved, nothing of the session is left in what ioredis holds',
+  async (_title, client_, options, ask) => {
+    client = connect(client_)
+    answers = []
+    store = new RedisStore({ client, prefix: freshPrefix(), ...options })
+    await store.set('a', { cookie, name: 'Ada Lovelace' } as never)
+    if ('cache' in options) await isCaching(store, { client })
+    const nodes = client.isCluster ? (client as unknown as Cluster).nodes('master') : []
+    for (const one of [client, ...nodes]) listen(one)
 
-  expect(await ask(store)).toMatchObject({ name: 'Ada Lovelace' })
+    expect(await ask(store)).toMatchObject({ name: 'Ada Lovelace' })
 
-  expect(answers.length).toBeGreaterThan(0)
-  expect(JSON.stringify(await Promise.allSettled(answers))).not.toContain('Ada')
-})
+    expect(answers.length).toBeGreaterThan(0)
+    expect(JSON.stringify(await Promise.allSettled(answers))).not.toContain('Ada')
+  },
+)
