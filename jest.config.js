@@ -1,5 +1,9 @@
 /** What is about the very connection that a test has given to its store: not where stores have connections of their own. */
-const ON_OWN_CLIENT = ['test/example-app/pages[.]test', 'test/on-end/out-of-reach[.]test', 'test/redis/cork[.]test']
+const ON_OWN_CLIENT = [
+  'test/example-app/pages[.]test',
+  'test/on-end/out-of-reach[.]test',
+  'test/redis/(cork|replies)[.]test',
+]
 
 /** What meets one Redis at the other end of a line of its own, or asks what only one can do: not for a Cluster. */
 const ON_ONE_REDIS = [
