@@ -13,9 +13,10 @@ import { entriesIn, without } from './index-values.js'
 import { admit, endIfEvicted, limitedAmong } from './limit.js'
 import { loadSession } from './load.js'
 import { bringHome, writeWherever } from './move.js'
+import { isSameLifetime } from './session-data.js'
 import { enter, leave } from './session-index.js'
 import type { SessionRecord } from './session-record.js'
-import { CLOCK_DRIFT_MS, expiryMode, type Lease, outlives, type Snapshot } from './snapshot.js'
+import { expiryMode, type Lease, outlives, type Snapshot } from './snapshot.js'
 import { readWriteReply } from './write-reply.js'
 
 /** Writes what changed since the session was loaded, unless it has ended meanwhile. */
@@ -68,7 +69,7 @@ export function isTouchDue(context: Context, meta: Bookkeeping, next: Lease): bo
   if (options.disableTouch) return false
   const age = Date.now() - meta.seenAtMs
   // Below 0, the clock of this machine is behind Redis's: the age is unknown, and refreshing is the safe answer.
-  return Math.abs(next.idle - meta.idleMs) > CLOCK_DRIFT_MS || age < 0 || age >= touchIntervalMs(next.idle, options)
+  return !isSameLifetime(next.idle, meta.idleMs) || age < 0 || age >= touchIntervalMs(next.idle, options)
 }
 
 /** Changes the session, if it still exists, and refreshes its expiry if that is due. */
@@ -169,7 +170,7 @@ function createdAtMs({ origin }: SessionRecord): number | undefined {
 function sameLease({ origin }: SessionRecord, next: Lease, delta: Delta): Bookkeeping | null {
   if (origin.kind !== 'hash' || origin.meta.flags !== next.cookie.flags) return null
   if (delta.set.some(([field]) => isCookieField(field)) || delta.remove.some(isCookieField)) return null
-  return Math.abs(next.idle - origin.meta.idleMs) <= CLOCK_DRIFT_MS ? origin.meta : null
+  return isSameLifetime(next.idle, origin.meta.idleMs) ? origin.meta : null
 }
 
 /** The counts, pairs, replacements and removals of the UPDATE script. */

@@ -66,9 +66,21 @@ export function plainCookie(session: AnySession): PlainCookie | undefined {
   return plain as PlainCookie
 }
 
-/** Whether two cookies differ in nothing but `expires`, which moves; what is not there is as express-session makes it. */
+/** express-session reads the clock twice for one maxAge, and may come out a millisecond short. */
+const CLOCK_DRIFT_MS = 5
+
+/** Whether two lifetimes, in milliseconds, differ by no more than express-session makes them differ by itself. */
+export function isSameLifetime(a: number, b: number): boolean {
+  return Math.abs(a - b) <= CLOCK_DRIFT_MS
+}
+
+/** Whether two cookies differ in nothing but what moves by itself; what is not there is as express-session makes it. */
 export function isSameCookie(a: PlainCookie | undefined, b: PlainCookie | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : isDeepStrictEqual(complete(a), complete(b))
+  if (a === undefined || b === undefined) return a === b
+  const { originalMaxAge: ofA, ...restOfA } = complete(a)
+  const { originalMaxAge: ofB, ...restOfB } = complete(b)
+  const isSame = typeof ofA === 'number' && typeof ofB === 'number' ? isSameLifetime(ofA, ofB) : ofA === ofB
+  return isSame && isDeepStrictEqual(restOfA, restOfB)
 }
 
 function complete(cookie: PlainCookie): PlainCookie {

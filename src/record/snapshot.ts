@@ -8,6 +8,7 @@ import {
   type AnySession,
   isLiveCookie,
   isSameCookie,
+  isSameLifetime,
   isUntouched,
   type PlainCookie,
   plainCookie,
@@ -24,9 +25,6 @@ export interface Lease {
   /** Both are as in the string of connect-redis's that was loaded; false of any other session. */
   isAsInString: boolean
 }
-
-/** express-session reads the clock twice for one maxAge, and may come out a millisecond short. */
-export const CLOCK_DRIFT_MS = 5
 
 /** A session at one moment, as Redis is to hold it. */
 export interface Snapshot extends Lease {
@@ -60,7 +58,7 @@ export function lease(context: Context, session: AnySession, record: SessionReco
 
 function isAsInString(record: SessionRecord | undefined, idle: number, cookie: PlainCookie | undefined): boolean {
   const loaded = record?.origin.kind === 'string' ? record.provenance.loadedLease : undefined
-  return loaded !== undefined && Math.abs(idle - loaded.idle) <= CLOCK_DRIFT_MS && isSameCookie(cookie, loaded.cookie)
+  return loaded !== undefined && isSameLifetime(idle, loaded.idle) && isSameCookie(cookie, loaded.cookie)
 }
 
 const NONE: Fields = new Map()
