@@ -177,8 +177,9 @@ export class EndOfLife {
     if (outcome === 'failed') return
     // Left as evidence until it goes away by itself; and another process may hold the key to it.
     if (outcome === 'unreadable') return void (await this.#within(schedule(context, storedId, PUZZLE_MS, 'exactly')))
-    await this.#within(gateway.script(FORGET, key, [String(second)]))
-    await this.#within(unschedule(context, storedId, at))
+    const [forgotten] = (await this.#within(gateway.script(FORGET, key, [String(second)]))) as [number]
+    // Whoever has taken it on since may have been killed before he noted when his claim ends: our time must stay, then.
+    if (forgotten !== 4) await this.#within(unschedule(context, storedId, at))
   }
 
   async #tell(

@@ -67,3 +67,21 @@ test('a session of connect-redis that was only patched ends when it would have, 
   await hasten(client, prefix, 60_000)
   expect(await told()).toBe('expired')
 })
+
+test('what another process takes on, and is killed over, while onEnd runs, is told of once more', async () => {
+  let calls = 0
+  const store = storeWith({
+    onEnd: async () => {
+      calls += 1
+      const [reason, at] = ((await client.hget(`${prefix}a`, '@end')) ?? '').split(' ')
+      // Claimed by that process, and over.
+      await client.hset(`${prefix}a`, '@end', `${reason} ${at} ${(Date.now() - 1).toString(36)}`)
+    },
+  })
+  await store.set('a', { cookie } as never)
+  await store.destroy('a')
+  await store.close()
+  expect(calls).toBe(1)
+  await hasten(client, prefix, 60_000)
+  expect(await told()).toBe('destroyed')
+})

@@ -132,11 +132,17 @@ return reply
  * KEYS[1]   session key                    'sess:x3J…'
  * ARGV[1]   '@end' text, as it was taken on; with another one it stays
  *
- * returns   {1 | 0 deleted}
+ * returns   {1}   deleted
+ *           {0}   there is no such session any more
+ *           {4}   somebody else has taken it on since
  */
 export const FORGET = defineScript(
   'forget',
-  `if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or redis.call('HGET', KEYS[1], '@end') ~= ARGV[1] then return {0} end
-return {redis.call('DEL', KEYS[1])}
+  `if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return {0} end
+local told = redis.call('HGET', KEYS[1], '@end')
+if not told then return {0} end
+if told ~= ARGV[1] then return {4} end
+redis.call('DEL', KEYS[1])
+return {1}
 `,
 )
