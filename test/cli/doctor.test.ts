@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from '../../scripts/free-port.js'
 import type { Finding, Level } from '../../src/cli/doctor/finding.js'
 import * as doctor from '../../src/cli/doctor.js'
 import { runHere } from '../support/command-line.js'
 import { type DelayProxy, delayProxy } from '../support/delay-proxy.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { freePort } from '../support/redis-node.js'
 
 const opened: { stop(): Promise<void> }[] = []
 let proxy: DelayProxy | undefined

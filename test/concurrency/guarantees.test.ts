@@ -346,13 +346,6 @@ describe.each([
       expect(await client.pttl(prefix + visitor.sid)).toBeGreaterThan(29 * 86_400_000)
     })
 
-    test('SCRIPT FLUSH between two calls is invisible', async () => {
-      const visitor = await loggedIn()
-      await client.script('FLUSH')
-      expect((await visitor.get('/put/after/1')).status).toBe(200)
-      expect(await store.read(visitor.sid, ['after'])).toEqual({ after: '1' })
-    })
-
     test('no key of all these is left without a TTL', async () => {
       const keys = await client.keys(`${prefix}*`)
       expect(keys.length).toBeGreaterThan(5)

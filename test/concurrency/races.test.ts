@@ -36,11 +36,13 @@ describe('the cookie, changed by two requests at once', () => {
     const live = (data: Bag) => store.createSession({ sessionID: 'remember', sessionStore: store } as Bag, data) as Bag
     const [login, view] = [live(await load('remember')), live(await load('remember'))]
     login.cookie.maxAge = 30 * 86_400_000
+    // express-session reads the clock twice for it.
+    const { originalMaxAge } = login.cookie
     await store.set('remember', login)
     view.seen = true
     await store.set('remember', view)
     expect(await client.pttl(`${prefix}remember`)).toBeGreaterThan(29 * 86_400_000)
-    expect(await load('remember')).toMatchObject({ seen: true, cookie: { originalMaxAge: 30 * 86_400_000 } })
+    expect(await load('remember')).toMatchObject({ seen: true, cookie: { originalMaxAge } })
   })
 })
 
@@ -66,8 +68,9 @@ describe("connect-redis's string", () => {
     const req = { sessionID: 'week', sessionStore: store } as Bag
     const live = store.createSession(req, await load('week')) as Bag
     live.cookie.maxAge = 7 * 86_400_000
+    const { originalMaxAge } = live.cookie
     await store.touch('week', live)
-    expect((await load('week')).cookie.originalMaxAge).toBe(7 * 86_400_000)
+    expect((await load('week')).cookie.originalMaxAge).toBe(originalMaxAge)
   })
 
   test('is not prolonged by patch', async () => {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from '../../scripts/free-port.js'
 import * as doctor from '../../src/cli/doctor.js'
 import { runHere } from '../support/command-line.js'
 import { example } from '../support/markdown.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { freePort } from '../support/redis-node.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 
 const PAGE = 'docs/doctor.md'

@@ -35,6 +35,7 @@ import { isCaching } from '../support/near-cache.js'
 import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
+import { freePort } from '../support/redis-node.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 import { Visitor } from '../support/visitor.js'
 
@@ -518,14 +519,6 @@ function installInto(modules: string): void {
 
 function onPath(command: string): boolean {
   return (process.env.PATH ?? '').split(':').some((dir) => existsSync(join(dir, command)))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
 }
 
 async function answers(port: number): Promise<void> {

@@ -488,7 +488,6 @@ describe('what Redis holds', () => {
       'safari',
       'iphone',
       'windows',
-      'ios',
     ]) {
       expect([literal, dump.includes(literal)]).toEqual([literal, false])
     }

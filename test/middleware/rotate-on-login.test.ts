@@ -241,7 +241,9 @@ describe('the id', () => {
     await visitor.get('/remember')
     expect((await own.info(visitor.sid))?.createdAt).toEqual(before?.createdAt)
     expect(await client.pttl(prefix + visitor.sid)).toBeLessThanOrEqual(100_000)
-    expect((await own.get(visitor.sid))?.cookie.originalMaxAge).toBe(3_600_000)
+    const { originalMaxAge } = (await own.get(visitor.sid))?.cookie ?? {}
+    // express-session reads the clock twice for it.
+    expect(Math.abs(Number(originalMaxAge) - 3_600_000)).toBeLessThan(5)
   })
 
   test('that changed is announced with handles only', async () => {

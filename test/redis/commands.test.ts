@@ -5,11 +5,11 @@ import express from 'express'
 import session from 'express-session'
 import { Cluster, type Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
-import { freePort } from '../../scripts/free-port.js'
 import { aclRules } from '../../src/redis/acl.js'
 import { NEEDED_COMMANDS, type Use } from '../../src/redis/commands.js'
 import { isCaching } from '../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { freePort } from '../support/redis-node.js'
 import { Visitor } from '../support/visitor.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there

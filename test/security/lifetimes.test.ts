@@ -58,7 +58,7 @@ const cookieOf = (sid: string) => `connect.sid=${encodeURIComponent(`s:${sign(si
 
 describe('idle timeout', () => {
   test('a visitor who keeps coming stays logged in far past it, and is anonymous once he stays away for longer', async () => {
-    const idleMs = 400
+    const idleMs = 1000
     serve({ ttl: idleMs / 1000 })
     const visitor = new Visitor(server)
     await visitor.get('/login')
@@ -99,10 +99,10 @@ describe('idle timeout', () => {
           const key = prefix + sid
           await client.del(key)
           await client.hset(key, '@', bookkeeping({ createdAt: began, idleMs: ttl * 1000 }), 'user', '"ada"')
+          const sent = performance.now()
           const deadline = began + (absoluteTimeout ?? Number.POSITIVE_INFINITY) * 1000
           await client.pexpire(key, Math.min(ttl * 1000 - ageMs, deadline - Date.now()))
 
-          const sent = performance.now()
           expect((await new Visitor(server, cookieOf(sid)).get(path)).body.user).toBe('ada')
           const left = await pttl(sid)
           const tookMs = performance.now() - sent + 5

@@ -92,15 +92,25 @@ export class RedisNode {
   }
 }
 
+const SLICES = 10
+const SLICE = 1000
+
 /** Ports of 127.0.0.1 that are free now; a Cluster takes the one 10,000 above, too. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
+  // What a node that is down for a moment comes back to must not look free to tests in another process.
+  const slice = Number(process.env.JEST_WORKER_ID ?? 0) % SLICES
   while (ports.size < count) {
     // Below those the kernel gives away by itself.
-    const port = 12_000 + Math.floor(Math.random() * 10_000)
+    const port = 12_000 + slice * SLICE + Math.floor(Math.random() * SLICE)
     if ((await isFree(port)) && (await isFree(port + 10_000))) ports.add(port)
   }
   return [...ports]
+}
+
+export async function freePort(): Promise<number> {
+  const [port] = await freePorts(1)
+  return port as number
 }
 
 async function isFree(port: number): Promise<boolean> {
