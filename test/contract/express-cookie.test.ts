@@ -150,14 +150,14 @@ describeEverywhere((site) => {
 
 describeEverywhere((site) => {
   test('visits keep a session alive past its maxAge, and it ends after the last', async () => {
-    const visitor = site.visitor({ rolling: true, cookie: { maxAge: 250 } })
+    const visitor = site.visitor({ rolling: true, cookie: { maxAge: 700 } })
     await visitor.get('/put?user=ann')
     for (let visit = 0; visit < 2; visit++) {
-      await sleep(135)
+      await sleep(360)
       expect((await visitor.get('/')).body.session.user).toBe('ann')
     }
     const old = visitor.sid
-    await sleep(260)
+    await sleep(710)
     const late = await visitor.get('/')
     expect(late.body.session).not.toHaveProperty('user')
     expect(late.body.id).not.toBe(old)
@@ -168,10 +168,10 @@ describeEverywhere((site) => {
     const save: Route = (req, res) => {
       req.session.save(() => res.end())
     }
-    const visitor = site.visitor({ rolling: true, cookie: { maxAge: 200 } }, { '/save': save })
+    const visitor = site.visitor({ rolling: true, cookie: { maxAge: 700 } }, { '/save': save })
     await visitor.get('/put?user=ann')
     for (let visit = 0; visit < 2; visit++) {
-      await sleep(110)
+      await sleep(360)
       await visitor.get('/')
     }
     await visitor.get('/save')

@@ -29,7 +29,7 @@ const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' 
 /** An example in a process of its own, with what a test does around it; resolves what that writes. */
 function run(before: string, [page, kind, name]: [string, string, string], after: string): unknown {
   // In a directory of its own, and among the keys of this test.
-  const code = example(page, kind, name).replace('client,', 'client, prefix, ttl: 1,').replace("'./archive'", 'dir')
+  const code = example(page, kind, name).replace('client,', 'client, prefix, ttl: 2,').replace("'./archive'", 'dir')
   const file = join(dir, 'app.mjs')
   writeFileSync(file, `${HEAD}${before}\n${code}\n${after}\nawait client.quit()\n`)
   const { stdout, stderr } = spawnSync(

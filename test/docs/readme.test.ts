@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
-import { type AddressInfo, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
@@ -281,6 +281,8 @@ describe('the snippets of the README', () => {
     const printed: unknown[] = []
     const [create = '', look = ''] = example(README, 'run', 'activity').split('\n\n')
     const scope = { RedisStore: RedisStoreHere, client, console: { log: (what: unknown) => printed.push(what) } }
+    // No hour may end between the visits and the question.
+    jest.spyOn(Date, 'now').mockReturnValue(Date.UTC(2026, 4, 17, 12, 30, 30))
     const body = `${create}\nawait come(store)\n${look}\nawait store.close()`
     const come = async (made: RedisStore) => {
       for (const [sid, userId] of Object.entries({ a: 'ada', b: 'ada', c: 'bob', d: 'eve' })) {
@@ -290,6 +292,7 @@ describe('the snippets of the README', () => {
       await made.clear()
     }
     await asyncFunction(...Object.keys(scope), 'come', body)(...Object.values(scope), come)
+    jest.restoreAllMocks()
     expect(printed).toEqual([{ at: expect.any(Date), users: 3, sessions: 4 }, expect.any(Number)])
     const left = await client.keys(`idx:${prefix}*`)
     await client.del(...left)

@@ -129,13 +129,13 @@ const refusals: Record<string, Refusal> = {
     fails: EVERYTHING,
     async begin() {
       const filling = redis.admin.pipeline()
-      for (let i = 0; i < 300; i++) filling.set(`other:${i}`, randomBytes(150).toString('base64'))
+      for (let i = 0; i < 3000; i++) filling.set(`other:${i}`, randomBytes(150).toString('base64'))
       await filling.exec()
       await config('key-load-delay', '3000')
       background = redis.connect().call('DEBUG', 'RELOAD')
       await until('LOADING')
     },
-    end: () => background.then(() => config('key-load-delay', '0')),
+    end: () => config('key-load-delay', '0').then(() => background),
   },
   'is busy with a script': {
     code: 'ERR_SESSION_UNAVAILABLE',

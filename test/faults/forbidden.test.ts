@@ -42,12 +42,12 @@ describe('a user who may not run PEXPIRE', () => {
   })
 
   test('gets no session any more once it has been idle for too long, by any method', async () => {
-    const store = storeWith({ ttl: 0.15 })
+    const store = storeWith({ ttl: 0.6 })
     await store.set('hush-sid', { value: 1, count: 1 })
     const changed = (await store.get('hush-sid')) as unknown as Bag
     const read = (await store.get('hush-sid')) as unknown as Bag
     changed.value = 2
-    await sleep(200)
+    await sleep(650)
     expect(await store.get('hush-sid')).toBeNull()
     expect(await store.read('hush-sid')).toBeNull()
     expect(await store.read('hush-sid', ['value'])).toBeNull()
@@ -64,10 +64,10 @@ describe('a user who may not run PEXPIRE', () => {
   })
 
   test('keeps a session that is in use', async () => {
-    const store = storeWith({ ttl: 0.3, touchInterval: 0 })
+    const store = storeWith({ ttl: 1, touchInterval: 0 })
     await store.set('hush-sid', { value: 1 })
-    for (let i = 0; i < 5; i++) {
-      await sleep(100)
+    for (let i = 0; i < 4; i++) {
+      await sleep(350)
       const loaded = await store.get('hush-sid')
       expect(loaded).toMatchObject({ value: 1 })
       await store.touch('hush-sid', loaded as never)
@@ -75,10 +75,10 @@ describe('a user who may not run PEXPIRE', () => {
   })
 
   test('gets no session after its absolute timeout, however much it is used', async () => {
-    const store = storeWith({ ttl: 60, absoluteTimeout: 0.15 })
+    const store = storeWith({ ttl: 60, absoluteTimeout: 0.6 })
     await store.set('hush-sid', { value: 1 })
     expect(await store.get('hush-sid')).toMatchObject({ value: 1 })
-    await sleep(200)
+    await sleep(650)
     expect(await store.get('hush-sid')).toBeNull()
     expect(await store.exists('hush-sid')).toBe(false)
   })
@@ -151,7 +151,7 @@ test.each([
       code: expect.stringMatching(/^ERR_SESSION_(FORBIDDEN|UNAVAILABLE)$/),
       status: 503,
     })
-    expect(failure?.ms).toBeLessThan(600)
+    expect(failure?.ms).toBeLessThan(200 + 1500)
     expectNoSecrets(failure?.error, SECRETS)
   }
   expect(body.code).toMatch(/^ERR_SESSION_/)

@@ -35,7 +35,7 @@ afterAll(() => client.quit())
 
 /** A session that has moved to another `hashIds`, by a process that was killed before it had deleted the old key. */
 async function halfMoved(): Promise<RedisStore> {
-  await storeWith('old', 0.3).set('sid', { cookie, user: 'ada' } as never)
+  await storeWith('old', 1).set('sid', { cookie, user: 'ada' } as never)
   await client.eval(LEAVE.lua, 1, oldKey, '', hashed('new'))
   const left = await client.hgetall(oldKey)
   const store = storeWith(['new', 'old'])

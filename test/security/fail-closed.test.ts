@@ -41,7 +41,7 @@ afterAll(async () => {
 /** @param plain express-session alone: what a store can do without any help */
 async function serve(client: Redis, plain = false): Promise<Server> {
   const app = express()
-  const store = new RedisStore({ client, timeout: 200, touchInterval: 0 })
+  const store = new RedisStore({ client, timeout: 600, touchInterval: 0 })
   app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
   if (!plain) app.use(rotateOnLogin({ principal: (held) => (held as Bag).user }), saveBeforeResponse())
   app.get('/show', (req, res) => {
@@ -122,13 +122,13 @@ const outages: Record<string, Outage> = {
     connection,
     async begin() {
       const filling = redis.admin.pipeline()
-      for (let i = 0; i < 300; i++) filling.set(`other:${i}`, randomBytes(150).toString('base64'))
+      for (let i = 0; i < 3000; i++) filling.set(`other:${i}`, randomBytes(150).toString('base64'))
       await filling.exec()
       await redis.admin.config('SET', 'key-load-delay', '3000')
       reloading = redis.connect().call('DEBUG', 'RELOAD')
       while (!String(await redis.admin.get('x').catch(String)).includes('LOADING'));
     },
-    end: () => reloading.then(() => redis.admin.config('SET', 'key-load-delay', '0')),
+    end: () => redis.admin.config('SET', 'key-load-delay', '0').then(() => reloading),
   },
   'READONLY: it has become a replica': {
     code: 'ERR_SESSION_READONLY',

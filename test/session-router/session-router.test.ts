@@ -326,7 +326,7 @@ describe('while Redis fails', () => {
   test.each(['hold', 'mute'] as const)('(%s) no answer is a success', async (how) => {
     const line = await badLineTo(socketPath())
     const redis = new Redis(line.path, { maxRetriesPerRequest: 1 })
-    const away = new RedisStore({ client: redis, prefix, indexes, timeout: 100 })
+    const away = new RedisStore({ client: redis, prefix, indexes, timeout: 400 })
     away.on('error', () => {})
     let isFailing = false
     const fail = (_req: unknown, _res: unknown, next: () => void) => {

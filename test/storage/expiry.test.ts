@@ -168,18 +168,18 @@ describe('sliding', () => {
 
 describe('absoluteTimeout', () => {
   test('no visit and no save moves the deadline, and the key ends with it', async () => {
-    const store = storeWith({ ttl: 100, absoluteTimeout: 0.3, touchInterval: 0 })
+    const store = storeWith({ ttl: 100, absoluteTimeout: 1, touchInterval: 0 })
     await store.set('bound', fresh(store, 'bound'))
     const { createdAt, expiresAt } = (await store.info('bound')) ?? {}
-    expect(Number(expiresAt) - Number(createdAt)).toBe(300)
+    expect(Number(expiresAt) - Number(createdAt)).toBe(1000)
     let visits = 0
     while ((await store.get('bound')) !== null) {
       await visit(store, 'bound').catch(() => undefined)
       await store.patch('bound', { visits: ++visits })
-      expect(await pttl('bound')).toBeLessThanOrEqual(300)
+      expect(await pttl('bound')).toBeLessThanOrEqual(1000)
     }
     expect(visits).toBeGreaterThan(1)
-    expect(Date.now() - Number(createdAt)).toBeGreaterThanOrEqual(299)
+    expect(Date.now() - Number(createdAt)).toBeGreaterThanOrEqual(999)
   })
 
   test('a session already past a deadline that was set later ends at its next refresh', async () => {

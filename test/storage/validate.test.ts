@@ -61,7 +61,7 @@ test.each<[string, () => unknown]>([
 })
 
 test('a slow function is waited for, and no outage of Redis', async () => {
-  const store = storeWith(() => sleep(150, true), { timeout: 50 })
+  const store = storeWith(() => sleep(600, true), { timeout: 500 })
   expect(await store.get('a')).toMatchObject({ userId: 'ada' })
   expect(store.counters.unavailable).toBe(0)
 })
