@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { runInShell } from '../support/command-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { unhurried } from '../support/unhurried.js'
 
 const PASSWORD = 'p4ss%2Fword'
 let redis: PrivateRedis
@@ -24,7 +25,8 @@ afterAll(async () => {
 const expectNoPassword = (text: string) => expect(text).not.toContain('p4ss')
 
 test('exits with 0 where nothing is to be changed, with the URL from the environment', async () => {
-  const { code, out, err } = await runInShell('connect-redis-hash doctor', { REDIS_URL: url })
+  const run = () => runInShell('connect-redis-hash doctor', { REDIS_URL: url })
+  const { code, out, err } = await unhurried(redis, run, (ended) => /^warning +latency:/m.test(ended.out))
   expect(out).toMatch(/^Redis [\d.]+ at \/.+redis\.sock, prefix sess:\n/)
   expect(out).toMatch(/\nNothing to change\.\n$/)
   expect(err).toBe('')
@@ -50,7 +52,8 @@ test('can be cut off by head, without a complaint', async () => {
 })
 
 test('--json is for programs', async () => {
-  const { code, out } = await runInShell('connect-redis-hash doctor --json --prefix shop:', { REDIS_URL: url })
+  const run = () => runInShell('connect-redis-hash doctor --json --prefix shop:', { REDIS_URL: url })
+  const { code, out } = await unhurried(redis, run, (ended) => /"latency",\s+"level": "warning"/.test(ended.out))
   expect(code).toBe(0)
   expect(JSON.parse(out)).toEqual({
     server: expect.stringMatching(/^Redis [\d.]+$/),
