@@ -74,7 +74,7 @@ export function cookies(subject: Subject): void {
     if (Math.abs(drift) <= 2) rest.originalMaxAge = wantedRest.originalMaxAge
     expect(rest).toStrictEqual(wantedRest)
     if (typeof wanted !== 'string' || subject.is.expiresOfLiveCookie === 'as saved') expect(expires).toBe(wanted)
-    else expect(Math.abs(Date.parse(expires as string) - Date.parse(wanted))).toBeLessThan(5000)
+    else expect(Math.abs(Date.parse(expires as string) - Date.parse(wanted))).toBeLessThan(1000)
   }
 
   test.each(OPTIONS)('a cookie with %s is restored exactly', async (_what, options) => {
