@@ -88,6 +88,17 @@ test('findBy, countBy and destroyBy find the sessions of a user on every master,
   expect(await store.length()).toBe(21)
 })
 
+test('SCRIPT FLUSH on every master between two requests goes unnoticed', async () => {
+  const store = storeOn(connect())
+  await store.set('hush-sid', session({ value: 'old' }))
+  const app = sessionApp(store)
+  await app.visit('/show', 'hush-sid').expect(200)
+  for (const master of await rig.masters()) expect(await master.send('SCRIPT', 'FLUSH')).toBe('+OK')
+  await app.visit('/put/new', 'hush-sid').expect(200)
+  expect(await store.read('hush-sid', ['value'])).toEqual({ value: 'new' })
+  app.close()
+})
+
 test('regenerate and logout of express-session', async () => {
   const store = storeOn(connect())
   await store.set('hush-sid', session({ value: 'old' }))

@@ -120,7 +120,8 @@ describe.each([
   test('whose connection was closed for good: 503 at once', async () => {
     const client = connectTo({ path: redis.socketPath, ...options })
     const store = storeOn(client, { timeout: 5000 })
-    if (options.lazyConnect !== true) await once(client, 'ready')
+    // Those that give a first command no time to wait for the connection.
+    if (options.enableOfflineQueue === false || options.commandTimeout !== undefined) await once(client, 'ready')
     await store.ping()
     client.disconnect()
     await new Promise((end) => client.once('end', end))

@@ -108,6 +108,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...ports]
 }
 
+/** One of those. */
 export async function freePort(): Promise<number> {
   const [port] = await freePorts(1)
   return port as number
