@@ -13,7 +13,7 @@ import {
   restoreStatus,
 } from './response-head.js'
 import { type Method, ResponseMethods } from './response-methods.js'
-import { abandonSession, type SessionRequest } from './session-request.js'
+import { abandonSession, type SessionRequest, storeAccessOf } from './session-request.js'
 
 /** How long the application's error handlers may take until they begin to answer. */
 const ANSWER_WITHIN_MS = 1000
@@ -195,6 +195,7 @@ export class HeldResponse {
     if (this.#hasBegunAnswer || this.#state === 'spent' || isClosed(this.#res)) return
     this.#isDisputed = false
     answerBriefly(this.#res, err)
+    storeAccessOf(this.#req)?.announce('warning', { code: 'error-unanswered', message: unanswered(err) })
   }
 }
 
@@ -205,4 +206,13 @@ function started(work: () => Promise<void> | undefined): Promise<void> | undefin
   } catch (err) {
     return Promise.reject(err)
   }
+}
+
+function unanswered(err: unknown): string {
+  const { code, name } = (err ?? {}) as { code?: unknown; name?: unknown }
+  return (
+    `a response was held, and failed (${code ?? name ?? 'unknown error'}); the error went to next(), but nobody answered, so this ` +
+    'library did, with the status alone. Use the middleware where next() may be called again with an error, as in Express, ' +
+    'or give the error handlers a way to answer at once'
+  )
 }

@@ -18,13 +18,17 @@ export interface SessionRequest extends IncomingMessage {
  * @throws Error that says what to change in the application
  */
 export function storeOf(req: SessionRequest, middleware: string): StoreAccess {
-  const store = req.sessionStore as { [STORE_ACCESS]?: StoreAccess } | undefined
-  if (store === undefined) {
+  if (req.sessionStore === undefined) {
     throw new Error(`${middleware} needs a session: app.use(session({ store, ... })) has to come before it`)
   }
-  const access = store[STORE_ACCESS]
+  const access = storeAccessOf(req)
   if (access === undefined) throw new Error(`${middleware} needs the RedisStore of connect-redis-hash as session store`)
   return access
+}
+
+/** Undefined where there is no store, or another library's. */
+export function storeAccessOf(req: SessionRequest): StoreAccess | undefined {
+  return (req.sessionStore as { [STORE_ACCESS]?: StoreAccess } | undefined)?.[STORE_ACCESS]
 }
 
 /**
