@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectRedis, RedisStore } from 'connect-redis-hash'
 import type { Cluster, Redis } from 'ioredis'
-import { slotOf } from '../../src/cache/slot.js'
+import { slotOf } from '../../src/redis/cluster-slot.js'
 import { LEASE_MS } from '../../src/cache/tracked-node.js'
 import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
 import { CACHE, isCaching } from '../support/near-cache.js'
