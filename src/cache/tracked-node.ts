@@ -1,5 +1,5 @@
 import { streamOf } from '../redis/beside.js'
-import { isClosedByCaller, type RedisClient, type RedisNode } from '../redis/client.js'
+import { isClosed, isClosedByCaller, type RedisClient, type RedisNode } from '../redis/client.js'
 import { runIdOf, TrackingConnection, TrackingRefused } from './tracking-connection.js'
 
 /** Between two questions whether the tracking connection is alive. */
@@ -160,8 +160,7 @@ export class TrackedNode {
 
   #fail(connection: TrackingConnection, why: unknown): void {
     if (this.#connection !== connection) return
-    // Where the client itself has no connection, it is not this one that is to be told of.
-    if (this.data.status === 'ready' && !isClosedByCaller(this.data)) this.#news.down(this, why)
+    if (!isClosed(this.data)) this.#news.down(this, why)
     const retryInMs = Math.min(RETRY_MS * 2 ** this.#failures, LONGEST_RETRY_MS)
     this.#failures += 1
     this.#lose(connection, retryInMs)

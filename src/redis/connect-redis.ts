@@ -85,7 +85,8 @@ function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions)
   const options = { ...defaults, ...known(given), redisOptions: { ...defaults.redisOptions, ...connection } }
   const addresses = parsed.map(({ address }) => address)
   const client = failFast(new Cluster(addresses, options as never), failFastOptions(options.redisOptions, given))
-  const changes = changesOf(options.redisOptions)
+  shareOptions(client)
+  const changes = changesOf({ ...client.options.redisOptions })
   client.duplicate = ((others: readonly unknown[] = [], changed: ConnectClusterOptions = {}) => {
     const now = changes(client.options.redisOptions ?? {})
     const merged = { ...given.redisOptions, ...now, ...changed.redisOptions }
@@ -99,9 +100,15 @@ function failFastOptions({ commandTimeout = 0, autoResendUnfulfilledCommands }: 
   return { patienceMs: commandTimeout, queue: isQueueOurs, underWay: autoResendUnfulfilledCommands === false }
 }
 
+/** ioredis 6 connects nodes with a copy of them: a password that the application changes has to get there, too. */
+function shareOptions(client: Cluster): void {
+  const { connectionPool } = client as unknown as { connectionPool?: { redisOptions?: object } }
+  if (connectionPool?.redisOptions !== undefined) client.options.redisOptions = connectionPool.redisOptions
+}
+
 /** What the application has changed in the options of a client since: a password, a host. */
 function changesOf(options: object): (now: object) => object {
-  const before = new Map(Object.entries(options))
+  const before = new Map<string, unknown>(Object.entries(options))
   return (now) =>
     Object.fromEntries(
       Object.entries(now).filter(([name, value]) => name !== 'enableOfflineQueue' && value !== before.get(name)),
