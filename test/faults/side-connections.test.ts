@@ -176,12 +176,15 @@ describe('one Redis with a replica', () => {
     await until('as often as that they were down', () => up().length === down().length)
   })
 
-  test('links that have died in silence: noticed, said, and all work again as soon as there is a way', async () => {
+  test.each<[string, () => Redis]>([
+    ['of connectRedis', () => connectRedis(options())],
+    ["of the application's own", () => new Redis(options())],
+  ])('links of a client %s that have died in silence: noticed, said, and all work again', async (_name, connect) => {
     await setUser('one')
     const target = new Link({ host: '127.0.0.1', port })
     await target.open()
     try {
-      const client = connectRedis(options())
+      const client = connect()
       const { duplicate } = client
       client.duplicate = ((others: object) => duplicate.call(client, { ...others, port: target.port })) as never
       const { store, down, up } = storeOn(client)
