@@ -30,5 +30,7 @@ export function keyPrefixOf(client: RedisClient): string {
 export function isRedisClient(value: unknown): value is RedisClient {
   if (typeof value !== 'object' || value === null) return false
   const client = value as Partial<RedisClient>
-  return typeof client.call === 'function' && typeof client.evalsha === 'function' && 'isCluster' in client
+  const hasCommands = typeof client.call === 'function' && typeof client.evalsha === 'function'
+  // A Cluster of ioredis 4 has an `isCluster`, too.
+  return hasCommands && 'isCluster' in client && !('_addedScriptHashes' in client)
 }

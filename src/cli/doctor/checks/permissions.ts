@@ -88,11 +88,17 @@ function denied(facts: Facts, commands: readonly NeededCommand[]): Finding[] {
   })
 }
 
-/** Where no command at all is allowed on one kind of keys, it is not the commands that are missing. */
+/**
+ * Where no command at all is allowed on one kind of keys, it is not the commands that are missing. What nobody could be asked
+ * about says nothing either way.
+ */
 function missingPatterns(facts: Facts, commands: readonly NeededCommand[]): string[] {
   const [session, index] = rulesOf(facts)
   const keyed = commands.filter(isKeyed)
-  const isShut = (area: 'session' | 'index') => keyed.every(({ name }) => facts.permissions[name]?.[area] === 'denied')
+  const isShut = (area: 'session' | 'index') => {
+    const known = keyed.map(({ name }) => facts.permissions[name]?.[area]).filter((permission) => isTold(permission))
+    return known.length > 0 && known.every((permission) => permission === 'denied')
+  }
   return [...(isShut('session') ? [session] : []), ...(isShut('index') ? [index] : [])] as string[]
 }
 
@@ -105,6 +111,7 @@ function permissionFor({ permissions }: Facts, { name, area }: NeededCommand): P
   return session
 }
 
+const isTold = (permission: Permission | undefined) => permission === 'allowed' || permission === 'denied'
 const isKeyed = ({ area }: NeededCommand) => area !== 'none' && area !== 'channel'
 const rulesOf = (facts: Facts) => keyRules({ prefix: facts.prefix, version: versionOf(facts) ?? [7, 2] })
 const userOf = ({ user }: Facts) => user ?? '<user>'
