@@ -53,8 +53,8 @@ export function fromRedis(err: unknown, command: string, isConnected: boolean): 
       cause,
     })
   }
-  const unknown = /unknown (?:redis |sub)?command\W+([a-z|]+)/i.exec((err as Error).message)?.[1]
-  if (code === 'ERR' && unknown !== undefined) return disabled(unknown === 'called' ? command : unknown, cause)
+  const unknown = /unknown (?:sub)?command\W+([a-z|]+)/i.exec((err as Error).message)?.[1]
+  if (code === 'ERR' && unknown !== undefined && unknown !== 'called') return disabled(unknown, cause)
   const known = BY_REPLY_CODE[code] ?? BY_REPLY_CODE[innerCode((err as Error).message) ?? '']
   if (known === undefined) {
     return new SessionStoreError('ERR_SESSION_REDIS', `Redis answered ${code} to ${command}`, { cause })
@@ -83,7 +83,8 @@ export function inScript(err: unknown, lua: string): unknown {
   const line = Number(/user_script:\s*(\d+)/.exec(message)?.[1])
   const command = /redis\.p?call\('(\w+)'/.exec(lua.split('\n')[line - 1] ?? '')?.[1]
   if (replyCode(err) === '' || command === undefined) return err
-  if (/unknown redis command/i.test(message)) return disabled(command, new Error(describe(err, 'ERR')))
+  // Redis says "Unknown Redis command called from script", Valkey leaves its name out.
+  if (/unknown (\w+ )?command called/i.test(message)) return disabled(command, new Error(describe(err, 'ERR')))
   return innerCode(message) === 'NOPERM' ? fromRedis(err, command.toUpperCase(), true) : err
 }
 
