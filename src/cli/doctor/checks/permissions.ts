@@ -25,7 +25,7 @@ const WITHOUT: Readonly<Record<Use, readonly [level: Level, consequence: string]
     'warning',
     'ioredis works without, and each connection leaves an entry in ACL LOG. Without INFO it sends commands before Redis has loaded its data.',
   ],
-  cluster: ['problem', 'ioredis cannot find the nodes of the Cluster.'],
+  cluster: ['problem', 'ioredis cannot find the nodes of the Cluster, or follow slots that move.'],
   database: ['problem', 'All that is sent goes to database 0.'],
 }
 
