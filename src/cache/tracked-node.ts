@@ -100,13 +100,15 @@ export class TrackedNode {
 
   async #open(): Promise<void> {
     const stream = streamOf(this.data)
-    const connection = new TrackingConnection(
-      this.#client,
-      this.data,
-      this.#prefix,
-      (keys) => this.#news.changed(keys),
-      (why) => this.#fail(connection, why),
-    )
+    let connection: TrackingConnection
+    try {
+      connection = this.#connectionBeside((why) => this.#fail(connection, why))
+    } catch (err) {
+      // Options that ioredis does not take, for example.
+      this.#news.down(this, err)
+      this.#retryAt = performance.now() + LONGEST_RETRY_MS
+      return
+    }
     this.#connection = connection
     this.#stream = stream
     const timer = setTimeout(() => this.#fail(connection, `it was not there within ${OPEN_MS} ms`), OPEN_MS).unref()
@@ -126,6 +128,10 @@ export class TrackedNode {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  #connectionBeside(onLost: (why: unknown) => void): TrackingConnection {
+    return new TrackingConnection(this.#client, this.data, this.#prefix, (keys) => this.#news.changed(keys), onLost)
   }
 
   async #ask(connection: TrackingConnection): Promise<void> {

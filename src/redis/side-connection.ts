@@ -88,7 +88,13 @@ export class SideConnection {
   #open(): number {
     const node = this.#use.node()
     if (node === undefined) return HEARTBEAT_MS
-    const redis = connectionBeside(this.#client, node)
+    let redis: RedisNode
+    try {
+      redis = connectionBeside(this.#client, node)
+    } catch (err) {
+      // Options that ioredis does not take, for example.
+      return this.#fail(err)
+    }
     this.#redis = redis
     this.#node = node
     // What it ends with comes after what it has ended for.

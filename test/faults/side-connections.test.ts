@@ -236,6 +236,22 @@ describe('one Redis with a replica', () => {
     expect(warnings[0]?.message).not.toContain('sess:')
   })
 
+  test('a client that cannot be copied any more: said, nothing is thrown, and all work once it can be', async () => {
+    await setUser('one')
+    const client = connectRedis(options())
+    const { store, down, up } = storeOn(client)
+    await works(store, client, elsewhere)
+    const { duplicate } = client
+    client.duplicate = () => {
+      throw new TypeError('an option that ioredis does not take')
+    }
+    await killUser()
+    await until('it has said that all are down', () => down().length === 3)
+    client.duplicate = duplicate
+    await works(store, client, elsewhere)
+    await until('it has said that all are back', () => up().length === 3)
+  })
+
   test('a Redis that restarts: each is said to be down once, and back once', async () => {
     await setUser('one')
     const client = connectRedis({ port })

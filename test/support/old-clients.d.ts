@@ -1,5 +1,6 @@
 declare module 'ioredis4' {
   import { Cluster, Redis } from 'ioredis'
+
   const OldRedis: typeof Redis & { Cluster: typeof Cluster }
   export default OldRedis
 }
