@@ -55,7 +55,7 @@ export async function checkConsumers(tarball) {
   const failures = []
   try {
     const packed = tarball ?? (await pack(directory))
-    for (const ioredis of ['ioredis', 'ioredis5']) {
+    for (const ioredis of ['ioredis', 'ioredis5', 'ioredis5-lowest']) {
       const project = join(directory, ioredis)
       await createProject(project, packed, ioredis)
       const commands = {

@@ -4,6 +4,7 @@ import { firstOf } from './record/first-of.js'
 import { inspectSession } from './record/inspect.js'
 import { Channel } from './redis/channel.js'
 import { handleOf } from './redis/sid.js'
+import { SideHealth } from './redis/side-health.js'
 
 export type EndReason = SessionEvents['ended']['reason']
 
@@ -37,7 +38,8 @@ export class Endings {
     this.#announcer = context.announcer
     if (!context.options.broadcast) return
     const { client, prefix } = context.options
-    this.#channel = new Channel(client, `idx:${prefix}@ended`, (message) => this.#heard(message))
+    const health = new SideHealth('broadcast', context.announcer)
+    this.#channel = new Channel(client, `idx:${prefix}@ended`, (message) => this.#heard(message), health)
     this.#channel.open()
   }
 

@@ -50,16 +50,28 @@ export interface SessionEvents {
   /** Redis answers again. */
   available: { downMs: number }
   /** Something works less well than configured. */
-  warning: {
-    code:
-      | 'cache-off'
-      | 'client-settings'
-      | 'error-unanswered'
-      | 'expire-forbidden'
-      | 'forwarded-untrusted'
-      | 'on-end-failed'
-    message: string
-  }
+  warning: { code: WarningCode; message: string } | SideConnectionWarning
+}
+
+/** docs/operations.md has an entry for each. */
+export type WarningCode =
+  | 'cache-off'
+  | 'client-settings'
+  | 'error-unanswered'
+  | 'expire-forbidden'
+  | 'forwarded-untrusted'
+  | 'on-end-failed'
+
+/** What the store has a connection of its own for, beside the client's: the option that asks for it. */
+export type SideConnectionKind = 'cache' | 'broadcast' | 'replicas'
+
+/** Once when connections of a kind go down, and once when all of them are back. */
+export interface SideConnectionWarning {
+  code: 'side-connection-down' | 'side-connection-up'
+  message: string
+  kind: SideConnectionKind
+  /** When it went down. */
+  since: Date
 }
 
 export type SessionEventName = keyof SessionEvents

@@ -7,6 +7,7 @@ import type { SessionInfo } from './record/inspect.js'
 import type { Serializer } from './record/serializer.js'
 import type { AnySession, SessionContent } from './record/session-data.js'
 import { isRedisClient, type RedisClient } from './redis/client.js'
+import { foreignClient } from './redis/foreign-client.js'
 import type { HashIds } from './redis/sid.js'
 
 export interface RedisStoreOptions {
@@ -187,10 +188,8 @@ const positiveInteger = must((value) => Number.isInteger(value) && (value as num
 
 /** The compiler keeps this map complete; a name that is not in it is a typing mistake of the caller's. */
 const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
-  client: must(
-    isRedisClient,
-    'an ioredis Redis or Cluster client, e.g. new Redis(url) (a node-redis client does not fit)',
-  ),
+  client: (value) =>
+    isRedisClient(value) ? undefined : `an ioredis Redis or Cluster client, e.g. new Redis(url)${foreignClient(value)}`,
   prefix: must((value) => typeof value === 'string' && value.length > 0, 'a non-empty string'),
   ttl: must(
     (value) => typeof value === 'function' || isFinitePositive(value),

@@ -31,6 +31,7 @@ import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
 import { Replicas } from './redis/replicas.js'
 import { handleOf, idMapper } from './redis/sid.js'
+import { SideHealth } from './redis/side-health.js'
 import { type Arrival, RequestSessions } from './request-sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './store-access.js'
 
@@ -86,7 +87,15 @@ export class RedisStore extends Store {
     const cache = makeCache(resolved, announcer)
     gateway.onWrite = cache && ((key) => cache.forget(key))
     const replicas =
-      resolved.replicas > 0 ? new Replicas(resolved.client, keys, resolved.replicas, resolved.timeoutMs) : undefined
+      resolved.replicas > 0
+        ? new Replicas(
+            resolved.client,
+            keys,
+            resolved.replicas,
+            resolved.timeoutMs,
+            new SideHealth('replicas', announcer),
+          )
+        : undefined
     replicas?.open()
     this.#context = {
       options: resolved,
@@ -461,7 +470,7 @@ function started<T>(work: () => Promise<T>): Promise<T> {
 
 function makeCache({ client, prefix, cache }: ResolvedOptions, announcer: Announcer): NearCache | undefined {
   if (cache === undefined) return undefined
-  return new NearCache(client, prefix, cache, (why) => {
+  return new NearCache(client, prefix, cache, new SideHealth('cache', announcer), (why) => {
     const message = `Redis does not tell which sessions change (CLIENT TRACKING), so none is cached: ${why}`
     announcer.announce('warning', { code: 'cache-off', message })
   })

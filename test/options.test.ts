@@ -1,6 +1,10 @@
+import { Redis as Upstash } from '@upstash/redis'
 import { RedisStore } from 'connect-redis-hash'
 import { Cluster } from 'ioredis'
-import { createClient } from 'redis'
+import RedisMock from 'ioredis-mock'
+import Redis4 from 'ioredis4'
+import { createClient, createClientPool, createCluster } from 'redis'
+import * as redis3 from 'redis3'
 import { connect, connect5 } from './support/redis.js'
 
 const client = connect({ lazyConnect: true })
@@ -74,4 +78,48 @@ test('clients of ioredis 5 and 6 and Cluster clients are accepted', () => {
   expect(make({ client: cluster })).not.toThrow()
   five.disconnect()
   cluster.disconnect()
+})
+
+describe('what is no client of ioredis 5 or 6 is named, with what to do instead', () => {
+  test.each<[string, () => unknown, RegExp]>([
+    ['a URL', () => 'redis://:4711@localhost', /not a URL: connectRedis\(url\)/],
+    ['a URL object', () => new URL('redis://:4711@localhost'), /not a URL: connectRedis\(url\)/],
+    ['a promise', () => Promise.resolve(client), /not a promise: await it/],
+    ['ioredis-mock', () => new RedisMock(), /ioredis-mock: .*a real redis-server/],
+    ['a Cluster of ioredis-mock', () => new RedisMock.Cluster(['redis://localhost:7000']), /ioredis-mock: .*real/],
+    ['ioredis 4', () => new Redis4({ lazyConnect: true }), /ioredis 4 or older: npm install ioredis@6/],
+    [
+      'a Cluster of ioredis 4',
+      () => new Redis4.Cluster([{ port: 7000 }], { lazyConnect: true }),
+      /ioredis 4 or older: npm install ioredis@6/,
+    ],
+    ['node-redis', () => createClient(), /node-redis \(the package redis\): npm install ioredis/],
+    ['a pool of node-redis', () => createClientPool(), /node-redis \(the package redis\): npm install ioredis/],
+    ['a Cluster of node-redis', () => createCluster({ rootNodes: [{ url: 'redis://localhost:7000' }] }), /node-redis/],
+    [
+      'redis 3',
+      () => {
+        const old = redis3.createClient({ host: '127.0.0.1', port: 1, retry_strategy: () => undefined })
+        old.on('error', () => {})
+        return old
+      },
+      /callbacks, of node-redis 3 or older .*npm install ioredis/,
+    ],
+    [
+      'Valkey GLIDE',
+      () => ({ customCommand: async () => null, close: () => {} }),
+      /Valkey GLIDE \(@valkey\/valkey-glide\): npm install/,
+    ],
+    [
+      "Upstash's client",
+      () => new Upstash({ url: 'https://hush-host', token: '4711' }),
+      /@upstash\/redis\): npm install ioredis.*rediss:/,
+    ],
+  ])('%s', (_name, foreign, message) => {
+    const failing = make({ client: foreign() })
+    expect(failing).toThrow(TypeError)
+    expect(failing).toThrow(/^"client" option must be an ioredis Redis or Cluster client/)
+    expect(failing).toThrow(message)
+    expect(failing).not.toThrow(/4711|hush/)
+  })
 })

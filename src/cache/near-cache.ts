@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { keyPrefixOf, type RedisClient, type RedisNode } from '../redis/client.js'
+import type { SideHealth } from '../redis/side-health.js'
 import type { CachedSession } from './cached-session.js'
 import { type Home, TrackedNodes } from './tracked-nodes.js'
 
@@ -47,21 +48,25 @@ export class NearCache {
   readonly #reads = new Map<string, Set<Read>>()
   readonly #nodes: TrackedNodes
   readonly #maxAgeMs: number
+  readonly #health: SideHealth
   #hits = 0
   #misses = 0
 
   /**
    * @param prefix of sessions
+   * @param health of the connections on which Redis tells what changes
    * @param onRefused called once, if Redis will not tell what changes
    */
   constructor(
     client: RedisClient,
     prefix: string,
     { max, maxAgeMs }: NearCacheLimits,
+    health: SideHealth,
     onRefused: (why: string) => void,
   ) {
     this.#entries = new LRUCache({ max })
     this.#maxAgeMs = maxAgeMs
+    this.#health = health
     const keyPrefix = keyPrefixOf(client)
     let hasWarned = false
     this.#nodes = new TrackedNodes(client, keyPrefix, prefix, {
@@ -74,6 +79,8 @@ export class NearCache {
         if (!hasWarned) onRefused(why)
         hasWarned = true
       },
+      down: (who, why) => health.down(who, why),
+      up: (who) => health.up(who),
     })
   }
 
@@ -126,6 +133,7 @@ export class NearCache {
   }
 
   close(): void {
+    this.#health.close()
     this.#nodes.close()
     this.#forgetAll()
   }

@@ -1,5 +1,5 @@
-import type { RedisNode } from '../redis/client.js'
-import { isClosedByCaller } from '../redis/connect-for-ever.js'
+import { streamOf } from '../redis/beside.js'
+import { isClosed, isClosedByCaller, type RedisClient, type RedisNode } from '../redis/client.js'
 import { runIdOf, TrackingConnection, TrackingRefused } from './tracking-connection.js'
 
 /** Between two questions whether the tracking connection is alive. */
@@ -9,7 +9,9 @@ export const LEASE_MS = 1000
 /** So many heartbeats without an answer, and the connection is given up. */
 const MOST_MISSED = LEASE_MS / HEARTBEAT_MS
 const OPEN_MS = 3000
+/** After the first attempt that fails; each one after it waits twice as long. */
 const RETRY_MS = 500
+const LONGEST_RETRY_MS = 2000
 const REFUSED_RETRY_MS = 30_000
 /** In a row; then it is no failover. */
 const MOST_STRANGERS = 5
@@ -21,6 +23,10 @@ export interface NodeNews {
   lost(): void
   /** There will be no tracking here. */
   refused(why: string): void
+  /** The connection that tells us is lost, or cannot be made. */
+  down(who: object, why: unknown): void
+  /** It tells us, or is needed no more. */
+  up(who: object): void
 }
 
 /**
@@ -33,6 +39,7 @@ export interface NodeNews {
  */
 export class TrackedNode {
   readonly data: RedisNode
+  readonly #client: RedisClient
   readonly #prefix: string
   readonly #news: NodeNews
   readonly #isServing: (data: RedisNode) => Promise<boolean>
@@ -45,9 +52,20 @@ export class TrackedNode {
   #missed = 0
   #retryAt = 0
   #strangers = 0
+  #failures = 0
 
-  /** @param isServing whether the server would answer reads, apart from being there */
-  constructor(data: RedisNode, prefix: string, news: NodeNews, isServing: (data: RedisNode) => Promise<boolean>) {
+  /**
+   * @param data of the client
+   * @param isServing whether the server would answer reads, apart from being there
+   */
+  constructor(
+    client: RedisClient,
+    data: RedisNode,
+    prefix: string,
+    news: NodeNews,
+    isServing: (data: RedisNode) => Promise<boolean>,
+  ) {
+    this.#client = client
     this.data = data
     this.#prefix = prefix
     this.#news = news
@@ -71,25 +89,29 @@ export class TrackedNode {
     if (!this.#isOn) return
     if (!this.#isSameData()) this.#lose(connection, 0)
     else if (!this.#isAsking) void this.#ask(connection)
-    else if (++this.#missed >= MOST_MISSED) this.#lose(connection, 0)
+    else if (++this.#missed >= MOST_MISSED) this.#fail(connection, `nothing came for ${LEASE_MS} ms`)
   }
 
   close(): void {
     this.#retryAt = Number.POSITIVE_INFINITY
     if (this.#connection !== undefined) this.#lose(this.#connection, Number.POSITIVE_INFINITY)
+    this.#news.up(this)
   }
 
   async #open(): Promise<void> {
     const stream = streamOf(this.data)
-    const connection = new TrackingConnection(
-      this.data,
-      this.#prefix,
-      (keys) => this.#news.changed(keys),
-      () => this.#lose(connection, RETRY_MS),
-    )
+    let connection: TrackingConnection
+    try {
+      connection = this.#connectionBeside((why) => this.#fail(connection, why))
+    } catch (err) {
+      // Options that ioredis does not take, for example.
+      this.#news.down(this, err)
+      this.#retryAt = performance.now() + LONGEST_RETRY_MS
+      return
+    }
     this.#connection = connection
     this.#stream = stream
-    const timer = setTimeout(() => this.#lose(connection, RETRY_MS), OPEN_MS).unref()
+    const timer = setTimeout(() => this.#fail(connection, `it was not there within ${OPEN_MS} ms`), OPEN_MS).unref()
     try {
       await connection.open()
       if (this.#connection !== connection) return
@@ -100,11 +122,16 @@ export class TrackedNode {
       this.#strangers = 0
       await this.#ask(connection)
     } catch (err) {
-      if (err instanceof TrackingRefused) this.#news.refused(err.message)
-      this.#lose(connection, err instanceof TrackingRefused ? REFUSED_RETRY_MS : RETRY_MS)
+      if (!(err instanceof TrackingRefused)) return this.#fail(connection, err)
+      this.#news.refused(err.message)
+      this.#lose(connection, REFUSED_RETRY_MS)
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  #connectionBeside(onLost: (why: unknown) => void): TrackingConnection {
+    return new TrackingConnection(this.#client, this.data, this.#prefix, (keys) => this.#news.changed(keys), onLost)
   }
 
   async #ask(connection: TrackingConnection): Promise<void> {
@@ -118,8 +145,10 @@ export class TrackedNode {
       if (!isServing || !this.#isSameData()) return this.#lose(connection, RETRY_MS)
       this.#provenUntil = sentAt + LEASE_MS
       this.#provenUntilDate = sentDate + LEASE_MS
-    } catch {
-      this.#lose(connection, RETRY_MS)
+      this.#failures = 0
+      this.#news.up(this)
+    } catch (err) {
+      this.#fail(connection, err)
     }
   }
 
@@ -135,6 +164,14 @@ export class TrackedNode {
     return this.data.status === 'ready' && streamOf(this.data) === this.#stream && !isClosedByCaller(this.data)
   }
 
+  #fail(connection: TrackingConnection, why: unknown): void {
+    if (this.#connection !== connection) return
+    if (!isClosed(this.data)) this.#news.down(this, why)
+    const retryInMs = Math.min(RETRY_MS * 2 ** this.#failures, LONGEST_RETRY_MS)
+    this.#failures += 1
+    this.#lose(connection, retryInMs)
+  }
+
   #lose(connection: TrackingConnection, retryInMs: number): void {
     if (this.#connection !== connection) return
     const wasOn = this.#isOn
@@ -148,9 +185,4 @@ export class TrackedNode {
     // An attempt that failed is no loss, and there may be many of them while one of several servers is down.
     if (wasOn) this.#news.lost()
   }
-}
-
-/** ioredis has another one after each reconnect. */
-function streamOf(node: RedisNode): unknown {
-  return (node as unknown as { stream: unknown }).stream
 }

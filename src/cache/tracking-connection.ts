@@ -1,25 +1,14 @@
-import type { RedisNode } from '../redis/client.js'
+import { connectionBeside } from '../redis/beside.js'
+import type { RedisClient, RedisNode } from '../redis/client.js'
 import { replyCode } from '../redis/redis-error.js'
 
 /** Redis tells a RESP2 connection what has changed as messages of this channel, which nobody can publish in. */
 const CHANNEL = '__redis__:invalidate'
 
-/**
- * What differs from the connection whose copy it is. It is made for one use: once lost, another one takes its place. Versions
- * of ioredis that do not know an option ignore it.
- */
-const OPTIONS = {
-  protocol: 2,
-  replyMapping: undefined,
-  lazyConnect: true,
-  retryStrategy: null,
-  enableReadyCheck: false,
-  enableAutoPipelining: false,
-  autoResubscribe: false,
-  autoResendUnfulfilledCommands: false,
-  failoverDetector: false,
-  monitor: false,
-  keyPrefix: '',
+/** By reply code. Any other may pass: Redis loads its data, or asks for the password that it has got since. */
+const REFUSED: Readonly<Record<string, string>> = {
+  NOPERM: 'the Redis user lacks a permission for it',
+  ERR: 'Redis does not know it',
 }
 
 /** Redis will not do this for us, now or later: it does not know it, or this user may not. */
@@ -32,23 +21,26 @@ export class TrackingConnection {
   #runId: string | undefined
 
   /**
-   * @param data whose server is meant; what it leads to has to be compared by `runId`
+   * @param data of the client, whose server is meant; what it leads to has to be compared by `runId`
    * @param prefix of keys as Redis has them
    * @param onChanged keys as Redis has them; null: all of them
-   * @param onLost the connection has ended, by itself or by `close`
+   * @param onLost the connection has ended, by itself or by `close`, and what it has failed with
    */
   constructor(
+    client: RedisClient,
     data: RedisNode,
     prefix: string,
     onChanged: (keys: readonly Buffer[] | null) => void,
-    onLost: () => void,
+    onLost: (why: unknown) => void,
   ) {
     this.#prefix = prefix
-    this.#redis = data.duplicate(OPTIONS as object)
-    // Without a listener ioredis prints every failed connection.
-    this.#redis.on('error', () => undefined)
-    this.#redis.on('close', onLost)
-    this.#redis.on('end', onLost)
+    this.#redis = connectionBeside(client, data)
+    // What it ends with comes after what it has ended for.
+    let why: unknown = 'it was lost'
+    this.#redis.on('error', (err) => {
+      why = err
+    })
+    for (const event of ['close', 'end']) this.#redis.on(event, () => onLost(why))
     // As text, keys would be one string with commas between them.
     this.#redis.on('messageBuffer', (_channel: unknown, keys: unknown) => {
       onChanged(Array.isArray(keys) ? (keys as Buffer[]) : null)
@@ -64,8 +56,6 @@ export class TrackingConnection {
   async open(): Promise<void> {
     const redis = this.#redis
     await redis.connect()
-    // Alone, it is no reason for the process to go on.
-    ;(redis as unknown as { stream?: { unref?(): void } }).stream?.unref?.()
     try {
       const id = (await redis.call('CLIENT', 'ID')) as number | string
       this.#runId = await runIdOf(redis)
@@ -73,11 +63,8 @@ export class TrackingConnection {
       await redis.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id, 'BCAST', 'PREFIX', this.#prefix)
       await redis.subscribe(CHANNEL)
     } catch (err) {
-      const code = replyCode(err)
-      if (code === '' || code === 'LOADING') throw err
-      throw new TrackingRefused(
-        code === 'NOPERM' ? 'the Redis user lacks a permission for it' : 'Redis does not know it',
-      )
+      const why = REFUSED[replyCode(err)]
+      throw why === undefined ? err : new TrackingRefused(why)
     }
   }
 

@@ -10,6 +10,16 @@ export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster
 }
 
+/** Whether `quit` or `disconnect` has been called. What is sent after it can cost the caller the answer to its `quit`. */
+export function isClosedByCaller(client: RedisClient): boolean {
+  return (client as unknown as { manuallyClosing?: boolean }).manuallyClosing === true
+}
+
+/** Whether the application has closed it, or it has given up: by itself it will not connect again. */
+export function isClosed(client: RedisClient): boolean {
+  return client.status === 'end' || isClosedByCaller(client)
+}
+
 /** ioredis puts `keyPrefix` in front of keys it sends, but neither of SCAN patterns nor of the keys SCAN returns. */
 export function keyPrefixOf(client: RedisClient): string {
   const options = client.options as { keyPrefix?: string; redisOptions?: { keyPrefix?: string } }
@@ -20,5 +30,7 @@ export function keyPrefixOf(client: RedisClient): string {
 export function isRedisClient(value: unknown): value is RedisClient {
   if (typeof value !== 'object' || value === null) return false
   const client = value as Partial<RedisClient>
-  return typeof client.call === 'function' && typeof client.evalsha === 'function' && 'isCluster' in client
+  const hasCommands = typeof client.call === 'function' && typeof client.evalsha === 'function'
+  // A Cluster of ioredis 4 has an `isCluster`, too.
+  return hasCommands && 'isCluster' in client && !('_addedScriptHashes' in client)
 }

@@ -73,6 +73,7 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'client|tracking', use: 'cache', area: 'none', why: 'Redis tells it what changes', since: [6, 0] },
   { name: 'info', use: 'connection', area: 'none', why: 'ioredis waits until Redis has loaded its data' },
   { name: 'client|setinfo', use: 'connection', area: 'none', why: 'ioredis names itself', since: [7, 2] },
+  { name: 'asking', use: 'cluster', area: 'none', why: 'follows a slot that moves' },
   { name: 'cluster|slots', use: 'cluster', area: 'none', why: 'ioredis learns which node has which keys' },
   { name: 'cluster|info', use: 'cluster', area: 'none', why: 'ioredis waits until the Cluster is up' },
   { name: 'client|setname', use: 'cluster', area: 'none', why: 'ioredis names its extra connections' },

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { isClosedByCaller } from './client.js'
 
 /**
  * ioredis gives up for good when Sentinels announce a new master in the very moment in which it asks them for one, and when a
@@ -18,11 +19,6 @@ export function connectForEver(client: Redis, delayMs: (times: number) => number
     })
   }
   return client
-}
-
-/** Whether `quit` or `disconnect` has been called. What is sent after it can cost the caller the answer to his `quit`. */
-export function isClosedByCaller(client: Redis): boolean {
-  return (client as unknown as { manuallyClosing?: boolean }).manuallyClosing === true
 }
 
 function connectAgain(client: Redis): void {

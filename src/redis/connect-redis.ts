@@ -63,10 +63,12 @@ function connectOne(given: ConnectRedisOptions): Redis {
   }
   const defaults = isSentinel ? sentinelOptions(known(given)) : redisOptions(known(given))
   const options: ConnectRedisOptions = { ...defaults, ...known(given) }
-  const client = connectForEver(failFast(new Redis(options), failFastOptions(options, given)), reconnectDelay)
+  const client = new Redis(options)
+  const changes = changesOf(client.options)
   // ioredis's own would make one whose queue is off before it has ever connected.
-  client.duplicate = ((others: ConnectRedisOptions = {}) => connectOne({ ...given, ...others })) as Redis['duplicate']
-  return client
+  client.duplicate = ((others: ConnectRedisOptions = {}) =>
+    connectOne({ ...given, ...changes(client.options), ...others })) as Redis['duplicate']
+  return connectForEver(failFast(client, failFastOptions(options, given)), reconnectDelay)
 }
 
 function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions): Cluster {
@@ -83,8 +85,11 @@ function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions)
   const options = { ...defaults, ...known(given), redisOptions: { ...defaults.redisOptions, ...connection } }
   const addresses = parsed.map(({ address }) => address)
   const client = failFast(new Cluster(addresses, options as never), failFastOptions(options.redisOptions, given))
+  shareOptions(client)
+  const changes = changesOf({ ...client.options.redisOptions })
   client.duplicate = ((others: readonly unknown[] = [], changed: ConnectClusterOptions = {}) => {
-    const merged = { ...given.redisOptions, ...changed.redisOptions }
+    const now = changes(client.options.redisOptions ?? {})
+    const merged = { ...given.redisOptions, ...now, ...changed.redisOptions }
     return connectCluster(others.length > 0 ? others : nodes, { ...given, ...changed, redisOptions: merged })
   }) as Cluster['duplicate']
   return client
@@ -93,6 +98,21 @@ function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions)
 function failFastOptions({ commandTimeout = 0, autoResendUnfulfilledCommands }: ConnectRedisOptions, given: object) {
   const isQueueOurs = (given as ConnectRedisOptions).enableOfflineQueue === undefined
   return { patienceMs: commandTimeout, queue: isQueueOurs, underWay: autoResendUnfulfilledCommands === false }
+}
+
+/** ioredis 6 connects nodes with a copy of them: a password that the application changes has to get there, too. */
+function shareOptions(client: Cluster): void {
+  const { connectionPool } = client as unknown as { connectionPool?: { redisOptions?: object } }
+  if (connectionPool?.redisOptions !== undefined) client.options.redisOptions = connectionPool.redisOptions
+}
+
+/** What the application has changed in the options of a client since: a password, a host. */
+function changesOf(options: object): (now: object) => object {
+  const before = new Map<string, unknown>(Object.entries(options))
+  return (now) =>
+    Object.fromEntries(
+      Object.entries(now).filter(([name, value]) => name !== 'enableOfflineQueue' && value !== before.get(name)),
+    )
 }
 
 /** An option that is undefined is none: it must not take away what is set here. */

@@ -3,7 +3,8 @@ import type { Availability } from './availability.js'
 import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
 import { Cork } from './cork.js'
 import { timedOut } from './deadline.js'
-import { fromRedis, replyCode } from './redis-error.js'
+import { fromRedis, inScript, replyCode } from './redis-error.js'
+import { MEMORY } from './scripts/memory.js'
 import type { Script } from './scripts/script.js'
 
 type Arg = string | number
@@ -68,6 +69,9 @@ export class Gateway {
 
   /** Bytes; 0 if there is no such key. */
   async memoryUsage(key: string): Promise<number> {
+    // ioredis 5 and iovalkey do not see that MEMORY USAGE has a key, but what a script has they always see.
+    if (keyPrefixOf(this.#client) !== '')
+      return integer('MEMORY USAGE', ((await this.script(MEMORY, key, [])) as unknown[])[0])
     const reply = await this.#send('MEMORY USAGE', () => this.#client.memory('USAGE', key))
     return reply === null ? 0 : integer('MEMORY USAGE', reply)
   }
@@ -128,11 +132,14 @@ export class Gateway {
     const start = performance.now()
     // As one argument, which ioredis flattens: a session of very many properties would overflow the stack.
     const list = args as unknown as string
+    const failed = (err: unknown) => {
+      throw inScript(err, script.lua)
+    }
     return client.evalsha(script.sha, 1, sent, list).catch((err: unknown) => {
-      if (replyCode(err) !== 'NOSCRIPT') throw err
+      if (replyCode(err) !== 'NOSCRIPT') return failed(err)
       // What was ended meanwhile, because this has timed out, must not come back by its second attempt.
       if (performance.now() - start > this.#timeoutMs) throw timedOut(this.#timeoutMs)
-      return client.eval(script.lua, 1, sent, list)
+      return client.eval(script.lua, 1, sent, list).catch(failed)
     })
   }
 

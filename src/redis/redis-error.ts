@@ -27,7 +27,8 @@ export function replyCode(err: unknown): string {
  * Redis < 7 says "ERR Error running script ... OOM command not allowed", Redis >= 7 passes the inner error on.
  */
 function innerCode(message: string): string | undefined {
-  if (/can't run this command|no permissions/i.test(message)) return 'NOPERM'
+  // As Redis 6, 7.0, and 7.2, 8 and Valkey say it.
+  if (/can't (run this command|access)|no permissions|acl failure/i.test(message)) return 'NOPERM'
   return Object.keys(BY_REPLY_CODE).find((code) => message.includes(`${code} `))
 }
 
@@ -52,11 +53,39 @@ export function fromRedis(err: unknown, command: string, isConnected: boolean): 
       cause,
     })
   }
+  const unknown = /unknown (?:sub)?command\W+([a-z|]+)/i.exec((err as Error).message)?.[1]
+  if (code === 'ERR' && unknown !== undefined && unknown !== 'called') return disabled(unknown, cause)
   const known = BY_REPLY_CODE[code] ?? BY_REPLY_CODE[innerCode((err as Error).message) ?? '']
   if (known === undefined) {
     return new SessionStoreError('ERR_SESSION_REDIS', `Redis answered ${code} to ${command}`, { cause })
   }
   return new SessionStoreError(known[0], `${known[1]} (${command})`, { cause })
+}
+
+/** @param command its name, never with its arguments */
+function disabled(command: string, cause?: Error): SessionStoreError {
+  const why = 'it is disabled or renamed (rename-command), or this Redis is too old'
+  return new SessionStoreError(
+    'ERR_SESSION_REDIS',
+    `Redis does not know the command ${command.toUpperCase()}: ${why}`,
+    cause && { cause },
+  )
+}
+
+/**
+ * What an error of a script says of a command in it: Redis names the line, not the command.
+ *
+ * @param lua of the script
+ * @returns as it came, unless it is that
+ */
+export function inScript(err: unknown, lua: string): unknown {
+  const { message } = err as Error
+  const line = Number(/user_script:\s*(\d+)/.exec(message)?.[1])
+  const command = /redis\.p?call\('(\w+)'/.exec(lua.split('\n')[line - 1] ?? '')?.[1]
+  if (replyCode(err) === '' || command === undefined) return err
+  // Redis says "Unknown Redis command called from script", Valkey leaves its name out.
+  if (/unknown (\w+ )?command called/i.test(message)) return disabled(command, new Error(describe(err, 'ERR')))
+  return innerCode(message) === 'NOPERM' ? fromRedis(err, command.toUpperCase(), true) : err
 }
 
 function describe(err: unknown, code: string): string {

@@ -245,6 +245,20 @@ describe('permissions', () => {
     expect(await redis.admin.dbsize()).toBe(0)
   })
 
+  test.each([
+    ['sessions', ['~idx:sess:*', '&*', '+@all', '-eval'], /keys like sess:\*$/, /^ACL SETUSER app ~sess:\*$/],
+    ['indexes', ['~sess:*', '&*', '+@all', '-eval'], /keys like idx:sess:\*$/, /^ACL SETUSER app ~idx:sess:\*$/],
+    ['both', ['~other:*', '&*', '+@all', '-eval'], /sess:\* and idx:sess:\*$/, / ~sess:\* ~idx:sess:\*$/],
+  ])(
+    'where scripts are forbidden, a missing pattern for keys of %s is found, too',
+    async (_name, rules, what, change) => {
+      const url = await userOf(await server(), ...rules)
+      const report = await examined(url)
+      expect(found(report, 'permissions', 'problem')[0]).toEqual(saying(what, change))
+      expect(report.code).toBe(1)
+    },
+  )
+
   test('commands that the server has lost', async () => {
     const { socketPath } = await server('--rename-command', 'HGETALL', '', '--rename-command', 'CONFIG', '')
     const report = await examined(socketPath)

@@ -1,11 +1,13 @@
 import type { RedisStore, RedisStoreOptions } from 'connect-redis-hash'
 import { cachingStore, warmed } from '../support/near-cache.js'
-import { connect, connect5, freshPrefix } from '../support/redis.js'
+import { connect, connect5, connectLowest, connectValkey, freshPrefix } from '../support/redis.js'
 import { REDIS_STORE } from './differences.js'
 import { describeStoreContract } from './store-contract.js'
 
 const ioredis6 = connect({ keyPrefix: freshPrefix() })
 const ioredis5 = connect5()
+const lowest = connectLowest()
+const iovalkey = connectValkey({ keyPrefix: freshPrefix() })
 
 /** One store for all tests, each of which leaves it empty: a cache needs a moment until it is at work. */
 function describeCaching(name: string, options: RedisStoreOptions): void {
@@ -24,6 +26,8 @@ function describeCaching(name: string, options: RedisStoreOptions): void {
 
 describeCaching('RedisStore with cache, on a client with a keyPrefix', { client: ioredis6 })
 describeCaching('RedisStore with cache and onEnd, on ioredis 5', { client: ioredis5, onEnd: async () => {} })
+describeCaching('RedisStore with cache, on the oldest ioredis 5 that there is support for', { client: lowest })
+describeCaching('RedisStore with cache, on iovalkey with a keyPrefix', { client: iovalkey })
 
 // After the stores have been closed.
-afterAll(() => Promise.all([ioredis6.quit(), ioredis5.quit()]))
+afterAll(() => Promise.all([ioredis6, ioredis5, lowest, iovalkey].map((client) => client.quit())))

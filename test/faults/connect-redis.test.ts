@@ -19,7 +19,7 @@ const TIMEOUT_MS = 1000
 /** For a busy machine. */
 const SLACK_MS = 1500
 
-describe.each(['ioredis', 'ioredis5'])('a client of %s', (ioredis) => {
+describe.each(['ioredis', 'ioredis5', 'ioredis5-lowest'])('a client of %s', (ioredis) => {
   const dir = mkdtempSync(join(tmpdir(), 'crh-single-'))
   const clients: Redis[] = []
   let library: Library

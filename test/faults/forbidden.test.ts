@@ -216,3 +216,38 @@ test('SCRIPT FLUSH between any two calls goes unnoticed', async () => {
   expect(await store.increment('hush-sid', 'value')).toBe(3)
   expect(await store.get('hush-sid')).toEqual({ value: 3, patched: true })
 })
+
+describe('a Redis in which a command is disabled', () => {
+  test.each<[string, (store: RedisStore) => Promise<unknown>]>([
+    ['EVALSHA', (store) => store.set('hush-sid', { value: 1 })],
+    ['EVAL', (store) => store.set('hush-sid', { value: 1 })],
+    // In a script, where Redis names a line only.
+    ['TIME', (store) => store.set('hush-sid', { value: 1 })],
+    ['TYPE', (store) => store.set('hush-sid', { value: 1 })],
+    ['HSET', (store) => store.set('hush-sid', { value: 1 })],
+    ['HGETALL', (store) => store.get('hush-sid')],
+    ['SCAN', (store) => store.length()],
+    ['MEMORY', (store) => store.set('hush-sid', { value: 1 }).then(() => store.stats())],
+  ])('%s: the error names it, and what to look for', async (disabled, work) => {
+    const own = await privateRedis(['--rename-command', disabled, ''])
+    try {
+      const store = new RedisStore({ client: own.connect(), timeout: 1000 })
+      const failure = await failureOf(work(store))
+      expect(failure).toMatchObject({ code: 'ERR_SESSION_REDIS', status: 503 })
+      expect(failure?.error.message).toBe(
+        `Redis does not know the command ${disabled}: it is disabled or renamed (rename-command), or this Redis is too old`,
+      )
+      expectNoSecrets(failure?.error, SECRETS)
+    } finally {
+      await own.stop()
+    }
+  })
+
+  test.each(['hset', 'time', 'type'])('a user who may not run %s in a script: the error names it', async (command) => {
+    await allow(`-${command}`)
+    const failure = await failureOf(storeWith().set('hush-sid', { value: 1 }))
+    expect(failure).toMatchObject({ code: 'ERR_SESSION_FORBIDDEN', status: 503 })
+    expect(failure?.error.message).toBe(`the Redis user lacks a permission (${command.toUpperCase()})`)
+    expectNoSecrets(failure?.error, SECRETS)
+  })
+})

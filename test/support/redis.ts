@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
-import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
+import * as ioredis5 from 'ioredis5'
+import * as lowest from 'ioredis5-lowest'
+import * as iovalkey from 'iovalkey'
 
 /** `replyMapping` would change the client's type. */
 type Options = Omit<RedisOptions, 'replyMapping'>
@@ -20,19 +22,22 @@ export const topology = JSON.parse(process.env.TEST_TOPOLOGY ?? '{}') as {
 }
 
 /** A client on it. On a Cluster, too, it is called a Redis here: tests use what both have, and `keys` and `del`. */
-export function connect(options: Options = {}): Redis {
-  if (topology.nodes !== undefined) return ofCluster(new Cluster(topology.nodes, clusterOptions(options)))
-  if (topology.sentinels !== undefined) return new Redis({ ...topology, failoverDetector: true, ...options } as never)
-  return new Redis(socketPath(), options)
-}
-
+export const connect = connectWith({ Redis, Cluster })
 /** The same through ioredis 5. */
-export function connect5(options: Options = {}): Redis {
-  if (topology.nodes !== undefined)
-    return ofCluster(new Cluster5(topology.nodes, clusterOptions(options)) as unknown as Cluster)
-  if (topology.sentinels !== undefined)
-    return new Redis5({ ...topology, failoverDetector: true, ...options } as never) as unknown as Redis
-  return new Redis5(socketPath(), options as never) as unknown as Redis
+export const connect5 = connectWith(ioredis5)
+/** Through the oldest version of it that there is support for. */
+export const connectLowest = connectWith(lowest)
+/** Through what Valkey has made of it. */
+export const connectValkey = connectWith(iovalkey)
+
+function connectWith(library: object): (options?: Options) => Redis {
+  const { Redis: AsRedis, Cluster: AsCluster } = library as { Redis: typeof Redis; Cluster: typeof Cluster }
+  return (options = {}) => {
+    if (topology.nodes !== undefined) return ofCluster(new AsCluster(topology.nodes, clusterOptions(options)))
+    if (topology.sentinels !== undefined)
+      return new AsRedis({ ...topology, failoverDetector: true, ...options } as never)
+    return new AsRedis(socketPath(), options)
+  }
 }
 
 function clusterOptions({

@@ -46,6 +46,7 @@ const ARGUMENTS: Readonly<Record<string, (key: string, keys: ProbeKeys) => strin
   info: () => [],
   'cluster|slots': () => [],
   'cluster|info': () => [],
+  asking: () => [],
 }
 
 /** What has no such form, or would be heard by others. */

@@ -47,7 +47,8 @@ export interface Examination {
 export async function readFacts(connection: Connection, examination: Examination): Promise<Facts> {
   const { url, target, prefix, isAdmin, user } = examination
   const info = await readInfo(connection)
-  const isSentinel = info?.redis_mode === 'sentinel'
+  // As Redis calls it, and Valkey.
+  const isSentinel = (info?.redis_mode ?? info?.server_mode) === 'sentinel'
   const isCluster = info?.cluster_enabled === '1'
   const version = versionOf({ info }) ?? UNTOLD
   const needed = isSentinel ? [] : commandsFor({ prefix, version, isAdmin: true, isCluster, database: target.database })

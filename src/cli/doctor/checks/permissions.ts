@@ -25,7 +25,7 @@ const WITHOUT: Readonly<Record<Use, readonly [level: Level, consequence: string]
     'warning',
     'ioredis works without, and each connection leaves an entry in ACL LOG. Without INFO it sends commands before Redis has loaded its data.',
   ],
-  cluster: ['problem', 'ioredis cannot find the nodes of the Cluster.'],
+  cluster: ['problem', 'ioredis cannot find the nodes of the Cluster, or follow slots that move.'],
   database: ['problem', 'All that is sent goes to database 0.'],
 }
 
@@ -88,11 +88,17 @@ function denied(facts: Facts, commands: readonly NeededCommand[]): Finding[] {
   })
 }
 
-/** Where no command at all is allowed on one kind of keys, it is not the commands that are missing. */
+/**
+ * Where no command at all is allowed on one kind of keys, it is not the commands that are missing. What nobody could be asked
+ * about says nothing either way.
+ */
 function missingPatterns(facts: Facts, commands: readonly NeededCommand[]): string[] {
   const [session, index] = rulesOf(facts)
   const keyed = commands.filter(isKeyed)
-  const isShut = (area: 'session' | 'index') => keyed.every(({ name }) => facts.permissions[name]?.[area] === 'denied')
+  const isShut = (area: 'session' | 'index') => {
+    const known = keyed.map(({ name }) => facts.permissions[name]?.[area]).filter((permission) => isTold(permission))
+    return known.length > 0 && known.every((permission) => permission === 'denied')
+  }
   return [...(isShut('session') ? [session] : []), ...(isShut('index') ? [index] : [])] as string[]
 }
 
@@ -105,6 +111,7 @@ function permissionFor({ permissions }: Facts, { name, area }: NeededCommand): P
   return session
 }
 
+const isTold = (permission: Permission | undefined) => permission === 'allowed' || permission === 'denied'
 const isKeyed = ({ area }: NeededCommand) => area !== 'none' && area !== 'channel'
 const rulesOf = (facts: Facts) => keyRules({ prefix: facts.prefix, version: versionOf(facts) ?? [7, 2] })
 const userOf = ({ user }: Facts) => user ?? '<user>'
