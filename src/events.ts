@@ -51,7 +51,13 @@ export interface SessionEvents {
   available: { downMs: number }
   /** Something works less well than configured. */
   warning: {
-    code: 'cache-off' | 'client-settings' | 'expire-forbidden' | 'forwarded-untrusted' | 'on-end-failed'
+    code:
+      | 'cache-off'
+      | 'client-settings'
+      | 'expire-forbidden'
+      | 'failure-unheard'
+      | 'forwarded-untrusted'
+      | 'on-end-failed'
     message: string
   }
 }
@@ -80,6 +86,14 @@ const CHANNELS = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(`co
   SessionEventName,
   ReturnType<typeof channel>
 >
+
+/** Warnings that Node prints where nobody listens: something is lost otherwise, or open to attack. */
+const PRINTED: ReadonlySet<SessionEvents['warning']['code']> = new Set(['failure-unheard'])
+
+function printUnheard(emitter: EventEmitter, { code, message }: SessionEvents['warning']): void {
+  if (!PRINTED.has(code) || emitter.listenerCount('warning') > 0 || CHANNELS.warning.hasSubscribers) return
+  process.emitWarning(message, { type: 'SessionStoreWarning', code })
+}
 
 /** A listener that throws is its owner's problem: not that of the request, whose session has been dealt with. */
 export function emitSafely(emitter: EventEmitter, name: string, ...args: unknown[]): void {
@@ -117,6 +131,7 @@ export class Announcer {
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {
     this.counters[name] += 1
     this.onAnnounce?.(name, payload)
+    if (name === 'warning') printUnheard(this.#emitter, payload as SessionEvents['warning'])
     emitSafely(this.#emitter, name, payload)
     const published = CHANNELS[name]
     if (published.hasSubscribers) published.publish(payload)
