@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { checkNames } from './known-options.js'
 import type { SessionContent } from './record/session-data.js'
-import { signedText, unsigned } from './signed-cookie.js'
+import { sidIn } from './signed-cookie.js'
 import type { RedisStore } from './store.js'
 import { STORE_ACCESS, type StoreAccess } from './store-access.js'
 
@@ -34,7 +34,7 @@ const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 
  */
 export async function loadSession(req: IncomingMessage, options: LoadSessionOptions): Promise<OpenSession | null> {
   const { store, secrets, name } = checked(options)
-  const id = unsigned(signedText(req.headers.cookie, name), secrets)
+  const id = sidIn(req, name, secrets)
   const opened = id === undefined ? null : await store.open(id)
   if (opened === null) return null
   const hidden = { id: { value: id }, handle: { value: opened.handle } }
