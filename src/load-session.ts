@@ -27,7 +27,8 @@ const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 
  * signature of the cookie, and then loads the session as `session()` does: one HGETALL, none if there is no cookie of ours.
  * Does not prolong the session, and what it resolves is not saved; write with `store.patch(session.id, ...)`.
  *
- * An id that `renewSession` has replaced is treated as in a request: served within its grace, and taken for stolen after it.
+ * An id that `renewSession` has replaced is treated as in a request: served within its grace, and taken for stolen after it. But a
+ * socket may call it again with the request that it began with: what that was given once it is given as long as the session lives.
  *
  * @returns null if there is no session
  * @throws TypeError for unknown or malformed options; rejects with a SessionStoreError if Redis fails: then nobody is known
@@ -35,7 +36,7 @@ const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 
 export async function loadSession(req: IncomingMessage, options: LoadSessionOptions): Promise<OpenSession | null> {
   const { store, secrets, name } = checked(options)
   const id = sidIn(req, name, secrets)
-  const opened = id === undefined ? null : await store.open(id)
+  const opened = id === undefined ? null : await store.open(id, req)
   if (opened === null) return null
   const hidden = { id: { value: id }, handle: { value: opened.handle } }
   return Object.defineProperties(opened.session, hidden) as unknown as OpenSession

@@ -32,6 +32,7 @@ import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
 import { Replicas } from './redis/replicas.js'
 import { handleOf, idMapper } from './redis/sid.js'
+import { reloadMethod } from './reload.js'
 import { type Arrival, RequestSessions } from './request-sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './store-access.js'
 
@@ -103,7 +104,8 @@ export class RedisStore extends Store {
     }
     if (resolved.onEnd !== undefined) this.#context.endOfLife = new EndOfLife(this.#context, resolved.onEnd, within)
     this.#sessions = new Sessions(this.#context)
-    this.#requests = new RequestSessions(this.#context, this.#sessions, within)
+    const reload = reloadMethod((session, callback) => this.#get(this.#requests.arrivalOf(session), callback))
+    this.#requests = new RequestSessions(this.#context, this.#sessions, within, reload)
     this.#keyspace = new Keyspace(this.#context, within)
     this.#activity = new Activity(this.#context, within)
     this.#endings = new Endings(this.#context)
@@ -148,7 +150,10 @@ export class RedisStore extends Store {
 
   /** The session, or null. HGETALL, one command; none if the near cache has it (`cache` option). */
   override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
-    const arrival: Arrival = { sid, isReuse: false }
+    return this.#get({ sid, isReuse: false }, callback)
+  }
+
+  #get(arrival: Arrival, callback: Callback<StoredSession | null> | undefined): Promise<StoredSession | null> {
     const { activity } = this.#context.options
     const answer: typeof callback = isCallback(callback)
       ? (err, found) => this.#requests.answer(arrival, callback, err, found)
@@ -409,6 +414,7 @@ export class RedisStore extends Store {
     session.cookie ??= {} as SessionData['cookie']
     const live = super.createSession(req, session)
     this.#sessions.carryOver(session, live)
+    this.#requests.equip(live)
     return live
   }
 
