@@ -58,6 +58,8 @@ export interface SessionEvents {
       | 'failure-unheard'
       | 'forwarded-untrusted'
       | 'on-end-failed'
+      | 'principal-changed-outside'
+      | 'principal-never-seen'
     message: string
   }
 }
@@ -88,7 +90,11 @@ const CHANNELS = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(`co
 >
 
 /** Warnings that Node prints where nobody listens: something is lost otherwise, or open to attack. */
-const PRINTED: ReadonlySet<SessionEvents['warning']['code']> = new Set(['failure-unheard'])
+const PRINTED: ReadonlySet<SessionEvents['warning']['code']> = new Set([
+  'failure-unheard',
+  'principal-changed-outside',
+  'principal-never-seen',
+])
 
 function printUnheard(emitter: EventEmitter, { code, message }: SessionEvents['warning']): void {
   if (!PRINTED.has(code) || emitter.listenerCount('warning') > 0 || CHANNELS.warning.hasSubscribers) return

@@ -3,7 +3,7 @@ import type { Session, SessionData, Store } from 'express-session'
 import type { Callback } from './callback.js'
 
 /** Loads what a session object stands for, as it is now. */
-type Load = (session: Session, callback: Callback<SessionData | null>) => void
+type Load = (session: Session, callback: Callback<SessionData | null>) => Promise<unknown>
 type LiveSession = Session & { req: Request & { sessionStore: Store } }
 
 /**
@@ -14,7 +14,7 @@ type LiveSession = Session & { req: Request & { sessionStore: Store } }
 export function reloadMethod(load: Load): PropertyDescriptor {
   function reload(this: LiveSession, done: (err?: unknown) => void): LiveSession {
     const { req } = this
-    load(this, (err, found) => {
+    void load(this, (err, found) => {
       if (err) return done(err)
       if (!found) return done(new Error('failed to load session'))
       req.sessionStore.createSession(req, found)

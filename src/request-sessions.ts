@@ -48,6 +48,7 @@ export class RequestSessions implements StoreAccess {
   readonly #endReasons = new WeakMap<object, DestroyReason>()
   /** What requests outside Express have been given. */
   readonly #opened = new WeakMap<object, SessionRecord>()
+  readonly #continued = new WeakSet<object>()
   readonly #reload: PropertyDescriptor
   #answering: Arrival | undefined
   #generate: Generate | undefined
@@ -190,6 +191,10 @@ export class RequestSessions implements StoreAccess {
     return this.#sessions.recordOf(session)?.isLoaded ?? false
   }
 
+  isContinued(session: object): boolean {
+    return this.#continued.has(session)
+  }
+
   isStored(session: object): boolean {
     return this.#sessions.recordOf(session) !== undefined
   }
@@ -231,6 +236,7 @@ export class RequestSessions implements StoreAccess {
     this.#generate?.(req)
     const fresh = req.session as typeof old
     this.equip(fresh)
+    this.#continued.add(fresh)
     for (const property of properties.filter(isProperty)) fresh[property] = old[property]
     if (cookie !== undefined) fresh.cookie = cookie as Cookie
     const goBack = () => Object.assign(req, { session: old, sessionID: oldSid })

@@ -73,6 +73,8 @@ export interface StoreAccess {
   isChanged(session: object): boolean
   /** Whether the session was there before this request. Costs no command. */
   isLoaded(session: object): boolean
+  /** Whether it goes on from another one under a new id (`rotate`). Costs no command. */
+  isContinued(session: object): boolean
   /** Whether it was there before, or this request has saved it. Costs no command. */
   isStored(session: object): boolean
   /** Whether this request has saved changes of it. Costs no command. */

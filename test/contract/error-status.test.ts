@@ -90,7 +90,9 @@ const SERVERS: Record<string, (err: Error) => Promise<RequestListener>> = {
       throw err
     })
     await app.ready()
-    return (req, res) => app.routing(req, res)
+    return (req, res) => {
+      app.routing(req, res)
+    }
   },
 }
 

@@ -73,7 +73,7 @@ const taken: Record<string, (store: RedisStore) => Promise<unknown>> = {
       .destroy('hush-id')
       .finally(() => undefined)
       .catch(() => undefined),
-  'with a callback': (store) => new Promise((resolve) => store.destroy('hush-id', resolve)),
+  'with a callback': (store) => new Promise((resolve) => void store.destroy('hush-id', resolve)),
 }
 
 /** `req.session.destroy()` in a route, while Redis refuses; resolves the status and what was told. */
