@@ -1,5 +1,7 @@
 import { type Cookie, Session } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from './events.js'
+import type { Principal } from './middleware/principal.js'
+import { OutsideLogin } from './outside-login.js'
 import { catchUp } from './record/catch-up.js'
 import type { Context } from './record/context.js'
 import { destroySession } from './record/destroy.js'
@@ -49,6 +51,7 @@ export class RequestSessions implements StoreAccess {
   /** What requests outside Express have been given. */
   readonly #opened = new WeakMap<object, SessionRecord>()
   readonly #continued = new WeakSet<object>()
+  readonly outside: OutsideLogin
   readonly #reload: PropertyDescriptor
   #answering: Arrival | undefined
   #generate: Generate | undefined
@@ -67,6 +70,11 @@ export class RequestSessions implements StoreAccess {
     this.#sessions = sessions
     this.#within = within
     this.#reload = reload
+    this.outside = new OutsideLogin(context)
+  }
+
+  set principal(principal: Principal) {
+    this.outside.principal ??= principal
   }
 
   /** Every session that a request gets passes here. */
@@ -160,6 +168,14 @@ export class RequestSessions implements StoreAccess {
     const { req } = session as { req?: RequestWithSession }
     const guards = req && this.#guards.get(req)
     return guards && runGuards(guards)?.then(() => req as RequestWithSession)
+  }
+
+  /** Whether a `set` outside `rotateOnLogin` is a login; undefined if there is nothing to look at. */
+  lookAtSet(sid: string, session: AnySession): Promise<void> | undefined {
+    if (this.outside.principal === undefined) return undefined
+    const { req } = session as { req?: RequestWithSession }
+    if (req && this.#guards.has(req)) return undefined
+    return this.outside.beforeSet(this.#sessions.storedIds(sid), session, this.#sessions.recordOf(session))
   }
 
   guard(req: RequestWithSession, guard: Guard): void {

@@ -64,6 +64,8 @@ export interface StoreAccess {
   readonly generator: unknown
   /** The function behind the index `user`: whose a session is. */
   readonly userOf: ((session: SessionContent) => unknown) | undefined
+  /** `rotateOnLogin` says whose a session is: what gives it another user elsewhere is to be told of. The first one counts. */
+  set principal(principal: (session: SessionContent) => unknown)
   /**
    * The session that a client has come with, as in a request; null if there is none, or it may not be used. HGETALL. A request that
    * has been given a session gets it again as long as it lives, also after a renewal: sockets keep theirs for hours.

@@ -178,7 +178,10 @@ export class RedisStore extends Store {
   override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
     const saving = this.#run(() => {
       const guarding = this.#requests.beforeSave(session)
-      if (guarding === undefined) return this.#save(sid, session)
+      if (guarding === undefined) {
+        const looking = this.#requests.lookAtSet(sid, session)
+        return looking === undefined ? this.#save(sid, session) : looking.then(() => this.#save(sid, session))
+      }
       return guarding.then((req) =>
         this.#save(req.sessionID ?? sid, (req.session as AnySession | undefined) ?? session),
       )
@@ -270,7 +273,10 @@ export class RedisStore extends Store {
     return this.#run(async () => {
       const encoded = encodeChanges(this.#context, changes)
       const storedIds = this.#sessions.storedIds(sid)
-      return storedIds.length > 0 && patchSession(this.#context, storedIds, encoded)
+      if (storedIds.length === 0) return false
+      const looking = this.#requests.outside.beforePatch(storedIds, changes)
+      if (looking !== undefined) await looking
+      return patchSession(this.#context, storedIds, encoded)
     })
   }
 

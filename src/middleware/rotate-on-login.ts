@@ -50,6 +50,7 @@ export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
     const store = storeOf(req, 'rotateOnLogin()')
     const whose = principal ?? store.userOf
     if (whose === undefined) throw new TypeError(NO_PRINCIPAL)
+    store.principal = whose
     const login = new Login(req, res, store, { whose, keep, unseen }, settleCookie(req, res, next, store))
     store.guard(req, () => login.settle())
     beforeResponse(req, res, next, 'rotate', () => login.settle())
