@@ -82,7 +82,8 @@ const SERVERS: Record<string, (err: Error) => Promise<RequestListener>> = {
     app.use(() => {
       throw err
     })
-    return app.callback()
+    const answer = app.callback()
+    return (req, res) => void answer(req, res)
   },
   Fastify: async (err) => {
     const app = fastify()
