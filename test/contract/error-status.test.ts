@@ -65,11 +65,14 @@ const ERRORS: Record<string, [status: number, make: () => Promise<unknown>]> = {
   'a device page without a login': [401, () => errorBehind(sessions(), sessionRouter({ store }))],
 }
 
-test.each(Object.entries(ERRORS))('%s has a status, the same as statusCode, and is exposed below 500 only', async (_name, [status, make]) => {
-  const err = (await make()) as { status: number; statusCode: number; expose: boolean }
-  const { statusCode, expose } = err
-  expect({ status: err.status, statusCode, expose }).toEqual({ status, statusCode: status, expose: status < 500 })
-})
+test.each(Object.entries(ERRORS))(
+  '%s has a status, the same as statusCode, and is exposed below 500 only',
+  async (_name, [status, make]) => {
+    const err = (await make()) as { status: number; statusCode: number; expose: boolean }
+    const { statusCode, expose } = err
+    expect({ status: err.status, statusCode, expose }).toEqual({ status, statusCode: status, expose: status < 500 })
+  },
+)
 
 /** Servers that fail with what they are given, and answer as they do by themselves. */
 const SERVERS: Record<string, (err: Error) => Promise<RequestListener>> = {
