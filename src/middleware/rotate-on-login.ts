@@ -12,6 +12,7 @@ import { type Principal, userOf } from './principal.js'
 import { headersSent } from './rotate-session.js'
 import { abandonSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 import { type ResponseCookie, settleCookie } from './settle-cookie.js'
+import { isStandIn } from './stand-in.js'
 import { UnseenPrincipal } from './unseen-principal.js'
 
 export interface RotateOnLoginOptions {
@@ -131,7 +132,7 @@ class Login {
     const session = this.#req.session as NonNullable<SessionRequest['session']>
     // An id made in this very request is known to nobody yet.
     if (this.#store.isLoaded(session)) {
-      if (isHeadOut(this.#res)) throw headersSent()
+      if (isHeadOut(this.#res) || isStandIn(this.#res)) throw headersSent()
       const isLogin = this.#before === undefined
       const written = new Set(await this.#store.writtenProperties(session))
       const own = Object.keys(session).filter((property) => property !== 'cookie')
