@@ -4,18 +4,19 @@ import { atEndOfTurn } from './end-of-turn.js'
 export type Callback<T> = (err: unknown, value?: T) => void
 
 /**
- * Serves both callers of a store method: express-session passes a callback and ignores the promise, applications await
- * the promise. The callback runs exactly once and outside the promise chain, so that an exception it throws surfaces as
- * the caller's own and does not call it again (connect-redis does).
+ * Calls a host back, once, and outside the promise chain, so that an exception the callback throws surfaces as the caller's own
+ * and does not call it again (connect-redis does).
  */
-export function settle<T>(promise: Promise<T>, callback: Callback<T> | undefined): Promise<T> {
-  if (callback !== undefined) {
-    promise.then(
-      (value) => process.nextTick(callback, null, value),
-      (err: unknown) => process.nextTick(callback, err),
-    )
-  }
-  return promise
+export function callBack<T>(promise: Promise<T>, callback: Callback<T>): void {
+  promise.then(
+    (value) => process.nextTick(callback, null, value),
+    (err: unknown) => process.nextTick(callback, err),
+  )
+}
+
+/** Hosts also pass null, or undefined, for none. */
+export function isCallback<T>(callback: Callback<T> | null | undefined): callback is Callback<T> {
+  return typeof callback === 'function'
 }
 
 /**
@@ -23,7 +24,7 @@ export function settle<T>(promise: Promise<T>, callback: Callback<T> | undefined
  * express-session finds the response still corked, and Node sends it in one packet, with one system call.
  */
 export function settleAtOnce<T>(value: T, callback: Callback<T> | undefined): Promise<T> {
-  if (callback !== undefined) process.nextTick(callback, null, value)
+  if (isCallback(callback)) process.nextTick(callback, null, value)
   return Promise.resolve(value)
 }
 
@@ -32,6 +33,6 @@ export function settleAtOnce<T>(value: T, callback: Callback<T> | undefined): Pr
  * works through its requests in batches, as it does with answers of Redis, and is not interrupted by each.
  */
 export function settleSoon<T>(value: T, callback: Callback<T> | undefined): Promise<T> {
-  if (callback !== undefined) atEndOfTurn(callback, null, value)
+  if (isCallback(callback)) atEndOfTurn(callback, null, value)
   return Promise.resolve(value)
 }

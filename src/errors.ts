@@ -1,3 +1,5 @@
+import { HttpError } from './http-error.js'
+
 /**
  * Every failure this library reports at run time. Test `err.code`, never `instanceof`: an application may hold the ESM
  * and the CJS build at once. docs/errors.md says for each code what happened and what to do.
@@ -40,18 +42,16 @@ const STATUS: Readonly<Partial<Record<SessionErrorCode, number>>> = {
 }
 
 /**
- * Carries no session id, key or session data, so that it may be logged as it is. `status` is what Express's error
- * handler answers: 503 where Redis is the reason, 500 where the application is, 401 where the visitor has to log in, 409 where he has
- * logged in too often.
+ * Carries no session id, key or session data, so that it may be logged as it is. `status` and `statusCode` are what the
+ * framework answers: 503 where Redis is the reason, 500 where the application is, 401 where the visitor has to log in, 409
+ * where they have logged in too often.
  */
-export class SessionStoreError extends Error {
+export class SessionStoreError extends HttpError {
   override readonly name = 'SessionStoreError'
   readonly code: SessionErrorCode
-  readonly status: number
 
   constructor(code: SessionErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options)
+    super(STATUS[code] ?? 500, message, options)
     this.code = code
-    this.status = STATUS[code] ?? 500
   }
 }

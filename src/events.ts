@@ -59,8 +59,11 @@ export type WarningCode =
   | 'client-settings'
   | 'error-unanswered'
   | 'expire-forbidden'
+  | 'failure-unheard'
   | 'forwarded-untrusted'
   | 'on-end-failed'
+  | 'principal-changed-outside'
+  | 'principal-never-seen'
 
 /** What the store has a connection of its own for, beside the client's: the option that asks for it. */
 export type SideConnectionKind = 'cache' | 'broadcast' | 'replicas'
@@ -99,6 +102,18 @@ const CHANNELS = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(`co
   ReturnType<typeof channel>
 >
 
+/** Warnings that Node prints where nobody listens: something is lost otherwise, or open to attack. */
+const PRINTED: ReadonlySet<SessionEvents['warning']['code']> = new Set([
+  'failure-unheard',
+  'principal-changed-outside',
+  'principal-never-seen',
+])
+
+function printUnheard(emitter: EventEmitter, { code, message }: SessionEvents['warning']): void {
+  if (!PRINTED.has(code) || emitter.listenerCount('warning') > 0 || CHANNELS.warning.hasSubscribers) return
+  process.emitWarning(message, { type: 'SessionStoreWarning', code })
+}
+
 /** A listener that throws is its owner's problem: not that of the request, whose session has been dealt with. */
 export function emitSafely(emitter: EventEmitter, name: string, ...args: unknown[]): void {
   try {
@@ -135,6 +150,7 @@ export class Announcer {
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {
     this.counters[name] += 1
     this.onAnnounce?.(name, payload)
+    if (name === 'warning') printUnheard(this.#emitter, payload as SessionEvents['warning'])
     emitSafely(this.#emitter, name, payload)
     const published = CHANNELS[name]
     if (published.hasSubscribers) published.publish(payload)

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { checkNames } from './known-options.js'
 import type { SessionContent } from './record/session-data.js'
-import { signedText, unsigned } from './signed-cookie.js'
+import { sidIn } from './signed-cookie.js'
 import type { RedisStore } from './store.js'
 import { STORE_ACCESS, type StoreAccess } from './store-access.js'
 
@@ -27,15 +27,16 @@ const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 
  * signature of the cookie, and then loads the session as `session()` does: one HGETALL, none if there is no cookie of ours.
  * Does not prolong the session, and what it resolves is not saved; write with `store.patch(session.id, ...)`.
  *
- * An id that `renewSession` has replaced is treated as in a request: served within its grace, and taken for stolen after it.
+ * An id that `renewSession` has replaced is treated as in a request: served within its grace, and taken for stolen after it. But a
+ * socket may call it again with the request that it began with: what that was given once it is given as long as the session lives.
  *
  * @returns null if there is no session
  * @throws TypeError for unknown or malformed options; rejects with a SessionStoreError if Redis fails: then nobody is known
  */
 export async function loadSession(req: IncomingMessage, options: LoadSessionOptions): Promise<OpenSession | null> {
   const { store, secrets, name } = checked(options)
-  const id = unsigned(signedText(req.headers.cookie, name), secrets)
-  const opened = id === undefined ? null : await store.open(id)
+  const id = sidIn(req, name, secrets)
+  const opened = id === undefined ? null : await store.open(id, req)
   if (opened === null) return null
   const hidden = { id: { value: id }, handle: { value: opened.handle } }
   return Object.defineProperties(opened.session, hidden) as unknown as OpenSession

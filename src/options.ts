@@ -105,7 +105,7 @@ export interface RedisStoreOptions {
 }
 
 /** null and undefined: under none. */
-export type IndexValue = string | number | null | undefined
+export type IndexValue = string | number | bigint | null | undefined
 
 export type Indexes = readonly (readonly [name: string, extract: (session: SessionContent) => unknown])[]
 

@@ -1,5 +1,7 @@
 import { type Cookie, Session } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from './events.js'
+import type { Principal } from './middleware/principal.js'
+import { OutsideLogin } from './outside-login.js'
 import { catchUp } from './record/catch-up.js'
 import type { Context } from './record/context.js'
 import { destroySession } from './record/destroy.js'
@@ -10,6 +12,7 @@ import { invalidId } from './record/invalid-id.js'
 import { confirmId, type RenewalTerms, renewSession } from './record/renewal.js'
 import { announceRotation, retireForNext, wasRetired, writtenProperties } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
+import type { SessionRecord } from './record/session-record.js'
 import type { Sessions } from './record/sessions.js'
 import { isValid } from './record/validate.js'
 import { handleOf, parseSid } from './redis/sid.js'
@@ -31,6 +34,8 @@ export interface Arrival {
   sid: string
   /** It names a session, and is so old that only a thief would come with it. */
   isReuse: boolean
+  /** What an object that was let in with this id is known to be, and loads again. */
+  held?: SessionRecord | undefined
 }
 
 /** What the store knows of requests: the other half of this library's middleware. */
@@ -43,14 +48,44 @@ export class RequestSessions implements StoreAccess {
   /** Ids that requests came with and that gave them no session. */
   readonly #missed = new WeakMap<object, Arrival>()
   readonly #endReasons = new WeakMap<object, DestroyReason>()
+  /** What requests outside Express have been given. */
+  readonly #opened = new WeakMap<object, SessionRecord>()
+  readonly #continued = new WeakSet<object>()
+  readonly outside: OutsideLogin
+  readonly #reload: PropertyDescriptor
   #answering: Arrival | undefined
   #generate: Generate | undefined
 
-  /** @param within gives work its deadline */
-  constructor(context: Context, sessions: Sessions, within: <T>(work: Promise<T>) => Promise<T>) {
+  /**
+   * @param within gives work its deadline
+   * @param reload the `reload` of every session of a request
+   */
+  constructor(
+    context: Context,
+    sessions: Sessions,
+    within: <T>(work: Promise<T>) => Promise<T>,
+    reload: PropertyDescriptor,
+  ) {
     this.#context = context
     this.#sessions = sessions
     this.#within = within
+    this.#reload = reload
+    this.outside = new OutsideLogin(context)
+  }
+
+  set principal(principal: Principal) {
+    this.outside.principal ??= principal
+  }
+
+  /** Every session that a request gets passes here. */
+  equip(session: object): void {
+    Object.defineProperty(session, 'reload', this.#reload)
+  }
+
+  /** A session object that stands for itself, however old its id has become meanwhile. */
+  arrivalOf(session: Session): Arrival {
+    const record = this.#sessions.recordOf(session)
+    return { sid: session.id, isReuse: false, held: heldBy(record) }
   }
 
   /** express-session assigns its own `generate` to the store; ours learns which id the new session stands in for. */
@@ -61,6 +96,7 @@ export class RequestSessions implements StoreAccess {
   get generate(): Generate {
     return (req) => {
       this.#generate?.(req)
+      this.equip(req.session as object)
       // Found out now, or the visitor would get a cookie for a session that can never be saved.
       if (parseSid(req.sessionID)?.generation !== 0) throw invalidId()
       if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
@@ -71,9 +107,10 @@ export class RequestSessions implements StoreAccess {
 
   /** The session behind an id, if it may still be used. */
   load(arrival: Arrival): Promise<LoadedSession | null> {
-    const getting = this.#sessions.get(arrival.sid, () => {
+    const onReuse = () => {
       arrival.isReuse = true
-    })
+    }
+    const getting = this.#sessions.get(arrival.sid, onReuse, arrival.held)
     const loading = this.#within(getting)
     return this.#context.options.validate === undefined ? loading : loading.then((session) => this.#validated(session))
   }
@@ -85,15 +122,19 @@ export class RequestSessions implements StoreAccess {
   }
 
   /** The same in this very call; undefined if something has to be waited for. */
-  loadAtOnce({ sid }: Arrival): LoadedSession | undefined {
-    return this.#context.options.validate === undefined ? this.#sessions.getAtOnce(sid) : undefined
+  loadAtOnce({ sid, held }: Arrival): LoadedSession | undefined {
+    if (held !== undefined || this.#context.options.validate !== undefined) return undefined
+    return this.#sessions.getAtOnce(sid)
   }
 
-  async open(sid: string): Promise<OpenedSession | null> {
-    const arrival: Arrival = { sid, isReuse: false }
+  async open(sid: string, req: RequestWithSession): Promise<OpenedSession | null> {
+    const known = this.#opened.get(req) ?? (req.session ? this.#sessions.recordOf(req.session) : undefined)
+    const arrival: Arrival = { sid, isReuse: false, held: known?.askedWith === sid ? heldBy(known) : undefined }
     const session = await this.load(arrival)
     if (arrival.isReuse) await this.#endReused(sid)
-    return session && { session, handle: this.handleOf(session) }
+    if (session === null) return null
+    this.#opened.set(req, this.#sessions.recordOf(session) as SessionRecord)
+    return { session, handle: this.handleOf(session) }
   }
 
   /** Calls express-session back. If there is no session, it makes one in this very call. */
@@ -129,6 +170,14 @@ export class RequestSessions implements StoreAccess {
     return guards && runGuards(guards)?.then(() => req as RequestWithSession)
   }
 
+  /** Whether a `set` outside `rotateOnLogin` is a login; undefined if there is nothing to look at. */
+  lookAtSet(sid: string, session: AnySession): Promise<void> | undefined {
+    if (this.outside.principal === undefined) return undefined
+    const { req } = session as { req?: RequestWithSession }
+    if (req && this.#guards.has(req)) return undefined
+    return this.outside.beforeSet(this.#sessions.storedIds(sid), session, this.#sessions.recordOf(session))
+  }
+
   guard(req: RequestWithSession, guard: Guard): void {
     this.#guards.set(req, [...(this.#guards.get(req) ?? []), guard])
   }
@@ -156,6 +205,10 @@ export class RequestSessions implements StoreAccess {
 
   isLoaded(session: object): boolean {
     return this.#sessions.recordOf(session)?.isLoaded ?? false
+  }
+
+  isContinued(session: object): boolean {
+    return this.#continued.has(session)
   }
 
   isStored(session: object): boolean {
@@ -198,6 +251,8 @@ export class RequestSessions implements StoreAccess {
     const oldSid = req.sessionID
     this.#generate?.(req)
     const fresh = req.session as typeof old
+    this.equip(fresh)
+    this.#continued.add(fresh)
     for (const property of properties.filter(isProperty)) fresh[property] = old[property]
     if (cookie !== undefined) fresh.cookie = cookie as Cookie
     const goBack = () => Object.assign(req, { session: old, sessionID: oldSid })
@@ -284,8 +339,14 @@ export class RequestSessions implements StoreAccess {
     req.sessionID = sid
     const next = new (Session as unknown as new (req: object, data: object) => typeof session)(req, { ...session })
     this.#sessions.carryOver(session, next)
+    this.equip(next)
     req.session = next
   }
+}
+
+/** A session that this request has made itself has no id to be judged by. */
+function heldBy(record: SessionRecord | undefined): SessionRecord | undefined {
+  return (record?.presented?.isHeld ?? true) ? record : undefined
 }
 
 /** Synchronous as long as no guard has anything to do. */

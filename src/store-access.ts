@@ -64,12 +64,19 @@ export interface StoreAccess {
   readonly generator: unknown
   /** The function behind the index `user`: whose a session is. */
   readonly userOf: ((session: SessionContent) => unknown) | undefined
-  /** The session that a client has come with, as in a request; null if there is none, or it may not be used. HGETALL. */
-  open(sid: string): Promise<OpenedSession | null>
+  /** `rotateOnLogin` says whose a session is: what gives it another user elsewhere is to be told of. The first one counts. */
+  set principal(principal: (session: SessionContent) => unknown)
+  /**
+   * The session that a client has come with, as in a request; null if there is none, or it may not be used. HGETALL. A request that
+   * has been given a session gets it again as long as it lives, also after a renewal: sockets keep theirs for hours.
+   */
+  open(sid: string, req: object): Promise<OpenedSession | null>
   /** Whether a save of this session would write anything. Costs no command. */
   isChanged(session: object): boolean
   /** Whether the session was there before this request. Costs no command. */
   isLoaded(session: object): boolean
+  /** Whether it goes on from another one under a new id (`rotate`). Costs no command. */
+  isContinued(session: object): boolean
   /** Whether it was there before, or this request has saved it. Costs no command. */
   isStored(session: object): boolean
   /** Whether this request has saved changes of it. Costs no command. */

@@ -1,7 +1,8 @@
 import type { Request } from 'express'
 import { type Session, type SessionData, Store } from 'express-session'
+import { Answer } from './answer.js'
 import { type CacheStats, NearCache } from './cache/near-cache.js'
-import { type Callback, settle, settleAtOnce, settleSoon } from './callback.js'
+import { type Callback, callBack, isCallback, settleAtOnce, settleSoon } from './callback.js'
 import { checkedDestroyBy, type DestroyByOptions } from './destroy-by-options.js'
 import { Endings, type EndReason } from './endings.js'
 import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
@@ -32,6 +33,7 @@ import { Keys } from './redis/keys.js'
 import { Replicas } from './redis/replicas.js'
 import { handleOf, idMapper } from './redis/sid.js'
 import { SideHealth } from './redis/side-health.js'
+import { reloadMethod } from './reload.js'
 import { type Arrival, RequestSessions } from './request-sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './store-access.js'
 
@@ -111,7 +113,8 @@ export class RedisStore extends Store {
     }
     if (resolved.onEnd !== undefined) this.#context.endOfLife = new EndOfLife(this.#context, resolved.onEnd, within)
     this.#sessions = new Sessions(this.#context)
-    this.#requests = new RequestSessions(this.#context, this.#sessions, within)
+    const reload = reloadMethod((session, callback) => this.#get(this.#requests.arrivalOf(session), callback))
+    this.#requests = new RequestSessions(this.#context, this.#sessions, within, reload)
     this.#keyspace = new Keyspace(this.#context, within)
     this.#activity = new Activity(this.#context, within)
     this.#endings = new Endings(this.#context)
@@ -156,20 +159,25 @@ export class RedisStore extends Store {
 
   /** The session, or null. HGETALL, one command; none if the near cache has it (`cache` option). */
   override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
-    const arrival: Arrival = { sid, isReuse: false }
+    return this.#get({ sid, isReuse: false }, callback)
+  }
+
+  #get(arrival: Arrival, callback: Callback<StoredSession | null> | undefined): Promise<StoredSession | null> {
     const { activity } = this.#context.options
-    const answer: typeof callback = callback && ((err, found) => this.#requests.answer(arrival, callback, err, found))
+    const answer: typeof callback = isCallback(callback)
+      ? (err, found) => this.#requests.answer(arrival, callback, err, found)
+      : undefined
     let known: LoadedSession | undefined
     try {
       known = this.#requests.loadAtOnce(arrival)
       if (known !== undefined && activity) this.#noteActive(known)
     } catch (err) {
-      return settle(Promise.reject(err), answer)
+      return this.#settle('get', Promise.reject(err), answer)
     }
     if (known !== undefined) return settleSoon(known as unknown as StoredSession, answer)
     const loading = this.#requests.load(arrival)
     const noted = activity ? loading.then((session) => this.#noteActive(session)) : loading
-    return settle(noted as Promise<StoredSession | null>, answer)
+    return this.#settle('get', noted as Promise<StoredSession | null>, answer)
   }
 
   /**
@@ -177,13 +185,17 @@ export class RedisStore extends Store {
    * everything. An `expires` in the past ends the session.
    */
   override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
-    return this.#run(() => {
+    const saving = this.#run(() => {
       const guarding = this.#requests.beforeSave(session)
-      if (guarding === undefined) return this.#save(sid, session)
+      if (guarding === undefined) {
+        const looking = this.#requests.lookAtSet(sid, session)
+        return looking === undefined ? this.#save(sid, session) : looking.then(() => this.#save(sid, session))
+      }
       return guarding.then((req) =>
         this.#save(req.sessionID ?? sid, (req.session as AnySession | undefined) ?? session),
       )
-    }, callback)
+    })
+    return this.#settle('set', saving, callback)
   }
 
   #save(sid: string, session: AnySession): Promise<void> {
@@ -197,49 +209,56 @@ export class RedisStore extends Store {
     try {
       isTouched = this.#sessions.isTouched(sid, session)
     } catch (err) {
-      return settle(Promise.reject(err), callback)
+      return this.#settle('touch', Promise.reject(err), callback)
     }
     if (isTouched) return settleAtOnce(undefined, callback)
-    return settle(this.#within(this.#sessions.touch(sid, session)), callback)
+    return this.#settle('touch', this.#within(this.#sessions.touch(sid, session)), callback)
   }
 
   /** Ends a session. DEL. Fails if that cannot be confirmed: a logout that did not happen is an error. */
   override destroy(sid: string, callback?: Callback<void>): Promise<void> {
-    return this.#run(() => destroySession(this.#context, this.#sessions.storedIds(sid), 'destroyed'), callback)
+    const ending = this.#run(() => destroySession(this.#context, this.#sessions.storedIds(sid), 'destroyed'))
+    return this.#settle('destroy', ending, callback)
   }
 
   /** Every session. Walks the whole keyspace: for administration, not for requests. */
   override all(callback?: Callback<ListedSession[]>): Promise<ListedSession[]> {
-    return this.#runLong(async () => {
-      const sessions: ListedSession[] = []
-      for await (const { record, session } of this.#keyspace.sessions()) {
-        sessions.push({ ...session, id: record.storedId } as unknown as ListedSession)
-      }
-      return sessions
-    }, callback)
+    return this.#settle('all', this.#listed(), callback)
+  }
+
+  async #listed(): Promise<ListedSession[]> {
+    const sessions: ListedSession[] = []
+    for await (const { record, session } of this.#keyspace.sessions()) {
+      sessions.push({ ...session, id: record.storedId } as unknown as ListedSession)
+    }
+    return sessions
   }
 
   /** The id of every session; with `hashIds`, the digests Redis holds. Walks the whole keyspace. */
   ids(callback?: Callback<string[]>): Promise<string[]> {
-    return this.#runLong(async () => {
-      const ids: string[] = []
-      for await (const batch of this.#keyspace.storedIds()) ids.push(...batch)
-      return ids
-    }, callback)
+    return this.#settle('ids', this.#storedIds(), callback)
   }
 
   /** How many sessions there are. Walks the whole keyspace. */
   override length(callback?: Callback<number>): Promise<number> {
-    return this.#runLong(async () => {
-      let length = 0
-      for await (const batch of this.#keyspace.storedIds()) length += batch.length
-      return length
-    }, callback)
+    return this.#settle('length', this.#count(), callback)
+  }
+
+  async #storedIds(): Promise<string[]> {
+    const ids: string[] = []
+    for await (const batch of this.#keyspace.storedIds()) ids.push(...batch)
+    return ids
+  }
+
+  async #count(): Promise<number> {
+    let length = 0
+    for await (const batch of this.#keyspace.storedIds()) length += batch.length
+    return length
   }
 
   /** Ends every session. Walks the whole keyspace. */
   override clear(callback?: Callback<void>): Promise<void> {
-    return this.#runLong(() => this.#keyspace.clear(), callback)
+    return this.#settle('clear', this.#keyspace.clear(), callback)
   }
 
   /**
@@ -263,7 +282,10 @@ export class RedisStore extends Store {
     return this.#run(async () => {
       const encoded = encodeChanges(this.#context, changes)
       const storedIds = this.#sessions.storedIds(sid)
-      return storedIds.length > 0 && patchSession(this.#context, storedIds, encoded)
+      if (storedIds.length === 0) return false
+      const looking = this.#requests.outside.beforePatch(storedIds, changes)
+      if (looking !== undefined) await looking
+      return patchSession(this.#context, storedIds, encoded)
     })
   }
 
@@ -407,27 +429,33 @@ export class RedisStore extends Store {
     session.cookie ??= {} as SessionData['cookie']
     const live = super.createSession(req, session)
     this.#sessions.carryOver(session, live)
+    this.#requests.equip(live)
     return live
   }
 
   /** express-session's own goes on with a new session even if the old one could not be ended. */
-  override regenerate(req: Request, callback: (err?: unknown) => void): void {
+  override regenerate(req: Request, callback?: (err?: unknown) => void): void {
     const storedIds = this.#sessions.storedIds(req.sessionID)
     const reason = this.#requests.takeEndReason(req)
+    const done = isCallback(callback)
+      ? callback
+      : (err?: unknown) => {
+          if (err) this.#unheard('regenerate', err)
+        }
     const end = async () => {
       if (!this.#requests.isGuarded(req)) return destroySession(this.#context, storedIds, reason)
       const existed = await retire(this.#context, storedIds, reason)
       const handle = handleOf(storedIds[0] ?? '')
       if (existed) this.#context.announcer.announce('destroyed', { handle, reason })
     }
-    this.#run(end, (err) => {
-      if (err) return callback(err)
+    this.#settle('regenerate', this.#run(end), (err) => {
+      if (err) return done(err)
       try {
         this.generate(req as never)
       } catch (cause) {
-        return callback(cause)
+        return done(cause)
       }
-      callback()
+      done()
     }).catch(() => undefined)
   }
 
@@ -441,13 +469,25 @@ export class RedisStore extends Store {
   }
 
   /** One operation on one session: `timeout` covers all of it. */
-  #run<T>(work: () => Promise<T>, callback?: Callback<T>): Promise<T> {
-    return this.#runLong(() => this.#within(started(work)), callback)
+  #run<T>(work: () => Promise<T>): Promise<T> {
+    return this.#within(started(work))
   }
 
   /** Work on many sessions: `timeout` covers each step, see #within. */
-  #runLong<T>(work: () => Promise<T>, callback?: Callback<T>): Promise<T> {
-    return settle(work(), callback)
+  #runLong<T>(work: () => Promise<T>): Promise<T> {
+    return started(work)
+  }
+
+  /** Serves both callers of the store contract: express-session passes a callback, applications await the promise. */
+  #settle<T>(method: string, promise: Promise<T>, callback: Callback<T> | undefined): Promise<T> {
+    if (!isCallback(callback)) return new Answer(promise, (err) => this.#unheard(method, err))
+    callBack(promise, callback)
+    return promise
+  }
+
+  #unheard(method: string, err: unknown): void {
+    const message = `store.${method}() failed with ${nameOf(err)}, and nobody has asked: pass a callback, or await it`
+    this.#context.announcer.announce('warning', { code: 'failure-unheard', message })
   }
 
   #within<T>(work: Promise<T>): Promise<T> {
@@ -466,6 +506,12 @@ function started<T>(work: () => Promise<T>): Promise<T> {
   } catch (err) {
     return Promise.reject(err)
   }
+}
+
+/** What an error is, without what `validate` or an index may have put into its message. */
+function nameOf(err: unknown): string {
+  const { code, name } = (err ?? {}) as { code?: unknown; name?: unknown }
+  return typeof code === 'string' ? code : typeof name === 'string' ? name : typeof err
 }
 
 function makeCache({ client, prefix, cache }: ResolvedOptions, announcer: Announcer): NearCache | undefined {

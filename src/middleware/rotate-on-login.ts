@@ -4,20 +4,25 @@ import type { SessionContent } from '../record/session-data.js'
 import type { StoreAccess } from '../store-access.js'
 import { beforeResponse } from './before-response.js'
 import { keepOption } from './keep-option.js'
-import { recordLogin } from './login-time.js'
+import { hasJustLoggedIn, recordLogin } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
 import { hasPassed } from './once-per-request.js'
 import { isHeadOut } from './pretence.js'
+import { type Principal, userOf } from './principal.js'
 import { headersSent } from './rotate-session.js'
 import { abandonSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 import { type ResponseCookie, settleCookie } from './settle-cookie.js'
+import { isStandIn } from './stand-in.js'
+import { UnseenPrincipal } from './unseen-principal.js'
 
 export interface RotateOnLoginOptions {
   /**
-   * Who the session belongs to; null or undefined: nobody yet. Passport: `(s) => s.passport?.user`. Default: the `user`
-   * of the store's `indexes`.
+   * The id of whom the session belongs to, which never changes (no name, no e-mail address); null or undefined: nobody yet. A
+   * string, a number, a bigint, or what JSON makes one of these; any other object is a TypeError at the first request. Passport:
+   * `(s) => s.passport?.user?.id`, or `(s) => s.passport?.user` where `serializeUser` keeps the id alone. Default: the `user` of
+   * the store's `indexes`.
    */
-  principal?: (session: SessionContent) => unknown
+  principal?: Principal
   /**
    * Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. What the
    * request that logs in has written itself is always kept.
@@ -31,13 +36,14 @@ export interface RotateOnLoginOptions {
  *
  * The old session is deleted first; if that fails, so does the login, with a `SessionStoreError` and without a cookie.
  * The new one is saved before the response leaves. From one user to another, and from a user to nobody, only what this
- * very request wrote is kept. Does nothing where the application has regenerated the session itself, as Passport does.
+ * very request wrote is kept. Where the application has regenerated the session itself, as Passport does, it only notes the login.
  *
  * @throws TypeError for unknown or malformed options
  */
 export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
   const { principal, keep } = checked(options)
   const pass = passWithoutSession('rotateOnLogin()')
+  const unseen = new UnseenPrincipal()
 
   return function rotateOnLogin(request, res, next) {
     const req = request as SessionRequest
@@ -46,11 +52,19 @@ export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
     const store = storeOf(req, 'rotateOnLogin()')
     const whose = principal ?? store.userOf
     if (whose === undefined) throw new TypeError(NO_PRINCIPAL)
-    const login = new Login(req, res, store, whose, keep, settleCookie(req, res, next, store))
+    store.principal = whose
+    const login = new Login(req, res, store, { whose, keep, unseen }, settleCookie(req, res, next, store))
     store.guard(req, () => login.settle())
     beforeResponse(req, res, next, 'rotate', () => login.settle())
     next()
   }
+}
+
+/** What is the same for every request. */
+interface Terms {
+  readonly whose: Principal
+  readonly keep: (property: string) => boolean
+  readonly unseen: UnseenPrincipal
 }
 
 /** One request, and who its session belonged to when it came. */
@@ -58,36 +72,30 @@ class Login {
   readonly #req: SessionRequest
   readonly #res: ServerResponse
   readonly #store: StoreAccess
-  readonly #principal: (session: SessionContent) => unknown
-  readonly #keep: (property: string) => boolean
+  readonly #terms: Terms
   readonly #cookie: ResponseCookie
   #before: string | undefined
+  /** What in the session looks like a user, though it is nobody's. */
+  #guess: string | undefined
   #settling: Promise<void> | undefined
   /** The save that ends a rotation must not wait for the rotation. */
   #isSaving = false
 
-  constructor(
-    req: SessionRequest,
-    res: ServerResponse,
-    store: StoreAccess,
-    principal: (session: SessionContent) => unknown,
-    keep: (property: string) => boolean,
-    cookie: ResponseCookie,
-  ) {
+  constructor(req: SessionRequest, res: ServerResponse, store: StoreAccess, terms: Terms, cookie: ResponseCookie) {
     this.#req = req
     this.#res = res
     this.#store = store
-    this.#principal = principal
-    this.#keep = keep
+    this.#terms = terms
     this.#cookie = cookie
     this.#before = this.#current()
+    this.#guess = terms.unseen.look(this.#before, this.#session)
   }
 
   /** Before anything is saved and before the first header leaves: if the user has changed, so does the id. */
   settle(): Promise<void> | undefined {
     if (this.#isSaving) return undefined
     if (this.#settling !== undefined) return this.#settling
-    if (!this.#req.session || this.#current() === this.#before) return undefined
+    if (!this.#req.session || !this.#isLogin()) return undefined
     this.#settling = this.#rotate()
       // The id may be gone, or the user not saved: whatever else the request does, it does without a session.
       .catch((err: unknown) => {
@@ -100,18 +108,37 @@ class Login {
     return this.#settling
   }
 
+  /**
+   * Whether there is another user than before, or one for whom the application has made a session in this very request: who logs in
+   * again, where it changes ids itself.
+   */
+  #isLogin(): boolean {
+    const now = this.#current()
+    this.#lookFor(now)
+    if (now !== this.#before) return true
+    const { session } = this.#req
+    if (now === undefined || !session || hasJustLoggedIn(session)) return false
+    return !this.#store.isLoaded(session) && !this.#store.isContinued(session)
+  }
+
+  #lookFor(user: string | undefined): void {
+    const guess = this.#terms.unseen.look(user, this.#session)
+    if (guess !== undefined && this.#guess === undefined) this.#terms.unseen.sighted(this.#store, guess)
+    this.#guess = guess
+  }
+
   async #rotate(): Promise<void> {
     const after = this.#current()
     const session = this.#req.session as NonNullable<SessionRequest['session']>
     // An id made in this very request is known to nobody yet.
     if (this.#store.isLoaded(session)) {
-      if (isHeadOut(this.#res)) throw headersSent()
+      if (isHeadOut(this.#res) || isStandIn(this.#res)) throw headersSent()
       const isLogin = this.#before === undefined
       const written = new Set(await this.#store.writtenProperties(session))
       const own = Object.keys(session).filter((property) => property !== 'cookie')
       await this.#store.rotate(this.#req, {
-        properties: own.filter((property) => written.has(property) || (isLogin && this.#keep(property))),
-        isKept: (property) => isLogin && this.#keep(property),
+        properties: own.filter((property) => written.has(property) || (isLogin && this.#terms.keep(property))),
+        isKept: (property) => isLogin && this.#terms.keep(property),
         cookie: isLogin || this.#store.isCookieChanged(session) ? session.cookie : undefined,
         reason: isLogin ? 'login' : after === undefined ? 'logout' : 'switch',
         mustExist: false,
@@ -127,14 +154,12 @@ class Login {
     await saved
   }
 
-  /** Comparable; undefined for nobody. */
   #current(): string | undefined {
-    const who = this.#principal(this.#req.session as unknown as SessionContent)
-    if (who === undefined || who === null || who === '') return undefined
-    // 7 and '7' are one user, as in an index.
-    const text = typeof who === 'object' ? JSON.stringify(who) : textOf(who)
-    if (text === undefined || UNTELLING.has(text)) throw new TypeError(NO_ID)
-    return text
+    return userOf(this.#terms.whose, this.#session)
+  }
+
+  get #session(): SessionContent {
+    return this.#req.session as unknown as SessionContent
   }
 }
 
@@ -148,17 +173,6 @@ function checked(options: RotateOnLoginOptions) {
   }
   return { principal, keep: keepOption(keep) }
 }
-
-function textOf(who: unknown): string | undefined {
-  return typeof who === 'string' || typeof who === 'bigint' || Number.isFinite(who)
-    ? JSON.stringify(String(who))
-    : undefined
-}
-
-/** What users cannot be told apart by: an object that JSON does not show. */
-const UNTELLING: ReadonlySet<string> = new Set(['null', '{}', '[]'])
-
-const NO_ID = 'rotateOnLogin() has to tell users apart: its principal must return an id, or null for nobody'
 
 const NO_PRINCIPAL =
   'rotateOnLogin() has to know whose a session is: give the store an index, new RedisStore({ indexes: { user: (session) ' +

@@ -1,4 +1,5 @@
 import type { Context } from './context.js'
+import { identityOf } from './identity.js'
 import { encodeIndexValue, type IndexEntry } from './index-values.js'
 import { inspectSession, type SessionInfo } from './inspect.js'
 import { dropEntry, type Member, membersOf } from './session-index.js'
@@ -11,7 +12,7 @@ export function indexEntry({ options }: Context, name: string, value: string | n
   if (!options.indexes.some(([known]) => known === name)) {
     throw new TypeError(`there is no index "${name}": give it to new RedisStore({ indexes: { ${name}: ... } })`)
   }
-  if (typeof value !== 'string' && !Number.isFinite(value)) {
+  if (identityOf(value) === undefined) {
     throw new TypeError(`the value to look for in index "${name}" must be a string or a finite number`)
   }
   return { name, value: encodeIndexValue(name, value) }

@@ -74,12 +74,23 @@ export function isAdmitted(admission: Admission): boolean {
   return admission !== 'reused' && admission !== 'unknown'
 }
 
+/**
+ * What an id may do that was in date when a connection began with it, and the connection goes on: it reads and writes, and gets
+ * neither a cookie nor what takes a fresh login once it is out of date.
+ */
+export function heldAdmission(sid: Sid, latest: Generation | undefined): Admission {
+  const standing = standingOf(sid, latest)
+  return standing === 'outdated' || standing === 'reused' || standing === 'unknown' ? 'superseded' : standing
+}
+
 /** The id that a session was loaded with. */
 export interface Presented {
   readonly sid: Sid
   admission: Admission
   /** When the id was issued, or confirmed, or the session was created: milliseconds since 1970. */
   issuedAtMs: number
+  /** The id was in date when the object, or the one it was reloaded from, was loaded: it may be loaded again at any time. */
+  readonly isHeld: boolean
 }
 
 function proofOf(first: string, generation: number, secret: string): string {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { SessionStoreError } from '../errors.js'
 import type { Indexes } from '../options.js'
 import type { Fields } from './fields.js'
+import { identityOf } from './identity.js'
 import type { AnySession, SessionContent } from './session-data.js'
 
 /*
@@ -88,10 +89,11 @@ function valuesOf(name: string, extracted: unknown): string[] {
 
 /** @throws ERR_SESSION_INVALID_INDEX */
 export function encodeIndexValue(name: string, value: unknown): string {
-  if (typeof value !== 'string' && !Number.isFinite(value)) throw invalidIndex(name, `a value of type ${typeof value}`)
-  const encoded = encodeURIComponent(String(value).toWellFormed())
+  const text = identityOf(value)
+  if (text === undefined) throw invalidIndex(name, `a value of type ${typeof value}`)
+  const encoded = encodeURIComponent(text.toWellFormed())
   if (encoded.length > 0 && encoded.length <= LONGEST) return encoded
-  return `#${createHash('sha256').update(String(value)).digest('base64url')}`
+  return `#${createHash('sha256').update(text).digest('base64url')}`
 }
 
 /** The value again; of a long one, its digest. */
@@ -106,6 +108,6 @@ export function decodeIndexValue(encoded: string): string {
 function invalidIndex(name: string, what: string): SessionStoreError {
   return new SessionStoreError(
     'ERR_SESSION_INVALID_INDEX',
-    `index "${name}" returned ${what}: it must return a string, a finite number, a list of these, null or undefined`,
+    `index "${name}" returned ${what}: it must return a string, a finite number, a bigint, a list of these, null or undefined`,
   )
 }

@@ -131,6 +131,11 @@ export class SessionRecord {
   }
 }
 
+/** Not one that was created since under the same id. Of what connect-redis wrote, no stamp is known. */
+export function isSameSession({ origin: a }: SessionRecord, { origin: b }: SessionRecord): boolean {
+  return a.kind === 'string' || (b.kind === 'hash' && a.meta.created === b.meta.created)
+}
+
 function heldOf(atLoad: Fields | LoadedFields): Held {
   if (atLoad instanceof Map) return { fields: new Map(atLoad), values: new Map() }
   const held: Held = { fields: new Map(), values: new Map() }

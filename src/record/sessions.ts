@@ -8,7 +8,7 @@ import { mayDiffer } from './delta.js'
 import { destroySession } from './destroy.js'
 import { propertyOf } from './field-name.js'
 import { firstOf } from './first-of.js'
-import { type Admission, isAdmitted, standingOf } from './generation.js'
+import { type Admission, heldAdmission, isAdmitted, standingOf } from './generation.js'
 import type { LoadedSession } from './hash.js'
 import { entriesIn, indexFields } from './index-values.js'
 import { invalidId } from './invalid-id.js'
@@ -18,7 +18,7 @@ import { saveMarks } from './marks.js'
 import { admissionOf } from './renewal.js'
 import { saveSession } from './save.js'
 import { type AnySession, isLiveCookie } from './session-data.js'
-import type { SessionRecord } from './session-record.js'
+import { isSameSession, type SessionRecord } from './session-record.js'
 import { lease, type Snapshot, snapshot } from './snapshot.js'
 import { isTouched, touchSession, touchUnloaded } from './touch.js'
 import { Turns } from './turns.js'
@@ -47,13 +47,20 @@ export class Sessions {
     return sid && firstOf(this.storedIds(id), (storedId) => find(storedId, sid))
   }
 
-  /** @param onReuse called where an id names a session, but is so old that only a thief would come with it */
-  async load(id: string, onReuse?: () => void): Promise<Loaded | null> {
+  /**
+   * @param onReuse called where an id names a session, but is so old that only a thief would come with it
+   * @param held the record of an object that was let in with this id, and loads its session again
+   */
+  async load(id: string, onReuse?: () => void, held?: SessionRecord): Promise<Loaded | null> {
     const sid = parseSid(id)
     if (sid === null) return null
     const loaded = await loadThrough(this.#context, this.#context.ids.candidates(sid.first))
     if (loaded === null) return null
     const { record, generation } = loaded
+    if (held !== undefined && isSameSession(held, record)) {
+      present(loaded, id, sid, heldAdmission(sid, generation), true)
+      return loaded
+    }
     const admitting = admissionOf(this.#context, record.storedId, sid, generation)
     const admission = typeof admitting === 'string' ? admitting : await admitting
     if (admission === 'reused') onReuse?.()
@@ -76,8 +83,8 @@ export class Sessions {
   }
 
   /** Loads a session so that a later `set` of the same object writes only what changed. */
-  get(id: string, onReuse?: () => void): Promise<LoadedSession | null> {
-    return this.load(id, onReuse).then((loaded) => {
+  get(id: string, onReuse?: () => void, held?: SessionRecord): Promise<LoadedSession | null> {
+    return this.load(id, onReuse, held).then((loaded) => {
       if (loaded === null) return null
       this.#records.set(loaded.session, loaded.record)
       return loaded.session
@@ -213,8 +220,14 @@ export class Sessions {
 }
 
 /** Notes with which id a session was asked for. */
-function present({ record, generation }: Loaded, id: string, sid: Sid, admission: Admission): void {
+function present(
+  { record, generation }: Loaded,
+  id: string,
+  sid: Sid,
+  admission: Admission,
+  isHeld = admission !== 'superseded',
+): void {
   const createdAtMs = record.origin.kind === 'hash' ? record.origin.meta.createdAtMs : Date.now()
   record.askedWith = id
-  record.presented = { sid, admission, issuedAtMs: generation?.sinceMs ?? createdAtMs }
+  record.presented = { sid, admission, issuedAtMs: generation?.sinceMs ?? createdAtMs, isHeld }
 }

@@ -24,10 +24,10 @@ interface OwnOptions {
    */
   secret: string | readonly string[] | undefined
   /**
-   * Id of the user the session belongs to; null or undefined: nobody yet. With Passport: `(s) => s.passport?.user`. It is
-   * also the index `user` of the store that is made: `sessions.store.destroyBy('user', id)`.
+   * Id of the user the session belongs to, which never changes; null or undefined: nobody yet. With Passport:
+   * `(s) => s.passport?.user?.id`, or `(s) => s.passport?.user` where `serializeUser` keeps the id alone. It is also the index `user` of the store that is made: `sessions.store.destroyBy('user', id)`.
    */
-  user: (session: SessionContent) => string | number | null | undefined
+  user: (session: SessionContent) => string | number | bigint | null | undefined
   /**
    * Upper limits of the idle and the absolute timeout. Default `'owasp-low'`: 30 minutes idle, 8 hours in all. A handler
    * that sets `req.session.cookie.maxAge` chooses the idle timeout of that session; the absolute one holds all the same.

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
+import { HttpError } from '../http-error.js'
 import { beforeResponse } from '../middleware/before-response.js'
 import { abandonSession, type SessionRequest } from '../middleware/session-request.js'
 import type { StoreAccess } from '../store-access.js'
@@ -43,7 +44,7 @@ function isEncrypted(req: SessionRequest & { secure?: boolean }): boolean {
 }
 
 function unsendable(): Error {
-  return Object.assign(new Error(UNSENDABLE), { status: 500 })
+  return new HttpError(500, UNSENDABLE)
 }
 
 const UNSENDABLE =

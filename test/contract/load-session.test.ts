@@ -56,6 +56,14 @@ test.each<[string, string | undefined]>([
   }
 })
 
+test.each([
+  ['in quotes', `connect.sid="${signed('sid')}"`],
+  ['not encoded', `connect.sid=s:${sign('sid', secret)}`],
+  ['between blanks and tabs', `a=b;\t connect.sid =\t${signed('sid')} ; c=d`],
+])('a cookie %s is read as express-session does', async (_name, header) => {
+  expect(await load(header)).toMatchObject({ userId: 'ada' })
+})
+
 test('the first of two cookies counts, as with express-session', async () => {
   expect(await load(`connect.sid=${signed('sid')}; connect.sid=${signed('gone')}`)).not.toBeNull()
   expect(await load(`connect.sid=${signed('gone')}; connect.sid=${signed('sid')}`)).toBeNull()

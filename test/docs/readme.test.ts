@@ -95,7 +95,7 @@ describe('the snippets of the README', () => {
     const store = new RedisStore({ client, prefix })
     await store.set('the-sid', {
       cookie: { originalMaxAge: null },
-      user: 'ada',
+      userId: 'ada',
       theme: 'dark',
       draft: 1,
       visits: 2,
@@ -104,7 +104,7 @@ describe('the snippets of the README', () => {
     const body = example(README, 'run', 'methods').replace(/^await (.+?\))\s+\/\/.*$/gm, 'results.push(await $1)')
     await asyncFunction('store', 'sid', 'results', 'console', body)(store, 'the-sid', results, { log() {} })
     expect(results).toEqual([
-      { user: 'ada', theme: 'dark' },
+      { userId: 'ada', theme: 'dark' },
       true,
       3,
       true,
@@ -153,6 +153,12 @@ describe('the snippets of the README', () => {
     }
   })
 
+  test('the user of a session has one name: with two, blocks that are put together would look in the wrong place', () => {
+    const readme = readFileSync(README, 'utf8')
+    expect(readme).toMatch(/session\.userId/)
+    expect(readme).not.toMatch(/session\.user\b/)
+  })
+
   test('the login of the example changes the id, and asks for a fresh one', async () => {
     const store = new RedisStore({ client, prefix })
     const app = express()
@@ -180,7 +186,7 @@ describe('the snippets of the README', () => {
     expect(new Set(ids).size).toBe(3)
     await agent.post('/password').expect(200, 'Changed.')
     await request(app).post('/password').expect(401)
-    expect(await store.all()).toEqual([expect.objectContaining({ user: 'ada', cart: 'tea' })])
+    expect(await store.all()).toEqual([expect.objectContaining({ userId: 'ada', cart: 'tea' })])
     await store.clear()
   })
 

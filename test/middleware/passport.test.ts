@@ -1,4 +1,4 @@
-import { RedisStore, rotateOnLogin } from 'connect-redis-hash'
+import { RedisStore, requireFreshLogin, rotateOnLogin } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
 import { Passport, Strategy } from 'passport'
@@ -37,6 +37,9 @@ function shop(keepSessionInfo: boolean): { visitor: Visitor; store: RedisStore; 
   })
   app.get('/logout', (req, res, next) => {
     req.logout((err) => (err ? next(err) : res.end()))
+  })
+  app.get('/pay', requireFreshLogin({ within: 300 }), (_req, res) => {
+    res.end('paid')
   })
   app.get('/', (req, res) => {
     res.json({
@@ -79,4 +82,13 @@ test('a request with the id from before a Passport login does not replace the ne
   await visitor.get('/login/ada')
   expect((await late.get('/cart')).headers['set-cookie']).toBeUndefined()
   expect((await late.get('/')).body).toEqual({ user: null })
+})
+
+test.each([true, false])('who logs in again is freshly logged in (keepSessionInfo %s)', async (keepSessionInfo) => {
+  const { visitor } = shop(keepSessionInfo)
+  await visitor.get('/login/ada')
+  await client.hset(prefix + visitor.sid, '@login', '1')
+  expect((await visitor.get('/pay')).status).toBe(401)
+  await visitor.get('/login/ada')
+  expect((await visitor.get('/pay')).text).toBe('paid')
 })

@@ -1,0 +1,18 @@
+/**
+ * The text of a value that identifies somebody: 7 and '7' are the same. Strings, finite numbers, bigints, and objects that JSON
+ * makes one of these, such as MongoDB's ObjectId, which comes back from Redis as its text.
+ *
+ * @returns undefined for what identifies nobody: an object with properties changes with each of them, and a list with its order
+ */
+export function identityOf(value: unknown): string | undefined {
+  const plain = typeof value === 'object' && value !== null ? asJson(value) : value
+  return typeof plain === 'string' || typeof plain === 'bigint' || Number.isFinite(plain) ? String(plain) : undefined
+}
+
+function asJson(value: { toJSON?: unknown }): unknown {
+  try {
+    return typeof value.toJSON === 'function' ? (value.toJSON() as unknown) : undefined
+  } catch {
+    return undefined
+  }
+}
