@@ -104,6 +104,7 @@ const CHANNELS = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(`co
 
 /** Warnings that Node prints where nobody listens: something is lost otherwise, or open to attack. */
 const PRINTED: ReadonlySet<SessionEvents['warning']['code']> = new Set([
+  'error-unanswered',
   'failure-unheard',
   'principal-changed-outside',
   'principal-never-seen',
