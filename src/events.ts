@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { EventEmitter } from 'node:events'
 import { handleOf } from './redis/sid.js'
+import { WARNINGS, type WarningCode } from './warnings.js'
 
 /** Why a session was ended. */
 export type DestroyReason = 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'evicted' | 'invalid' | 'mismatch'
@@ -50,20 +51,13 @@ export interface SessionEvents {
   /** Redis answers again. */
   available: { downMs: number }
   /** Something works less well than configured. */
-  warning: { code: WarningCode; message: string } | SideConnectionWarning
+  warning: PlainWarning | SideConnectionWarning
 }
 
-/** docs/operations.md has an entry for each. */
-export type WarningCode =
-  | 'cache-off'
-  | 'client-settings'
-  | 'error-unanswered'
-  | 'expire-forbidden'
-  | 'failure-unheard'
-  | 'forwarded-untrusted'
-  | 'on-end-failed'
-  | 'principal-changed-outside'
-  | 'principal-never-seen'
+export interface PlainWarning {
+  code: Exclude<WarningCode, SideConnectionWarning['code']>
+  message: string
+}
 
 /** What the store has a connection of its own for, beside the client's: the option that asks for it. */
 export type SideConnectionKind = 'cache' | 'broadcast' | 'replicas'
@@ -102,16 +96,8 @@ const CHANNELS = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(`co
   ReturnType<typeof channel>
 >
 
-/** Warnings that Node prints where nobody listens: something is lost otherwise, or open to attack. */
-const PRINTED: ReadonlySet<SessionEvents['warning']['code']> = new Set([
-  'error-unanswered',
-  'failure-unheard',
-  'principal-changed-outside',
-  'principal-never-seen',
-])
-
 function printUnheard(emitter: EventEmitter, { code, message }: SessionEvents['warning']): void {
-  if (!PRINTED.has(code) || emitter.listenerCount('warning') > 0 || CHANNELS.warning.hasSubscribers) return
+  if (!WARNINGS[code] || emitter.listenerCount('warning') > 0 || CHANNELS.warning.hasSubscribers) return
   process.emitWarning(message, { type: 'SessionStoreWarning', code })
 }
 

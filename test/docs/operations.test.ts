@@ -6,6 +6,7 @@ import session from 'express-session'
 import type { Cluster, Redis } from 'ioredis'
 import request from 'supertest'
 import { clusterOptions, redisOptions, sentinelOptions } from '../../src/redis/request-path-options.js'
+import { WARNINGS } from '../../src/warnings.js'
 import { example } from '../support/markdown.js'
 import { privateRedis } from '../support/private-redis.js'
 import { freshPrefix, socketPath } from '../support/redis.js'
@@ -36,6 +37,13 @@ test('every setting of connectRedis is in the table with its value, and no other
   const expected = names.map((name) => [`\`${name}\``, ...kinds.map((options) => shown(options[name]))])
   const rows = tableAfter('### What it sets').map((cells) => cells.slice(0, 4))
   expect(rows.sort()).toEqual(expected.sort())
+})
+
+test('every warning has a row, which says whether it is printed', () => {
+  const rows = tableAfter('## Warnings').flatMap(([codes = '', , printed]) =>
+    [...codes.matchAll(/`(.+?)`/g)].map(([, code]) => [code, printed === 'yes']),
+  )
+  expect(rows.sort()).toEqual(Object.entries(WARNINGS).sort())
 })
 
 test('every fault links the test that measured it, and that test exists', () => {
