@@ -51,7 +51,13 @@ export interface SessionEvents {
   available: { downMs: number }
   /** Something works less well than configured. */
   warning: {
-    code: 'cache-off' | 'client-settings' | 'expire-forbidden' | 'forwarded-untrusted' | 'on-end-failed'
+    code:
+      | 'cache-off'
+      | 'client-settings'
+      | 'expire-forbidden'
+      | 'forwarded-untrusted'
+      | 'on-end-failed'
+      | 'saves-copies'
     message: string
   }
 }

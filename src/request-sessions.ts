@@ -97,13 +97,28 @@ export class RequestSessions implements StoreAccess {
   }
 
   /** Calls express-session back. If there is no session, it makes one in this very call. */
-  answer<T>(arrival: Arrival, callback: (err: unknown, value?: T) => void, err: unknown, value?: T): void {
-    this.#answering = err || value ? undefined : arrival
+  answer<T extends object>(
+    arrival: Arrival,
+    callback: (err: unknown, value?: T | null) => void,
+    err: unknown,
+    value?: T | null,
+  ): void {
+    if (value) return this.#sessions.handTo(value as unknown as LoadedSession, () => callback(err, value))
+    if (!err) {
+      this.#answering = arrival
+      this.#sessions.missed(arrival.sid)
+    }
     try {
       callback(err, value)
     } finally {
       this.#answering = undefined
     }
+  }
+
+  /** The same for a caller without a callback. */
+  answered({ sid }: Arrival, session: LoadedSession | null): void {
+    if (session === null) this.#sessions.missed(sid)
+    else this.#sessions.handOut(session)
   }
 
   get timeouts(): StoreTimeouts {

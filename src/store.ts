@@ -148,18 +148,20 @@ export class RedisStore extends Store {
   /** The session, or null. HGETALL, one command; none if the near cache has it (`cache` option). */
   override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
     const arrival: Arrival = { sid, isReuse: false }
-    const { activity } = this.#context.options
     const answer: typeof callback = callback && ((err, found) => this.#requests.answer(arrival, callback, err, found))
+    const isToBeNoted = callback === undefined || this.#context.options.activity
     let known: LoadedSession | undefined
     try {
       known = this.#requests.loadAtOnce(arrival)
-      if (known !== undefined && activity) this.#noteActive(known)
+      if (known !== undefined && isToBeNoted) this.#noteLoad(arrival, known, callback === undefined)
     } catch (err) {
       return settle(Promise.reject(err), answer)
     }
     if (known !== undefined) return settleSoon(known as unknown as StoredSession, answer)
     const loading = this.#requests.load(arrival)
-    const noted = activity ? loading.then((session) => this.#noteActive(session)) : loading
+    const noted = isToBeNoted
+      ? loading.then((session) => this.#noteLoad(arrival, session, callback === undefined))
+      : loading
     return settle(noted as Promise<StoredSession | null>, answer)
   }
 
@@ -420,6 +422,12 @@ export class RedisStore extends Store {
       }
       callback()
     }).catch(() => undefined)
+  }
+
+  #noteLoad(arrival: Arrival, session: LoadedSession | null, isAwaited: boolean): LoadedSession | null {
+    if (this.#context.options.activity) this.#noteActive(session)
+    if (isAwaited) this.#requests.answered(arrival, session)
+    return session
   }
 
   #noteActive<S extends AnySession | null>(session: S): S {
