@@ -232,7 +232,7 @@ export class RedisStore extends Store {
 
   /** Ends every session. Walks the whole keyspace. */
   override clear(callback?: Callback<void>): Promise<void> {
-    return this.#runLong(() => this.#keyspace.clear(), callback)
+    return this.#runLong(() => this.#keyspace.clear().finally(() => this.#sessions.cleared()), callback)
   }
 
   /**

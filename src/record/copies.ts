@@ -1,8 +1,8 @@
 import { attachment } from './attachment.js'
-import { isProperty } from './field-name.js'
+import { fieldOf, isProperty } from './field-name.js'
 import type { LoadedSession } from './hash.js'
-import { type CopyBase, RecentLoads } from './recent-loads.js'
-import { type AnySession, isLiveCookie } from './session-data.js'
+import { type CopyBase, RecentLoads, type RecentSession } from './recent-loads.js'
+import { type AnySession, isExpressCookie, isLiveCookie } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
 
 /**
@@ -10,12 +10,16 @@ import type { SessionRecord } from './session-record.js'
  * property, express-openid-connect keeps one of them, others spread or clone. Tells which load such an object was made from.
  *
  * A value of the loaded session that is an object (its cookie, a basket) says so by itself, if the copy still has it. Of
- * texts and numbers, and after a deep clone, only the loads of that id can tell. Of what express-session loads, nothing is
- * kept: it says in the very callback of `get` that it makes `req.session` of it.
+ * texts and numbers, and after a deep clone, only the recent loads of that id can tell, and only for what looks like a copy:
+ * its cookie is an object of the host's, or the very one that was handed out. Data that somebody has put together is new,
+ * also under an id that was loaded.
+ *
+ * Of what express-session loads, nothing is kept: it says in the very callback of `get` that it makes `req.session` of it.
  */
 export class Copies {
   readonly #recent = new RecentLoads()
   readonly #ofValue = attachment<SessionRecord | undefined>()
+  readonly #isNew = attachment<true>()
   /** In the hands of the callback that is running. */
   #offered: { session: LoadedSession; record: SessionRecord } | undefined
 
@@ -25,8 +29,9 @@ export class Copies {
   }
 
   /** `req.session` has been made from it, and is what will be saved. */
-  adopted(session: object): void {
+  adopted(session: object, record: SessionRecord): void {
     if (this.#offered?.session === session) this.#offered = undefined
+    else if (!this.isUnused) this.#recent.remove(home(record.storedIds), record)
   }
 
   /** The callback has returned, or a save cannot wait for that: whoever got the session may save a copy. */
@@ -42,7 +47,7 @@ export class Copies {
       // A value that two loads share says nothing.
       if (isObject(value)) this.#ofValue.set(value, this.#ofValue.has(value) ? undefined : record)
     }
-    this.#recent.add(home(record.storedIds), record)
+    this.#recent.add(home(record.storedIds), record, formOf(session.cookie))
   }
 
   /** A load has found nothing under these ids. */
@@ -55,19 +60,30 @@ export class Copies {
     return this.#recent.isEmpty
   }
 
+  cleared(): void {
+    this.#recent.cleared()
+  }
+
   saved(record: SessionRecord): void {
     this.#recent.saved(home(record.storedIds), record)
+  }
+
+  /** Plain data that was new once stays so, and so does its cookie: it may be set again and again. */
+  isNew(session: object): void {
+    const { cookie } = session as { cookie?: unknown }
+    this.#isNew.set(session, true)
+    if (isObject(cookie)) this.#isNew.set(cookie, true)
   }
 
   /** @param session an object that nothing is known of; undefined: it was made from no session that was loaded */
   baseOf(session: AnySession, storedIds: readonly string[]): CopyBase | undefined {
     this.settle()
+    const { cookie } = session as { cookie?: unknown }
+    if (this.isUnused || this.#isNew.has(session) || (isObject(cookie) && this.#isNew.has(cookie))) return undefined
     const record = this.#byValues(session, storedIds)
     if (record !== undefined) return { kind: 'certain', record }
-    // Nothing comes back with it: such data only says that there is something under this id (express-openid-connect's logouts).
-    if (!isLiveCookie((session as { cookie?: unknown }).cookie) && !Object.keys(session).some(isProperty))
-      return undefined
-    return this.#recent.baseOf(home(storedIds))
+    const recent = this.#recent.find(home(storedIds))
+    return recent !== undefined && isLikeCopy(session, recent) ? this.#recent.baseOf(recent) : undefined
   }
 
   #byValues(session: AnySession, storedIds: readonly string[]): SessionRecord | undefined {
@@ -80,6 +96,31 @@ export class Copies {
     }
     return found
   }
+}
+
+function isLikeCopy(session: AnySession, recent: RecentSession): boolean {
+  const { cookie } = session as { cookie?: unknown }
+  // What express-session loads, it says. Its other sessions are new.
+  if (isLiveCookie(cookie)) return !isExpressCookie(cookie)
+  const properties = Object.entries(session).filter(([name]) => isProperty(name))
+  // Nothing comes back with it: such data only says that there is something under this id.
+  if (properties.length === 0) return false
+  if (recent.cookie === undefined || formOf(cookie) !== recent.cookie) return false
+  if (cookie !== undefined) return true
+  const held = [...recent.loads.keys()].map(({ atLoad }) => atLoad)
+  return properties.some(([name, value]) => held.some((fields) => fields.get(fieldOf(name)) === JSON.stringify(value)))
+}
+
+const ATTRIBUTES = ['originalMaxAge', 'expires', 'httpOnly', 'path']
+
+/**
+ * A cookie as text, '' for none; undefined for one that lacks what every host's has, and that somebody has put together by
+ * hand. An `expires` that is a text moves by itself: only that there is one counts.
+ */
+function formOf(cookie: unknown): string | undefined {
+  if (cookie === undefined) return ''
+  if (!isObject(cookie) || !ATTRIBUTES.every((name) => name in cookie)) return undefined
+  return JSON.stringify(cookie, (name, value) => (name === 'expires' && typeof value === 'string' ? '' : value))
 }
 
 function home(storedIds: readonly string[]): string {

@@ -14,11 +14,15 @@ interface Load {
 }
 
 /** A session that was loaded a short while ago. */
-interface RecentSession {
+export interface RecentSession {
   /** Its loads that no save has followed yet. */
   readonly loads: Map<SessionRecord, Load>
   /** Creation stamp of the session that was loaded last; undefined for a string of connect-redis's. */
   created: string | undefined
+  /** Its cookie as it was handed out last, see `copies.ts`; undefined since `clear`. */
+  cookie: string | undefined
+  /** How often it was loaded. */
+  count: number
   untilMs: number
   /** Until then, `loads` may lack some. */
   incompleteUntilMs: number
@@ -50,10 +54,12 @@ export class RecentLoads {
     return this.#sessions.size === 0
   }
 
-  add(storedId: string, record: SessionRecord): void {
+  add(storedId: string, record: SessionRecord, cookie: string | undefined): void {
     const atMs = this.#now()
-    const session = this.#sessions.get(storedId) ?? newSession()
+    const session = this.find(storedId) ?? newSession()
     session.created = createdOf(record)
+    session.cookie = cookie
+    session.count += 1
     session.untilMs = atMs + LONGEST_REQUEST_MS
     const load: Load = { of: session, record, atMs }
     session.loads.set(record, load)
@@ -64,6 +70,15 @@ export class RecentLoads {
     this.#makeRoom(atMs)
   }
 
+  /** The load has become a `req.session` after all. */
+  remove(storedId: string, record: SessionRecord): void {
+    const load = this.#sessions.get(storedId)?.loads.get(record)
+    if (load === undefined) return
+    this.#drop(load)
+    load.of.count -= 1
+    if (load.of.count === 0) this.#sessions.delete(storedId)
+  }
+
   /** A save has followed the load. */
   saved(storedId: string, record: SessionRecord): void {
     const load = this.#sessions.get(storedId)?.loads.get(record)
@@ -72,15 +87,24 @@ export class RecentLoads {
 
   /** Redis has said that there is no such session. If no request is left that has it, its id may be used anew. */
   gone(storedId: string): void {
-    const session = this.#recent(storedId)
+    const session = this.find(storedId)
     if (session?.loads.size === 0 && session.incompleteUntilMs <= this.#now()) this.#sessions.delete(storedId)
   }
 
-  /** What an object may have been made from that is saved under this id; undefined if the id was not loaded. */
-  baseOf(storedId: string): CopyBase | undefined {
-    const session = this.#recent(storedId)
-    if (session === undefined) return undefined
-    this.#dropOld(session)
+  /** All sessions have been ended: what looks like one of them is no evidence any more. */
+  cleared(): void {
+    for (const session of this.#sessions.values()) session.cookie = undefined
+  }
+
+  find(storedId: string): RecentSession | undefined {
+    const session = this.#sessions.get(storedId)
+    if (session === undefined || session.untilMs <= this.#now()) return undefined
+    for (const load of session.loads.values()) if (this.#isOld(load)) this.#drop(load)
+    return session
+  }
+
+  /** What a copy of this session was made from. */
+  baseOf(session: RecentSession): CopyBase {
     const records = [...session.loads.keys()]
     const latest = records.at(-1)
     if (latest === undefined || session.incompleteUntilMs > this.#now()) {
@@ -88,22 +112,13 @@ export class RecentLoads {
     }
     const contested = contestedFields(records)
     if (contested.size === 0) {
-      this.saved(storedId, latest)
+      this.#drop(session.loads.get(latest) as Load)
       return { kind: 'certain', record: latest }
     }
     // Which of the loads this was stays open, so none of them is done with.
     const record = latest.asLoaded()
     for (const field of contested) record.uncertain.add(field)
     return { kind: 'contested', record }
-  }
-
-  #recent(storedId: string): RecentSession | undefined {
-    const session = this.#sessions.get(storedId)
-    return session !== undefined && session.untilMs > this.#now() ? session : undefined
-  }
-
-  #dropOld(session: RecentSession): void {
-    for (const load of session.loads.values()) if (this.#isOld(load)) this.#drop(load)
   }
 
   #makeRoom(now: number): void {
@@ -130,7 +145,7 @@ export class RecentLoads {
 }
 
 function newSession(): RecentSession {
-  return { loads: new Map(), created: undefined, untilMs: 0, incompleteUntilMs: 0 }
+  return { loads: new Map(), created: undefined, cookie: undefined, count: 0, untilMs: 0, incompleteUntilMs: 0 }
 }
 
 export function createdOf({ origin }: SessionRecord): string | undefined {

@@ -23,6 +23,7 @@ export type SessionContent = SessionData & { [property: string]: any }
 
 interface CookieLike {
   toJSON?: () => unknown
+  serialize?: unknown
 }
 
 /**
@@ -31,6 +32,11 @@ interface CookieLike {
  */
 export function isLiveCookie(cookie: unknown): cookie is { toJSON(): unknown } {
   return typeof (cookie as CookieLike | undefined)?.toJSON === 'function'
+}
+
+/** Whether it is express-session's own. */
+export function isExpressCookie(cookie: unknown): boolean {
+  return typeof (cookie as CookieLike | undefined)?.serialize === 'function'
 }
 
 /**

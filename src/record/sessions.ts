@@ -90,10 +90,12 @@ export class Sessions {
 
   /** A Session made of loaded data, or of another Session under its next id: what is known of the one holds for the other. */
   carryOver(from: object, to: object): void {
-    this.#copies.adopted(from)
     const record = this.#records.get(from)
     const marks = this.#marks.get(from)
-    if (record !== undefined) this.#records.set(to, record)
+    if (record !== undefined) {
+      this.#copies.adopted(from, record)
+      this.#records.set(to, record)
+    }
     if (marks !== undefined) this.#marks.set(to, marks)
   }
 
@@ -119,6 +121,11 @@ export class Sessions {
     if (!this.#copies.isUnused) this.#copies.missed(this.storedIds(id))
   }
 
+  /** Every session has been ended. */
+  cleared(): void {
+    this.#copies.cleared()
+  }
+
   async set(sid: string, session: AnySession): Promise<void> {
     const storedIds = this.storedIds(sid)
     if (storedIds.length === 0) throw invalidId()
@@ -133,6 +140,7 @@ export class Sessions {
     if (record !== undefined) return this.#inTurn(record, () => saveSession(this.#context, record, next))
     // Plain data that was never loaded replaces what is there, every time, as in MemoryStore.
     if (!isLiveCookie((session as { cookie?: unknown }).cookie)) {
+      this.#copies.isNew(session)
       await createSession(this.#context, storedIds, next)
       return
     }
