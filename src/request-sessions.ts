@@ -62,7 +62,7 @@ export class RequestSessions implements StoreAccess {
     return (req) => {
       this.#generate?.(req)
       // Found out now, or the visitor would get a cookie for a session that can never be saved.
-      if (parseSid(req.sessionID)?.generation !== 0) throw invalidId()
+      if (parseSid(req.sessionID)?.generation !== 0) throw invalidId(req.sessionID)
       if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
       this.#answering = undefined
       this.#newSession.get(req)?.(req.session as object, undefined)

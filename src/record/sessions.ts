@@ -128,7 +128,7 @@ export class Sessions {
 
   async set(sid: string, session: AnySession): Promise<void> {
     const storedIds = this.storedIds(sid)
-    if (storedIds.length === 0) throw invalidId()
+    if (storedIds.length === 0) throw invalidId(sid)
     const base = this.#recordOf(session, storedIds) === undefined && this.#copies.baseOf(session, storedIds)
     if (base && base.kind !== 'certain') this.#warnOfCopies()
     if (base && base.kind === 'forgotten') return this.#replaceLoaded(storedIds, session, base.created)
