@@ -1,7 +1,7 @@
 import { RedisStore } from 'connect-redis-hash'
 import { CACHE } from '../support/near-cache.js'
 import { connect, freshPrefix } from '../support/redis.js'
-import { cookieOf, FastifyServer, sidOf } from './fastify-server.js'
+import { cookieOf, HostProcess, sidOf } from './host-process.js'
 
 const client = connect()
 afterAll(() => client.quit())
@@ -19,9 +19,11 @@ describe.each<[name: string, options: object, store: object]>([
   const prefix = freshPrefix()
   const { withUsers: _withUsers, cache: _cache, ...same } = storeOptions as { withUsers?: true; cache?: object }
   const store = new RedisStore({ client, prefix, ...same })
-  const server = new FastifyServer(prefix, options, storeOptions)
+  let server: HostProcess
 
-  beforeAll(() => server.listening())
+  beforeAll(async () => {
+    server = await HostProcess.start('fastify.child.ts', prefix, options, storeOptions)
+  }, HostProcess.STARTS_WITHIN_MS)
   afterAll(() => server.stop())
 
   const loggedIn = async () => cookieOf(await server.get('/login/ada'))
@@ -119,24 +121,29 @@ describe.each<[name: string, options: object, store: object]>([
   })
 })
 
-test('with @fastify/session in two processes, a logout in one ends the session, and no change is lost', async () => {
-  const prefix = freshPrefix()
-  const store = new RedisStore({ client, prefix })
-  const [here, there] = [new FastifyServer(prefix), new FastifyServer(prefix)]
-  try {
-    for (const path of [...WRITING, '/slow/read']) {
-      const cookie = cookieOf(await here.get('/login/ada'))
-      const change = await here.underWay('/slow/put/here/1', cookie)
-      await there.get('/put/there/1', cookie)
-      await change()
-      expect(await store.read(sidOf(cookie))).toMatchObject({ user: 'ada', here: '1', there: '1' })
-      const finish = await here.underWay(path, cookie)
-      await there.get('/logout', cookie)
-      await finish()
-      expect(await store.exists(sidOf(cookie))).toBe(false)
+test(
+  'with @fastify/session in two processes, a logout in one ends the session, and no change is lost',
+  async () => {
+    const prefix = freshPrefix()
+    const store = new RedisStore({ client, prefix })
+    const starting = [0, 1].map(() => HostProcess.start('fastify.child.ts', prefix))
+    const [here, there] = (await Promise.all(starting)) as [HostProcess, HostProcess]
+    try {
+      for (const path of [...WRITING, '/slow/read']) {
+        const cookie = cookieOf(await here.get('/login/ada'))
+        const change = await here.underWay('/slow/put/here/1', cookie)
+        await there.get('/put/there/1', cookie)
+        await change()
+        expect(await store.read(sidOf(cookie))).toMatchObject({ user: 'ada', here: '1', there: '1' })
+        const finish = await here.underWay(path, cookie)
+        await there.get('/logout', cookie)
+        await finish()
+        expect(await store.exists(sidOf(cookie))).toBe(false)
+      }
+    } finally {
+      here.stop()
+      there.stop()
     }
-  } finally {
-    here.stop()
-    there.stop()
-  }
-})
+  },
+  HostProcess.STARTS_WITHIN_MS,
+)
