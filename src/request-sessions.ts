@@ -103,15 +103,15 @@ export class RequestSessions implements StoreAccess {
     err: unknown,
     value?: T | null,
   ): void {
-    if (value) return this.#sessions.handTo(value as unknown as LoadedSession, () => callback(err, value))
-    if (!err) {
-      this.#answering = arrival
-      this.#sessions.missed(arrival.sid)
-    }
+    const isMissing = !err && !value
+    if (isMissing) this.#sessions.missed(arrival.sid)
+    this.#answering = isMissing ? arrival : undefined
+    if (value) this.#sessions.offer(value as unknown as LoadedSession)
     try {
       callback(err, value)
     } finally {
       this.#answering = undefined
+      if (value) this.#sessions.settleOffer()
     }
   }
 

@@ -99,15 +99,14 @@ export class Sessions {
     if (marks !== undefined) this.#marks.set(to, marks)
   }
 
-  /** Runs a callback that gets a loaded session, and finds out whether express-session is behind it. */
-  handTo(session: LoadedSession, callback: () => void): void {
+  /** A callback is about to get a loaded session; whether express-session is behind it shows while it runs. */
+  offer(session: LoadedSession): void {
     const record = this.#records.get(session)
     if (record !== undefined) this.#copies.offer(session, record)
-    try {
-      callback()
-    } finally {
-      this.#copies.settle()
-    }
+  }
+
+  settleOffer(): void {
+    this.#copies.settle()
   }
 
   /** Somebody who passed no callback gets a loaded session. */
