@@ -1,9 +1,12 @@
 import { attachment } from './attachment.js'
-import { fieldOf, isProperty } from './field-name.js'
+import { isProperty } from './field-name.js'
 import type { LoadedSession } from './hash.js'
 import { type CopyBase, RecentLoads, type RecentSession } from './recent-loads.js'
 import { type AnySession, isExpressCookie, isLiveCookie } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
+
+/** Objects that were new data when they were saved, in whichever store. */
+const KNOWN_AS_NEW = attachment<true>()
 
 /**
  * Hosts other than express-session save an object of their own, made from what was loaded: @fastify/session copies each
@@ -19,27 +22,29 @@ import type { SessionRecord } from './session-record.js'
 export class Copies {
   readonly #recent = new RecentLoads()
   readonly #ofValue = attachment<SessionRecord | undefined>()
-  readonly #isNew = attachment<true>()
-  /** In the hands of the callback that is running. */
-  #offered: { session: LoadedSession; record: SessionRecord } | undefined
+  /** In the hands of the callback that is running, and what is known of it. */
+  #offered: LoadedSession | undefined
+  #offeredRecord: SessionRecord | undefined
 
   /** A callback is about to get this session. */
   offer(session: LoadedSession, record: SessionRecord): void {
-    this.#offered = { session, record }
+    this.#offered = session
+    this.#offeredRecord = record
   }
 
   /** `req.session` has been made from it, and is what will be saved. */
   adopted(session: object, record: SessionRecord): void {
-    if (this.#offered?.session === session) this.#offered = undefined
+    if (this.#offered === session) this.#offered = undefined
     else if (!this.isUnused) this.#recent.remove(home(record.storedIds), record)
   }
 
   /** The callback has returned, or a save cannot wait for that: whoever got the session may save a copy. */
   settle(): void {
-    const offered = this.#offered
-    if (offered === undefined) return
+    if (this.#offered === undefined) return
+    const session = this.#offered
+    const record = this.#offeredRecord as SessionRecord
     this.#offered = undefined
-    this.handedOut(offered.session, offered.record)
+    this.handedOut(session, record)
   }
 
   handedOut(session: LoadedSession, record: SessionRecord): void {
@@ -71,15 +76,15 @@ export class Copies {
   /** Plain data that was new once stays so, and so does its cookie: it may be set again and again. */
   isNew(session: object): void {
     const { cookie } = session as { cookie?: unknown }
-    this.#isNew.set(session, true)
-    if (isObject(cookie)) this.#isNew.set(cookie, true)
+    KNOWN_AS_NEW.set(session, true)
+    if (isObject(cookie)) KNOWN_AS_NEW.set(cookie, true)
   }
 
   /** @param session an object that nothing is known of; undefined: it was made from no session that was loaded */
   baseOf(session: AnySession, storedIds: readonly string[]): CopyBase | undefined {
     this.settle()
     const { cookie } = session as { cookie?: unknown }
-    if (this.isUnused || this.#isNew.has(session) || (isObject(cookie) && this.#isNew.has(cookie))) return undefined
+    if (this.isUnused || KNOWN_AS_NEW.has(session) || (isObject(cookie) && KNOWN_AS_NEW.has(cookie))) return undefined
     const record = this.#byValues(session, storedIds)
     if (record !== undefined) return { kind: 'certain', record }
     const recent = this.#recent.find(home(storedIds))
@@ -102,23 +107,18 @@ function isLikeCopy(session: AnySession, recent: RecentSession): boolean {
   const { cookie } = session as { cookie?: unknown }
   // What express-session loads, it says. Its other sessions are new.
   if (isLiveCookie(cookie)) return !isExpressCookie(cookie)
-  const properties = Object.entries(session).filter(([name]) => isProperty(name))
   // Nothing comes back with it: such data only says that there is something under this id.
-  if (properties.length === 0) return false
-  if (recent.cookie === undefined || formOf(cookie) !== recent.cookie) return false
-  if (cookie !== undefined) return true
-  const held = [...recent.loads.keys()].map(({ atLoad }) => atLoad)
-  return properties.some(([name, value]) => held.some((fields) => fields.get(fieldOf(name)) === JSON.stringify(value)))
+  if (!Object.keys(session).some(isProperty)) return false
+  return recent.cookie !== undefined && formOf(cookie) === recent.cookie
 }
 
 const ATTRIBUTES = ['originalMaxAge', 'expires', 'httpOnly', 'path']
 
 /**
- * A cookie as text, '' for none; undefined for one that lacks what every host's has, and that somebody has put together by
+ * A cookie as text; undefined for none, and for one that lacks what every host's has, and that somebody has put together by
  * hand. An `expires` that is a text moves by itself: only that there is one counts.
  */
 function formOf(cookie: unknown): string | undefined {
-  if (cookie === undefined) return ''
   if (!isObject(cookie) || !ATTRIBUTES.every((name) => name in cookie)) return undefined
   return JSON.stringify(cookie, (name, value) => (name === 'expires' && typeof value === 'string' ? '' : value))
 }
