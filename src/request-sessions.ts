@@ -98,7 +98,7 @@ export class RequestSessions implements StoreAccess {
       this.#generate?.(req)
       this.equip(req.session as object)
       // Found out now, or the visitor would get a cookie for a session that can never be saved.
-      if (parseSid(req.sessionID)?.generation !== 0) throw invalidId()
+      if (parseSid(req.sessionID)?.generation !== 0) throw invalidId(req.sessionID)
       if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
       this.#answering = undefined
       this.#newSession.get(req)?.(req.session as object, undefined)
@@ -138,13 +138,28 @@ export class RequestSessions implements StoreAccess {
   }
 
   /** Calls express-session back. If there is no session, it makes one in this very call. */
-  answer<T>(arrival: Arrival, callback: (err: unknown, value?: T) => void, err: unknown, value?: T): void {
-    this.#answering = err || value ? undefined : arrival
+  answer<T extends object>(
+    arrival: Arrival,
+    callback: (err: unknown, value?: T | null) => void,
+    err: unknown,
+    value?: T | null,
+  ): void {
+    const isMissing = !err && !value
+    if (isMissing) this.#sessions.missed(arrival.sid)
+    this.#answering = isMissing ? arrival : undefined
+    if (value) this.#sessions.offer(value as unknown as LoadedSession)
     try {
       callback(err, value)
     } finally {
       this.#answering = undefined
+      if (value) this.#sessions.settleOffer()
     }
+  }
+
+  /** The same for a caller without a callback. */
+  answered({ sid }: Arrival, session: LoadedSession | null): void {
+    if (session === null) this.#sessions.missed(sid)
+    else this.#sessions.handOut(session)
   }
 
   get timeouts(): StoreTimeouts {

@@ -163,20 +163,21 @@ export class RedisStore extends Store {
   }
 
   #get(arrival: Arrival, callback: Callback<StoredSession | null> | undefined): Promise<StoredSession | null> {
-    const { activity } = this.#context.options
+    const isAwaited = !isCallback(callback)
     const answer: typeof callback = isCallback(callback)
       ? (err, found) => this.#requests.answer(arrival, callback, err, found)
       : undefined
+    const isToBeNoted = isAwaited || this.#context.options.activity
     let known: LoadedSession | undefined
     try {
       known = this.#requests.loadAtOnce(arrival)
-      if (known !== undefined && activity) this.#noteActive(known)
+      if (known !== undefined && isToBeNoted) this.#noteLoad(arrival, known, isAwaited)
     } catch (err) {
       return this.#settle('get', Promise.reject(err), answer)
     }
     if (known !== undefined) return settleSoon(known as unknown as StoredSession, answer)
     const loading = this.#requests.load(arrival)
-    const noted = activity ? loading.then((session) => this.#noteActive(session)) : loading
+    const noted = isToBeNoted ? loading.then((session) => this.#noteLoad(arrival, session, isAwaited)) : loading
     return this.#settle('get', noted as Promise<StoredSession | null>, answer)
   }
 
@@ -258,7 +259,11 @@ export class RedisStore extends Store {
 
   /** Ends every session. Walks the whole keyspace. */
   override clear(callback?: Callback<void>): Promise<void> {
-    return this.#settle('clear', this.#keyspace.clear(), callback)
+    return this.#settle(
+      'clear',
+      this.#keyspace.clear().finally(() => this.#sessions.cleared()),
+      callback,
+    )
   }
 
   /**
@@ -457,6 +462,12 @@ export class RedisStore extends Store {
       }
       done()
     }).catch(() => undefined)
+  }
+
+  #noteLoad(arrival: Arrival, session: LoadedSession | null, isAwaited: boolean): LoadedSession | null {
+    if (this.#context.options.activity) this.#noteActive(session)
+    if (isAwaited) this.#requests.answered(arrival, session)
+    return session
   }
 
   #noteActive<S extends AnySession | null>(session: S): S {

@@ -12,6 +12,7 @@ export const WARNINGS = {
   'on-end-failed': false,
   'principal-changed-outside': true,
   'principal-never-seen': true,
+  'saves-copies': false,
   'side-connection-down': false,
   'side-connection-up': false,
 } as const

@@ -1,4 +1,5 @@
 import { checkNames } from '../known-options.js'
+import { MAX_SID_LENGTH } from '../redis/sid.js'
 import type { StoreAccess } from '../store-access.js'
 import type { SessionBinding } from './bind-client.js'
 import { loginAgeMs } from './login-time.js'
@@ -19,8 +20,10 @@ export interface RenewSessionOptions {
 
 const DEFAULTS = Object.freeze({ every: 900, grace: 30 })
 
-/** What is appended to an id when it is renewed has to fit into 255 characters with it. */
+/** Of ids that this process makes. What is appended to an id when it is renewed has to fit into an id with it. */
 const LONGEST_ID = 200
+/** Of ids that are there: `~r<6 digits>~<22 characters>` is appended. */
+const LONGEST_RENEWABLE = MAX_SID_LENGTH - 31
 
 /**
  * Gives every session in use its next id every now and then, so that a stolen one is of use for a short while only, and
@@ -54,7 +57,10 @@ export function renewSession(options: RenewSessionOptions = {}): Middleware {
     cookie.renewal = {
       everyMs,
       graceMs,
-      mayIssue: () => isOrdinary(req) && (req.sessionBinding?.verdict ?? 'match') === 'match',
+      mayIssue: () =>
+        isOrdinary(req) &&
+        session.id.length <= LONGEST_RENEWABLE &&
+        (req.sessionBinding?.verdict ?? 'match') === 'match',
       isDue: (current) => isDue(store, current, everyMs),
     }
     const pending =

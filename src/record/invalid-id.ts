@@ -1,8 +1,10 @@
 import { SessionStoreError } from '../errors.js'
+import { sidFault } from '../redis/sid.js'
 
-export function invalidId(): SessionStoreError {
+/** @param id what was given for one; the error does not repeat it */
+export function invalidId(id: unknown): SessionStoreError {
   return new SessionStoreError(
     'ERR_SESSION_INVALID_ID',
-    'not a session id: 1 to 255 of the characters A-Z a-z 0-9 - _ . ~ : + / = , @ (does the "genid" option make others?)',
+    `not a session id: ${sidFault(id)}. Where ids are made ("genid" option), encode what may hold others: Buffer.from(id).toString('base64url')`,
   )
 }

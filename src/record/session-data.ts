@@ -26,8 +26,16 @@ interface CookieLike {
   serialize?: unknown
 }
 
-/** Whether this is express-session's own Cookie object, whose `originalMaxAge` says how long a visit may pause. */
-export function isLiveCookie(cookie: unknown): boolean {
+/**
+ * Whether this is a Cookie object of express-session or of a host like it (@fastify/session): its `originalMaxAge` says how
+ * long a visit may pause, and its `expires` moves by itself.
+ */
+export function isLiveCookie(cookie: unknown): cookie is { toJSON(): unknown } {
+  return typeof (cookie as CookieLike | undefined)?.toJSON === 'function'
+}
+
+/** Whether it is express-session's own. */
+export function isExpressCookie(cookie: unknown): boolean {
   return typeof (cookie as CookieLike | undefined)?.serialize === 'function'
 }
 
@@ -56,14 +64,24 @@ export function isUntouched(cookie: unknown, loaded: Readonly<PlainCookie>): coo
 export function plainCookie(session: AnySession): PlainCookie | undefined {
   const cookie = (session as { cookie?: CookieLike }).cookie
   if (typeof cookie !== 'object' || cookie === null) return undefined
-  const source = (typeof cookie.toJSON === 'function' ? cookie.toJSON() : cookie) as Record<string, unknown>
+  const isLive = isLiveCookie(cookie)
+  const source = (isLive ? cookie.toJSON() : cookie) as Record<string, unknown>
   const plain: Record<string, unknown> = {}
   for (const name of Object.keys(source)) {
     const value = source[name]
     if (name === '__proto__' || value === undefined || typeof value === 'function') continue
+    // @fastify/session's note of what `expires` was at the load; it would make every save a change.
+    if (isLive && name === 'originalExpires') continue
     plain[name] = value instanceof Date ? value.toJSON() : value
   }
   return plain as PlainCookie
+}
+
+/** A copy's `expires` is as old as the load that it was made from; a cookie with a lifetime of its own goes by that. */
+export function withExpires(session: AnySession, expires: PlainCookie['expires']): AnySession {
+  const { cookie } = session as { cookie?: PlainCookie }
+  if (isLiveCookie(cookie) || typeof cookie?.originalMaxAge !== 'number') return session
+  return { ...session, cookie: { ...cookie, expires } } as AnySession
 }
 
 /** express-session reads the clock twice for one maxAge, and may come out a millisecond short. */

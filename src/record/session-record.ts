@@ -74,6 +74,20 @@ export class SessionRecord {
     this.#atLoad = fields
   }
 
+  /** The same for all that is equal: every change of the content counts the save counter on. */
+  get version(): string {
+    return this.origin.kind === 'hash' ? `${this.origin.meta.created} ${this.origin.meta.saves}` : this.origin.sha1
+  }
+
+  /** Another one, as this one was when it was loaded. */
+  asLoaded(): SessionRecord {
+    const again = new SessionRecord(this.storedId, this.origin, this.#atLoad, this.provenance)
+    again.storedIds = this.storedIds
+    again.presented = this.presented
+    again.askedWith = this.askedWith
+    return again
+  }
+
   get isLoaded(): boolean {
     return this.provenance.isLoaded ?? true
   }

@@ -3,6 +3,7 @@ import { parseSid, type Sid } from '../redis/sid.js'
 import { attachment } from './attachment.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
+import { Copies } from './copies.js'
 import { createSession } from './create.js'
 import { mayDiffer } from './delta.js'
 import { destroySession } from './destroy.js'
@@ -13,11 +14,12 @@ import type { LoadedSession } from './hash.js'
 import { entriesIn, indexFields } from './index-values.js'
 import { invalidId } from './invalid-id.js'
 import { admit, limitedAmong } from './limit.js'
-import type { Loaded } from './load.js'
+import { type Loaded, loadFirst } from './load.js'
 import { saveMarks } from './marks.js'
+import { createdOf } from './recent-loads.js'
 import { admissionOf } from './renewal.js'
 import { saveSession } from './save.js'
-import { type AnySession, isLiveCookie } from './session-data.js'
+import { type AnySession, isLiveCookie, withExpires } from './session-data.js'
 import { isSameSession, type SessionRecord } from './session-record.js'
 import { lease, type Snapshot, snapshot } from './snapshot.js'
 import { isTouched, touchSession, touchUnloaded } from './touch.js'
@@ -30,6 +32,8 @@ export class Sessions {
   readonly #turns = attachment<Turns>()
   readonly #marks = attachment<Map<string, string>>()
   readonly #created = attachment<string>()
+  readonly #copies = new Copies()
+  #hasWarned = false
 
   constructor(context: Context) {
     this.#context = context
@@ -95,19 +99,54 @@ export class Sessions {
   carryOver(from: object, to: object): void {
     const record = this.#records.get(from)
     const marks = this.#marks.get(from)
-    if (record !== undefined) this.#records.set(to, record)
+    if (record !== undefined) {
+      this.#copies.adopted(from, record)
+      this.#records.set(to, record)
+    }
     if (marks !== undefined) this.#marks.set(to, marks)
+  }
+
+  /** A callback is about to get a loaded session; whether express-session is behind it shows while it runs. */
+  offer(session: LoadedSession): void {
+    const record = this.#records.get(session)
+    if (record !== undefined) this.#copies.offer(session, record)
+  }
+
+  settleOffer(): void {
+    this.#copies.settle()
+  }
+
+  /** Somebody who passed no callback gets a loaded session. */
+  handOut(session: LoadedSession): void {
+    const record = this.#records.get(session)
+    if (record !== undefined) this.#copies.handedOut(session, record)
+  }
+
+  /** Somebody hears that there is no such session. */
+  missed(id: string): void {
+    if (!this.#copies.isUnused) this.#copies.missed(this.storedIds(id))
+  }
+
+  /** Every session has been ended. */
+  cleared(): void {
+    this.#copies.cleared()
   }
 
   async set(sid: string, session: AnySession): Promise<void> {
     const storedIds = this.storedIds(sid)
-    if (storedIds.length === 0) throw invalidId()
+    if (storedIds.length === 0) throw invalidId(sid)
+    const base = this.#recordOf(session, storedIds) === undefined && this.#copies.baseOf(session, storedIds)
+    if (base && base.kind !== 'certain') this.#warnOfCopies()
+    if (base && base.kind === 'forgotten') return this.#replaceLoaded(storedIds, session, base.created)
+    if (base) this.#records.set(session, base.record)
     const record = this.#recordOf(session, storedIds)
+    if (record !== undefined) this.#copies.saved(record)
     const next = this.#snapshot(session, record)
     if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
     if (record !== undefined) return this.#inTurn(record, () => saveSession(this.#context, record, next))
     // Plain data that was never loaded replaces what is there, every time, as in MemoryStore.
     if (!isLiveCookie((session as { cookie?: unknown }).cookie)) {
+      this.#copies.isNew(session)
       await createSession(this.#context, storedIds, next)
       return
     }
@@ -189,6 +228,35 @@ export class Sessions {
   /** A session that goes on from another, under a new id, is as old as that one. */
   inherit(session: object, created: string): void {
     this.#created.set(session, created)
+  }
+
+  /**
+   * Saves all of a copy of a session that was loaded, nobody knows in which state, unless the session has ended meanwhile.
+   *
+   * @param created creation stamp of the session that was loaded
+   */
+  async #replaceLoaded(storedIds: readonly string[], session: AnySession, created: string | undefined): Promise<void> {
+    const copy = { ...session }
+    const loaded = await loadFirst(this.#context, storedIds)
+    if (loaded === null || createdOf(loaded.record) !== created) {
+      this.#context.announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'save' })
+      return
+    }
+    const { record } = loaded
+    const next = this.#snapshot(withExpires(copy, record.provenance.loadedExpires), record)
+    if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
+    this.#records.set(session, record)
+    return this.#inTurn(record, () => saveSession(this.#context, record, next))
+  }
+
+  #warnOfCopies(): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
+    this.#context.announcer.announce('warning', {
+      code: 'saves-copies',
+      message:
+        'this host saves copies of sessions, and parallel requests have loaded different ones: the save that comes last wins where they differ',
+    })
   }
 
   #snapshot(session: AnySession, record: SessionRecord | undefined): Snapshot {

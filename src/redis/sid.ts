@@ -1,13 +1,28 @@
 import { createHash, createHmac } from 'node:crypto'
 
+/** Characters of an id. An issuer of OpenID Connect and a subject of 255 fit in, and the cookie stays far below 4096 bytes. */
+export const MAX_SID_LENGTH = 512
+
 /**
- * A session id is user input (CVE-2015-3982). What no id generator in use produces never reaches Redis: control
- * characters, blanks, quotes, glob characters, braces (a Cluster hash tag would let the visitor choose the slot).
+ * A session id is user input (CVE-2015-3982). It holds letters, digits and what URLs, UUIDs, e-mail addresses, base64 and
+ * `issuer|subject` need beside them. What else there is never reaches Redis: control characters, blanks and quotes, which
+ * logs and shells misread; glob characters, which administrators put into patterns; braces (a Cluster hash tag would let
+ * the visitor choose the slot); letters that look alike, or are the same once normalised, and are not.
  */
-const SID = /^[\w\-.~:+/=,@]{1,255}$/
+const SID = /^[\w\-.~:+/=,@|]{1,512}$/
 
 export function isSid(value: unknown): value is string {
   return typeof value === 'string' && value !== '__proto__' && SID.test(value)
+}
+
+/** Which rule a value breaks that is no session id. Does not repeat it. */
+export function sidFault(value: unknown): string {
+  if (typeof value !== 'string') return `it is no text (${typeof value})`
+  if (value === '') return 'it is empty'
+  if (value.length > MAX_SID_LENGTH) return `it is longer than ${MAX_SID_LENGTH} characters`
+  if (value === '__proto__') return 'it is __proto__'
+  if (isSid(value)) return 'it ends as the id of a renewed session does (~r1~…)'
+  return 'it has a character that is none of A-Z a-z 0-9 - _ . ~ : + / = , @ |'
 }
 
 /** What the id of a renewed session says (record/generation.ts). */

@@ -50,7 +50,7 @@ function sampleOf(genid: GenerateId): unknown[] {
 
 function fault(ids: unknown[]): string | undefined {
   if (!ids.every(isSid) || ids.some((id) => id.length > LONGEST))
-    return 'it returns what is no session id (1 to 200 letters, digits and - . _ ~ : + / = , @)'
+    return 'it returns what is no session id (1 to 200 letters, digits and - . _ ~ : + / = , @ |)'
   if (new Set(ids).size < ids.length) return 'it returns the same id again'
   if (ids.every((id) => UUID.test(id))) return 'it returns UUIDs, of which 122 bits are random at most'
   const bits = Math.floor(visibleBits(ids))
