@@ -2,11 +2,12 @@ import type { ServerResponse } from 'node:http'
 import { checkNames } from '../known-options.js'
 import type { SessionContent } from '../record/session-data.js'
 import type { StoreAccess } from '../store-access.js'
-import { beforeResponse } from './hold-response.js'
+import { beforeResponse } from './before-response.js'
 import { keepOption } from './keep-option.js'
 import { recordLogin } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
 import { hasPassed } from './once-per-request.js'
+import { isHeadOut } from './pretence.js'
 import { headersSent } from './rotate-session.js'
 import { abandonSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 import { type ResponseCookie, settleCookie } from './settle-cookie.js'
@@ -104,7 +105,7 @@ class Login {
     const session = this.#req.session as NonNullable<SessionRequest['session']>
     // An id made in this very request is known to nobody yet.
     if (this.#store.isLoaded(session)) {
-      if (this.#res.headersSent) throw headersSent()
+      if (isHeadOut(this.#res)) throw headersSent()
       const isLogin = this.#before === undefined
       const written = new Set(await this.#store.writtenProperties(session))
       const own = Object.keys(session).filter((property) => property !== 'cookie')

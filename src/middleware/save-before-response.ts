@@ -1,4 +1,4 @@
-import { beforeResponse } from './hold-response.js'
+import { beforeResponse } from './before-response.js'
 import { passWithoutSession } from './mounted-too-early.js'
 import { type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { RenewalTerms } from '../record/renewal.js'
 import type { StoreAccess } from '../store-access.js'
-import { beforeResponse } from './hold-response.js'
+import { beforeResponse } from './before-response.js'
 import { hasJustLoggedIn, isSuperseded } from './login-time.js'
 import { abandonSession, type SessionRequest, saveSession } from './session-request.js'
 

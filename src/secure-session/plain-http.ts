@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import { beforeResponse } from '../middleware/hold-response.js'
+import { beforeResponse } from '../middleware/before-response.js'
 import { abandonSession, type SessionRequest } from '../middleware/session-request.js'
 import type { StoreAccess } from '../store-access.js'
 

@@ -1,0 +1,23 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+
+/** What a late error handler would set, and Node would refuse with an error that nobody is there to catch. */
+const SETTERS = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const
+
+/** Answers with the status of an error and its name, where nobody else has. Whoever comes later is not heard. */
+export function answerBriefly(res: ServerResponse, err: unknown): void {
+  const status = statusOf(err)
+  try {
+    res.statusCode = status
+    res.setHeader('Content-Type', 'text/plain; charset=utf-8')
+    res.setHeader('Cache-Control', 'no-store')
+    res.end(`${STATUS_CODES[status] ?? 'Error'}\n`)
+  } catch {
+    res.destroy()
+  }
+  for (const name of SETTERS) Object.defineProperty(res, name, { configurable: true, value: () => res })
+}
+
+function statusOf(err: unknown): number {
+  const { status } = (err ?? {}) as { status?: unknown }
+  return Number.isInteger(status) && (status as number) >= 400 && (status as number) < 600 ? (status as number) : 500
+}

@@ -1,0 +1,62 @@
+import type { ServerResponse } from 'node:http'
+import type { Method } from './response-methods.js'
+
+type Call = [method: Method, args: unknown[]]
+
+/** What the application has written of a response that is held, and what it has been told. */
+export class HeldCalls {
+  #calls: Call[] = []
+  #bytes = 0
+  #failure: unknown
+  /** Whether the application has said that its response is complete. */
+  isEnded = false
+  /** Whether a `write` has answered that its caller should wait for `drain`. */
+  hasAskedToWait = false
+
+  /** @returns what the method returns to its caller */
+  add(method: Method, args: unknown[], res: ServerResponse): unknown {
+    // The first head counts; compression before 1.8 writes it again with every chunk where it is held.
+    const isSecondHead = method === 'writeHead' && this.#calls.length > 0
+    if (this.isEnded || isSecondHead) return this.drop(method, args, res)
+    this.#calls.push([method, args])
+    if (method === 'end') this.isEnded = true
+    if (method !== 'write') return resultOf(method, res)
+    this.#bytes += bytesOf(args[0])
+    const isFull = this.#bytes >= res.writableHighWaterMark
+    this.hasAskedToWait ||= isFull
+    return !isFull
+  }
+
+  /** A call that belongs to no response. Who waits for its end is told that it has failed. */
+  drop(method: Method, args: readonly unknown[], res: ServerResponse): unknown {
+    const callback = args.findLast((arg) => typeof arg === 'function') as ((err: unknown) => void) | undefined
+    if (callback !== undefined) process.nextTick(callback, this.#failure ?? writeAfterEnd())
+    return resultOf(method, res)
+  }
+
+  take(): readonly Call[] {
+    const calls = this.#calls
+    this.#calls = []
+    return calls
+  }
+
+  /** Nothing of it will be sent, nor of what comes. */
+  discard(failure: unknown, res: ServerResponse): void {
+    this.#failure = failure
+    for (const [method, args] of this.take()) this.drop(method, args, res)
+  }
+}
+
+function resultOf(method: Method, res: ServerResponse): unknown {
+  if (method === 'write') return true
+  return method === 'flushHeaders' || method === 'flush' ? undefined : res
+}
+
+function bytesOf(chunk: unknown): number {
+  if (typeof chunk === 'string') return Buffer.byteLength(chunk)
+  return (chunk as Partial<Uint8Array> | undefined)?.byteLength ?? 0
+}
+
+function writeAfterEnd(): Error {
+  return Object.assign(new Error('write after end'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
+}

@@ -1,0 +1,49 @@
+import type { ServerResponse } from 'node:http'
+import type { HeldCalls } from './held-calls.js'
+
+/** What Node refuses once the head is out. */
+const SETTERS = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const
+
+/**
+ * Makes a held response look to the application as it would without the hold: its head is out, and what it has ended has
+ * ended. An error handler that finds `headersSent` false would write a second response.
+ */
+export class Pretence {
+  readonly #res: ServerResponse
+  readonly #own = new Map<string, PropertyDescriptor | undefined>()
+
+  constructor(res: ServerResponse, calls: HeldCalls) {
+    this.#res = res
+    this.#shadow('headersSent', { get: () => true })
+    this.#shadow('writableEnded', { get: () => calls.isEnded })
+    // compression before 1.8, which Next brings along, asks for this one.
+    if (Object.hasOwn(res, '_header')) this.#shadow('_header', { get: () => 'held' })
+    for (const name of SETTERS) {
+      if (typeof (res as Partial<ServerResponse>)[name] === 'function') this.#shadow(name, { value: refuse })
+    }
+  }
+
+  end(): void {
+    for (const [name, descriptor] of this.#own) {
+      if (descriptor === undefined) Reflect.deleteProperty(this.#res, name)
+      else Object.defineProperty(this.#res, name, descriptor)
+    }
+    this.#own.clear()
+  }
+
+  #shadow(name: string, descriptor: PropertyDescriptor): void {
+    this.#own.set(name, Object.getOwnPropertyDescriptor(this.#res, name))
+    Object.defineProperty(this.#res, name, { ...descriptor, configurable: true })
+  }
+}
+
+/** Whether the head of a response has left, also where the application has been told so before. */
+export function isHeadOut(res: ServerResponse): boolean {
+  return Boolean(Reflect.get(Object.getPrototypeOf(res) as object, 'headersSent', res))
+}
+
+function refuse(): never {
+  throw Object.assign(new Error('Cannot set headers after they are sent to the client'), {
+    code: 'ERR_HTTP_HEADERS_SENT',
+  })
+}
