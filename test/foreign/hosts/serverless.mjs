@@ -1,8 +1,8 @@
 // serverless-http (AWS Lambda): one client for all calls of a process, which is frozen between them.
 import express from 'express'
 import serverless from 'serverless-http'
-import { asLambda } from '../support/lambda.mjs'
 import { tryHost, versionOf } from '../support/host.mjs'
+import { asLambda } from '../support/lambda.mjs'
 
 await tryHost('serverless', ({ sessions, routes }) => {
   const app = express().set('env', 'test').use(sessions)

@@ -49,7 +49,10 @@ const byLoading = await start((sockets) => {
   })
   sockets.on('connection', (socket) => {
     const { session } = socket.data
-    socket.on('disconnect', sessions.store.watch(session, () => socket.disconnect(true)))
+    socket.on(
+      'disconnect',
+      sessions.store.watch(session, () => socket.disconnect(true)),
+    )
     socket.emit('hello', session.userId)
   })
 })

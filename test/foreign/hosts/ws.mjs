@@ -56,7 +56,8 @@ for (const path of Object.keys(ways)) {
   assert.match(await greeting(path, ''), /401/, `${path} without a cookie`)
 }
 await line.cut()
-for (const path of Object.keys(ways)) assert.match(await greeting(path, visitor.cookie), /503/, `${path}, Redis is gone`)
+for (const path of Object.keys(ways))
+  assert.match(await greeting(path, visitor.cookie), /503/, `${path}, Redis is gone`)
 await line.restore()
 while ((await visitor.post('/logout')).status !== 200) {}
 for (const path of Object.keys(ways)) assert.match(await greeting(path, visitor.cookie), /401/, `${path}, logged out`)

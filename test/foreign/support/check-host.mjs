@@ -6,10 +6,10 @@ import { Visitor } from './visitor.mjs'
  * What the store and its middleware promise, asked of a running host that serves `application` behind secureSession.
  *
  * @param {{ url: string, store: { length(): Promise<number> }, line: { cut(): Promise<void>, restore(): Promise<void> },
- *   letGo(): void, base?: string, failure?: number }} host `base`: what its paths begin with; `failure`: the status of its
- *   answer while Redis is gone, 503 unless it has its own
+ *   letGo(): void, base?: string, away?: number }} host `base`: what its paths begin with; `away`: what it makes of an error
+ *   that a middleware hands over while Redis is gone, 503 unless it answers all errors alike
  */
-export async function checkHost({ url, store, line, letGo, base = '', failure = 503 }) {
+export async function checkHost({ url, store, line, letGo, base = '', away = 503 }) {
   const visitor = new Visitor(url + base)
   const session = async () => {
     const { status, text, json } = await visitor.get('/session')
@@ -43,10 +43,10 @@ export async function checkHost({ url, store, line, letGo, base = '', failure = 
 
   await done('/login')
   const failed = await visitor.post('/fail')
-  assert.equal(failed.status, failure, `a save that fails: ${failed.text}`)
+  assert.equal(failed.status, 503, `a save that fails: ${failed.text}`)
   assert.doesNotMatch(failed.text, /saved/, 'a save that fails is no success')
-  const away = await visitor.get('/session')
-  assert.equal(away.status, failure, `Redis is gone: ${away.text}`)
+  const loading = await visitor.get('/session')
+  assert.equal(loading.status, away, `Redis is gone: ${loading.text}`)
   await line.restore()
   // The client comes back within a second.
   const deadline = Date.now() + 10_000

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { connectRedis, secureSession } from 'connect-redis-hash'
 import { application } from './application.mjs'
 import { checkHost } from './check-host.mjs'
@@ -36,7 +35,7 @@ export async function openSessions(name) {
  * @param {(parts: { sessions: import('connect-redis-hash').SecureSession,
  *   routes: ReturnType<typeof application>['routes'] }) => unknown} build makes what answers requests: a listener for Node's
  *   http, or `{ url, close }` of a server that listens
- * @param {{ base?: string, failure?: number }} [expected] of `checkHost`
+ * @param {{ base?: string, away?: number }} [expected] of `checkHost`
  */
 export async function tryHost(name, build, expected) {
   const { sessions, line, close } = await openSessions(name)
@@ -67,11 +66,10 @@ async function closeServer(server) {
  * @param {string} from the program's import.meta.url
  */
 export function versionOf(name, from) {
-  const path = createRequire(from).resolve.paths(name).map((folder) => `${folder}/${name}/package.json`)
-  for (const file of path) {
-    try {
-      return JSON.parse(readFileSync(file, 'utf8')).version
-    } catch {}
+  // Not by require.resolve: few packages export their package.json, and some are built into Bun.
+  for (let folder = new URL('.', from); folder.pathname !== '/'; folder = new URL('..', folder)) {
+    const file = new URL(`node_modules/${name}/package.json`, folder)
+    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')).version
   }
-  return 'unknown'
+  throw new Error(`${name} is not installed`)
 }

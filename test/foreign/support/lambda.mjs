@@ -19,7 +19,8 @@ export function asLambda(handler) {
     }
     const result = await handler(event, {})
     const { statusCode, body, isBase64Encoded, cookies = [] } = result
-    for (const [name, value] of Object.entries({ ...result.headers, ...result.multiValueHeaders })) res.setHeader(name, value)
+    for (const [name, value] of Object.entries({ ...result.headers, ...result.multiValueHeaders }))
+      res.setHeader(name, value)
     if (cookies.length > 0) res.setHeader('set-cookie', cookies)
     res.writeHead(statusCode).end(body, isBase64Encoded ? 'base64' : 'utf8')
   }

@@ -28,7 +28,7 @@ export class Visitor {
 
   async #send(method, path, headers) {
     const signal = AbortSignal.timeout(PATIENCE_MS)
-    const request = { method, headers: { ...headers, cookie: this.cookie }, redirect: 'manual', signal }
+    const request = { method, headers: { cookie: this.cookie, ...headers }, redirect: 'manual', signal }
     const response = await fetch(this.#url + path, request).catch((cause) => {
       throw new Error(`${method} ${path} was not answered`, { cause })
     })

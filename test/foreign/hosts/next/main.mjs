@@ -47,7 +47,7 @@ await tryHost(
     Object.assign(shared, { sessions, routes })
     return (req, res) => answer(req, res)
   },
-  { base: '/api/middleware', failure: 500 },
+  { base: '/api/middleware', away: 500 },
 )
 
 const { sessions, close } = await openSessions('next')
