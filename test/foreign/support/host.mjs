@@ -11,13 +11,15 @@ import { SECRET } from './secret.mjs'
  * secureSession as an application has it, on a line that can be cut.
  *
  * @param {string} name the prefix of its keys
+ * @param {object} [options] of secureSession
  */
-export async function openSessions(name) {
+export async function openSessions(name, options) {
   const line = await openLine()
   const client = connectRedis(line.url)
   client.on('error', () => {})
   const user = (session) => session.userId
-  const sessions = secureSession({ client, prefix: `${name}:`, secret: SECRET, user, cookie: { secure: false } })
+  const cookie = { secure: false }
+  const sessions = secureSession({ client, prefix: `${name}:`, secret: SECRET, user, cookie, ...options })
   await sessions.store.clear()
   async function close() {
     await sessions.store.clear()

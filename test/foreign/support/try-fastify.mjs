@@ -5,13 +5,12 @@ import { tryHost } from './host.mjs'
  * Fastify with a plugin that lets it use middleware of Express. The session is on the raw request.
  *
  * @param {string} name
- * @param {import('fastify').FastifyPluginCallback} plugin
+ * @param {(app: import('fastify').FastifyInstance, sessions: any) => Promise<void>} mount
  */
-export function tryFastify(name, plugin) {
+export function tryFastify(name, mount) {
   return tryHost(name, async ({ sessions, routes }) => {
     const app = Fastify()
-    await app.register(plugin)
-    app.use(sessions)
+    await mount(app, sessions)
     for (const [method, path, handler] of routes) {
       app[method](path, (request) => handler(request.raw).then((answer) => JSON.stringify(answer)))
     }

@@ -1,3 +1,4 @@
+import { example } from './example.mjs'
 import { tryHost } from './host.mjs'
 
 /** NestJS with its Express adapter; without a compiler, decorators are plain calls. */
@@ -17,7 +18,7 @@ export function tryNest(name, { common, core }) {
     class Root {}
     Module({ controllers: [Application] })(Root)
     const app = await core.NestFactory.create(Root, { logger: false })
-    app.use(sessions)
+    await example('nest', { app, sessions })
     await app.listen(0, '127.0.0.1')
     return { url: await app.getUrl(), close: () => app.close() }
   })

@@ -11,7 +11,6 @@ function getSessions() {
     prefix: 'next:',
     secret,
     user: (session) => session.userId,
-    cookie: { secure: false },
   })
   return sessions
 }
@@ -19,5 +18,6 @@ function getSessions() {
 /** What the visitor's session holds, to be read in a route handler or a server component; null if there is none. */
 export async function currentSession() {
   const req = { headers: { cookie: (await cookies()).toString() } }
-  return loadSession(req, { store: getSessions().store, secret: process.env.SESSION_SECRET, name: 'sid' })
+  const { SESSION_SECRET: secret, SESSION_COOKIE: name = '__Host-sid' } = process.env
+  return loadSession(req, { store: getSessions().store, secret, name })
 }
