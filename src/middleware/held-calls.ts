@@ -8,16 +8,28 @@ export class HeldCalls {
   #calls: Call[] = []
   #bytes = 0
   #failure: unknown
+  #isHeadImplicit = false
   /** Whether the application has said that its response is complete. */
   isEnded = false
   /** Whether a `write` has answered that its caller should wait for `drain`. */
   hasAskedToWait = false
+
+  /** A head that nobody has asked for by itself: the body says what has to be in it, such as its length. */
+  passImplicitHead(writeHead: () => void): void {
+    this.#isHeadImplicit = true
+    try {
+      writeHead()
+    } finally {
+      this.#isHeadImplicit = false
+    }
+  }
 
   /** @returns what the method returns to its caller */
   add(method: Method, args: unknown[], res: ServerResponse): unknown {
     // The first head counts; compression before 1.8 writes it again with every chunk where it is held.
     const isSecondHead = method === 'writeHead' && this.#calls.length > 0
     if (this.isEnded || isSecondHead) return this.drop(method, args, res)
+    if (this.#isHeadImplicit && args.length === 1) return Object.assign(res, { statusCode: args[0] })
     this.#calls.push([method, args])
     if (method === 'end') this.isEnded = true
     if (method !== 'write') return resultOf(method, res)

@@ -3,7 +3,15 @@ import type { ServerResponse } from 'node:http'
 import { answerBriefly } from './answer-briefly.js'
 import { HeldCalls } from './held-calls.js'
 import { Pretence } from './pretence.js'
-import { headOf, isClosed, isHttp2, type ResponseHead, restoreHead, restoreStatus } from './response-head.js'
+import {
+  closeAfterwards,
+  headOf,
+  isClosed,
+  isHttp2,
+  type ResponseHead,
+  restoreHead,
+  restoreStatus,
+} from './response-head.js'
 import { type Method, ResponseMethods } from './response-methods.js'
 import { abandonSession, type SessionRequest } from './session-request.js'
 
@@ -36,6 +44,8 @@ export class HeldResponse {
   readonly #below: ResponseMethods
   readonly #headAtEntry: ResponseHead
   readonly #calls = new HeldCalls()
+  /** What the application has sent; before that, what it was when the hold began. */
+  #head: ResponseHead
   #pretence: Pretence | undefined
   #state: 'open' | 'held' | 'through' | 'failed' | 'spent' = 'open'
   /** Whether the error is answered while the application may still be writing its own response. */
@@ -54,19 +64,20 @@ export class HeldResponse {
     this.#next = next
     this.#work = work
     this.#headAtEntry = headOf(res)
+    this.#head = this.#headAtEntry
     this.#below = new ResponseMethods(res)
     this.#below.takeOver((method, args) => this.#called(method, args))
   }
 
   /** What those above call; other packages may go on calling it for as long as they like. */
   #called(method: Method, args: unknown[]): unknown {
-    if (this.#state === 'open') this.#begin()
+    if (this.#state === 'open') this.#begin(method)
     if (this.#state === 'through') return this.#pass(method, args)
     if (this.#state === 'held') return this.#calls.add(method, args, this.#res)
     return this.#calls.drop(method, args, this.#res)
   }
 
-  #begin(): void {
+  #begin(method: Method): void {
     // Whatever the work itself does with the response must get through.
     this.#state = 'through'
     const working = started(this.#work)
@@ -75,12 +86,14 @@ export class HeldResponse {
       return
     }
     this.#state = 'held'
-    const head = headOf(this.#res)
-    this.#pretence = new Pretence(this.#res, this.#calls)
     working.then(
-      () => this.#release(head),
+      () => this.#release(),
       (err: unknown) => this.#fail(err),
     )
+    // Node would ask for the head now, and others decide by that what to do with the body.
+    if (method !== 'writeHead') this.#calls.passImplicitHead(() => this.#res.writeHead(this.#res.statusCode))
+    this.#head = headOf(this.#res)
+    this.#pretence = new Pretence(this.#res, this.#calls)
   }
 
   #pass(method: Method, args: unknown[]): unknown {
@@ -89,10 +102,12 @@ export class HeldResponse {
     return this.#below.call(method, args)
   }
 
-  #release(head: ResponseHead): void {
+  #release(): void {
     this.#pretence?.end()
-    restoreStatus(this.#res, head)
+    restoreStatus(this.#res, this.#head)
     this.#state = 'through'
+    // Those above have seen the head leave.
+    this.#below.giveBack('writeHead')
     let isWritable = true
     try {
       for (const [method, args] of this.#calls.take()) {
@@ -118,12 +133,18 @@ export class HeldResponse {
     abandonSession(this.#req)
     // The head is out: nothing can be said any more, and a response that never ends would keep its visitor waiting.
     if (this.#res.headersSent) this.#res.destroy()
-    else restoreHead(this.#res, this.#headAtEntry)
+    else this.#startAnew()
     this.#below.giveBack()
     this.#below.takeOver((method, args) => this.#answer(method, args))
     this.#handOver(err)
     // Who waits to go on writing goes on, into nothing, and comes to an end.
     if (this.#isDisputed) this.#below.drain()
+  }
+
+  #startAnew(): void {
+    restoreHead(this.#res, this.#headAtEntry)
+    // The application may still find that its own response has failed, and end the connection for it.
+    if (this.#isDisputed) closeAfterwards(this.#res)
   }
 
   /** The application's error handlers answer, or this does: a `next` that counts once has been used up. */

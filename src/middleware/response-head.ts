@@ -33,6 +33,11 @@ export function isHttp2(res: ServerResponse): boolean {
   return typeof (res as { createPushResponse?: unknown }).createPushResponse === 'function'
 }
 
+/** HTTP/2 ends streams, not connections. */
+export function closeAfterwards(res: ServerResponse): void {
+  if (!isHttp2(res)) res.setHeader('Connection', 'close')
+}
+
 /** Whether nobody is there any more to read the response, or all of it is out. */
 export function isClosed(res: ServerResponse): boolean {
   const { closed, stream } = res as { closed?: boolean; stream?: { destroyed: boolean } }

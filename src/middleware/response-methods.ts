@@ -34,9 +34,10 @@ export class ResponseMethods {
     return this.#methods[method]?.apply(this.#res, args)
   }
 
-  /** Cuts off whoever has wrapped the methods since. */
-  giveBack(): void {
+  /** Cuts off whoever has wrapped the methods since, or one of them. */
+  giveBack(only?: Method): void {
     for (const [method, original] of Object.entries(this.#methods)) {
+      if (only !== undefined && method !== only) continue
       if (this.#isBypassed || original === undefined) Reflect.deleteProperty(this.#res, method)
       else this.#set(method, original)
     }

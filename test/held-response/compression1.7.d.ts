@@ -1,0 +1,3 @@
+declare module 'compression1.7' {
+  export { default } from 'compression'
+}
