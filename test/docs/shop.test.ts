@@ -85,4 +85,4 @@ test('a visitor stays logged in when the app and its Redis are killed with SIGKI
   expect(after?.join()).toContain('Log out')
   const [stranger] = await typed([{ command: `curl -s ${second.url}/`, expected: [] }], dir, '')
   expect(stranger?.join()).not.toContain('Log out')
-}, 30_000)
+}, 60_000)
