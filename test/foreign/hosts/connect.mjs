@@ -8,7 +8,7 @@ await tryHost('connect', ({ sessions, routes }) => {
   app.use((req, res, next) => {
     const route = routes.find(([method, path]) => method.toUpperCase() === req.method && path === req.url)
     if (route === undefined) return next()
-    route[2](req).then((answer) => res.end(JSON.stringify(answer)), next)
+    void route[2](req).then((answer) => res.end(JSON.stringify(answer)), next)
   })
   return app
 })

@@ -10,7 +10,7 @@ for (const [name, framework] of Object.entries({ express, express4 })) {
     app.use(sessions)
     for (const [method, path, handler] of routes) {
       app[method](path, (req, res, next) => {
-        handler(req).then((answer) => res.json(answer), next)
+        void handler(req).then((answer) => res.json(answer), next)
       })
     }
     return app

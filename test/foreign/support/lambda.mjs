@@ -6,22 +6,24 @@
  * @returns {import('node:http').RequestListener}
  */
 export function asLambda(handler) {
-  return async (req, res) => {
-    const [path, query = ''] = req.url.split('?')
-    const { cookie, ...headers } = req.headers
-    const event = {
-      version: '2.0',
-      rawPath: path,
-      rawQueryString: query,
-      headers,
-      cookies: cookie ? cookie.split('; ') : [],
-      requestContext: { http: { method: req.method, path, sourceIp: req.socket.remoteAddress } },
-    }
-    const result = await handler(event, {})
-    const { statusCode, body, isBase64Encoded, cookies = [] } = result
-    for (const [name, value] of Object.entries({ ...result.headers, ...result.multiValueHeaders }))
-      res.setHeader(name, value)
-    if (cookies.length > 0) res.setHeader('set-cookie', cookies)
-    res.writeHead(statusCode).end(body, isBase64Encoded ? 'base64' : 'utf8')
+  return (req, res) => void call(handler, req, res)
+}
+
+async function call(handler, req, res) {
+  const [path, query = ''] = req.url.split('?')
+  const { cookie, ...headers } = req.headers
+  const event = {
+    version: '2.0',
+    rawPath: path,
+    rawQueryString: query,
+    headers,
+    cookies: cookie ? cookie.split('; ') : [],
+    requestContext: { http: { method: req.method, path, sourceIp: req.socket.remoteAddress } },
   }
+  const result = await handler(event, {})
+  const { statusCode, body, isBase64Encoded, cookies = [] } = result
+  for (const [name, value] of Object.entries({ ...result.headers, ...result.multiValueHeaders }))
+    res.setHeader(name, value)
+  if (cookies.length > 0) res.setHeader('set-cookie', cookies)
+  res.writeHead(statusCode).end(body, isBase64Encoded ? 'base64' : 'utf8')
 }

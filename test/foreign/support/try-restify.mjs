@@ -8,7 +8,7 @@ export function tryRestify(name, restify) {
     server.use(sessions)
     for (const [method, path, handler] of routes) {
       server[method](path, (req, res, next) => {
-        handler(req).then((answer) => {
+        void handler(req).then((answer) => {
           res.sendRaw(200, JSON.stringify(answer))
           next()
         }, next)

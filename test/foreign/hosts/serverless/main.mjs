@@ -15,7 +15,7 @@ await tryHost('serverless', ({ sessions, routes }) => {
   const app = express().set('env', 'test').use(sessions)
   for (const [method, path, handler] of routes) {
     app[method](path, (req, res, next) => {
-      handler(req).then((answer) => res.json(answer), next)
+      void handler(req).then((answer) => res.json(answer), next)
     })
   }
   return asLambda(serverless(app))
