@@ -66,7 +66,8 @@ function isExecutable(path) {
 }
 
 const HELP = `
-There is no redis-server (or valkey-server) on this machine and none could be installed. Either
+There is no redis-server (or valkey-server) on this machine and none could be installed: as root, the system's package
+manager does it; otherwise it is built from source, which takes make, a C compiler and download.redis.io. Either
   - install one:${process.platform === 'darwin' ? ' brew install redis' : ' package "redis" or "valkey" of your system'}
   - or name a running one, for example:
       docker run --rm -d -p 127.0.0.1:6379:6379 redis:8

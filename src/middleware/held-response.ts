@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
 import { answerBriefly } from './answer-briefly.js'
 import { HeldCalls } from './held-calls.js'
+import { isOwnedBy, noteOwner } from './next-owner.js'
 import { Pretence } from './pretence.js'
 import {
   closeAfterwards,
@@ -64,6 +65,7 @@ export class HeldResponse {
     this.#next = next
     this.#work = work
     this.#headAtEntry = headOf(res)
+    noteOwner(next, req)
     this.#head = this.#headAtEntry
     this.#below = new ResponseMethods(res)
     this.#below.takeOver((method, args) => this.#called(method, args))
@@ -170,6 +172,10 @@ export class HeldResponse {
   }
 
   #tell(err: unknown): void {
+    if (!isOwnedBy(this.#next, this.#req)) {
+      this.#answerInstead(err)
+      return
+    }
     try {
       this.#next(err)
     } catch {

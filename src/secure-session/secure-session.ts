@@ -1,5 +1,6 @@
 import session from 'express-session'
 import { bindClient } from '../middleware/bind-client.js'
+import { noteOwner } from '../middleware/next-owner.js'
 import { renewSession } from '../middleware/renew-session.js'
 import { rotateOnLogin } from '../middleware/rotate-on-login.js'
 import { saveBeforeResponse } from '../middleware/save-before-response.js'
@@ -45,6 +46,8 @@ export function secureSession(options: SecureSessionOptions): SecureSession {
     if (req.session !== undefined) return next(new Error(ANOTHER_SESSION))
     if (store[STORE_ACCESS].generator !== generator) return next(new Error(ANOTHER_GENERATOR))
     handled.add(req)
+    // Before the session is loaded: meanwhile, another request may fail whose `next` this was.
+    noteOwner(next, req)
     forbidCaching(res, name)
     const load = isOutdatedCookie(req, name, secrets) ? rolling : sessions
     load(req, res, (err) => {

@@ -36,6 +36,7 @@ import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
 import { freePort } from '../support/redis-node.js'
+import { commandOf, TOOLS } from '../support/tools.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 import { Visitor } from '../support/visitor.js'
 
@@ -79,13 +80,16 @@ describe('the app of the README, run as printed', () => {
     rmSync(dir, { recursive: true, force: true })
   })
 
-  test('every line of the transcript comes out as the page shows it', async () => {
-    // The page says port 3000 and the default Redis; this machine has others.
-    const cli = ['redis-cli', 'valkey-cli'].find(onPath)
-    const prelude = `redis-cli() { command ${cli} -s '${redis.socketPath}' "$@"; }`
-    const all = steps(example(README, 'transcript', 'app.mjs').replaceAll('localhost:3000', `127.0.0.1:${port}`))
-    expect(asTyped(all, await typed(all, dir, prelude))).toEqual(asShown(all))
-  })
+  test.each(TOOLS)(
+    'every line of the transcript comes out as the page shows it, with %s',
+    async (tools) => {
+      // The page says port 3000 and the default Redis; this machine has others.
+      const prelude = `redis-cli() { ${commandOf('redis-cli', tools)} -s '${redis.socketPath}' "$@"; }`
+      const all = steps(example(README, 'transcript', 'app.mjs').replaceAll('localhost:3000', `127.0.0.1:${port}`))
+      expect(asTyped(all, await typed(all, dir, prelude, tools))).toEqual(asShown(all))
+    },
+    60_000,
+  )
 })
 
 describe('the snippets of the README', () => {
@@ -501,6 +505,7 @@ describe('the tables of the README', () => {
       README,
       'docs/storage.md',
       'docs/errors.md',
+      'docs/hosts.md',
       'docs/migrating.md',
       'docs/near-cache.md',
       'docs/archiving.md',
@@ -524,10 +529,6 @@ function installInto(modules: string): void {
   const source = JSON.stringify(resolve('src/index.ts'))
   writeFileSync(join(modules, 'connect-redis-hash/index.ts'), `export * from ${source}\n`)
   writeFileSync(join(modules, 'connect-redis-hash/package.json'), '{ "type": "module", "exports": "./index.ts" }')
-}
-
-function onPath(command: string): boolean {
-  return (process.env.PATH ?? '').split(':').some((dir) => existsSync(join(dir, command)))
 }
 
 async function answers(port: number): Promise<void> {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Redis } from 'ioredis'
 import { example } from '../support/markdown.js'
+import { TOOLS } from '../support/tools.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 
 /** `npm start`, on a data folder of the test's own. */
@@ -42,16 +43,20 @@ async function start(): Promise<{ url: string; child: ChildProcess }> {
   })
 }
 
-test('every line of the transcript comes out as the page shows it', async () => {
-  const { url } = await start()
-  // The page says port 3000 and the default folder; this test has its own, and so has the cookie jar.
-  const socket = resolve(data, 'redis/redis.sock')
-  const page = example('README.md', 'transcript', 'shop')
-    .replaceAll('localhost:3000', new URL(url).host)
-    .replaceAll('example-app/.data/redis/redis.sock', socket)
-  const all = steps(page)
-  expect(asTyped(all, await typed(all, dir, ''))).toEqual(asShown(all))
-}, 30_000)
+test.each(TOOLS)(
+  'every line of the transcript comes out as the page shows it, with %s',
+  async (tools) => {
+    const { url } = await start()
+    // The page says port 3000 and the default folder; this test has its own, and so has the cookie jar.
+    const socket = resolve(data, 'redis/redis.sock')
+    const page = example('README.md', 'transcript', 'shop')
+      .replaceAll('localhost:3000', new URL(url).host)
+      .replaceAll('example-app/.data/redis/redis.sock', socket)
+    const all = steps(page)
+    expect(asTyped(all, await typed(all, dir, '', tools))).toEqual(asShown(all))
+  },
+  30_000,
+)
 
 test('a visitor stays logged in when the app and its Redis are killed with SIGKILL and started again', async () => {
   const first = await start()
@@ -80,4 +85,4 @@ test('a visitor stays logged in when the app and its Redis are killed with SIGKI
   expect(after?.join()).toContain('Log out')
   const [stranger] = await typed([{ command: `curl -s ${second.url}/`, expected: [] }], dir, '')
   expect(stranger?.join()).not.toContain('Log out')
-}, 30_000)
+}, 60_000)

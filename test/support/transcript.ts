@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { type Tools, toolFunctions } from './tools.js'
 
 /** One `$ command` of a console block, and the lines the page prints under it. */
 export interface Step {
@@ -31,9 +32,16 @@ function quote(text: string): string {
  *
  * @param prelude shell code that puts this machine in the reader's place
  */
-export async function typed(all: readonly Step[], cwd: string, prelude: string): Promise<string[][]> {
+export async function typed(
+  all: readonly Step[],
+  cwd: string,
+  prelude: string,
+  tools: Tools = 'the tools of this machine',
+): Promise<string[][]> {
   const mark = '=== next step ==='
-  const script = [prelude, ...all.flatMap(({ command }) => [`echo '${mark}'`, command])].join('\n')
+  const script = [toolFunctions(tools), prelude, ...all.flatMap(({ command }) => [`echo '${mark}'`, command])].join(
+    '\n',
+  )
   const { stdout } = await promisify(execFile)('bash', ['-c', script], { cwd })
   const outputs = stdout.replaceAll('\r', '').split(`${mark}\n`).slice(1)
   return outputs.map((output) => output.split('\n').filter(Boolean))

@@ -1,0 +1,9 @@
+// NestJS 12.
+import 'reflect-metadata'
+import * as common from '@nestjs/common'
+import * as core from '@nestjs/core'
+import { versionOf } from '../../support/host.mjs'
+import { tryNest } from '../../support/try-nest.mjs'
+
+await tryNest('nest12', { common, core })
+console.log(versionOf('@nestjs/core', import.meta.url))

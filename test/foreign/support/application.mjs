@@ -1,0 +1,88 @@
+/** Resolves for everybody once so many have come. */
+function meeting(size) {
+  let waiting = []
+  return () =>
+    new Promise((resolve) => {
+      waiting.push(resolve)
+      if (waiting.length < size) return
+      for (const go of waiting) go()
+      waiting = []
+    })
+}
+
+/**
+ * What every host serves: handlers of a request with a `session`, each of which resolves what to answer as JSON. The host
+ * mounts them and answers errors in its own way.
+ *
+ * @param {{ cut(): Promise<void> }} line to Redis
+ */
+export function application(line) {
+  const both = meeting(2)
+  const slowAndLogout = meeting(2)
+  /** Whoever waits here is let go by the next request to /go. */
+  let letGo = () => {}
+  const write = (name) => async (req) => {
+    await both()
+    req.session[name] = 'written'
+    return 'written'
+  }
+  /** @type {[method: 'get' | 'post', path: string, handler: (req: any) => Promise<unknown>][]} */
+  const routes = [
+    ['get', '/session', async (req) => contentOf(req.session)],
+    [
+      'post',
+      '/cart',
+      async (req) => {
+        req.session.cart = ['tea']
+        return 'kept'
+      },
+    ],
+    [
+      'post',
+      '/login',
+      async (req) => {
+        req.session.userId = 'ada'
+        return 'welcome'
+      },
+    ],
+    [
+      'post',
+      '/logout',
+      async (req) => {
+        await slowAndLogout()
+        await new Promise((resolve, reject) => req.session.destroy((err) => (err ? reject(err) : resolve())))
+        return 'bye'
+      },
+    ],
+    ['post', '/a', write('a')],
+    ['post', '/b', write('b')],
+    [
+      'post',
+      '/slow',
+      async (req) => {
+        const released = new Promise((resolve) => {
+          letGo = resolve
+        })
+        await slowAndLogout()
+        await released
+        req.session.late = 'written'
+        return 'late'
+      },
+    ],
+    [
+      'post',
+      '/fail',
+      async (req) => {
+        await line.cut()
+        req.session.lost = 'written'
+        return 'saved'
+      },
+    ],
+  ]
+  return { routes, letGo: () => letGo() }
+}
+
+/** What the application has put into a session. */
+export function contentOf({ userId, cart, a, b, late, lost }) {
+  return { userId, cart, a, b, late, lost }
+}

@@ -1,0 +1,42 @@
+/** Nobody waits longer for an answer, whatever has happened to Redis: the store gives up after one second. */
+const PATIENCE_MS = 5000
+
+/** A browser as far as sessions are concerned: it keeps cookies and sends them again. */
+export class Visitor {
+  #url
+  #cookies = new Map()
+
+  /** @param {string} url */
+  constructor(url) {
+    this.#url = url
+  }
+
+  /** As the header says it. */
+  get cookie() {
+    return [...this.#cookies].map((pair) => pair.join('=')).join('; ')
+  }
+
+  /** @param {string} path */
+  get(path, headers = {}) {
+    return this.#send('GET', path, headers)
+  }
+
+  /** @param {string} path */
+  post(path, headers = {}) {
+    return this.#send('POST', path, headers)
+  }
+
+  async #send(method, path, headers) {
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const request = { method, headers: { cookie: this.cookie, ...headers }, redirect: 'manual', signal }
+    const response = await fetch(this.#url + path, request).catch((cause) => {
+      throw new Error(`${method} ${path} was not answered`, { cause })
+    })
+    for (const line of response.headers.getSetCookie()) {
+      const [name, value] = line.split(';', 1)[0].split(/=(.*)/)
+      this.#cookies.set(name, value)
+    }
+    const text = await response.text()
+    return { status: response.status, text, json: () => JSON.parse(text) }
+  }
+}
