@@ -144,9 +144,14 @@ export class HeldResponse {
   }
 
   #startAnew(): void {
-    restoreHead(this.#res, this.#headAtEntry)
-    // The application may still find that its own response has failed, and end the connection for it.
-    if (this.#isDisputed) closeAfterwards(this.#res)
+    try {
+      restoreHead(this.#res, this.#headAtEntry)
+      // The application may still find that its own response has failed, and end the connection for it.
+      if (this.#isDisputed) closeAfterwards(this.#res)
+    } catch {
+      // A runtime that takes a head for sent before it says so.
+      this.#res.destroy()
+    }
   }
 
   /** The application's error handlers answer, or this does: a `next` that counts once has been used up. */
