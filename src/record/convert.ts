@@ -5,6 +5,7 @@ import { isCookieField } from './cookie.js'
 import { applyDelta, type Delta, doubtDelta, isEmpty } from './delta.js'
 import type { Fields } from './fields.js'
 import { entriesIn } from './index-values.js'
+import { limitedAmong } from './limit.js'
 import { fromString, sha1Of } from './load.js'
 import type { SessionRecord } from './session-record.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
@@ -48,6 +49,9 @@ export async function convertString(
     const pairs = [...delta.set, ...unchanged].map(([field, text]) => [field, codec.encode(field, text)])
     const args = [expected, ...lease, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
     const places = entriesIn([...unchanged, ...delta.set])
+    // One that has ended meanwhile must not cost another session its place.
+    const isLimited = limitedAmong(context, places).length > 0
+    if (isLimited && !(await gateway.exists(key))) return false
     const placing: Placing = { held: [], next: places, idleMs: next.idle, slides: true, createdAtMs: undefined }
     const reply = await writeIndexed(context, record.storedId, placing, async () =>
       readWriteReply(context, await gateway.script(CONVERT, key, args)),
