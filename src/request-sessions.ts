@@ -7,6 +7,7 @@ import { isProperty } from './record/field-name.js'
 import type { LoadedSession } from './record/hash.js'
 import { isLive } from './record/inspect.js'
 import { invalidId } from './record/invalid-id.js'
+import { LiveSessions } from './record/live-session.js'
 import { confirmId, type RenewalTerms, renewSession } from './record/renewal.js'
 import { announceRotation, retireForNext, wasRetired, writtenProperties } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
@@ -35,6 +36,7 @@ export interface Arrival {
 
 /** What the store knows of requests: the other half of this library's middleware. */
 export class RequestSessions implements StoreAccess {
+  readonly live: LiveSessions
   readonly #context: Context
   readonly #sessions: Sessions
   readonly #within: <T>(work: Promise<T>) => Promise<T>
@@ -48,6 +50,7 @@ export class RequestSessions implements StoreAccess {
 
   /** @param within gives work its deadline */
   constructor(context: Context, sessions: Sessions, within: <T>(work: Promise<T>) => Promise<T>) {
+    this.live = new LiveSessions(context.options.serializer)
     this.#context = context
     this.#sessions = sessions
     this.#within = within
@@ -60,13 +63,18 @@ export class RequestSessions implements StoreAccess {
 
   get generate(): Generate {
     return (req) => {
-      this.#generate?.(req)
+      this.#make(req)
       // Found out now, or the visitor would get a cookie for a session that can never be saved.
       if (parseSid(req.sessionID)?.generation !== 0) throw invalidId()
       if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
       this.#answering = undefined
       this.#newSession.get(req)?.(req.session as object, undefined)
     }
+  }
+
+  #make(req: RequestWithSession): void {
+    this.#generate?.(req)
+    if (req.session) this.live.guard(req.session)
   }
 
   /** The session behind an id, if it may still be used. */
@@ -196,7 +204,7 @@ export class RequestSessions implements StoreAccess {
     const record = this.#sessions.recordOf(old)
     const oldIds = this.#sessions.storedIds(req.sessionID)
     const oldSid = req.sessionID
-    this.#generate?.(req)
+    this.#make(req)
     const fresh = req.session as typeof old
     for (const property of properties.filter(isProperty)) fresh[property] = old[property]
     if (cookie !== undefined) fresh.cookie = cookie as Cookie
@@ -284,6 +292,7 @@ export class RequestSessions implements StoreAccess {
     req.sessionID = sid
     const next = new (Session as unknown as new (req: object, data: object) => typeof session)(req, { ...session })
     this.#sessions.carryOver(session, next)
+    this.live.guard(next)
     req.session = next
   }
 }

@@ -46,6 +46,20 @@ export function mayDiffer(record: SessionRecord, next: Fields): boolean {
   return false
 }
 
+/** Whether a property has another value than Redis is known to hold. */
+export function differs(record: SessionRecord, properties: Fields, serializer: Serializer): boolean | Promise<boolean> {
+  for (const field of record.fields.keys()) if (propertyOf(field) !== undefined && !properties.has(field)) return true
+  const pending: Promise<boolean>[] = []
+  for (const [field, text] of properties) {
+    const before = record.uncertain.has(field) ? undefined : record.fields.get(field)
+    if (before === text) continue
+    const same = before !== undefined && sameValue(field, before, text, serializer)
+    if (same === false) return true
+    if (same !== true) pending.push(same)
+  }
+  return pending.length > 0 && Promise.all(pending).then((same) => !same.every(Boolean))
+}
+
 /**
  * A text of another make (another serializer version, an edit by hand) is no change of the value. Without this check an
  * untouched property would be written back, over what another request made of it.
@@ -59,16 +73,25 @@ export function sameValue(
   if (propertyOf(field) === undefined) return false
   try {
     const [a, b] = [serializer.parse(before), serializer.parse(text)]
-    return isThenable(a) || isThenable(b) ? isSameLater(a, b) : isDeepStrictEqual(a, b)
+    if (isThenable(a) || isThenable(b)) return isSameLater(a, b, text, serializer)
+    return isSame(a, b, text, serializer)
   } catch {
     return false
   }
 }
 
-async function isSameLater(a: unknown, b: unknown): Promise<boolean> {
+/** Equal, also in what only the serializer knows of: an instance may keep its content in private fields. */
+function isSame(before: unknown, now: unknown, text: string, serializer: Serializer): boolean {
+  if (!isDeepStrictEqual(before, now)) return false
+  if (serializer === JSON || serializer.stringify(before) === text) return true
+  // One that writes the same value differently each time tells nothing.
+  return serializer.stringify(now) !== text
+}
+
+async function isSameLater(a: unknown, b: unknown, text: string, serializer: Serializer): Promise<boolean> {
   try {
     const [before, now] = await Promise.all([a, b])
-    return isDeepStrictEqual(before, now)
+    return isSame(before, now, text, serializer)
   } catch {
     return false
   }

@@ -87,11 +87,11 @@ describe('a session is found by what it holds', () => {
   })
 
   test.each([
-    ['two saves', (s: RedisStore, sid: string, change: object) => saveChange(s, sid, change)],
-    ['two patches', (s: RedisStore, sid: string, change: object) => s.patch(sid, change)],
+    ['two saves', (s: RedisStore, sid: string, change: Bag) => saveChange(s, sid, change)],
+    ['two patches', (s: RedisStore, sid: string, change: Bag) => s.patch(sid, change)],
     [
       'a save and a patch',
-      (s: RedisStore, sid: string, change: object) => (s === a ? saveChange(s, sid, change) : s.patch(sid, change)),
+      (s: RedisStore, sid: string, change: Bag) => (s === a ? saveChange(s, sid, change) : s.patch(sid, change)),
     ],
   ])('after %s at once that each change one of two properties of one index', async (_, change) => {
     const race = async (sid: string, i: number) => {
@@ -112,15 +112,18 @@ describe('a session is found by what it holds', () => {
       RedisStore,
       RedisStore,
     ]
-    await make('s', { tenant: 'here' })
-    const away = own[1].patch('s', { tenant: 'away' })
-    await drop.reached
-    await own[0].patch('s', { tenant: 'here' })
-    drop.open()
-    await away
-    expect(await own[0].destroyBy('tenant', 'here')).toBe(1)
-    for (const one of fastAndSlow) one.disconnect()
-    await line.close()
+    try {
+      await make('s', { tenant: 'here' })
+      const away = own[1].patch('s', { tenant: 'away' })
+      await drop.reached
+      await own[0].patch('s', { tenant: 'here' })
+      drop.open()
+      await away
+      expect(await own[0].destroyBy('tenant', 'here')).toBe(1)
+    } finally {
+      for (const one of fastAndSlow) one.disconnect()
+      await line.close()
+    }
   })
 
   test('after an increment of what an index reads', async () => {
