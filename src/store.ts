@@ -191,7 +191,7 @@ export class RedisStore extends Store {
     let unseen: boolean | Promise<boolean>
     try {
       assertSession('touch', session)
-      unseen = this.#sessions.hasUnseenChanges(session)
+      unseen = this.#sessions.hasUnseenChanges(sid, session)
       if (unseen === false && this.#sessions.isTouched(sid, session)) return settleAtOnce(undefined, callback)
     } catch (err) {
       return settle(Promise.reject(err), callback)

@@ -129,10 +129,10 @@ export class Sessions {
    * Whether a property differs from what was loaded in a way that JSON does not show: express-session then calls `touch` rather than
    * `set`. With JSON as the serializer there is no such thing. A promise where the serializer has to read the texts.
    */
-  hasUnseenChanges(session: AnySession): boolean | Promise<boolean> {
+  hasUnseenChanges(sid: string, session: AnySession): boolean | Promise<boolean> {
     const { serializer } = this.#context.options
     if (serializer === JSON) return false
-    const record = this.#records.get(session)
+    const record = this.#recordOf(session, this.storedIds(sid))
     if (record === undefined || record.hasEnded) return false
     return differs(record, encodeProperties(session, serializer, record), serializer)
   }

@@ -113,13 +113,14 @@ describe('a session is found by what it holds', () => {
       RedisStore,
     ]
     try {
-      await make('s', { tenant: 'here' })
+      await own[0].set('s', { cookie, tenant: 'here' } as never)
       const away = own[1].patch('s', { tenant: 'away' })
       await drop.reached
       await own[0].patch('s', { tenant: 'here' })
       drop.open()
       await away
       expect(await own[0].destroyBy('tenant', 'here')).toBe(1)
+      await own[0].clear()
     } finally {
       for (const one of fastAndSlow) one.disconnect()
       await line.close()
