@@ -1,5 +1,5 @@
 import { fieldOf, isProperty } from './field-name.js'
-import { type Serializer, toText } from './serializer.js'
+import { type Serializer, serialising, toText } from './serializer.js'
 import { convertExpires } from './session-data.js'
 
 /*
@@ -28,7 +28,7 @@ export class LiveSessions {
 
   constructor(serializer: Serializer) {
     const toJSON = function (this: object): object {
-      return isJson(this) ? this : standIn(this, serializer)
+      return serialising.isUnderWay || isJson(this) ? this : standIn(this, serializer)
     }
     this.#toJSON = {
       configurable: true,
@@ -81,22 +81,25 @@ function isJson(session: object): boolean {
 
 let valuesLeft = 0
 
-/** Tells most at a glance. What is too large or too deep for that, or makes its own JSON, is tried out. */
+/** Tells most at a glance. What is too large or too deep for that, an instance, or makes its own JSON, is tried out. */
 function isFine(value: unknown, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return typeof value !== 'bigint' || canStringify(value)
-  if (depth > MAX_DEPTH || valuesLeft < 0 || hasToJson(value)) return canStringify(value)
+  if (value instanceof Date) return true
+  if (depth > MAX_DEPTH || valuesLeft < 0 || !isPlain(value)) return canStringify(value)
   const inner = Array.isArray(value) ? value : Object.values(value)
   valuesLeft -= inner.length
   return inner.every((one) => isFine(one, depth + 1))
 }
 
-function hasToJson(value: object): boolean {
-  return typeof (value as { toJSON?: unknown }).toJSON === 'function' && !(value instanceof Date)
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const isOrdinary = prototype === Object.prototype || prototype === Array.prototype || prototype === null
+  return isOrdinary && (value as { toJSON?: unknown }).toJSON === undefined
 }
 
 function canStringify(value: unknown): boolean {
   try {
-    JSON.stringify(value)
+    toText(JSON, '', value)
     return true
   } catch {
     return false
