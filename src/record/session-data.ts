@@ -82,7 +82,9 @@ export function plainCookie(session: AnySession): PlainCookie | undefined {
     plain[name] = asInJson(name, value)
   }
   if (!isUsableCookie(plain)) throw invalidCookie('originalMaxAge and maxAge', 'milliseconds as a number, or null')
-  if (plain.expires && Number.isNaN(timeOf(plain.expires))) throw invalidCookie('expires', 'a Date, or null')
+  // A text that is no date means nothing to express-session, nor to us: the session then lives as long as the store's `ttl`.
+  if (plain.expires && !/^(string|number)$/.test(typeof plain.expires))
+    throw invalidCookie('expires', 'a Date, or null')
   return plain as PlainCookie
 }
 
