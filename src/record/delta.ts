@@ -46,18 +46,47 @@ export function mayDiffer(record: SessionRecord, next: Fields): boolean {
   return false
 }
 
-/** Whether a property has another value than Redis is known to hold. */
-export function differs(record: SessionRecord, properties: Fields, serializer: Serializer): boolean | Promise<boolean> {
-  for (const field of record.fields.keys()) if (propertyOf(field) !== undefined && !properties.has(field)) return true
-  const pending: Promise<boolean>[] = []
+/**
+ * Whether properties have changed, and none of them in a way that JSON shows: a Map, a Set or an instance that was changed in place.
+ * A promise if the serializer takes its time.
+ */
+export function differUnseen(
+  record: SessionRecord,
+  properties: Fields,
+  serializer: Serializer,
+): boolean | Promise<boolean> {
+  for (const field of record.fields.keys()) if (propertyOf(field) !== undefined && !properties.has(field)) return false
+  const changes: (Change | Promise<Change>)[] = []
   for (const [field, text] of properties) {
-    const before = record.uncertain.has(field) ? undefined : record.fields.get(field)
-    if (before === text) continue
-    const same = before !== undefined && sameValue(field, before, text, serializer)
-    if (same === false) return true
-    if (same !== true) pending.push(same)
+    const before = record.fields.get(field)
+    // Sent and not confirmed: what Redis holds nobody knows, so it is written again.
+    if (record.uncertain.has(field)) changes.push('unseen')
+    else if (before === undefined) return false
+    else if (before !== text) changes.push(changeOf(before, text, serializer))
   }
-  return pending.length > 0 && Promise.all(pending).then((same) => !same.every(Boolean))
+  const isUnseen = (all: readonly Change[]) => all.includes('unseen') && !all.includes('seen')
+  return changes.every((one) => typeof one === 'string') ? isUnseen(changes) : Promise.all(changes).then(isUnseen)
+}
+
+/** What JSON shows of a change. */
+type Change = 'none' | 'seen' | 'unseen'
+
+function changeOf(before: string, text: string, serializer: Serializer): Change | Promise<Change> {
+  const judge = ([was, is]: readonly unknown[]): Change => {
+    if (isSame(was, is, text, serializer)) return 'none'
+    return JSON.stringify(was) === JSON.stringify(is) ? 'unseen' : 'seen'
+  }
+  // What cannot be read, or is no JSON, express-session does see (record/live-session.ts).
+  try {
+    const values = [serializer.parse(before), serializer.parse(text)]
+    return values.some(isThenable)
+      ? Promise.all(values)
+          .then(judge)
+          .catch(() => 'seen')
+      : judge(values)
+  } catch {
+    return 'seen'
+  }
 }
 
 /**

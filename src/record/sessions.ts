@@ -4,7 +4,7 @@ import { attachment } from './attachment.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import { createSession } from './create.js'
-import { differs, mayDiffer } from './delta.js'
+import { differUnseen, mayDiffer } from './delta.js'
 import { destroySession } from './destroy.js'
 import { encodeProperties } from './encode.js'
 import { propertyOf } from './field-name.js'
@@ -126,15 +126,15 @@ export class Sessions {
   }
 
   /**
-   * Whether a property differs from what was loaded in a way that JSON does not show: express-session then calls `touch` rather than
-   * `set`. With JSON as the serializer there is no such thing. A promise where the serializer has to read the texts.
+   * Whether the session has changed in a way that JSON does not show: express-session then calls `touch` rather than `set`. With
+   * JSON as the serializer there is no such thing. A promise where the serializer has to read the texts.
    */
   hasUnseenChanges(sid: string, session: AnySession): boolean | Promise<boolean> {
     const { serializer } = this.#context.options
     if (serializer === JSON) return false
     const record = this.#recordOf(session, this.storedIds(sid))
     if (record === undefined || record.hasEnded) return false
-    return differs(record, encodeProperties(session, serializer, record), serializer)
+    return differUnseen(record, encodeProperties(session, serializer, record), serializer)
   }
 
   /** Whether a `set` of this session would write anything but marks. Texts are compared: when in doubt, yes. */
