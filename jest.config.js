@@ -15,6 +15,9 @@ const ON_ONE_REDIS = [
   'test/storage/round-trips[.]test',
 ]
 
+/** What comes as ES modules only, which Jest cannot load as they are. */
+const ES_MODULES = '/node_modules/(superjson|copy-anything|is-what)/'
+
 const isAcl = process.env.TEST_ON === 'acl'
 
 /** @type {import('jest').Config} */
@@ -25,7 +28,11 @@ export default {
   testPathIgnorePatterns: { cluster: ON_ONE_REDIS, acl: ON_OWN_CLIENT }[process.env.TEST_ON] ?? [],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
-  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }],
+    [`${ES_MODULES}.+\\.js$`]: ['@swc/jest', { jsc: { target: 'es2022' }, module: { type: 'commonjs' } }],
+  },
+  transformIgnorePatterns: [`/node_modules/(?!${ES_MODULES.slice('/node_modules/'.length)})`],
   // Nobody closes the connections that stores have there (test/support/least-privilege.ts).
   forceExit: isAcl,
   moduleNameMapper: {

@@ -118,6 +118,7 @@ export class Announcer {
   /** Told of every event but those of `announceOf`, and also where nobody listens. */
   onAnnounce: ((name: SessionEventName, payload: object) => void) | undefined
   readonly #emitter: EventEmitter
+  readonly #warned = new Set<string>()
 
   constructor(emitter: EventEmitter) {
     this.#emitter = emitter
@@ -132,6 +133,13 @@ export class Announcer {
   ): void {
     if (this.#emitter.listenerCount(name) === 0 && !CHANNELS[name].hasSubscribers) this.counters[name] += 1
     else this.announce(name, { handle: handleOf(storedId), ...more } as SessionEvents[E])
+  }
+
+  /** A `warning` about something that many requests will meet. */
+  warnOnce(code: PlainWarning['code'], message: string): void {
+    if (this.#warned.has(code)) return
+    this.#warned.add(code)
+    this.announce('warning', { code, message })
   }
 
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {

@@ -9,6 +9,7 @@ import { isProperty } from './record/field-name.js'
 import type { LoadedSession } from './record/hash.js'
 import { isLive } from './record/inspect.js'
 import { invalidId } from './record/invalid-id.js'
+import { LiveSessions } from './record/live-session.js'
 import { confirmId, type RenewalTerms, renewSession } from './record/renewal.js'
 import { announceRotation, retireForNext, wasRetired, writtenProperties } from './record/rotation.js'
 import type { AnySession } from './record/session-data.js'
@@ -40,6 +41,7 @@ export interface Arrival {
 
 /** What the store knows of requests: the other half of this library's middleware. */
 export class RequestSessions implements StoreAccess {
+  readonly live: LiveSessions
   readonly #context: Context
   readonly #sessions: Sessions
   readonly #within: <T>(work: Promise<T>) => Promise<T>
@@ -66,6 +68,7 @@ export class RequestSessions implements StoreAccess {
     within: <T>(work: Promise<T>) => Promise<T>,
     reload: PropertyDescriptor,
   ) {
+    this.live = new LiveSessions(context.options.serializer)
     this.#context = context
     this.#sessions = sessions
     this.#within = within
@@ -79,6 +82,7 @@ export class RequestSessions implements StoreAccess {
 
   /** Every session that a request gets passes here. */
   equip(session: object): void {
+    this.live.guard(session)
     Object.defineProperty(session, 'reload', this.#reload)
   }
 
@@ -95,14 +99,18 @@ export class RequestSessions implements StoreAccess {
 
   get generate(): Generate {
     return (req) => {
-      this.#generate?.(req)
-      this.equip(req.session as object)
+      this.#make(req)
       // Found out now, or the visitor would get a cookie for a session that can never be saved.
       if (parseSid(req.sessionID)?.generation !== 0) throw invalidId(req.sessionID)
       if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
       this.#answering = undefined
       this.#newSession.get(req)?.(req.session as object, undefined)
     }
+  }
+
+  #make(req: RequestWithSession): void {
+    this.#generate?.(req)
+    if (req.session) this.equip(req.session)
   }
 
   /** The session behind an id, if it may still be used. */
@@ -264,7 +272,7 @@ export class RequestSessions implements StoreAccess {
     const record = this.#sessions.recordOf(old)
     const oldIds = this.#sessions.storedIds(req.sessionID)
     const oldSid = req.sessionID
-    this.#generate?.(req)
+    this.#make(req)
     const fresh = req.session as typeof old
     this.equip(fresh)
     this.#continued.add(fresh)

@@ -187,6 +187,7 @@ export class RedisStore extends Store {
    */
   override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
     const saving = this.#run(() => {
+      assertSession('set', session)
       const guarding = this.#requests.beforeSave(session)
       if (guarding === undefined) {
         const looking = this.#requests.lookAtSet(sid, session)
@@ -204,16 +205,24 @@ export class RedisStore extends Store {
     return this.#context.options.activity ? saving.then(() => void this.#noteActive(session)) : saving
   }
 
-  /** Slides the expiry, at most every `touchInterval`, and writes a changed cookie; nothing else. */
+  /**
+   * Slides the expiry, at most every `touchInterval`, and writes a changed cookie. With another serializer than JSON it also saves
+   * what express-session cannot see, as it compares JSON: a Map, a Set or an instance that was changed in place.
+   */
   override touch(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
-    let isTouched: boolean
+    let unseen: boolean | Promise<boolean>
     try {
-      isTouched = this.#sessions.isTouched(sid, session)
+      assertSession('touch', session)
+      unseen = this.#sessions.hasUnseenChanges(sid, session)
+      if (unseen === false && this.#sessions.isTouched(sid, session)) return settleAtOnce(undefined, callback)
     } catch (err) {
       return this.#settle('touch', Promise.reject(err), callback)
     }
-    if (isTouched) return settleAtOnce(undefined, callback)
-    return this.#settle('touch', this.#within(this.#sessions.touch(sid, session)), callback)
+    if (unseen === false) return this.#settle('touch', this.#within(this.#sessions.touch(sid, session)), callback)
+    const work = Promise.resolve(unseen).then((isChanged) =>
+      isChanged ? this.set(sid, session) : this.#within(this.#sessions.touch(sid, session)),
+    )
+    return this.#settle('touch', work, callback)
   }
 
   /** Ends a session. DEL. Fails if that cannot be confirmed: a logout that did not happen is an error. */
@@ -432,6 +441,8 @@ export class RedisStore extends Store {
   override createSession(req: Request, session: SessionData): Session & SessionData {
     // A session stored without a cookie would make express-session throw at every request of its visitor.
     session.cookie ??= {} as SessionData['cookie']
+    // What JSON has read, JSON can write.
+    if (this.#context.options.serializer !== JSON) this.#requests.live.guardData(session)
     const live = super.createSession(req, session)
     this.#sessions.carryOver(session, live)
     this.#requests.equip(live)
@@ -508,6 +519,13 @@ export class RedisStore extends Store {
   readonly #isConnected = () => this.#context.options.client.status === 'ready'
 
   readonly #failed = (err: unknown) => this.#availability.failed(err)
+}
+
+/** @throws TypeError for what is no session */
+function assertSession(method: string, session: unknown): void {
+  if (typeof session === 'object' && session !== null) return
+  const given = session === null ? 'null' : typeof session
+  throw new TypeError(`${method}(sid, session) takes a session object, not ${given}; destroy(sid) ends a session`)
 }
 
 /** What fails at once fails as what fails later does. */

@@ -13,6 +13,8 @@ export const WARNINGS = {
   'principal-changed-outside': true,
   'principal-never-seen': true,
   'saves-copies': false,
+  'session-over-limit': false,
+  'sessions-not-indexed': false,
   'side-connection-down': false,
   'side-connection-up': false,
 } as const

@@ -3,13 +3,13 @@ import { CONVERT } from '../redis/scripts/convert.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import { applyDelta, type Delta, doubtDelta, isEmpty } from './delta.js'
-import { scheduleExpiry } from './ends-queue.js'
 import type { Fields } from './fields.js'
 import { entriesIn } from './index-values.js'
+import { limitedAmong } from './limit.js'
 import { fromString, sha1Of } from './load.js'
-import { enter } from './session-index.js'
 import type { SessionRecord } from './session-record.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
+import { type Placing, reindex, writeIndexed } from './write-indexed.js'
 import { foreignKey, readWriteReply } from './write-reply.js'
 
 /** How often connect-redis may overwrite the string while we convert it, before we give up. */
@@ -48,20 +48,25 @@ export async function convertString(
     ]
     const pairs = [...delta.set, ...unchanged].map(([field, text]) => [field, codec.encode(field, text)])
     const args = [expected, ...lease, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
-    const entries = entriesIn([...unchanged, ...delta.set])
-    const entering = enter(context, record.storedId, entries, next.idle)
-    if (entering !== undefined) await entering
-    void scheduleExpiry(context, record.storedId, next.idle)
-    const reply = readWriteReply(context, await gateway.script(CONVERT, key, args))
+    const places = entriesIn([...unchanged, ...delta.set])
+    // One that has ended meanwhile must not cost another session its place.
+    const isLimited = limitedAmong(context, places).length > 0
+    if (isLimited && !(await gateway.exists(key))) return false
+    const placing: Placing = { held: [], next: places, idleMs: next.idle, slides: true, createdAtMs: undefined }
+    const reply = await writeIndexed(context, record.storedId, placing, async () =>
+      readWriteReply(context, await gateway.script(CONVERT, key, args)),
+    )
     if (reply.kind === 'string') {
       const current = await fromString(context, record.storedId, reply.text)
       if (current === null) throw foreignKey()
-      fields = merge([...current.record.fields, ...next.cookie.fields, ...next.indexed], delta)
+      fields = merge([...current.record.fields, ...next.cookie.fields], delta)
       expected = sha1Of(reply.text)
       continue
     }
-    if (reply.kind !== 'written') return false
-    await enter(context, record.storedId, entries, next.idle)
+    if (reply.kind !== 'written' && reply.kind !== 'contended') return false
+    if (reply.isEvicted) record.hasEnded = true
+    // Merged with what connect-redis wrote: an index may read both.
+    else if (attempt > 0) await reindex(context, record.storedId)
     record.origin = { kind: 'hash', meta: reply.meta }
     applyDelta(record, delta)
     if (!isEmpty(delta)) {

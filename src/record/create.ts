@@ -6,15 +6,14 @@ import { handleOf } from '../redis/sid.js'
 import { stampToMs } from './bookkeeping.js'
 import type { Context } from './context.js'
 import type { Creation } from './creations.js'
-import { scheduleExpiry } from './ends-queue.js'
-import { entriesIn, without } from './index-values.js'
-import { admit, endIfEvicted, limitedAmong } from './limit.js'
+import { entriesIn } from './index-values.js'
 import { fromString, sha1Of } from './load.js'
 import { bringHome } from './move.js'
-import { enter, leave } from './session-index.js'
+import { leave } from './session-index.js'
 import { SessionRecord } from './session-record.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
-import { foreignKey, readWriteReply } from './write-reply.js'
+import { type Placing, writeIndexed } from './write-indexed.js'
+import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
 
 /** How often a string may change between our look at it and its replacement. */
 const ATTEMPTS = 10
@@ -54,35 +53,28 @@ async function createUnder(
   next: Snapshot,
   creation: Creation,
 ): Promise<SessionRecord | null> {
-  const { gateway, keys, options, announcer } = context
-  const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
-  const codec = context.codec.of(storedId)
-  const pairs = [...next.fields].flatMap(([field, text]) => [field, codec.encode(field, text)])
-  const all = entriesIn(next.fields)
-  const limited = limitedAmong(context, all)
-  const entries = without(all, limited)
+  const { announcer } = context
+  const placing: Placing = {
+    held: [],
+    next: entriesIn(next.fields),
+    idleMs: next.idle,
+    slides: true,
+    createdAtMs: next.created === undefined ? undefined : stampToMs(next.created),
+  }
   const start = performance.now()
   let replaceable = ''
-  const createdAtMs = next.created === undefined ? undefined : stampToMs(next.created)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const args = [...head, replaceable, next.created ?? '', ...pairs]
-    if (limited.length > 0) await admit(context, storedId, limited)
-    const entering = enter(context, storedId, entries, next.idle)
-    if (entering !== undefined) await entering
-    void scheduleExpiry(context, storedId, next.idle, createdAtMs)
-    if (creation.isCancelled) {
-      await leave(context, storedId, all)
-      announcer.announceOf(storedId, 'refused', { operation: 'save' })
-      return null
-    }
-    const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
+    const reply = await writeIndexed(context, storedId, placing, () =>
+      writeWhole(context, storedId, next, replaceable, creation),
+    )
     switch (reply.kind) {
       case 'written':
-        // Once more: who ends all sessions of that user may have found the entry before there was a session.
-        await enter(context, storedId, entries, next.idle)
-        announcer.announceOf(storedId, 'created', {})
-        if (await endIfEvicted(context, storedId, limited, next.idle)) return null
+        if (reply.isEvicted) return null
         return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields, { isLoaded: false })
+      case 'cancelled':
+        await leave(context, storedId, placing.next)
+        announcer.announceOf(storedId, 'refused', { operation: 'save' })
+        return null
       case 'gone':
         announcer.announce('destroyed', { handle: handleOf(storedId), reason: 'expired' })
         return null
@@ -104,6 +96,25 @@ async function createUnder(
     'ERR_SESSION_CONFLICT',
     'another store keeps rewriting this session as a string, or the one before is still being handed to onEnd',
   )
+}
+
+/** @param replaceable SHA-1 of the string that it may replace, '' = none */
+async function writeWhole(
+  context: Context,
+  storedId: string,
+  next: Snapshot,
+  replaceable: string,
+  creation: Creation,
+): Promise<WriteReply | { kind: 'cancelled' }> {
+  if (creation.isCancelled) return { kind: 'cancelled' }
+  const { gateway, keys, options, announcer } = context
+  const codec = context.codec.of(storedId)
+  const pairs = [...next.fields].flatMap(([field, text]) => [field, codec.encode(field, text)])
+  const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
+  const args = [...head, replaceable, next.created ?? '', ...pairs]
+  const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
+  if (reply.kind === 'written') announcer.announceOf(storedId, 'created', {})
+  return reply
 }
 
 /** What has timed out has failed for its caller, who may have ended the session since. */

@@ -47,6 +47,49 @@ export function mayDiffer(record: SessionRecord, next: Fields): boolean {
 }
 
 /**
+ * Whether properties have changed, and none of them in a way that JSON shows: a Map, a Set or an instance that was changed in place.
+ * A promise if the serializer takes its time.
+ */
+export function differUnseen(
+  record: SessionRecord,
+  properties: Fields,
+  serializer: Serializer,
+): boolean | Promise<boolean> {
+  for (const field of record.fields.keys()) if (propertyOf(field) !== undefined && !properties.has(field)) return false
+  const changes: (Change | Promise<Change>)[] = []
+  for (const [field, text] of properties) {
+    const before = record.fields.get(field)
+    // Sent and not confirmed: what Redis holds nobody knows, so it is written again.
+    if (record.uncertain.has(field)) changes.push('unseen')
+    else if (before === undefined) return false
+    else if (before !== text) changes.push(changeOf(before, text, serializer))
+  }
+  const isUnseen = (all: readonly Change[]) => all.includes('unseen') && !all.includes('seen')
+  return changes.every((one) => typeof one === 'string') ? isUnseen(changes) : Promise.all(changes).then(isUnseen)
+}
+
+/** What JSON shows of a change. */
+type Change = 'none' | 'seen' | 'unseen'
+
+function changeOf(before: string, text: string, serializer: Serializer): Change | Promise<Change> {
+  const judge = ([was, is]: readonly unknown[]): Change => {
+    if (isSame(was, is, text, serializer)) return 'none'
+    return JSON.stringify(was) === JSON.stringify(is) ? 'unseen' : 'seen'
+  }
+  // What cannot be read, or is no JSON, express-session does see (record/live-session.ts).
+  try {
+    const values = [serializer.parse(before), serializer.parse(text)]
+    return values.some(isThenable)
+      ? Promise.all(values)
+          .then(judge)
+          .catch(() => 'seen')
+      : judge(values)
+  } catch {
+    return 'seen'
+  }
+}
+
+/**
  * A text of another make (another serializer version, an edit by hand) is no change of the value. Without this check an
  * untouched property would be written back, over what another request made of it.
  */
@@ -59,16 +102,25 @@ export function sameValue(
   if (propertyOf(field) === undefined) return false
   try {
     const [a, b] = [serializer.parse(before), serializer.parse(text)]
-    return isThenable(a) || isThenable(b) ? isSameLater(a, b) : isDeepStrictEqual(a, b)
+    if (isThenable(a) || isThenable(b)) return isSameLater(a, b, text, serializer)
+    return isSame(a, b, text, serializer)
   } catch {
     return false
   }
 }
 
-async function isSameLater(a: unknown, b: unknown): Promise<boolean> {
+/** Equal, also in what only the serializer knows of: an instance may keep its content in private fields. */
+function isSame(before: unknown, now: unknown, text: string, serializer: Serializer): boolean {
+  if (!isDeepStrictEqual(before, now)) return false
+  if (serializer === JSON || serializer.stringify(before) === text) return true
+  // One that writes the same value differently each time tells nothing.
+  return serializer.stringify(now) !== text
+}
+
+async function isSameLater(a: unknown, b: unknown, text: string, serializer: Serializer): Promise<boolean> {
   try {
     const [before, now] = await Promise.all([a, b])
-    return isDeepStrictEqual(before, now)
+    return isSame(before, now, text, serializer)
   } catch {
     return false
   }

@@ -1,6 +1,6 @@
 import { SessionStoreError } from '../errors.js'
 import type { ResolvedOptions } from '../options.js'
-import { type AnySession, isLiveCookie, type PlainCookie } from './session-data.js'
+import { type AnySession, isLiveCookie, type PlainCookie, timeOf } from './session-data.js'
 
 /** A hundred years: beyond it PEXPIRE would overflow. */
 const LONGEST_MS = 100 * 365.25 * 86_400_000
@@ -34,7 +34,7 @@ function idleOfCookie(
   const maxAge = (cookie as { maxAge?: unknown }).maxAge
   if (!expires) return finite(expires === undefined ? maxAge : undefined)
   const slides = isLiveCookie((session as { cookie?: unknown }).cookie) || expires === loadedExpires
-  return (slides ? finite(originalMaxAge) : undefined) ?? finite(new Date(expires).getTime() - Date.now())
+  return (slides ? finite(originalMaxAge) : undefined) ?? finite(timeOf(expires) - Date.now())
 }
 
 function idleOfOption(session: AnySession, options: ResolvedOptions): number {

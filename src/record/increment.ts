@@ -6,6 +6,7 @@ import type { Context } from './context.js'
 import { fieldOf } from './field-name.js'
 import { assertPatchable, firstWritten, onHash } from './patch.js'
 import { type Serializer, toText } from './serializer.js'
+import { reindex } from './write-indexed.js'
 
 /** How often others may change the number before we give up; each lost race means another one won. */
 const ATTEMPTS = 100
@@ -26,6 +27,7 @@ export async function incrementProperty(
     const result = await onHash(context, storedId, () => count(context, storedId, property, by))
     if (result.kind !== 'counted') return null
     context.announcer.announceOf(storedId, 'saved', { fields: 1 })
+    await reindex(context, storedId)
     return result.value
   })
   if (value !== null) return value

@@ -101,6 +101,11 @@ export async function evict(context: Context, storedId: string, only?: IndexEntr
   context.announcer.announce('destroyed', { handle, reason: 'evicted' })
 }
 
+/** Whether a write was refused because there are as many sessions as allowed. */
+export function isLimitReached(err: unknown): boolean {
+  return (err as { code?: string } | null)?.code === 'ERR_SESSION_LIMIT'
+}
+
 function limitReached(max: number): SessionStoreError {
   return new SessionStoreError('ERR_SESSION_LIMIT', `as many sessions as "limit" allows (${max}) are there already`)
 }

@@ -3,10 +3,12 @@ import { handleOf } from '../redis/sid.js'
 import { type Bookkeeping, expiresAtMs } from './bookkeeping.js'
 import type { Context } from './context.js'
 import { encodeProperties } from './encode.js'
+import type { Fields } from './fields.js'
 import { firstOf } from './first-of.js'
 import type { Generation } from './generation.js'
 import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from './hash.js'
 import { idleMs } from './idle.js'
+import { indexFields } from './index-values.js'
 import { decodeString } from './json-string.js'
 import { readHash } from './read-hash.js'
 import { SessionRecord } from './session-record.js'
@@ -89,21 +91,35 @@ export async function loadString(context: Context, storedId: string, isAgain = f
   const isBelieved = text !== undefined && context.codec.acceptsPlaintext
   const loaded = isBelieved ? await fromString(context, storedId, text) : null
   if (loaded === null) context.announcer.announce('corrupt', { handle: handleOf(storedId), reason: 'type' })
+  else if (context.options.indexes.length > 0) context.announcer.warnOnce('sessions-not-indexed', NOT_INDEXED)
   return loaded
 }
+
+const NOT_INDEXED =
+  'there are sessions that connect-redis wrote: findBy, countBy, limit and destroyBy do not see them before their next request; ' +
+  'destroyBy(index, value, { thorough: true }) ends them, too'
 
 /** A session that connect-redis wrote; null if the text is none. */
 export async function fromString(context: Context, storedId: string, text: string): Promise<Loaded | null> {
   const session = await decodeString(text, context.options.serializer)
   if (session === null) return null
   const origin = { kind: 'string', sha1: sha1Of(text) } as const
-  const fields = encodeProperties(session, context.options.serializer)
+  const fields = new Map([...encodeProperties(session, context.options.serializer), ...indexFieldsOf(context, session)])
   const loadedExpires = session.cookie?.expires
   const idle = idleMs(session, session.cookie, context.options, loadedExpires)
   // express-session replaces `session.cookie` by one of its own.
   const loadedLease = { idle, cookie: session.cookie && { ...session.cookie } }
   const record = new SessionRecord(storedId, origin, fields, { loadedExpires, loadedLease })
   return { session, record, generation: undefined }
+}
+
+/** Where the session would be found, for a save to tell what it changes. What an index throws, the save throws, too. */
+function indexFieldsOf({ options }: Context, session: LoadedSession): Fields {
+  try {
+    return indexFields(options.indexes, session, new Map())
+  } catch {
+    return new Map()
+  }
 }
 
 /** How scripts recognise a string: as Redis's own `redis.sha1hex` has it. */

@@ -1,18 +1,17 @@
-import { UPDATE } from '../redis/scripts/update.js'
 import type { Context } from './context.js'
 import { convertString } from './convert.js'
 import { encodeCookie, isCookieField } from './cookie.js'
 import { assertSize } from './encode.js'
 import { fieldOf, isProperty } from './field-name.js'
-import type { Fields } from './fields.js'
-import { entriesIn, type IndexEntry, indexFields, without } from './index-values.js'
+import { indexFields } from './index-values.js'
 import { loadSession } from './load.js'
 import { writeWherever } from './move.js'
 import { toText } from './serializer.js'
 import { type AnySession, plainCookie } from './session-data.js'
-import { enter, leave } from './session-index.js'
 import { lease, type Snapshot, snapshot } from './snapshot.js'
-import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
+import { UNKNOWN, updateFields } from './update-fields.js'
+import { changedOf, NOWHERE, placingOf, writeIndexed } from './write-indexed.js'
+import { foreignKey, type WriteReply } from './write-reply.js'
 
 interface Changes {
   values: Readonly<Record<string, unknown>>
@@ -41,19 +40,16 @@ export function assertPatchable(property: string): void {
   }
 }
 
-/** Changes some properties of a session that exists, without loading it. False if there is none. */
+/**
+ * Changes some properties of a session that exists, without loading it where there are no indexes. False if there is none.
+ *
+ * @throws ERR_SESSION_LIMIT if these changes would make one session more than `limit` allows
+ */
 export async function patchSession(context: Context, storedIds: readonly string[], changes: Changes): Promise<boolean> {
   const { announcer } = context
   const storedId = await firstWritten(context, storedIds, async (id) => {
-    const index = context.options.indexes.length === 0 ? NO_CHANGE : await indexChange(context, id, changes)
-    const entering = enter(context, id, index.added, index.idleMs)
-    if (entering !== undefined) await entering
-    const whole = { ...changes, set: [...changes.set, ...index.fields] }
-    const reply = await onHash(context, id, () => update(context, id, whole))
-    if (reply.kind !== 'written') return null
-    await enter(context, id, index.added, index.idleMs)
-    await leave(context, id, index.left)
-    return id
+    const reply = await onHash(context, id, () => patchHash(context, id, changes))
+    return reply.kind === 'written' || reply.kind === 'contended' ? id : null
   })
   if (storedId !== null) {
     const fields = changes.set.length + changes.remove.length
@@ -64,25 +60,24 @@ export async function patchSession(context: Context, storedIds: readonly string[
   return false
 }
 
-interface IndexChange {
-  fields: Fields
-  added: IndexEntry[]
-  left: IndexEntry[]
-  idleMs: number
-}
-
-const NO_CHANGE: IndexChange = { fields: new Map(), added: [], left: [], idleMs: 0 }
-
-/** Where the session is to be found once these changes are made, which only the whole session tells. */
-async function indexChange(context: Context, storedId: string, { values }: Changes): Promise<IndexChange> {
+/** Only the whole session tells where it is to be found once these changes are made. */
+async function patchHash(context: Context, storedId: string, changes: Changes): Promise<WriteReply> {
   const { indexes } = context.options
+  if (indexes.length === 0) return updateFields(context, storedId, changes)
   const loaded = await loadSession(context, storedId)
-  if (loaded === null) return NO_CHANGE
-  const held = entriesIn(loaded.record.fields)
-  const fields = indexFields(indexes, { ...loaded.session, ...values }, loaded.record.fields)
-  const entries = entriesIn(fields)
-  const idleMs = lease(context, loaded.session, loaded.record).idle
-  return { fields, added: without(entries, held), left: without(held, entries), idleMs }
+  if (loaded?.record.origin.kind === 'string') return { kind: 'foreign' }
+  if (loaded === null) {
+    // Should one begin meanwhile, where it is to be found is looked at afterwards.
+    const seen = { created: '', saves: UNKNOWN }
+    return writeIndexed(context, storedId, NOWHERE, () => updateFields(context, storedId, changes, seen))
+  }
+  const { session, record } = loaded
+  const { created, saves } = loaded.record.origin.meta
+  const held = record.indexFields
+  const index = changedOf(indexFields(indexes, { ...session, ...changes.values }, held), held)
+  const placing = placingOf(index, held, lease(context, session, record).idle)
+  const whole = { ...changes, set: [...changes.set, ...index] }
+  return writeIndexed(context, storedId, placing, () => updateFields(context, storedId, whole, { created, saves }))
 }
 
 /** Writes under the first id that holds the session; while `hashIds` changes, brings it under the current one first. */
@@ -95,24 +90,6 @@ export async function firstWritten<T>(
   const written = await write(home)
   if (written !== null || others.length === 0) return written
   return writeWherever(context, storedIds, '', write)
-}
-
-async function update(context: Context, storedId: string, changes: Changes): Promise<WriteReply> {
-  const codec = context.codec.of(storedId)
-  const args = [
-    '',
-    '',
-    1,
-    '',
-    context.options.absoluteMs ?? '',
-    '',
-    '',
-    changes.set.length,
-    0,
-    ...changes.set.flatMap(([field, text]) => [field, codec.encode(field, text)]),
-    ...changes.remove,
-  ]
-  return readWriteReply(context, await context.gateway.script(UPDATE, context.keys.session(storedId), args))
 }
 
 /**

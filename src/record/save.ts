@@ -6,17 +6,15 @@ import type { Context } from './context.js'
 import { convertString } from './convert.js'
 import { isCookieField } from './cookie.js'
 import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
-import { scheduleExpiry } from './ends-queue.js'
 import { propertyOf } from './field-name.js'
 import { touchIntervalMs } from './idle.js'
-import { entriesIn, without } from './index-values.js'
-import { admit, endIfEvicted, limitedAmong } from './limit.js'
 import { loadSession } from './load.js'
 import { bringHome, writeWherever } from './move.js'
 import { isSameLifetime } from './session-data.js'
-import { enter, leave } from './session-index.js'
 import type { SessionRecord } from './session-record.js'
 import { expiryMode, type Lease, outlives, type Snapshot } from './snapshot.js'
+import { UNKNOWN } from './update-fields.js'
+import { NOWHERE, type Placing, placingOf, writeIndexed } from './write-indexed.js'
 import { readWriteReply } from './write-reply.js'
 
 /** Writes what changed since the session was loaded, unless it has ended meanwhile. */
@@ -44,7 +42,7 @@ export async function saveString(
 ): Promise<void> {
   if (await convertString(context, record, sha1, next, delta)) return
   // Another request may have converted it, and a third one moved it. Of what was a string, no stamp is known.
-  if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: '' }, next, delta)
+  if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
   record.hasEnded = true
   context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
 }
@@ -85,21 +83,13 @@ export async function writeDelta(
   const lease = leaseOf(context, record, next, delta)
   const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease.idle, options.absoluteMs ?? '']
   const rest = [expiryMode(context), lease.flags]
-  // Most stores have no index: nothing of this then, and no promise for it.
-  const isIndexed = next.indexed.size > 0
-  const entries = isIndexed ? entriesIn(next.indexed) : []
-  const held = isIndexed ? entriesIn(record.fields) : []
-  const added = isIndexed ? without(entries, held) : []
-  const limited = isIndexed ? limitedAmong(context, added) : []
-  const send = async () => {
-    const changes = encrypted(context, record, delta)
-    if (limited.length > 0) await admit(context, record.storedId, limited)
-    const entering = enter(context, record.storedId, without(lease.slides ? entries : added, limited), next.idle)
-    if (entering !== undefined) await entering
-    void scheduleExpiry(context, record.storedId, next.idle, createdAtMs(record))
-    const key = keys.session(record.storedId)
-    return readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
-  }
+  const placing = placingIn(context, record, next, lease, delta)
+  const send = () =>
+    writeIndexed(context, record.storedId, placing, async () => {
+      const changes = encrypted(context, record, delta)
+      const key = keys.session(record.storedId)
+      return readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
+    })
   const doubted = new Set(record.uncertain)
   doubtDelta(record, delta)
   let reply = await send()
@@ -126,14 +116,17 @@ export async function writeDelta(
   record.origin = { kind: 'hash', meta: lease.isOthers ? withLeaseOf(reply.meta, record) : reply.meta }
   record.outdated = new Map()
   applyDelta(record, delta)
-  if (isIndexed) {
-    // Once more: who ends all sessions of that user may have found the entry before there was a session.
-    await enter(context, record.storedId, without(added, limited), next.idle)
-    if (await endIfEvicted(context, record.storedId, limited, next.idle)) record.hasEnded = true
-    await leave(context, record.storedId, without(held, entries))
-  }
+  if (reply.isEvicted) record.hasEnded = true
   record.hasSaved ||= isSave
   if (isSave) announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
+}
+
+/** By what this write makes of the index fields that were loaded: what the session holds may not be written yet. */
+function placingIn(context: Context, record: SessionRecord, next: Lease, lease: WrittenLease, delta: Delta): Placing {
+  const of = { idleMs: next.idle, slides: lease.slides, createdAtMs: createdAtMs(record) }
+  // Most stores have no index.
+  if (context.options.indexes.length === 0) return { ...NOWHERE, ...of }
+  return { ...placingOf(delta.set, record.indexFields, next.idle), ...of }
 }
 
 /** What the UPDATE script is told of idle timeout and cookie flags. */

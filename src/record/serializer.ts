@@ -26,15 +26,22 @@ function isPlainString(json: string): boolean {
   return json.startsWith('"') && json.indexOf('"', 1) === json.length - 1 && json.length > 1 && !json.includes('\\')
 }
 
+/** Set while a property is turned into text: a session that is part of it stands for itself then (record/live-session.ts). */
+export const serialising = { isUnderWay: false }
+
 /** `undefined` where the serializer has nothing to keep, as JSON has for functions. */
 export function toText(serializer: Serializer, property: string, value: unknown): string | undefined {
   if (value === undefined) return undefined
   let text: unknown
+  const { isUnderWay } = serialising
+  serialising.isUnderWay = true
   try {
     text = serializer.stringify(value)
   } catch (err) {
     // The message of the serializer's own error may quote the value.
     throw new SessionStoreError('ERR_SESSION_NOT_SERIALIZABLE', notSerializable(property, err))
+  } finally {
+    serialising.isUnderWay = isUnderWay
   }
   if (text === undefined || typeof text === 'string') return text
   throw new SessionStoreError(

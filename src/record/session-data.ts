@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { SessionData } from 'express-session'
+import { SessionStoreError } from '../errors.js'
 
 /** A cookie as JSON holds it: what `MemoryStore` and connect-redis hand out. */
 export interface PlainCookie {
   originalMaxAge?: number | null
-  expires?: string | null | false
+  expires?: string | number | null | false
   httpOnly?: boolean
   path?: string
   domain?: string
@@ -60,20 +61,41 @@ export function isUntouched(cookie: unknown, loaded: Readonly<PlainCookie>): coo
   )
 }
 
-/** The cookie of a session as JSON would keep it; undefined where there is none. */
+/**
+ * express-session's Cookie wants a Date for `expires`, and gets no text by itself but from a store. One that an application assigns
+ * means the same; as a text, express-session would throw over it while it ends the response.
+ */
+export function convertExpires(cookie: unknown): void {
+  if (!isLiveCookie(cookie)) return
+  const { expires } = cookie as { expires?: unknown }
+  const date = typeof expires === 'string' ? new Date(expires) : undefined
+  if (date !== undefined && !Number.isNaN(date.getTime())) Object.assign(cookie as object, { expires: date })
+}
+
+/**
+ * The cookie of a session as JSON would keep it; undefined where there is none.
+ *
+ * @throws ERR_SESSION_INVALID_COOKIE for what express-session could not use when the visitor comes back
+ */
 export function plainCookie(session: AnySession): PlainCookie | undefined {
   const cookie = (session as { cookie?: CookieLike }).cookie
-  if (typeof cookie !== 'object' || cookie === null) return undefined
+  convertExpires(cookie)
   const isLive = isLiveCookie(cookie)
-  const source = (isLive ? cookie.toJSON() : cookie) as Record<string, unknown>
+  const source: unknown = isLive ? cookie.toJSON() : cookie
+  if (!source) return undefined
+  if (typeof source !== 'object' || Array.isArray(source)) throw invalidCookie('cookie', 'an object')
   const plain: Record<string, unknown> = {}
-  for (const name of Object.keys(source)) {
-    const value = source[name]
-    if (name === '__proto__' || value === undefined || typeof value === 'function') continue
+  for (const [name, value] of Object.entries(source)) {
+    if (name === '__proto__' || value === undefined || typeof value === 'function' || typeof value === 'symbol')
+      continue
     // @fastify/session's note of what `expires` was at the load; it would make every save a change.
     if (isLive && name === 'originalExpires') continue
-    plain[name] = value instanceof Date ? value.toJSON() : value
+    plain[name] = asInJson(name, value)
   }
+  if (!isUsableCookie(plain)) throw invalidCookie('originalMaxAge and maxAge', 'milliseconds as a number, or null')
+  // A text that is no date means nothing to express-session, nor to us: the session then lives as long as the store's `ttl`.
+  if (plain.expires && !/^(string|number)$/.test(typeof plain.expires))
+    throw invalidCookie('expires', 'a Date, or null')
   return plain as PlainCookie
 }
 
@@ -82,6 +104,28 @@ export function withExpires(session: AnySession, expires: PlainCookie['expires']
   const { cookie } = session as { cookie?: PlainCookie }
   if (isLiveCookie(cookie) || typeof cookie?.originalMaxAge !== 'number') return session
   return { ...session, cookie: { ...cookie, expires } } as AnySession
+}
+
+function asInJson(name: string, value: unknown): unknown {
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null
+  try {
+    return JSON.parse(JSON.stringify(value)) as unknown
+  } catch {
+    // The message of JSON's own error may quote the value.
+    throw invalidCookie(JSON.stringify(name), 'something that JSON can hold')
+  }
+}
+
+/** What `expires` says, in milliseconds since 1970; NaN: nothing. */
+export function timeOf(expires: unknown): number {
+  if (typeof expires === 'number') return expires
+  return typeof expires === 'string' ? new Date(expires).getTime() : Number.NaN
+}
+
+function invalidCookie(what: string, rule: string): SessionStoreError {
+  const where = what === 'cookie' ? 'the cookie of a session' : `${what} of a session's cookie`
+  return new SessionStoreError('ERR_SESSION_INVALID_COOKIE', `${where} must be ${rule}; nothing was saved`)
 }
 
 /** express-session reads the clock twice for one maxAge, and may come out a millisecond short. */

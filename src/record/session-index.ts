@@ -58,7 +58,37 @@ export async function dropEntry(
   await gateway.script(DROP, keys.index(name, value), [member.storedId, member.score, PENDING_MS])
 }
 
-/** What cannot be dropped names a session that is gone, and is dropped when it is next seen. */
+/** An entry as it stood before a write that takes its session out of the index. */
+export interface Standing {
+  entry: IndexEntry
+  member: Member
+}
+
+/** Looks at the entries that a write is about to make wrong. To be waited for: an entry that comes later is another one's. */
+export async function standingOf(
+  { gateway, keys }: Context,
+  storedId: string,
+  entries: readonly IndexEntry[],
+): Promise<Standing[]> {
+  const scores = await Promise.all(entries.map(({ name, value }) => gateway.zscore(keys.index(name, value), storedId)))
+  return entries.flatMap((entry, i) => {
+    const score = scores[i] ?? null
+    return score === null ? [] : [{ entry, member: { storedId, score } }]
+  })
+}
+
+/**
+ * Drops entries that a write has made wrong, unless another request has entered the session there again meanwhile. What cannot
+ * be dropped names a session that is not found there, and is dropped when it is next seen.
+ */
+export async function withdraw({ gateway, keys }: Context, standing: readonly Standing[]): Promise<void> {
+  const dropped = standing.map(({ entry: { name, value }, member: { storedId, score } }) =>
+    gateway.script(DROP, keys.index(name, value), [storedId, score, '']),
+  )
+  await Promise.allSettled(dropped)
+}
+
+/** Drops the entries of a session that is gone. What cannot be dropped is dropped when it is next seen. */
 export async function leave(
   { gateway, keys }: Context,
   storedId: string,

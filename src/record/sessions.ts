@@ -5,8 +5,9 @@ import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import { Copies } from './copies.js'
 import { createSession } from './create.js'
-import { mayDiffer } from './delta.js'
+import { differUnseen, mayDiffer } from './delta.js'
 import { destroySession } from './destroy.js'
+import { encodeProperties } from './encode.js'
 import { propertyOf } from './field-name.js'
 import { firstOf } from './first-of.js'
 import { type Admission, heldAdmission, isAdmitted, standingOf } from './generation.js'
@@ -168,6 +169,18 @@ export class Sessions {
     // With another id it may be another session; while it is written, nobody knows yet.
     if (record === undefined || record.askedWith !== sid || this.#turns.has(record)) return false
     return isTouched(this.#context, record, lease(this.#context, session, record))
+  }
+
+  /**
+   * Whether the session has changed in a way that JSON does not show: express-session then calls `touch` rather than `set`. With
+   * JSON as the serializer there is no such thing. A promise where the serializer has to read the texts.
+   */
+  hasUnseenChanges(sid: string, session: AnySession): boolean | Promise<boolean> {
+    const { serializer } = this.#context.options
+    if (serializer === JSON) return false
+    const record = this.#recordOf(session, this.storedIds(sid))
+    if (record === undefined || record.hasEnded) return false
+    return differUnseen(record, encodeProperties(session, serializer, record), serializer)
   }
 
   /** Whether a `set` of this session would write anything but marks. Texts are compared: when in doubt, yes. */

@@ -3,11 +3,13 @@ import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import type { Delta } from './delta.js'
 import { destroySession } from './destroy.js'
+import { isLimitReached } from './limit.js'
 import { loadFirst } from './load.js'
 import { isTouchDue, moveHome, saveString, writeDelta } from './save.js'
 import type { AnySession } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
 import { type Lease, lease } from './snapshot.js'
+import { changedOf } from './write-indexed.js'
 import { warnNoExpiry } from './write-reply.js'
 
 /**
@@ -16,6 +18,17 @@ import { warnNoExpiry } from './write-reply.js'
  */
 export async function touchSession(context: Context, record: SessionRecord, next: Lease): Promise<void> {
   await moveHome(context, record)
+  try {
+    await touchAtHome(context, record, next)
+  } catch (err) {
+    // A session from before there was the index is one too many. Nobody has logged in, and reading does not fail: it stays as it
+    // is, and is not prolonged.
+    if (!isLimitReached(err) || isCookieChanged(record, next)) throw err
+    warnOverLimit(context)
+  }
+}
+
+async function touchAtHome(context: Context, record: SessionRecord, next: Lease): Promise<void> {
   const { origin } = record
   if (origin.kind === 'string') return touchString(context, record, origin.sha1, next)
   const delta = cookieDelta(record, next)
@@ -56,13 +69,27 @@ export async function touchUnloaded(
 async function touchString(context: Context, record: SessionRecord, sha1: string, next: Lease): Promise<void> {
   const { gateway, keys, options } = context
   if (options.absoluteMs !== undefined || !next.isAsInString || next.indexed.size > 0) {
-    const bookkeeping = [...next.cookie.fields, ...next.indexed]
-    const fields = new Map([...record.fields, ...bookkeeping])
-    return saveString(context, record, sha1, { ...next, fields }, { set: bookkeeping, remove: [] })
+    const { fields: cookie } = next.cookie
+    const changed = [...cookie, ...changedOf(next.indexed, record.indexFields)]
+    const fields = new Map([...record.fields, ...cookie, ...next.indexed])
+    return saveString(context, record, sha1, { ...next, fields }, { set: changed, remove: [] })
   }
   if (options.disableTouch || options.disableTTL) return
   const [code] = (await gateway.script(SLIDE_STRING, keys.session(record.storedId), [next.idle])) as [number]
   if (code === 2) warnNoExpiry(context)
+}
+
+function isCookieChanged(record: SessionRecord, next: Lease): boolean {
+  const { origin } = record
+  if (origin.kind === 'string') return !next.isAsInString
+  const { set, remove } = cookieDelta(record, next)
+  return origin.meta.flags !== next.cookie.flags || set.length + remove.length > 0
+}
+
+function warnOverLimit({ announcer }: Context): void {
+  const message =
+    'a session from before "indexes" is one more than "limit" allows: it is neither prolonged nor saved, and ends when its time is over'
+  announcer.warnOnce('session-over-limit', message)
 }
 
 function cookieDelta(record: SessionRecord, next: Lease): Delta {

@@ -6,6 +6,7 @@ import type { Context } from './context.js'
 export type WriteReply =
   | { kind: 'written'; meta: Bookkeeping }
   | { kind: 'contended'; meta: Bookkeeping; old: (string | null)[] }
+  | { kind: 'outdated' }
   | { kind: 'gone' }
   | { kind: 'string'; text: string }
   | { kind: 'kept' }
@@ -26,6 +27,8 @@ export function readWriteReply(context: Context, reply: unknown): WriteReply {
       return { kind: 'gone' }
     case 3:
       return { kind: 'string', text: text ?? '' }
+    case 5:
+      return { kind: 'outdated' }
     case 7:
       return { kind: 'kept' }
     case -1:

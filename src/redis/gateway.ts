@@ -58,6 +58,12 @@ export class Gateway {
     return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string])
   }
 
+  /** null if it is not a member. */
+  async zscore(key: string, member: string): Promise<string | null> {
+    const reply: unknown = await this.#send('ZSCORE', () => this.#client.zscore(key, member))
+    return reply === null ? null : String(reply)
+  }
+
   async zrem(key: string, member: string): Promise<void> {
     await this.#send('ZREM', () => this.#client.zrem(key, member))
   }

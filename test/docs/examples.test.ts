@@ -81,6 +81,19 @@ test('docs/errors.md: the error handler answers 503 for Redis, and leaves other 
   await request(app).get('/OTHER').expect(418, 'other')
 })
 
+test('docs/migrating.md: thorough ends a session that connect-redis wrote and no index names', async () => {
+  const own = freshPrefix()
+  const indexed = new RedisStore({ client, prefix: own, indexes: { user: (held) => held.userId } })
+  const cookie = { originalMaxAge: null, expires: null, path: '/' }
+  await client.set(`${own}old`, JSON.stringify({ cookie, userId: 'ada' }), 'EX', 3600)
+  await client.set(`${own}other`, JSON.stringify({ cookie, userId: 'bob' }), 'EX', 3600)
+  expect(await indexed.destroyBy('user', 'ada')).toBe(0)
+  const call = example('docs/migrating.md', 'run', 'thorough').trim().replace('await ', 'return ')
+  expect(await new Function('store', 'userId', call)(indexed, 'ada')).toBe(1)
+  expect(await indexed.ids()).toEqual(['other'])
+  await indexed.clear()
+})
+
 test('docs/near-cache.md: what the store says of its cache, and which warning there is', async () => {
   const caching = new RedisStore({ client, prefix, cache: { max: 10, maxAge: 60 } })
   const printed: unknown[][] = []

@@ -147,6 +147,8 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
   destroy: [make, () => store.destroy('x')],
   patch: [make, () => store.patch('x', { theme: 'dark', visits: undefined })],
   increment: [make, () => store.increment('x', 'visits')],
+  'patch, with an index': [makeIndexed, () => indexed.patch('x', { theme: 'dark', visits: undefined })],
+  'increment, with an index': [makeIndexed, () => indexed.increment('x', 'visits')],
   'read, of some fields': [make, () => store.read('x', ['visits'])],
   'exists, info': [make, () => store.exists('x')],
   'renewSession, where the next id is due': [login, () => visitor.get('/')],

@@ -140,6 +140,7 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
   // Redis repeats the arguments of a command that it does not know.
   ERR_SESSION_REDIS: () => storeWith({ client: bare.connect() }).get(SID),
   ERR_SESSION_INVALID_ID: () => storeWith().set('hush-sid *', {}),
+  ERR_SESSION_INVALID_COOKIE: () => storeWith().set(SID, { cookie: { maxAge: VALUE }, user: VALUE } as never),
   ERR_SESSION_INVALID_TTL: () => write(storeWith({ ttl: () => VALUE as never })),
   ERR_SESSION_INVALID_INDEX: () => write(storeWith({ indexes: { user: () => ({ [VALUE]: VALUE }) as never } })),
   async ERR_SESSION_LIMIT() {

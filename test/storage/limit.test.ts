@@ -211,3 +211,128 @@ test('a login that fails while it makes room leaves nobody logged in whom "log o
   own.disconnect()
   await line.close()
 })
+
+describe('a session that comes to a user without being created', () => {
+  const string = (sid: string, held: object = { userId: 'ada' }) =>
+    client.set(prefix + sid, JSON.stringify({ cookie, ...held }), 'EX', 3600)
+
+  test('by patch is one more login: with evict, the one least recently seen ends', async () => {
+    const store = storeWith('evict', 1)
+    await login('a', store)
+    await store.set('b', { cookie } as never)
+    expect(await store.patch('b', { userId: 'ada' })).toBe(true)
+    expect(await alive()).toEqual(['b'])
+    expect(await store.countBy('user', 'ada')).toBe(1)
+  })
+
+  test('by patch is refused with reject, and nothing of the patch is written', async () => {
+    const store = storeWith('reject', 1)
+    await login('a', store)
+    await store.set('b', { cookie } as never)
+    await expect(store.patch('b', { userId: 'ada', other: 1 })).rejects.toMatchObject({ code: 'ERR_SESSION_LIMIT' })
+    expect(await store.read('b')).toEqual({ cookie })
+    expect(await store.countBy('user', 'ada')).toBe(1)
+    expect(await store.patch('a', { userId: 'ada', other: 1 })).toBe(true)
+  })
+
+  test('by many patches at once gets no more places than there are', async () => {
+    for (const onExceed of ['evict', 'reject'] as const) {
+      const store = storeWith(onExceed, 2)
+      const sids = Array.from({ length: 12 }, (_, i) => `${onExceed}${i}`)
+      for (const sid of sids) await store.set(sid, { cookie } as never)
+      await Promise.allSettled(sids.map((sid) => store.patch(sid, { userId: onExceed })))
+      const all = await Promise.all(sids.map((sid) => store.read(sid, ['userId'])))
+      expect(all.filter((held) => held?.userId === onExceed)).toHaveLength(2)
+      expect(await store.countBy('user', onExceed)).toBe(2)
+    }
+  })
+
+  test('by increment has its place, or ends', async () => {
+    const indexes = { level: (held: Bag) => held.level }
+    const limit = { index: 'level', max: 1, onExceed: 'reject' } as const
+    const store = storeWith('reject', 1, { indexes, limit })
+    await store.set('a', { cookie, level: 2 } as never)
+    await store.set('b', { cookie, level: 1 } as never)
+    await expect(store.increment('b', 'level')).rejects.toMatchObject({ code: 'ERR_SESSION_LIMIT' })
+    expect(await alive()).toEqual(['a'])
+    expect(await store.countBy('level', '1')).toBe(0)
+  })
+
+  test('as a string of connect-redis’s ends another one with evict, once it is converted', async () => {
+    const store = storeWith('evict', 1)
+    await login('a', store)
+    await string('old')
+    const session = (await store.get('old')) as Bag
+    session.n = 1
+    await store.set('old', session)
+    expect(await alive()).toEqual(['old'])
+    expect(await store.countBy('user', 'ada')).toBe(1)
+  })
+
+  test('as strings of connect-redis’s that are converted at once leaves no more than allowed', async () => {
+    const store = storeWith('evict', 2)
+    const sids = Array.from({ length: 10 }, (_, i) => `old${i}`)
+    for (const sid of sids) await string(sid)
+    const sessions = await Promise.all(sids.map((sid) => store.get(sid) as Bag))
+    await Promise.all(sids.map((sid, i) => (i % 2 ? store.touch(sid, sessions[i]) : store.set(sid, sessions[i]))))
+    expect(await alive()).toHaveLength(2)
+    expect(await store.countBy('user', 'ada')).toBe(2)
+  })
+
+  test('as a string of connect-redis’s that has been ended meanwhile ends no other', async () => {
+    const store = storeWith('evict', 1)
+    await string('old')
+    const sessions = [(await store.get('old')) as Bag, (await store.get('old')) as Bag]
+    sessions[1].n = 1
+    await store.destroy('old')
+    await login('a', store)
+    await store.touch('old', sessions[0])
+    await store.set('old', sessions[1])
+    expect(await alive()).toEqual(['a'])
+  })
+
+  test('as a string of connect-redis’s is read but neither prolonged nor saved with reject, until there is a place', async () => {
+    const store = storeWith('reject', 1)
+    const codes: string[] = []
+    store.on('warning', (warning) => codes.push(warning.code))
+    await login('a', store)
+    await client.set(`${prefix}old`, JSON.stringify({ cookie, userId: 'ada' }), 'EX', 100)
+    const session = (await store.get('old')) as Bag
+    await store.touch('old', session)
+    expect(await client.pttl(`${prefix}old`)).toBeLessThanOrEqual(100_000)
+    expect(await client.type(`${prefix}old`)).toBe('string')
+    session.n = 1
+    await expect(store.set('old', session)).rejects.toMatchObject({ code: 'ERR_SESSION_LIMIT', status: 409 })
+    expect(await store.get('old')).toEqual({ cookie, userId: 'ada' })
+    expect(await store.countBy('user', 'ada')).toBe(1)
+    expect(codes).toEqual(['sessions-not-indexed', 'session-over-limit'])
+
+    await store.destroy('a')
+    await store.set('old', session)
+    expect(await store.get('old')).toMatchObject({ userId: 'ada', n: 1 })
+    expect(await store.countBy('user', 'ada')).toBe(1)
+  })
+
+  test('as a string of somebody’s who logs in with it is refused with reject, and stays as it was', async () => {
+    const store = storeWith('reject', 1)
+    await login('a', store)
+    await string('old', { cart: ['tea'] })
+    const session = (await store.get('old')) as Bag
+    session.userId = 'ada'
+    await expect(store.set('old', session)).rejects.toMatchObject({ code: 'ERR_SESSION_LIMIT' })
+    expect(await store.get('old')).toEqual({ cookie, cart: ['tea'] })
+  })
+
+  test('as a hash from before there was the index is read but not prolonged with reject', async () => {
+    const plain = new RedisStore({ client, prefix, touchInterval: 0 })
+    const store = storeWith('reject', 1, { touchInterval: 0 })
+    await login('old', plain)
+    await login('a', store)
+    await client.pexpire(`${prefix}old`, 100_000)
+    const session = (await store.get('old')) as Bag
+    await store.touch('old', session)
+    expect(await client.pttl(`${prefix}old`)).toBeLessThanOrEqual(100_000)
+    session.n = 1
+    await expect(store.set('old', session)).rejects.toMatchObject({ code: 'ERR_SESSION_LIMIT' })
+  })
+})

@@ -17,6 +17,7 @@ import { defineScript } from './script.js'
  * ARGV[9…]  n times field, text; then the fields to remove
  *
  * returns   {1, '@' text, 1 | 0 expiry set}
+ *           {2, '@' text, 1 | 0}  as 1, but another request had made a hash of it before: the changes were added to that
  *           {0}           refused: the session is gone
  *           {3, string}   connect-redis wrote meanwhile: merge with this and come again
  *           {-1}          the key is neither
@@ -60,6 +61,6 @@ table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
 hset(key, fields)
 hdel(key, removed)
-return {1, expire(key, s, ARGV[4], left)}
+return {kind == 'string' and 1 or 2, expire(key, s, ARGV[4], left)}
 `,
 )

@@ -39,9 +39,10 @@ export const ENTER = defineScript(
 local key, member = KEYS[1], ARGV[1]
 local now = now_ms()
 local ends = ARGV[2] == '' and math.huge or now + tonumber(ARGV[2])
--- Another request may have given the session more time.
+-- Another request may have given the session more time. The score always changes: whoever is about to drop the entry of a
+-- session that has left the index (DROP) finds out that it has come back.
 local known = redis.call('ZSCORE', key, member)
-if known then ends = math.max(ends, tonumber(known)) elseif ARGV[3] == '1' then return {0} end
+if known then ends = math.max(ends, tonumber(known) + 1) elseif ARGV[3] == '1' then return {0} end
 redis.call('ZADD', key, text(ends), member)
 prune(key, now)
 return {1}
@@ -67,7 +68,12 @@ export const ADMIT = defineScript(
 local key, member, max, n = KEYS[1], ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = now_ms()
 redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. text(now))
-if redis.call('ZSCORE', key, member) then return {1} end
+local known = redis.call('ZSCORE', key, member)
+if known then
+  -- As in ENTER: an entry that is about to be dropped must be seen to be wanted again.
+  redis.call('ZADD', key, text(tonumber(known) + 1), member)
+  return {1}
+end
 local count = redis.call('ZCARD', key)
 for i = 5, 4 + n do
   if redis.call('ZSCORE', key, ARGV[i]) then count = count - 1 end
@@ -87,12 +93,13 @@ return reply
 )
 
 /**
- * Drops an entry whose session was not found, unless that may be just about to be created, or has been since.
+ * Drops an entry whose session was not found, or has left the index, unless that session may be just about to be created, or has
+ * been entered again since.
  *
  * KEYS[1]   index key        'idx:sess:user:u-1'
  * ARGV[1]   stored id        'x3J…'
  * ARGV[2]   its score when the session was not found; with another one it stays
- * ARGV[3]   ms from now      '10000'; an entry that ends within them stays
+ * ARGV[3]   ms from now      '10000'; an entry that ends within them stays. '' = none stays for that
  *
  * returns   {1}   dropped
  *           {0}   it stays, or there is none
@@ -102,7 +109,7 @@ export const DROP = defineScript(
   `${INDEX}
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {0} end
-if tonumber(score) - now_ms() <= tonumber(ARGV[3]) then return {0} end
+if ARGV[3] ~= '' and tonumber(score) - now_ms() <= tonumber(ARGV[3]) then return {0} end
 return {redis.call('ZREM', KEYS[1], ARGV[1])}
 `,
 )

@@ -8,7 +8,7 @@ import { defineScript } from './script.js'
  * KEYS[1]   session key                                         'sess:x3J…'
  * ARGV[1]   creation stamp the session was loaded with, '' = whichever exists   'h2mzk9w8qe'
  * ARGV[2]   save counter it was loaded with, '' = do not compare                '3'
- * ARGV[3]   1 = this is a save (counts, changes properties), 0 = a touch
+ * ARGV[3]   1 = this is a save (counts, changes properties), 0 = a touch, 2 = a save only if nobody has saved since the load
  * ARGV[4]   idle timeout, ms; '' = neither slide nor change the cookie flags    '1800000'
  * ARGV[5]   absolute timeout, ms, '' = none
  * ARGV[6]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd)
@@ -21,6 +21,7 @@ import { defineScript } from './script.js'
  * returns   {1, '@' text, 1 | 0 expiry set}
  *           {2, '@' text, 1 | 0, old texts…}  as 1, but others saved since the load: what the fields of the pairs and of
  *                                             the removals held before, for the caller to tell a conflict
+ *           {5, '@' text}  others saved since the load, and nothing was written (ARGV[3] = 2)
  *           {0}   refused: gone, past its deadline, or another session
  *           {-1}  the key is not a session hash
  */
@@ -31,6 +32,7 @@ local key = KEYS[1]
 local s, answer = open(key, ARGV[5])
 if not s then return answer end
 if ARGV[1] ~= '' and ARGV[1] ~= s.created then return {0} end
+if ARGV[3] == '2' and ARGV[2] ~= s.saves then return {5, format(s)} end
 
 local pairs_end = 9 + 2 * tonumber(ARGV[8])
 local replaced_end = pairs_end + 3 * tonumber(ARGV[9])
@@ -55,7 +57,7 @@ for i = pairs_end + 1, replaced_end, 3 do
     fields[#fields + 1], fields[#fields + 2] = ARGV[i], ARGV[i + 2]
   end
 end
-if ARGV[3] == '1' then s.saves = base36(tonumber(s.saves, 36) + 1) end
+if ARGV[3] ~= '0' then s.saves = base36(tonumber(s.saves, 36) + 1) end
 
 table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
