@@ -120,7 +120,12 @@ const ATTRIBUTES = ['originalMaxAge', 'expires', 'httpOnly', 'path']
  */
 function formOf(cookie: unknown): string | undefined {
   if (!isObject(cookie) || !ATTRIBUTES.every((name) => name in cookie)) return undefined
-  return JSON.stringify(cookie, (name, value) => (name === 'expires' && typeof value === 'string' ? '' : value))
+  try {
+    return JSON.stringify(cookie, (name, value) => (name === 'expires' && typeof value === 'string' ? '' : value))
+  } catch {
+    // Nothing like it has been handed out; the save says what is wrong with it.
+    return undefined
+  }
 }
 
 function home(storedIds: readonly string[]): string {
