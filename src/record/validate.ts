@@ -26,8 +26,7 @@ export async function isValid(
   const info = await within(infoOfRecord(context, record))
   if (info === null) return false
   const asking: unknown = validate(session as SessionContent, info)
-  const verdict =
-    asking instanceof Promise ? await answerIn(PATIENCE * context.options.timeoutMs, asking) : await asking
+  const verdict = typeof asking === 'boolean' ? asking : await answerIn(PATIENCE * context.options.timeoutMs, asking)
   // A forgotten `return` must not log everybody out, nor let everybody in.
   if (typeof verdict !== 'boolean')
     throw new TypeError('"validate" option must return true or false, or a promise of it')
@@ -36,11 +35,13 @@ export async function isValid(
 }
 
 /** What it answers later is not acted upon: the next request asks again. */
-function answerIn(ms: number, asking: Promise<unknown>): Promise<unknown> {
+function answerIn(ms: number, asking: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(new HttpError(503, `"validate" option has not answered within ${ms} ms (ten times "timeout")`))
     }, ms)
-    asking.then(resolve, reject).finally(() => clearTimeout(timer))
+    void Promise.resolve(asking)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer))
   })
 }

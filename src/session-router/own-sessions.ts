@@ -24,7 +24,9 @@ export async function ownSessions(store: RedisStore, user: string | number, sid:
   const [found, own] = await Promise.all([store.findBy('user', user, { limit: MOST_SHOWN }), store.info(sid)])
   const others = found.filter(({ handle }) => handle !== own?.handle)
   others.sort((a, b) => Number(b.seenAt) - Number(a.seenAt))
-  const sessions = own === null ? others : [own, ...others].slice(0, MOST_SHOWN)
+  // The page may be of another user than the one whose session asks.
+  const isOwn = others.length < found.length || own?.indexes.user?.includes(String(user))
+  const sessions = own && isOwn ? [own, ...others].slice(0, MOST_SHOWN) : others
   const more = found.length < MOST_SHOWN ? 0 : Math.max(0, (await store.countBy('user', user)) - sessions.length)
   return { sessions: sessions.map((info) => shown(info, info === own)), more }
 }
