@@ -95,7 +95,9 @@ describe('pages of findBy', () => {
     await makeMany(client, prefix, 'ada', 1)
     await make('bobs', 'bob')
     for (const after of ['x'.repeat(22), await handleOf('bobs'), { handle: 'gone' } as SessionInfo]) {
-      await expect(store.findBy('user', 'ada', { after })).rejects.toThrow(/^"after" option names no session.*first page/)
+      await expect(store.findBy('user', 'ada', { after })).rejects.toThrow(
+        /^"after" option names no session.*first page/,
+      )
     }
   })
 
