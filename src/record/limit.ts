@@ -1,5 +1,6 @@
 import { SessionStoreError } from '../errors.js'
 import type { Limit } from '../options.js'
+import { signalFor } from '../redis/deadline.js'
 import { ADMIT, PENDING_MS } from '../redis/scripts/index-sessions.js'
 import { handleOf } from '../redis/sid.js'
 import { assertGoingOn, type Context } from './context.js'
@@ -39,7 +40,10 @@ export async function admit(
   entries: readonly IndexEntry[],
   replaced: readonly string[] = [],
 ): Promise<void> {
-  for (const entry of entries) await admitTo(context, { storedId, entry, replaced })
+  if (entries.length === 0) return
+  // Where a caller has no signal, there is as much time as any operation has.
+  const bounded = { ...context, signal: context.signal ?? signalFor(context.options.timeoutMs) }
+  for (const entry of entries) await admitTo(bounded, { storedId, entry, replaced })
 }
 
 interface Place {

@@ -6,6 +6,16 @@ export interface Signal {
   readonly aborted: boolean
 }
 
+/** Aborted once the time is over; needs no timer. */
+export function signalFor(ms: number): Signal {
+  const end = performance.now() + ms
+  return {
+    get aborted() {
+      return performance.now() > end
+    },
+  }
+}
+
 /** Gives work its deadline. Work that is passed as a function learns from the signal when that has come. */
 export type Within = <T>(work: Promise<T> | ((signal: Signal) => Promise<T>)) => Promise<T>
 
