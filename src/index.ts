@@ -23,6 +23,7 @@ export type { IndexValue, Limit, NearCacheOptions, RedisStoreOptions } from './o
 export type { ActivityPoint, ActivityRange, ActivityReport, ActivityStep } from './record/activity.js'
 export type { Encryption } from './record/encryption.js'
 export type { EndedSession } from './record/ended-session.js'
+export type { FindByOptions } from './record/find-page.js'
 export type { SessionInfo } from './record/inspect.js'
 export type { Serializer } from './record/serializer.js'
 export type { AnySession, SessionContent } from './record/session-data.js'

@@ -16,6 +16,7 @@ import type { AnySession } from './record/session-data.js'
 import type { SessionRecord } from './record/session-record.js'
 import type { Sessions } from './record/sessions.js'
 import { isValid } from './record/validate.js'
+import type { Within } from './redis/deadline.js'
 import { handleOf, parseSid } from './redis/sid.js'
 import type {
   Guard,
@@ -44,7 +45,7 @@ export class RequestSessions implements StoreAccess {
   readonly live: LiveSessions
   readonly #context: Context
   readonly #sessions: Sessions
-  readonly #within: <T>(work: Promise<T>) => Promise<T>
+  readonly #within: Within
   readonly #guards = new WeakMap<object, readonly Guard[]>()
   readonly #newSession = new WeakMap<object, NewSession>()
   /** Ids that requests came with and that gave them no session. */
@@ -62,12 +63,7 @@ export class RequestSessions implements StoreAccess {
    * @param within gives work its deadline
    * @param reload the `reload` of every session of a request
    */
-  constructor(
-    context: Context,
-    sessions: Sessions,
-    within: <T>(work: Promise<T>) => Promise<T>,
-    reload: PropertyDescriptor,
-  ) {
+  constructor(context: Context, sessions: Sessions, within: Within, reload: PropertyDescriptor) {
     this.live = new LiveSessions(context.options.serializer)
     this.#context = context
     this.#sessions = sessions
@@ -280,7 +276,10 @@ export class RequestSessions implements StoreAccess {
     if (cookie !== undefined) fresh.cookie = cookie as Cookie
     const goBack = () => Object.assign(req, { session: old, sessionID: oldSid })
     // A login that is one too many leaves the session before as it is.
-    await this.#within(this.#sessions.admit(req.sessionID as string, fresh, oldIds)).catch((err: unknown) => {
+    const admitting = this.#within((signal) => {
+      return this.#sessions.admit(req.sessionID as string, fresh, oldIds, signal)
+    })
+    await admitting.catch((err: unknown) => {
       goBack()
       throw err
     })

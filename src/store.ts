@@ -9,13 +9,14 @@ import { Announcer, type SessionEventName, type SessionEvents } from './events.j
 import { checkNames } from './known-options.js'
 import { type RedisStoreOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import { Activity, type ActivityRange, type ActivityReport } from './record/activity.js'
-import type { Context } from './record/context.js'
+import { type Context, reading } from './record/context.js'
 import { Creations } from './record/creations.js'
 import { destroySession } from './record/destroy.js'
 import { codecOf } from './record/encryption.js'
 import { EndOfLife } from './record/end-of-life.js'
 import { type Ending, endSessions } from './record/end-sessions.js'
-import { findSessions, indexEntry } from './record/find.js'
+import { indexEntry } from './record/find.js'
+import { checkedFindBy, type FindByOptions, findPage } from './record/find-page.js'
 import type { LoadedSession } from './record/hash.js'
 import { incrementProperty } from './record/increment.js'
 import { inspectSession, readProperties, type SessionInfo } from './record/inspect.js'
@@ -23,11 +24,12 @@ import { Keyspace } from './record/keyspace.js'
 import { encodeChanges, patchSession } from './record/patch.js'
 import { retire } from './record/rotation.js'
 import type { AnySession, SessionContent } from './record/session-data.js'
+import { countMembers } from './record/session-index.js'
 import { Sessions } from './record/sessions.js'
 import { countSessions, type SessionStats } from './record/stats.js'
 import { Availability } from './redis/availability.js'
 import { harmfulSettings } from './redis/client-settings.js'
-import { withDeadline } from './redis/deadline.js'
+import { type Signal, type Within, withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
 import { Replicas } from './redis/replicas.js'
@@ -84,7 +86,7 @@ export class RedisStore extends Store {
     const keys = new Keys(resolved.prefix)
     const ids = idMapper(resolved.hashIds, resolved.acceptPlainIds)
     const codec = codecOf(resolved.encryption)
-    const within = <T>(work: Promise<T>) => this.#within(work)
+    const within = this.#within
     const creations = new Creations()
     const cache = makeCache(resolved, announcer)
     gateway.onWrite = cache && ((key) => cache.forget(key))
@@ -186,22 +188,24 @@ export class RedisStore extends Store {
    * everything. An `expires` in the past ends the session.
    */
   override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
-    const saving = this.#run(() => {
+    const saving = this.#run((signal) => {
       assertSession('set', session)
       const guarding = this.#requests.beforeSave(session)
       if (guarding === undefined) {
         const looking = this.#requests.lookAtSet(sid, session)
-        return looking === undefined ? this.#save(sid, session) : looking.then(() => this.#save(sid, session))
+        return looking === undefined
+          ? this.#save(sid, session, signal)
+          : looking.then(() => this.#save(sid, session, signal))
       }
       return guarding.then((req) =>
-        this.#save(req.sessionID ?? sid, (req.session as AnySession | undefined) ?? session),
+        this.#save(req.sessionID ?? sid, (req.session as AnySession | undefined) ?? session, signal),
       )
     })
     return this.#settle('set', saving, callback)
   }
 
-  #save(sid: string, session: AnySession): Promise<void> {
-    const saving = this.#sessions.set(sid, session)
+  #save(sid: string, session: AnySession, signal: Signal): Promise<void> {
+    const saving = this.#sessions.set(sid, session, signal)
     return this.#context.options.activity ? saving.then(() => void this.#noteActive(session)) : saving
   }
 
@@ -329,16 +333,22 @@ export class RedisStore extends Store {
   }
 
   /**
-   * The sessions under this value of an index (`indexes` option), most recently seen first. Costs by these sessions, not
-   * by all there are: ZRANGE, and HMGET for each.
+   * The sessions under this value of an index (`indexes` option), newest first, a page of `limit` at a time: those that end last, which
+   * with one idle timeout for all are those seen last. If one page has all of them, exactly those seen last come first. Costs by the
+   * page: ZRANGE or a script, and HMGET for each session.
+   *
+   * @returns fewer than `limit` where there are no more
    */
-  findBy(index: string, value: string | number): Promise<SessionInfo[]> {
-    return this.#run(async () => findSessions(this.#context, indexEntry(this.#context, index, value)))
+  findBy(index: string, value: string | number, options: FindByOptions = {}): Promise<SessionInfo[]> {
+    return this.#run(async (signal) => {
+      const entry = indexEntry(this.#context, index, value)
+      return findPage(reading(this.#context, signal), entry, checkedFindBy(options))
+    })
   }
 
-  /** How many sessions there are under this value of an index. */
-  async countBy(index: string, value: string | number): Promise<number> {
-    return (await this.findBy(index, value)).length
+  /** How many sessions there are under this value of an index; one that has just ended may count. ZCOUNT, one command. */
+  countBy(index: string, value: string | number): Promise<number> {
+    return this.#run(async () => countMembers(this.#context, indexEntry(this.#context, index, value)))
   }
 
   /**
@@ -352,7 +362,7 @@ export class RedisStore extends Store {
       const entry = indexEntry(this.#context, index, value)
       const { except, handle, thorough = false } = checkedDestroyBy(options)
       const ending: Ending = { except: except === undefined ? [] : this.#sessions.storedIds(except), handle, thorough }
-      return endSessions(this.#context, this.#keyspace, entry, ending, (work) => this.#within(work))
+      return endSessions(this.#context, this.#keyspace, entry, ending, this.#within)
     })
   }
 
@@ -381,7 +391,7 @@ export class RedisStore extends Store {
    */
   stats(options: { onProgress?: (soFar: Readonly<SessionStats>) => void } = {}): Promise<SessionStats> {
     const { onProgress = () => undefined } = options
-    return this.#runLong(() => countSessions(this.#context, this.#keyspace, (work) => this.#within(work), onProgress))
+    return this.#runLong(() => countSessions(this.#context, this.#keyspace, this.#within, onProgress))
   }
 
   /** Who was active when (`activity` option). */
@@ -491,8 +501,8 @@ export class RedisStore extends Store {
   }
 
   /** One operation on one session: `timeout` covers all of it. */
-  #run<T>(work: () => Promise<T>): Promise<T> {
-    return this.#within(started(work))
+  #run<T>(work: (signal: Signal) => Promise<T>): Promise<T> {
+    return this.#within(work)
   }
 
   /** Work on many sessions: `timeout` covers each step, see #within. */
@@ -512,13 +522,15 @@ export class RedisStore extends Store {
     this.#context.announcer.announce('warning', { code: 'failure-unheard', message })
   }
 
-  #within<T>(work: Promise<T>): Promise<T> {
-    return withDeadline(work, this.#context.options.timeoutMs, this.#isConnected, this.#failed)
+  readonly #within: Within = (work) => {
+    const { timeoutMs } = this.#context.options
+    if (typeof work !== 'function') return withDeadline(work, timeoutMs, this.#isConnected, this.#availability)
+    const signal = { aborted: false }
+    const working = started(() => work(signal))
+    return withDeadline(working, timeoutMs, this.#isConnected, this.#availability, signal)
   }
 
   readonly #isConnected = () => this.#context.options.client.status === 'ready'
-
-  readonly #failed = (err: unknown) => this.#availability.failed(err)
 }
 
 /** @throws TypeError for what is no session */

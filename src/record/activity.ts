@@ -1,3 +1,4 @@
+import type { Within } from '../redis/deadline.js'
 import { COUNT_ACTIVE } from '../redis/scripts/count-active.js'
 import type { Context } from './context.js'
 
@@ -48,13 +49,13 @@ const BATCH = 200
  */
 export class Activity {
   readonly #context: Context
-  readonly #within: <T>(work: Promise<T>) => Promise<T>
+  readonly #within: Within
   /** By the minute: what is noted now may be sent in the next one. */
   readonly #noted = new Map<number, Record<Counted, Set<string>>>()
   #timer: NodeJS.Timeout | undefined
   #flushing: Promise<void> | undefined
 
-  constructor(context: Context, within: <T>(work: Promise<T>) => Promise<T>) {
+  constructor(context: Context, within: Within) {
     this.#context = context
     this.#within = within
   }

@@ -1,6 +1,7 @@
 import type { NearCache } from '../cache/near-cache.js'
 import type { Announcer } from '../events.js'
 import type { ResolvedOptions } from '../options.js'
+import { type Signal, timedOut } from '../redis/deadline.js'
 import type { Gateway } from '../redis/gateway.js'
 import type { Keys } from '../redis/keys.js'
 import type { Replicas } from '../redis/replicas.js'
@@ -24,4 +25,19 @@ export interface Context {
   endOfLife: EndOfLife | undefined
   /** Undefined without `cache`. */
   cache: NearCache | undefined
+  /** Of one operation whose loops stop when it is over; undefined: none of its loops is long. */
+  signal?: Signal
+}
+
+/**
+ * For what only reads: once the operation is over, no command is sent for it any more. A write must not stop half-way like this, as it
+ * may be the next step that makes the one before complete.
+ */
+export function reading(context: Context, signal: Signal): Context {
+  return { ...context, gateway: context.gateway.until(signal), signal }
+}
+
+/** Ends a loop whose operation is over. */
+export function assertGoingOn({ signal, options }: Context): void {
+  if (signal?.aborted) throw timedOut(options.timeoutMs)
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DestroyReason } from '../events.js'
+import type { Within } from '../redis/deadline.js'
 import { CLAIM, FORGET } from '../redis/scripts/end.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
@@ -38,7 +39,7 @@ const MOST_WAITING = 1000
  */
 export class EndOfLife {
   readonly #context: Context
-  readonly #within: <T>(work: Promise<T>) => Promise<T>
+  readonly #within: Within
   readonly #onEnd: NonNullable<Context['options']['onEnd']>
   readonly #waiting = new Map<string, () => Promise<void>>()
   readonly #running = new Map<string, Promise<void>>()
@@ -48,11 +49,7 @@ export class EndOfLife {
   #hasFailed = false
 
   /** @param within gives our own commands their deadline; what the application does takes its time */
-  constructor(
-    context: Context,
-    onEnd: NonNullable<Context['options']['onEnd']>,
-    within: <T>(work: Promise<T>) => Promise<T>,
-  ) {
+  constructor(context: Context, onEnd: NonNullable<Context['options']['onEnd']>, within: Within) {
     this.#context = context
     this.#onEnd = onEnd
     this.#within = within

@@ -1,3 +1,5 @@
+import { nextTurn } from '../end-of-turn.js'
+import type { Within } from '../redis/deadline.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { endKey } from './end-key.js'
@@ -24,7 +26,7 @@ export async function endSessions(
   keyspace: Keyspace,
   entry: IndexEntry,
   ending: Ending,
-  within: <T>(work: Promise<T>) => Promise<T>,
+  within: Within,
 ): Promise<number> {
   const isMeant = (storedId: string) =>
     !ending.except.includes(storedId) && (ending.handle === undefined || handleOf(storedId) === ending.handle)
@@ -32,11 +34,16 @@ export async function endSessions(
   const tried = new Set<string>()
   // Until there is no other: a session may begin, or move to another id, while others are being ended.
   for (let round = 0; round < ROUNDS; round++) {
-    const all = await within(membersOf(context, entry))
-    const members = all.filter(({ storedId }) => isMeant(storedId) && !tried.has(storedId))
-    if (members.length === 0) break
-    for (const { storedId } of members) tried.add(storedId)
-    for (const batch of batches(members)) ended += await within(endMembers(context, batch, entry))
+    let isDone = true
+    for (const batch of batches(await within(membersOf(context, entry)))) {
+      const members = batch.filter(({ storedId }) => !tried.has(storedId) && isMeant(storedId))
+      for (const { storedId } of members) tried.add(storedId)
+      // To look for a handle among very many must hold up nobody.
+      if (members.length === 0) await nextTurn()
+      else ended += await within(endMembers(context, members, entry))
+      if (members.length > 0) isDone = false
+    }
+    if (isDone) break
   }
   if (!ending.thorough) return ended
   for await (const batch of keyspace.storedIds()) {

@@ -1,3 +1,4 @@
+import type { Within } from '../redis/deadline.js'
 import { DUE, SCHEDULE, UNSCHEDULE } from '../redis/scripts/ends-queue.js'
 import type { Context } from './context.js'
 
@@ -56,10 +57,7 @@ export interface Due {
 }
 
 /** Those that are due, of all queues that can be reached; the most urgent of each if there are very many. */
-export async function dueSessions(
-  { gateway, keys }: Context,
-  within: <T>(work: Promise<T>) => Promise<T>,
-): Promise<Due> {
+export async function dueSessions({ gateway, keys }: Context, within: Within): Promise<Due> {
   const asked = keys.allEnds().map((key) => within(gateway.script(DUE, key, [PAGE])))
   const answers = await Promise.allSettled(asked)
   const found = answers.map((answer) => (answer.status === 'fulfilled' ? (answer.value as string[]).slice(1) : []))

@@ -2,10 +2,10 @@ import type { Context } from './context.js'
 import { identityOf } from './identity.js'
 import { encodeIndexValue, type IndexEntry } from './index-values.js'
 import { inspectSession, type SessionInfo } from './inspect.js'
-import { dropEntry, type Member, membersOf } from './session-index.js'
+import { dropEntry, type Member } from './session-index.js'
 
 /** How many sessions are looked at, or ended, at a time. */
-const BATCH = 50
+export const BATCH = 50
 
 /** @throws TypeError for an index that the store does not have */
 export function indexEntry({ options }: Context, name: string, value: string | number): IndexEntry {
@@ -18,18 +18,10 @@ export function indexEntry({ options }: Context, name: string, value: string | n
   return { name, value: encodeIndexValue(name, value) }
 }
 
-/** The sessions that are to be found there, most recently seen first. Entries of sessions that are gone are dropped. */
-export async function findSessions(context: Context, entry: IndexEntry): Promise<SessionInfo[]> {
-  const found = await findIn(context, entry)
-  await dropGone(context, found, entry)
-  const infos = found.map(({ info }) => info).filter((info) => info !== null)
-  return infos.sort((a, b) => Number(b.seenAt) - Number(a.seenAt))
-}
-
-/** What an index names, and the session if there is one that is to be found there. */
-export async function findIn(context: Context, entry: IndexEntry): Promise<Found[]> {
+/** Looks at the sessions that an index names, a batch at a time. */
+export async function findAmong(context: Context, members: readonly Member[], entry: IndexEntry): Promise<Found[]> {
   const found: Found[] = []
-  for (const batch of batches(await membersOf(context, entry))) {
+  for (const batch of batches(members)) {
     const infos = await Promise.all(batch.map(({ storedId }) => inspectSession(context, storedId)))
     batch.forEach((member, i) => {
       const inspected = infos[i] ?? null
@@ -39,12 +31,17 @@ export async function findIn(context: Context, entry: IndexEntry): Promise<Found
   return found
 }
 
-/** Drops the entries of what was not found. */
-export async function dropGone(context: Context, found: readonly Found[], entry: IndexEntry): Promise<void> {
-  const gone = found.filter(({ info }) => info === null)
-  await Promise.all(gone.map((member) => dropEntry(context, member, entry)))
+/** Drops the entries of what was not found. Resolves how many are dropped: that of a session that is being created stays. */
+export async function dropGone(context: Context, found: readonly Found[], entry: IndexEntry): Promise<number> {
+  let dropped = 0
+  for (const batch of batches(found.filter(({ info }) => info === null))) {
+    const answers = await Promise.all(batch.map((member) => dropEntry(context, member, entry)))
+    dropped += answers.filter(Boolean).length
+  }
+  return dropped
 }
 
+/** What an index names, and the session if there is one that is to be found there. */
 export interface Found extends Member {
   info: SessionInfo | null
 }

@@ -1,6 +1,7 @@
+import type { Within } from '../redis/deadline.js'
 import { scanIndexKeys, scanStoredIds } from '../redis/scan.js'
 import { BOOKKEEPING_FIELD } from './bookkeeping.js'
-import type { Context } from './context.js'
+import { type Context, reading } from './context.js'
 import { destroySession } from './destroy.js'
 import { infoOfRecord, type SessionInfo } from './inspect.js'
 import { type Loaded, loadSession } from './load.js'
@@ -9,10 +10,10 @@ import { readFields } from './read-hash.js'
 /** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
 export class Keyspace {
   readonly #context: Context
-  readonly #within: <T>(work: Promise<T>) => Promise<T>
+  readonly #within: Within
 
   /** @param within gives each step its deadline: all of them together may take long */
-  constructor(context: Context, within: <T>(work: Promise<T>) => Promise<T>) {
+  constructor(context: Context, within: Within) {
     this.#context = context
     this.#within = within
   }
@@ -21,20 +22,20 @@ export class Keyspace {
   async *storedIds(): AsyncGenerator<string[]> {
     const { options, keys } = this.#context
     for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within)) {
-      const there = options.onEnd === undefined ? batch : await this.#within(this.#there(batch))
+      const there =
+        options.onEnd === undefined
+          ? batch
+          : await this.#within((signal) => thoseThere(reading(this.#context, signal), batch))
       if (there.length > 0) yield there
     }
   }
 
-  /** Keys may outlive their sessions (`onEnd` option). */
-  async #there(storedIds: readonly string[]): Promise<string[]> {
-    const found = await Promise.all(storedIds.map((id) => readFields(this.#context, id, [BOOKKEEPING_FIELD])))
-    return storedIds.filter((_, i) => found[i]?.[0] !== null)
-  }
-
   async *sessions(): AsyncGenerator<Loaded> {
     for await (const batch of this.storedIds()) {
-      const loaded = await this.#within(Promise.all(batch.map((id) => loadSession(this.#context, id))))
+      const loaded = await this.#within((signal) => {
+        const context = reading(this.#context, signal)
+        return Promise.all(batch.map((id) => loadSession(context, id)))
+      })
       for (const one of loaded) if (one !== null) yield one
     }
   }
@@ -62,4 +63,10 @@ export class Keyspace {
       await this.#within(Promise.all(batch.map((key) => gateway.del(key))))
     }
   }
+}
+
+/** Keys may outlive their sessions (`onEnd` option). */
+async function thoseThere(context: Context, storedIds: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(storedIds.map((id) => readFields(context, id, [BOOKKEEPING_FIELD])))
+  return storedIds.filter((_, i) => found[i]?.[0] !== null)
 }

@@ -45,17 +45,54 @@ export interface Member {
   score: string
 }
 
-export async function membersOf({ gateway, keys }: Context, { name, value }: IndexEntry): Promise<Member[]> {
-  return (await gateway.zmembers(keys.index(name, value))).map(([storedId, score]) => ({ storedId, score }))
+/** Those that end first come first; ranks as ZRANGE takes them, -1 is the last. */
+export async function membersOf(
+  { gateway, keys }: Context,
+  { name, value }: IndexEntry,
+  first = 0,
+  last = -1,
+): Promise<Member[]> {
+  return (await gateway.zmembers(keys.index(name, value), first, last)).map(memberOf)
 }
 
-/** Drops the entry of a session that was looked for afterwards, and not found. */
+/**
+ * Those that end last come first.
+ *
+ * @param behind only those that follow this one, in the order in which it stood
+ */
+export async function newestMembers(
+  context: Context,
+  entry: IndexEntry,
+  most: number,
+  behind?: Member,
+): Promise<Member[]> {
+  if (behind === undefined) return (await membersOf(context, entry, -most)).reverse()
+  const { gateway, keys } = context
+  const key = keys.index(entry.name, entry.value)
+  return (await gateway.zmembersAfter(key, behind.score, behind.storedId, most)).map(memberOf)
+}
+
+function memberOf([storedId, score]: [string, string]): Member {
+  return { storedId, score }
+}
+
+/** Those whose time is over are not counted, by the clock of this process. */
+export function countMembers({ gateway, keys }: Context, { name, value }: IndexEntry): Promise<number> {
+  return gateway.zcount(keys.index(name, value), Date.now())
+}
+
+/**
+ * Drops the entry of a session that was looked for afterwards, and not found.
+ *
+ * @returns whether it did: that of a session that may just be created stays
+ */
 export async function dropEntry(
   { gateway, keys }: Context,
   member: Member,
   { name, value }: IndexEntry,
-): Promise<void> {
-  await gateway.script(DROP, keys.index(name, value), [member.storedId, member.score, PENDING_MS])
+): Promise<boolean> {
+  const reply = await gateway.script(DROP, keys.index(name, value), [member.storedId, member.score, PENDING_MS])
+  return (reply as [number])[0] === 1
 }
 
 /** An entry as it stood before a write that takes its session out of the index. */

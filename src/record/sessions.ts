@@ -1,4 +1,5 @@
 import { loadAtOnce, loadThrough } from '../cache/load-through.js'
+import type { Signal } from '../redis/deadline.js'
 import { parseSid, type Sid } from '../redis/sid.js'
 import { attachment } from './attachment.js'
 import type { Context } from './context.js'
@@ -133,7 +134,9 @@ export class Sessions {
     this.#copies.cleared()
   }
 
-  async set(sid: string, session: AnySession): Promise<void> {
+  /** @param signal of the operation that this is */
+  async set(sid: string, session: AnySession, signal?: Signal): Promise<void> {
+    const context = this.#during(signal)
     const storedIds = this.storedIds(sid)
     if (storedIds.length === 0) throw invalidId(sid)
     const base = this.#recordOf(session, storedIds) === undefined && this.#copies.baseOf(session, storedIds)
@@ -144,14 +147,14 @@ export class Sessions {
     if (record !== undefined) this.#copies.saved(record)
     const next = this.#snapshot(session, record)
     if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
-    if (record !== undefined) return this.#inTurn(record, () => saveSession(this.#context, record, next))
+    if (record !== undefined) return this.#inTurn(record, () => saveSession(context, record, next))
     // Plain data that was never loaded replaces what is there, every time, as in MemoryStore.
     if (!isLiveCookie((session as { cookie?: unknown }).cookie)) {
       this.#copies.isNew(session)
-      await createSession(this.#context, storedIds, next)
+      await createSession(context, storedIds, next)
       return
     }
-    return this.#create(session, storedIds, next)
+    return this.#create(context, session, storedIds, next)
   }
 
   async touch(sid: string, session: AnySession): Promise<void> {
@@ -230,12 +233,12 @@ export class Sessions {
    *
    * @throws ERR_SESSION_LIMIT
    */
-  async admit(id: string, session: AnySession, replaced: readonly string[]): Promise<void> {
+  async admit(id: string, session: AnySession, replaced: readonly string[], signal: Signal): Promise<void> {
     const [storedId] = this.storedIds(id)
     const { indexes, limit } = this.#context.options
     if (limit === undefined || storedId === undefined) return
     const entries = limitedAmong(this.#context, entriesIn(indexFields(indexes, session, new Map())))
-    await admit(this.#context, storedId, entries, replaced)
+    await admit(this.#during(signal), storedId, entries, replaced)
   }
 
   /** A session that goes on from another, under a new id, is as old as that one. */
@@ -272,16 +275,23 @@ export class Sessions {
     })
   }
 
+  /** Only what makes room for a session may take long. */
+  #during(signal: Signal | undefined): Context {
+    return signal === undefined || this.#context.options.limit === undefined
+      ? this.#context
+      : { ...this.#context, signal }
+  }
+
   #snapshot(session: AnySession, record: SessionRecord | undefined): Snapshot {
     return snapshot(this.#context, session, record, this.#marks.get(session), this.#created.get(session))
   }
 
   /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */
-  #create(session: AnySession, storedIds: readonly string[], next: Snapshot): Promise<void> {
+  #create(context: Context, session: AnySession, storedIds: readonly string[], next: Snapshot): Promise<void> {
     return this.#inTurn(session, async () => {
       const known = this.#recordOf(session, storedIds)
-      if (known !== undefined) return this.#inTurn(known, () => saveSession(this.#context, known, next))
-      const created = await createSession(this.#context, storedIds, next)
+      if (known !== undefined) return this.#inTurn(known, () => saveSession(context, known, next))
+      const created = await createSession(context, storedIds, next)
       if (created !== null) this.#records.set(session, created)
     })
   }

@@ -1,4 +1,5 @@
-import type { Context } from './context.js'
+import type { Within } from '../redis/deadline.js'
+import { type Context, reading } from './context.js'
 import { inspectSession, type SessionInfo } from './inspect.js'
 import type { Keyspace } from './keyspace.js'
 
@@ -43,21 +44,17 @@ const LIMITS: readonly (readonly [name: keyof Ages, ms: number])[] = [
 export async function countSessions(
   context: Context,
   keyspace: Keyspace,
-  within: <T>(work: Promise<T>) => Promise<T>,
+  within: Within,
   onProgress: (soFar: Readonly<SessionStats>) => void,
 ): Promise<SessionStats> {
   const { gateway, keys, options } = context
   const indexes = Object.fromEntries(options.indexes.map(([name]) => [name, { sessions: 0, values: 0 }]))
   const stats: SessionStats = { sessions: 0, bytes: 0, indexes, age: noAges(), idle: noAges() }
   for await (const batch of keyspace.storedIds()) {
-    const counted = await within(
-      Promise.all(
-        batch.map(async (storedId) => {
-          const inspected = await inspectSession(context, storedId)
-          return { info: inspected?.info, bytes: await gateway.memoryUsage(keys.session(storedId)) }
-        }),
-      ),
-    )
+    const counted = await within((signal) => {
+      const bound = reading(context, signal)
+      return Promise.all(batch.map((storedId) => measured(bound, storedId)))
+    })
     for (const { info, bytes } of counted) if (info !== undefined) count(stats, info, bytes)
     onProgress(stats)
   }
@@ -71,6 +68,11 @@ export async function countSessions(
     onProgress(stats)
   }
   return stats
+}
+
+async function measured(context: Context, storedId: string): Promise<{ info: SessionInfo | undefined; bytes: number }> {
+  const inspected = await inspectSession(context, storedId)
+  return { info: inspected?.info, bytes: await context.gateway.memoryUsage(context.keys.session(storedId)) }
 }
 
 function count(stats: SessionStats, info: SessionInfo, bytes: number): void {

@@ -28,6 +28,8 @@ export class Availability {
   #pauseMs = FIRST_PAUSE_MS
   #timer: NodeJS.Timeout | undefined
   #closed = false
+  #answers = 0
+  #isAsking = false
 
   constructor(announcer: Announcer, emitter: EventEmitter, goOn: boolean, probe: () => Promise<unknown>) {
     this.#announcer = announcer
@@ -41,6 +43,38 @@ export class Availability {
     return this.#isOpen
   }
 
+  /** How often Redis has answered so far, whoever asked. */
+  get answers(): number {
+    return this.#answers
+  }
+
+  /** Redis has answered, and be it with an error. */
+  answered(): void {
+    this.#answers += 1
+  }
+
+  /**
+   * An operation has passed its deadline. If Redis has answered something since that began, the operation may only have had too many
+   * steps: Redis is asked before it counts as away.
+   *
+   * @param answersBefore `answers` when the operation began
+   */
+  overran(err: unknown, answersBefore: number): void {
+    if (this.#answers === answersBefore) {
+      this.failed(err)
+      return
+    }
+    if (this.#isAsking || this.#downSince !== undefined || this.#closed) return
+    this.#isAsking = true
+    const asked = () => {
+      this.#isAsking = false
+    }
+    this.#probe().then(asked, (failure: unknown) => {
+      asked()
+      this.failed(failure)
+    })
+  }
+
   failed(err: unknown): void {
     if (!isAway(err) || this.#downSince !== undefined || this.#closed) return
     this.#downSince = Date.now()
@@ -51,6 +85,7 @@ export class Availability {
   }
 
   succeeded(): void {
+    this.#answers += 1
     if (this.#downSince === undefined) return
     const downMs = Date.now() - this.#downSince
     this.#downSince = undefined

@@ -60,6 +60,7 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'zscore', use: 'indexes', area: 'index', why: 'tells whether it is in' },
   { name: 'zrange', use: 'indexes', area: 'index', why: 'finds sessions' },
   { name: 'zrevrange', use: 'indexes', area: 'index', why: 'tells how long the index is needed' },
+  { name: 'zcount', use: 'indexes', area: 'index', why: 'counts sessions' },
   { name: 'zremrangebyscore', use: 'indexes', area: 'index', why: 'drops what has expired' },
   { name: 'pexpireat', use: 'indexes', area: 'index', why: 'lets the index expire' },
   { name: 'zcard', use: 'limit', area: 'index', why: 'counts sessions' },

@@ -1,33 +1,57 @@
 import { SessionStoreError } from '../errors.js'
+import type { Availability } from './availability.js'
+
+/** Says that an operation is over: its caller has been told how it ended, and what is still done for it is in vain. */
+export interface Signal {
+  readonly aborted: boolean
+}
+
+/** Aborted once the time is over; needs no timer. */
+export function signalFor(ms: number): Signal {
+  const end = performance.now() + ms
+  return {
+    get aborted() {
+      return performance.now() > end
+    },
+  }
+}
+
+/** Gives work its deadline. Work that is passed as a function learns from the signal when that has come. */
+export type Within = <T>(work: Promise<T> | ((signal: Signal) => Promise<T>)) => Promise<T>
 
 /**
- * Settles with `work`, or rejects after `timeoutMs`. The work is not cancelled (Redis commands cannot be), which is why
- * every write this library sends is safe when it lands late.
+ * Settles with `work`, or rejects after `timeoutMs`. A command that has been sent cannot be taken back, which is why every write this
+ * library sends is safe when it lands late; but loops look at the signal, and nothing more is sent for them.
  *
- * @param onFailure is told why the promise is about to reject
+ * @param availability is told why the promise is about to reject
+ * @param signal is aborted when the promise is about to reject
  */
 export function withDeadline<T>(
   work: Promise<T>,
   timeoutMs: number,
   isConnected: () => boolean,
-  onFailure: (err: unknown) => void,
+  availability: Pick<Availability, 'answers' | 'failed' | 'overran'>,
+  signal = { aborted: false },
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    let hasFailed = false
+    const { answers } = availability
     const fail = (err: unknown) => {
       // What has timed out may fail as well, much later: that is no news.
-      if (hasFailed) return
-      hasFailed = true
+      if (signal.aborted) return
+      signal.aborted = true
       clearTimeout(timer)
-      onFailure(err)
+      availability.failed(err)
       reject(err)
     }
     const timer = setTimeout(() => {
-      fail(
-        isConnected()
-          ? timedOut(timeoutMs)
-          : new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis within ${timeoutMs} ms`),
-      )
+      if (!isConnected()) {
+        fail(new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis within ${timeoutMs} ms`))
+        return
+      }
+      const err = timedOut(timeoutMs)
+      signal.aborted = true
+      availability.overran(err, answers)
+      reject(err)
     }, timeoutMs)
     work.then((value) => {
       clearTimeout(timer)

@@ -2,12 +2,14 @@ import { SessionStoreError } from '../errors.js'
 import type { Availability } from './availability.js'
 import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
 import { Cork } from './cork.js'
-import { timedOut } from './deadline.js'
+import { type Signal, timedOut } from './deadline.js'
 import { fromRedis, inScript, replyCode } from './redis-error.js'
 import { MEMORY } from './scripts/memory.js'
+import { PAGE } from './scripts/page.js'
 import type { Script } from './scripts/script.js'
 
 type Arg = string | number
+type Heard = Pick<Availability, 'isOpen' | 'succeeded' | 'answered'>
 
 /** What is sent also while Redis is known to be away. */
 const PROBE = 'PING'
@@ -17,7 +19,8 @@ export class Gateway {
   readonly #client: RedisClient
   readonly #cork: Cork
   readonly #timeoutMs: number
-  readonly #availability: Pick<Availability, 'isOpen' | 'succeeded'>
+  readonly #availability: Heard
+  #signal: Signal | undefined
   /** Told of a key before what may change it is sent, and again when that has been answered or has failed. */
   onWrite: ((key: string) => void) | undefined
 
@@ -25,11 +28,19 @@ export class Gateway {
    * @param timeoutMs after which nothing more is sent for an operation: its caller has been told that it failed
    * @param availability is told whenever Redis has answered as it should, and says when it need not be asked
    */
-  constructor(client: RedisClient, timeoutMs: number, availability: Pick<Availability, 'isOpen' | 'succeeded'>) {
+  constructor(client: RedisClient, timeoutMs: number, availability: Heard, cork = new Cork(client)) {
     this.#client = client
-    this.#cork = new Cork(client)
+    this.#cork = cork
     this.#timeoutMs = timeoutMs
     this.#availability = availability
+  }
+
+  /** The same for one operation: once that is over, nothing more is sent for it. */
+  until(signal: Signal): Gateway {
+    const bound = new Gateway(this.#client, this.#timeoutMs, this.#availability, this.#cork)
+    bound.#signal = signal
+    bound.onWrite = this.onWrite
+    return bound
   }
 
   async del(key: string): Promise<number> {
@@ -50,12 +61,28 @@ export class Gateway {
     await this.#send('SET', () => this.#client.set(key, '', 'PX', ms))
   }
 
-  /** All members of a sorted set with their scores, lowest score first. */
-  async zmembers(key: string): Promise<[member: string, score: string][]> {
-    const reply: unknown = await this.#send('ZRANGE', () => this.#client.zrange(key, '0', '-1', 'WITHSCORES'))
+  /** Members of a sorted set with their scores, lowest score first; ranks as ZRANGE takes them, -1 is the last. */
+  async zmembers(key: string, first = 0, last = -1): Promise<[member: string, score: string][]> {
+    const reply: unknown = await this.#send('ZRANGE', () =>
+      this.#client.zrange(key, `${first}`, `${last}`, 'WITHSCORES'),
+    )
     if (!Array.isArray(reply)) throw unexpected('ZRANGE')
-    const flat = reply.flat().map(String)
-    return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string])
+    return pairsIn(reply.flat())
+  }
+
+  /** Members of a sorted set with their scores, highest score first, from those behind a certain one on (scripts/page.ts). */
+  async zmembersAfter(key: string, score: string, member: string, most: number): Promise<[string, string][]> {
+    const [, ...flat] = (await this.script(PAGE, key, [score, member, most])) as unknown[]
+    return pairsIn(flat)
+  }
+
+  /** How many members a sorted set has with this score or a higher one. */
+  async zcount(key: string, score: number): Promise<number> {
+    return integer('ZCOUNT', await this.#send('ZCOUNT', () => this.#client.zcount(key, score, '+inf')))
+  }
+
+  async zcard(key: string): Promise<number> {
+    return integer('ZCARD', await this.#send('ZCARD', () => this.#client.zcard(key)))
   }
 
   /** null if it is not a member. */
@@ -183,6 +210,7 @@ export class Gateway {
   }
 
   #prepare(what: string): void {
+    if (this.#signal?.aborted) throw timedOut(this.#timeoutMs)
     if (this.#availability.isOpen && what !== PROBE) {
       throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', `Redis has stopped answering, and is probed (${what})`)
     }
@@ -190,7 +218,9 @@ export class Gateway {
   }
 
   #failed<W>(err: unknown, what: string, ...wrongType: [] | [W]): W {
-    if (wrongType.length === 1 && replyCode(err) === 'WRONGTYPE') return wrongType[0]
+    const code = replyCode(err)
+    if (code !== '') this.#availability.answered()
+    if (wrongType.length === 1 && code === 'WRONGTYPE') return wrongType[0]
     throw fromRedis(err, what, this.#client.status === 'ready')
   }
 }
@@ -225,6 +255,10 @@ function takeOut<T>(reply: T[]): T[] {
   const taken = reply.slice()
   reply.length = 0
   return taken
+}
+
+function pairsIn(flat: readonly unknown[]): [string, string][] {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [String(flat[2 * i]), String(flat[2 * i + 1])])
 }
 
 /** A client with `stringNumbers` hands integers out as text. */

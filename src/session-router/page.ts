@@ -4,6 +4,8 @@ import type { OwnSession } from './own-sessions.js'
 
 export interface Page {
   sessions: readonly OwnSession[]
+  /** How many there are that are not shown. */
+  more: number
   /** What the router's own paths begin with, as seen from the page: `./sessions/`. */
   base: string
   back: string | undefined
@@ -11,8 +13,8 @@ export interface Page {
 }
 
 /** The list as a page that needs no script. */
-export function pageOf({ sessions, base, back, now }: Page): string {
-  const others = sessions.filter(({ current }) => !current)
+export function pageOf({ sessions, more, base, back, now }: Page): string {
+  const others = sessions.filter(({ current }) => !current).length + more
   const items = sessions.map((session, i) => itemOf(session, `device-${i}`, base, now))
   return html`<!doctype html>
 <html lang="en">
@@ -31,7 +33,8 @@ ${back === undefined ? '' : html`<p class="back"><a href="${back}"><span aria-hi
 <ul class="devices">
 ${items}
 </ul>
-${others.length === 0 ? html`<p class="alone">You are logged in nowhere else.</p>` : endOthers(base, others.length)}
+${more === 0 ? '' : html`<p class="more">and ${String(more)} more</p>`}
+${others === 0 ? html`<p class="alone">You are logged in nowhere else.</p>` : endOthers(base, others)}
 </main>
 </body>
 </html>

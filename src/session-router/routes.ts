@@ -19,9 +19,9 @@ export function routesOf(router: ResolvedSessionRouter): ReadonlyMap<string, Rou
 
   const list: Route = async (req, res) => {
     const visit = visitOf(router, req, res)
-    const sessions = await ownSessions(store, visit.user, visit.sid)
-    if (wantsJson(req)) return sendJson(res, 200, { sessions })
-    sendPage(res, pageOf({ sessions, base: baseOf(req), back, now: new Date() }))
+    const { sessions, more } = await ownSessions(store, visit.user, visit.sid)
+    if (wantsJson(req)) return sendJson(res, 200, more === 0 ? { sessions } : { sessions, more })
+    sendPage(res, pageOf({ sessions, more, base: baseOf(req), back, now: new Date() }))
   }
 
   async function endOne({ req, user, sid }: Visit): Promise<number> {

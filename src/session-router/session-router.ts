@@ -10,7 +10,7 @@ import { routesOf } from './routes.js'
  * a path of its own, after `session()` and `rotateOnLogin()`: `app.use('/account/sessions', sessionRouter({ store }))`.
  *
  * `GET /` is the list, as HTML or JSON; `POST /end` ends the session with the `handle` in the body, `POST /end-others` all
- * but the one that asks. Ending takes a fresh login, and a page of the same origin. Redis commands: those of `findBy`,
+ * but the one that asks. Ending takes a fresh login, and a page of the same origin. Redis commands: those of `findBy`, `countBy`,
  * `info` and `destroyBy`.
  *
  * @throws TypeError for unknown or malformed options

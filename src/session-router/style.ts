@@ -87,8 +87,8 @@ button {
 button:hover { border-color: currentColor; }
 a:focus-visible, button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 0.6rem; }
 .strong { border-color: var(--danger); color: var(--danger); }
-.others, .alone { margin-top: 1.25rem; }
-.alone { color: var(--soft); }
+.others, .alone, .more { margin-top: 1.25rem; }
+.alone, .more { color: var(--soft); }
 @media (max-width: 30rem) {
   .device form, .device button, .others button { width: 100%; }
 }

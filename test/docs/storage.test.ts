@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { RedisStore, renewSession } from 'connect-redis-hash'
+import { RedisStore, renewSession, type SessionInfo } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
 import { CONVERT } from '../../src/redis/scripts/convert.js'
@@ -8,6 +8,7 @@ import { CLAIM, END, FORGET } from '../../src/redis/scripts/end.js'
 import { SCHEDULE, UNSCHEDULE } from '../../src/redis/scripts/ends-queue.js'
 import { INCREMENT } from '../../src/redis/scripts/increment.js'
 import { ENTER } from '../../src/redis/scripts/index-sessions.js'
+import { PAGE } from '../../src/redis/scripts/page.js'
 import { READ } from '../../src/redis/scripts/read.js'
 import { CONFIRM, IN_GRACE, RENEW } from '../../src/redis/scripts/renew.js'
 import { SLIDE_STRING } from '../../src/redis/scripts/slide-string.js'
@@ -32,6 +33,7 @@ const documented = blocks(readFileSync('docs/storage.md', 'utf8'))
 
 type Bag = Record<string, unknown> & { cookie: never }
 let held: Bag
+let last: SessionInfo | undefined
 
 const make = () => store.set('x', { cookie, user: 'u-1', visits: 1 } as never)
 const load = async () => {
@@ -162,7 +164,16 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
     () => old.get('/'),
   ],
   'set, of a session that was not loaded, with an index': [async () => {}, makeIndexed],
-  'findBy, countBy': [makeIndexed, () => indexed.findBy('user', 'u-1')],
+  findBy: [makeIndexed, () => indexed.findBy('user', 'u-1')],
+  'findBy, of the page behind a session': [
+    async () => {
+      await makeIndexed()
+      last = (await indexed.findBy('user', 'u-1')).at(-1)
+      await indexed.findBy('user', 'u-1', { after: last })
+    },
+    () => indexed.findBy('user', 'u-1', { after: last }),
+  ],
+  countBy: [makeIndexed, () => indexed.countBy('user', 'u-1')],
   destroyBy: [makeIndexed, () => indexed.destroyBy('user', 'u-1')],
   stats: [makeIndexed, () => indexed.stats()],
   'get, with `onEnd`': [makeEnding, () => ending.get('x').then(() => ending.close())],
@@ -263,6 +274,7 @@ function line(args: string[], source: string): string {
   const shownOf = (all: string[]) => all.map(anonymised).join(' ')
   if (command.toUpperCase() === 'CLIENT' && rest[1] === 'ON') rest[3] = '<number>'
   if (ENTER.sha === rest[0]) return `EVALSHA enter ${shownOf(rest.slice(1))}`
+  if (PAGE.sha === rest[0]) return `EVALSHA page ${shownOf(rest.slice(1, 3))} …`
   if (queue) return `EVALSHA ${queue.name} 1 idx:sess:@ends:<n> …`
   if (script) return `EVALSHA ${script.name} 1 sess:<id> …`
   return [(source === 'lua' ? '  ' : '') + command.toUpperCase(), ...rest.map(anonymised)].join(' ')

@@ -1,5 +1,11 @@
 // What an application in TypeScript writes; compiled, not run, against the packed package.
-import { connectRedis, RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import {
+  connectRedis,
+  type FindByOptions,
+  RedisStore,
+  type RedisStoreOptions,
+  type SessionInfo,
+} from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
 import { Cluster, Redis } from 'ioredis'
@@ -38,6 +44,14 @@ export async function promises(sid: string): Promise<number> {
   const info = await clustered.info(sid)
   await clustered.destroy(sid)
   return (found?.userId ?? '').length + (info?.handle ?? '').length + (await clustered.length())
+}
+
+export async function pages(user: string): Promise<number> {
+  const options: FindByOptions = { limit: 20 }
+  const page: SessionInfo[] = await clustered.findBy('user', user, options)
+  const next = await clustered.findBy('user', user, { ...options, after: page.at(-1) })
+  const byHandle = await clustered.findBy('user', user, { after: page[0]?.handle })
+  return next.length + byHandle.length + (await clustered.countBy('user', user))
 }
 
 export function callbacks(sid: string): void {

@@ -3,6 +3,8 @@ import { RedisStore, sessionRouter } from 'connect-redis-hash'
 import express from 'express'
 import { Redis } from 'ioredis'
 import { badLineTo } from '../support/bad-line.js'
+import { watchCommands } from '../support/commands.js'
+import { makeMany } from '../support/many-sessions.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
 import { Browser, DATA, FRAMEWORKS, IPHONE, JSON_ONLY, MOUNT, type Options, SAME_ORIGIN, site } from './site.js'
@@ -355,6 +357,34 @@ describe('while Redis fails', () => {
     await away.close()
     redis.disconnect()
     await line.close()
+  })
+})
+
+describe('of a user with more sessions than a page shows', () => {
+  const own = freshPrefix()
+  const crowded = new RedisStore({ client, prefix: own, indexes })
+  const server = open(crowded)
+
+  test('the newest 50 are looked at and shown, this one first, and how many more there are', async () => {
+    const laptop = await new Browser(server).logIn('ada')
+    await makeMany(client, own, 'ada', 230)
+    const log = await watchCommands(client, own)
+    const { body } = await laptop.get(MOUNT, JSON_ONLY)
+    const looked = (await log.take()).filter(([name]) => name === 'hmget')
+    log.stop()
+    expect(looked.length).toBeLessThanOrEqual(51)
+    expect([body.sessions.length, body.more]).toEqual([50, 181])
+    expect(body.sessions[0]).toMatchObject({ current: true })
+    const seen = body.sessions.slice(1).map(({ seenAt }: { seenAt: string }) => seenAt)
+    expect(seen).toEqual(seen.toSorted().reverse())
+    const page = (await laptop.get(MOUNT, { Accept: 'text/html' })).text
+    expect(page).toContain('<p class="more">and 181 more</p>')
+    expect(page).toContain('Log out the 230 other devices')
+    expect((await laptop.post(`${MOUNT}/end-others`, { headers: { ...SAME_ORIGIN, ...JSON_ONLY } })).body).toEqual({
+      ended: 230,
+    })
+    expect((await laptop.get(MOUNT, JSON_ONLY)).body.more).toBeUndefined()
+    await crowded.clear()
   })
 })
 

@@ -30,6 +30,7 @@ const ARGUMENTS: Readonly<Record<string, (key: string, keys: ProbeKeys) => strin
   zscore: (key) => [key, 'member'],
   zrange: (key) => [key, '0', '-1'],
   zrevrange: (key) => [key, '0', '0'],
+  zcount: (key) => [key, '0', '0'],
   zremrangebyscore: (key) => [key, '-inf', '0'],
   zrangebyscore: (key) => [key, '0', '0'],
   publish: (_key, { channel }) => [channel, ''],

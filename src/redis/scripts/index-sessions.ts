@@ -59,8 +59,9 @@ return {1}
  * ARGV[4]   number of stored ids n that it takes the place of
  * ARGV[5…]  n stored ids; then those that may be dropped to make room, in this order
  *
- * returns   {1, stored id, …}   entered; what was dropped
- *           {3, stored id, …}   there is no room; what was dropped
+ * returns   {1}                     it is there already
+ *           {1, n, stored id, …}    entered; how many others there are, and what was dropped
+ *           {3, n, stored id, …}    there is no room; the same
  */
 export const ADMIT = defineScript(
   'admit',
@@ -78,7 +79,7 @@ local count = redis.call('ZCARD', key)
 for i = 5, 4 + n do
   if redis.call('ZSCORE', key, ARGV[i]) then count = count - 1 end
 end
-local reply = {1}
+local reply = {1, 0}
 for i = 5 + n, #ARGV do
   if count < max then break end
   if redis.call('ZREM', key, ARGV[i]) == 1 then
@@ -87,6 +88,7 @@ for i = 5 + n, #ARGV do
   end
 end
 if count < max then redis.call('ZADD', key, text(now + tonumber(ARGV[2])), member) else reply[1] = 3 end
+reply[2] = count
 prune(key, now)
 return reply
 `,

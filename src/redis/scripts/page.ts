@@ -1,0 +1,38 @@
+import { defineScript } from './script.js'
+
+/**
+ * The members of a sorted set behind a certain place, highest score first. The place is told by score and member, so that it is the
+ * same whatever comes or goes, also if that member has gone itself. Members of one score are found by halving: without TTLs
+ * (`disableTTL`), all of an index have the same.
+ *
+ * KEYS[1]   index key                      'idx:sess:user:u-1'
+ * ARGV[1]   score of the place             '1795266246963'
+ * ARGV[2]   member of the place            'x3J…'
+ * ARGV[3]   how many at most               '100'
+ *
+ * returns   {1, member, score, …}
+ */
+export const PAGE = defineScript(
+  'page',
+  `local key, score, place = KEYS[1], ARGV[1], ARGV[2]
+-- As Redis compares members, byte by byte; Lua's own comparison depends on the locale of the server.
+local function is_less(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+local first = redis.call('ZCOUNT', key, '(' .. score, '+inf')
+local beyond = first + redis.call('ZCOUNT', key, score, score)
+while first < beyond do
+  local middle = math.floor((first + beyond) / 2)
+  if is_less(redis.call('ZREVRANGE', key, middle, middle)[1], place) then beyond = middle else first = middle + 1 end
+end
+local page = redis.call('ZREVRANGE', key, first, first + tonumber(ARGV[3]) - 1, 'WITHSCORES')
+table.insert(page, 1, 1)
+return page
+`,
+  { isRead: true },
+)

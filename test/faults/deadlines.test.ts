@@ -1,0 +1,135 @@
+import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import { type Command, Redis } from 'ioredis'
+import { END } from '../../src/redis/scripts/end.js'
+import { type GuardedLine, guardedLineTo } from '../support/guarded-line.js'
+import { makeMany } from '../support/many-sessions.js'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+
+const prefix = 'sess:'
+const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
+const COUNT = 220
+
+/** Says which commands wait on their way until the gate is opened, and all that follow them. */
+let isHeld = (_name: string): boolean => false
+let open = () => {}
+let redis: PrivateRedis
+let client: Redis
+let line: GuardedLine
+let far: Redis
+/** What has left the process, in order. */
+let sent: string[] = []
+
+function nameOf(args: readonly unknown[]): string {
+  return args.includes(END.sha) || args.includes(END.lua) ? 'end' : String(args[0]).toLowerCase()
+}
+
+beforeAll(async () => {
+  // Its own server: among the keys of others, SCAN would take more pages.
+  redis = await privateRedis()
+  client = redis.admin
+  let gate: Promise<void> | undefined
+  line = await guardedLineTo(redis.socketPath, {
+    admit(args) {
+      if (!isHeld(nameOf(args))) return undefined
+      gate ??= new Promise((resolve) => {
+        open = () => {
+          gate = undefined
+          resolve()
+        }
+      })
+      return gate
+    },
+  })
+  far = new Redis(line.path)
+  const send = far.sendCommand.bind(far)
+  far.sendCommand = (command: Command, ...more) => {
+    sent.push(nameOf([command.name, ...command.args]))
+    return send(command, ...more)
+  }
+})
+beforeEach(() => makeMany(client, prefix, 'ada', COUNT))
+afterEach(async () => {
+  isHeld = () => false
+  open()
+  await client.flushall()
+})
+afterAll(async () => {
+  far.disconnect()
+  await line.close()
+  await redis.stop()
+})
+
+function storeWith(options: Partial<RedisStoreOptions> = {}): RedisStore {
+  const indexes = { user: (held: { userId?: string }) => held.userId }
+  return new RedisStore({ client: far, prefix, indexes, timeout: 1200, ...options })
+}
+
+const OPERATIONS: [string, Partial<RedisStoreOptions>, string, number, (store: RedisStore) => Promise<unknown>][] = [
+  ['findBy', {}, 'hmget', 60, (store) => store.findBy('user', 'ada', { limit: 1000 })],
+  ['stats', { scanCount: 1000 }, 'hmget', 5, (store) => store.stats()],
+  ['stats, at its second command for each', { scanCount: 1000 }, 'memory', 5, (store) => store.stats()],
+  ['all', { scanCount: 1000 }, 'hgetall', 5, (store) => store.all()],
+  ['destroyBy', {}, 'end', 60, (store) => store.destroyBy('user', 'ada')],
+  ['clear', { scanCount: 1000 }, 'end', 5, (store) => store.clear()],
+  [
+    'a login that makes room',
+    { limit: { index: 'user', max: 2, onExceed: 'evict' } },
+    'end',
+    60,
+    (store) => store.set('new', { cookie, userId: 'ada' } as never),
+  ],
+  [
+    'a login that is refused',
+    { limit: { index: 'user', max: 200, onExceed: 'reject' } },
+    'hmget',
+    60,
+    (store) => store.set('new', { cookie, userId: 'ada' } as never),
+  ],
+]
+
+describe.each(OPERATIONS)('%s, which has had answers and passes its deadline', (_name, options, command, nth, work) => {
+  test('sends nothing more, where it writes only what completes its batch, and is no outage', async () => {
+    const store = storeWith(options)
+    let count = 0
+    isHeld = (name) => name === command && ++count === nth
+    await expect(work(store)).rejects.toMatchObject({ code: 'ERR_SESSION_TIMEOUT', status: 503 })
+    sent = []
+    open()
+    // The answers to all that was under way come before the answer to this, and what they lead to is sent before the next one.
+    for (let i = 0; i < 3; i++) await store.ping()
+    const late = sent.filter((name) => name !== 'ping')
+    if (command !== 'end') expect(late).toEqual([])
+    expect(late).not.toContain('end')
+    expect(late.length).toBeLessThanOrEqual(COUNT)
+    expect(store.counters.unavailable).toBe(0)
+    await store.get('many0')
+    await store.close()
+  })
+})
+
+test('an operation whose only command is not answered is an outage', async () => {
+  const store = storeWith({ timeout: 200 })
+  await store.ping()
+  isHeld = () => true
+  await expect(store.countBy('user', 'ada')).rejects.toMatchObject({ code: 'ERR_SESSION_TIMEOUT' })
+  expect(store.counters.unavailable).toBe(1)
+  await store.close()
+})
+
+test('an operation that had answers is an outage where Redis does not answer a probe either', async () => {
+  const store = storeWith({ timeout: 200 })
+  const unavailable = new Promise((resolve) => {
+    store.once('unavailable', resolve)
+  })
+  isHeld = (name) => name !== 'zrange'
+  await expect(store.findBy('user', 'ada')).rejects.toMatchObject({ code: 'ERR_SESSION_TIMEOUT' })
+  await expect(unavailable).resolves.toEqual({ code: 'ERR_SESSION_TIMEOUT' })
+  await store.close()
+})
+
+test('a validate that never answers keeps no visitor waiting, and is no outage', async () => {
+  const store = storeWith({ timeout: 100, validate: () => new Promise(() => {}) })
+  await expect(store.get('many1')).rejects.toMatchObject({ status: 503, message: expect.stringMatching(/^"validate"/) })
+  expect(store.counters.unavailable).toBe(0)
+  expect(await client.exists(`${prefix}many1`)).toBe(1)
+})
