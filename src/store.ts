@@ -79,7 +79,14 @@ export class RedisStore extends Store {
     super()
     const resolved = resolveOptions(options)
     const announcer = new Announcer(this)
-    this.#availability = new Availability(announcer, this, resolved.onUnavailable === 'anonymous', () => this.ping())
+    this.#availability = new Availability({
+      client: resolved.client,
+      timeoutMs: resolved.timeoutMs,
+      announcer,
+      emitter: this,
+      goOn: resolved.onUnavailable === 'anonymous',
+      probe: (key) => this.#run(() => this.#context.gateway.probe(key)),
+    })
     const gateway = new Gateway(resolved.client, resolved.timeoutMs, this.#availability)
     const keys = new Keys(resolved.prefix)
     const ids = idMapper(resolved.hashIds, resolved.acceptPlainIds)
