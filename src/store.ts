@@ -25,11 +25,13 @@ import { retire } from './record/rotation.js'
 import type { AnySession, SessionContent } from './record/session-data.js'
 import { Sessions } from './record/sessions.js'
 import { countSessions, type SessionStats } from './record/stats.js'
+import { timeOfWrite } from './record/write-reply.js'
 import { Availability } from './redis/availability.js'
 import { harmfulSettings } from './redis/client-settings.js'
 import { withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
+import { RedisClock } from './redis/redis-clock.js'
 import { Replicas } from './redis/replicas.js'
 import { handleOf, idMapper } from './redis/sid.js'
 import { SideHealth } from './redis/side-health.js'
@@ -94,6 +96,11 @@ export class RedisStore extends Store {
     const within = <T>(work: Promise<T>) => this.#within(work)
     const creations = new Creations()
     const cache = makeCache(resolved, announcer)
+    const clock = new RedisClock(resolved.client)
+    gateway.onTime = (key, reply, sentAt) => {
+      const redisMs = timeOfWrite(reply)
+      if (redisMs !== undefined) clock.learn(key, sentAt, redisMs)
+    }
     gateway.onWrite = cache && ((key) => cache.forget(key))
     const replicas =
       resolved.replicas > 0
@@ -110,6 +117,7 @@ export class RedisStore extends Store {
       options: resolved,
       announcer,
       gateway,
+      clock,
       keys,
       ids,
       codec,

@@ -3,6 +3,7 @@ import type { Announcer } from '../events.js'
 import type { ResolvedOptions } from '../options.js'
 import type { Gateway } from '../redis/gateway.js'
 import type { Keys } from '../redis/keys.js'
+import type { RedisClock } from '../redis/redis-clock.js'
 import type { Replicas } from '../redis/replicas.js'
 import type { IdMapper } from '../redis/sid.js'
 import type { Codec } from './codec.js'
@@ -13,6 +14,7 @@ import type { EndOfLife } from './end-of-life.js'
 export interface Context {
   options: ResolvedOptions
   gateway: Gateway
+  clock: RedisClock
   keys: Keys
   ids: IdMapper
   codec: Codec

@@ -20,6 +20,9 @@ export class Gateway {
   /** Told of a key before what may change it is sent, and again when that has been answered or has failed. */
   onWrite: ((key: string) => void) | undefined
 
+  /** Given the replies that tell Redis's time (Script.tellsTime), and when the script was sent, of `performance.now()`. */
+  onTime: ((key: string, reply: readonly unknown[], sentAt: number) => void) | undefined
+
   /**
    * @param timeoutMs for messages
    * @param availability is told of every command and what becomes of it, and says when Redis need not be asked
@@ -129,10 +132,12 @@ export class Gateway {
   /** Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers. */
   async script(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
     const run = () => this.#send(`script ${script.name}`, key, () => this.#evaluate(script, key, args, node))
+    const sentAt = performance.now()
     const reply = await (script.isRead ? run() : this.#write(key, run))
     if (!Array.isArray(reply)) throw unexpected(`script ${script.name}`)
     const taken = takeOut(reply as unknown[])
     taken[0] = integer(`script ${script.name}`, taken[0])
+    if (script.tellsTime(args)) this.onTime?.(key, taken, sentAt)
     return taken
   }
 

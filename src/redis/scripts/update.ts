@@ -68,4 +68,5 @@ else
 end
 return reply
 `,
+  { tellsTime: (args) => args[3] !== '' },
 )
