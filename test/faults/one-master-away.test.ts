@@ -1,8 +1,16 @@
 import { once } from 'node:events'
-import { connectRedis, RedisStore, type RedisStoreOptions, type SessionEvents } from 'connect-redis-hash'
+import { join } from 'node:path'
+import {
+  connectRedis,
+  type Middleware,
+  RedisStore,
+  type RedisStoreOptions,
+  type SessionEvents,
+} from 'connect-redis-hash'
 import { Cluster } from 'ioredis'
 import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
 import { expectNoSecrets, failsAtOnce, failureOf } from '../support/failure.js'
+import { example } from '../support/markdown.js'
 import type { RedisNode } from '../support/redis-node.js'
 import { sessionApp } from '../support/session-app.js'
 import { traffic } from '../support/traffic.js'
@@ -57,7 +65,7 @@ describe.each([
   ['new Cluster', plain],
 ])('a master that hangs, over %s', (_name, connect) => {
   test.each(['error', 'anonymous'] as const)(
-    "with onUnavailable '%s': no request for a session of another master fails, and its own are there again when it goes on",
+    'with onUnavailable %s: no request for a session of another master fails, and its own are there again when it goes on',
     async (onUnavailable) => {
       await start(connect, { onUnavailable })
       const app = sessionApp(store)
@@ -127,4 +135,24 @@ test('a master that is dead, and not replaced yet: no request for a session of a
   expect(emitted).toEqual(['unavailable'])
   await lost.start()
   await until('it is back', () => emitted.at(-1) === 'available')
+}, 40_000)
+
+test('the error handler of the documents lets its visitors pass without a session, and touches nothing of theirs', async () => {
+  await start(tuned, { onUnavailable: 'anonymous' })
+  const code = example(join('docs', 'operations.md'), 'run', 'one-master')
+  const used: Middleware[] = []
+  new Function('app', code)({ use: (middleware: Middleware) => used.push(middleware) })
+  const app = sessionApp(store, undefined, used)
+  lost.halt()
+  for (const sid of away) {
+    const { body, headers } = await app.visit('/put/hush-other', sid).expect(200)
+    expect([body.hasSession, headers['set-cookie']]).toEqual([false, undefined])
+  }
+  await app.visit('/show', there[0]).expect(200, { hasSession: true, value: there[0] })
+  const back = once(store, 'available')
+  lost.resume()
+  await back
+  await until('it answers', () => app.visit('/show', away[0]).then(({ body }) => body.hasSession))
+  await app.visit('/show', away[0]).expect(200, { hasSession: true, value: away[0] })
+  app.close()
 }, 40_000)
