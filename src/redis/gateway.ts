@@ -87,9 +87,10 @@ export class Gateway {
    * taken the place of a master that is gone, the client looks again who that is.
    */
   async probe(key: string | undefined): Promise<void> {
-    if (key === undefined || !isCluster(this.#client)) return this.ping()
-    this.#client.refreshSlotsCache()
-    await this.#wait('EXISTS', key, () => this.#client.exists(key))
+    const client = this.#client
+    if (key === undefined || !isCluster(client)) return this.ping()
+    client.refreshSlotsCache()
+    await this.#wait('EXISTS', key, () => client.exists(key))
   }
 
   /**

@@ -70,7 +70,7 @@ describe.each([
   ['new Redis of ioredis 5', () => new Redis5(redis.socketPath) as unknown as Redis],
 ])('an application over %s that halts its event loop', (_name, connect) => {
   // Up to the timeout, just beyond it, and beyond the socketTimeout of connectRedis.
-  test.each([TIMEOUT_MS - 5, TIMEOUT_MS - 1, TIMEOUT_MS, TIMEOUT_MS + 5, 1.3 * TIMEOUT_MS, 3 * TIMEOUT_MS])(
+  test.each([TIMEOUT_MS - 1, TIMEOUT_MS, 1.3 * TIMEOUT_MS, 3 * TIMEOUT_MS])(
     'for %i ms with requests under way: none fails, and Redis counts as available',
     async (ms) => {
       const client = kept(connect())
