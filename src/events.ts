@@ -46,9 +46,9 @@ export interface SessionEvents {
     verdict: 'network' | 'client' | 'both'
     action: 'observe' | 'reauthenticate' | 'destroy'
   }
-  /** Redis stopped answering. */
-  unavailable: { code: string }
-  /** Redis answers again. */
+  /** Redis stopped answering. In a Cluster: a master did, at this `host:port`, and all of them had answered until then. */
+  unavailable: { code: string; master?: string }
+  /** Redis answers again; in a Cluster, all masters do. */
   available: { downMs: number }
   /** Something works less well than configured. */
   warning: PlainWarning | SideConnectionWarning

@@ -27,11 +27,13 @@ import type { AnySession, SessionContent } from './record/session-data.js'
 import { countMembers } from './record/session-index.js'
 import { Sessions } from './record/sessions.js'
 import { countSessions, type SessionStats } from './record/stats.js'
+import { timeOfWrite } from './record/write-reply.js'
 import { Availability } from './redis/availability.js'
 import { harmfulSettings } from './redis/client-settings.js'
 import { type Signal, type Within, withDeadline } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
+import { RedisClock } from './redis/redis-clock.js'
 import { Replicas } from './redis/replicas.js'
 import { handleOf, idMapper } from './redis/sid.js'
 import { SideHealth } from './redis/side-health.js'
@@ -81,7 +83,14 @@ export class RedisStore extends Store {
     super()
     const resolved = resolveOptions(options)
     const announcer = new Announcer(this)
-    this.#availability = new Availability(announcer, this, resolved.onUnavailable === 'anonymous', () => this.ping())
+    this.#availability = new Availability({
+      client: resolved.client,
+      timeoutMs: resolved.timeoutMs,
+      announcer,
+      emitter: this,
+      goOn: resolved.onUnavailable === 'anonymous',
+      probe: (key) => this.#run(() => this.#context.gateway.probe(key)),
+    })
     const gateway = new Gateway(resolved.client, resolved.timeoutMs, this.#availability)
     const keys = new Keys(resolved.prefix)
     const ids = idMapper(resolved.hashIds, resolved.acceptPlainIds)
@@ -89,6 +98,11 @@ export class RedisStore extends Store {
     const within = this.#within
     const creations = new Creations()
     const cache = makeCache(resolved, announcer)
+    const clock = new RedisClock(resolved.client)
+    gateway.onTime = (key, reply, sentAt) => {
+      const redisMs = timeOfWrite(reply)
+      if (redisMs !== undefined) clock.learn(key, sentAt, redisMs)
+    }
     gateway.onWrite = cache && ((key) => cache.forget(key))
     const replicas =
       resolved.replicas > 0
@@ -105,6 +119,7 @@ export class RedisStore extends Store {
       options: resolved,
       announcer,
       gateway,
+      clock,
       keys,
       ids,
       codec,
@@ -524,13 +539,15 @@ export class RedisStore extends Store {
 
   readonly #within: Within = (work) => {
     const { timeoutMs } = this.#context.options
-    if (typeof work !== 'function') return withDeadline(work, timeoutMs, this.#isConnected, this.#availability)
+    if (typeof work !== 'function') return withDeadline(work, timeoutMs, this.#isConnected, this.#failed)
     const signal = { aborted: false }
     const working = started(() => work(signal))
-    return withDeadline(working, timeoutMs, this.#isConnected, this.#availability, signal)
+    return withDeadline(working, timeoutMs, this.#isConnected, this.#failed, signal)
   }
 
   readonly #isConnected = () => this.#context.options.client.status === 'ready'
+
+  readonly #failed = (err: unknown) => this.#availability.failed(err)
 }
 
 /** @throws TypeError for what is no session */

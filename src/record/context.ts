@@ -4,6 +4,7 @@ import type { ResolvedOptions } from '../options.js'
 import { type Signal, timedOut } from '../redis/deadline.js'
 import type { Gateway } from '../redis/gateway.js'
 import type { Keys } from '../redis/keys.js'
+import type { RedisClock } from '../redis/redis-clock.js'
 import type { Replicas } from '../redis/replicas.js'
 import type { IdMapper } from '../redis/sid.js'
 import type { Codec } from './codec.js'
@@ -14,6 +15,7 @@ import type { EndOfLife } from './end-of-life.js'
 export interface Context {
   options: ResolvedOptions
   gateway: Gateway
+  clock: RedisClock
   keys: Keys
   ids: IdMapper
   codec: Codec

@@ -25,7 +25,7 @@ export async function saveSession(context: Context, record: SessionRecord, next:
   const delta = comparing instanceof Promise ? await comparing : comparing
   const { origin } = record
   if (origin.kind === 'string') return saveString(context, record, origin.sha1, next, delta)
-  if (isEmpty(delta) && record.outdated.size === 0 && !isTouchDue(context, origin.meta, next)) return
+  if (isEmpty(delta) && record.outdated.size === 0 && !isTouchDue(context, record, origin.meta, next)) return
   await writeDelta(context, record, origin.meta, next, delta)
 }
 
@@ -60,14 +60,17 @@ export async function moveHome(context: Context, record: SessionRecord): Promise
 }
 
 /** Whether the expiry in Redis, or the cookie, has to be written anew. */
-export function isTouchDue(context: Context, meta: Bookkeeping, next: Lease): boolean {
-  const { options } = context
+export function isTouchDue(context: Context, { storedId }: SessionRecord, meta: Bookkeeping, next: Lease): boolean {
+  const { options, clock, keys } = context
   if (next.cookie.flags !== meta.flags || meta.unexpiring) return true
   if (meta.isKept !== outlives(context)) return true
   if (options.disableTouch) return false
-  const age = Date.now() - meta.seenAtMs
-  // Below 0, the clock of this machine is behind Redis's: the age is unknown, and refreshing is the safe answer.
-  return !isSameLifetime(next.idle, meta.idleMs) || age < 0 || age >= touchIntervalMs(next.idle, options)
+  if (!isSameLifetime(next.idle, meta.idleMs)) return true
+  const now = clock.latestMs(keys.session(storedId))
+  // This machine's own clock may be wrong. Where Redis's is not known, refreshing is the safe answer, and tells what it is.
+  if (now === undefined) return true
+  const age = now - meta.seenAtMs
+  return age < 0 || age >= touchIntervalMs(next.idle, options)
 }
 
 /** Changes the session, if it still exists, and refreshes its expiry if that is due. */
@@ -142,7 +145,7 @@ interface WrittenLease {
 function leaseOf(context: Context, record: SessionRecord, next: Lease, delta: Delta): WrittenLease {
   const meta = sameLease(record, next, delta)
   if (meta === null) return { idle: next.idle, flags: next.cookie.flags, slides: true, isOthers: false }
-  const slides = context.options.disableTouch || isTouchDue(context, meta, next)
+  const slides = context.options.disableTouch || isTouchDue(context, record, meta, next)
   const asItIs = slides ? '=' : ''
   return { idle: asItIs, flags: asItIs, slides, isOthers: true }
 }

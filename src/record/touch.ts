@@ -34,7 +34,7 @@ async function touchAtHome(context: Context, record: SessionRecord, next: Lease)
   const delta = cookieDelta(record, next)
   // A session from before there was this index, or that has lost its entry, is found again from here on.
   delta.set.push(...[...next.indexed].filter(([field, text]) => record.fields.get(field) !== text))
-  if (delta.set.length === 0 && delta.remove.length === 0 && !isTouchDue(context, origin.meta, next)) return
+  if (delta.set.length === 0 && delta.remove.length === 0 && !isTouchDue(context, record, origin.meta, next)) return
   await writeDelta(context, record, origin.meta, next, delta)
 }
 
@@ -47,7 +47,7 @@ export function isTouched(context: Context, record: SessionRecord, next: Lease):
     const held = record.indexFields
     for (const [field, text] of next.indexed) if (held.get(field) !== text) return false
   }
-  return !isTouchDue(context, origin.meta, next)
+  return !isTouchDue(context, record, origin.meta, next)
 }
 
 /** The same for a session object that did not come from this store: two commands, as it has to be looked at first. */

@@ -37,6 +37,13 @@ export function readWriteReply(context: Context, reply: unknown): WriteReply {
   throw new SessionStoreError('ERR_SESSION_REDIS', 'Redis gave an unexpected reply to a script')
 }
 
+/** When Redis carried out the script, by its own clock, of a reply that says so (Script.tellsTime); undefined if nothing was written. */
+export function timeOfWrite(reply: readonly unknown[]): number | undefined {
+  const [code, text] = reply
+  const meta = code === 1 || code === 2 ? parseBookkeeping(String(text)) : null
+  return meta?.seenAtMs
+}
+
 /** The Redis user may do everything but this: degraded, and said so. */
 export function warnNoExpiry(context: Context): void {
   context.announcer.announce('warning', {

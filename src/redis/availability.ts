@@ -1,14 +1,31 @@
 import type { EventEmitter } from 'node:events'
-import type { SessionErrorCode, SessionStoreError } from '../errors.js'
+import type { SessionStoreError } from '../errors.js'
 import { type Announcer, emitSafely } from '../events.js'
+import { AwayMaster, isAway } from './away-master.js'
+import { isCluster, type RedisClient } from './client.js'
+import { masterOfKey, WHOLE } from './master-of-key.js'
 
-/** Failures that say Redis is away, as against those that concern one command or one session. */
-const AWAY: ReadonlySet<string> = new Set<SessionErrorCode>(['ERR_SESSION_TIMEOUT', 'ERR_SESSION_UNAVAILABLE'])
-/** Between two probes: ever longer, so that a short outage is over soon after Redis is back. */
-const FIRST_PAUSE_MS = 25
-const LONGEST_PAUSE_MS = 500
-/** A failure that is worth waiting for. */
-const SLOW_MS = 50
+/** A failure says at once for all that fail in the same moment who does not answer. */
+const JUDGED_FOR_MS = 20
+
+/** A command that has been sent, and not been answered yet. */
+export interface Waiting {
+  /** undefined: of no key in particular */
+  readonly key: string | undefined
+  /** Of `performance.now()`. */
+  readonly since: number
+}
+
+export interface AvailabilityOptions {
+  client: RedisClient
+  timeoutMs: number
+  announcer: Announcer
+  emitter: EventEmitter
+  /** Whether express-session is told, which then goes on without sessions. */
+  goOn: boolean
+  /** Asks whoever serves the key whether they are there, also while they are known to be away. */
+  probe: (key: string | undefined) => Promise<unknown>
+}
 
 /**
  * Notices when Redis goes away and when it is back, and says so: `unavailable` and `available` always, express-session's
@@ -17,114 +34,146 @@ const SLOW_MS = 50
  * A circuit breaker: one failure may be bad luck, and what else is asked of Redis still goes there. Once a probe has
  * waited in vain, too, nothing but probes does: nobody waits for a timeout whose end is known, and a Redis that comes
  * back does not find a heap of requests that have been answered long ago.
+ *
+ * In a Cluster, each master by itself: sessions of the others go on as if nothing had been. express-session knows but one state for all of
+ * them, so it hears nothing until no master is left.
  */
 export class Availability {
-  readonly #announcer: Announcer
-  readonly #emitter: EventEmitter
-  readonly #goOn: boolean
-  readonly #probe: () => Promise<unknown>
-  #downSince: number | undefined
-  #isOpen = false
-  #pauseMs = FIRST_PAUSE_MS
-  #timer: NodeJS.Timeout | undefined
-  #closed = false
-  #answers = 0
-  #isAsking = false
+  readonly #options: AvailabilityOptions
+  readonly #waiting = new Set<Waiting>()
+  /** Failed commands, by their errors: which key they were for. */
+  readonly #failedKeys = new WeakMap<object, string | undefined>()
+  /** By address. */
+  readonly #away = new Map<string, AwayMaster>()
+  #downSince = 0
+  #failedAt = Number.NEGATIVE_INFINITY
+  #judgedAt = Number.NEGATIVE_INFINITY
+  #isDisconnected = false
+  #isClosed = false
 
-  constructor(announcer: Announcer, emitter: EventEmitter, goOn: boolean, probe: () => Promise<unknown>) {
-    this.#announcer = announcer
-    this.#emitter = emitter
-    this.#goOn = goOn
-    this.#probe = probe
+  constructor(options: AvailabilityOptions) {
+    this.#options = options
   }
 
-  /** Whether Redis need not be asked: a probe has waited for it in vain. */
-  get isOpen(): boolean {
-    return this.#isOpen
+  /** Whether who serves this key need not be asked: a probe has waited for them in vain. */
+  isShut(key: string | undefined): boolean {
+    if (this.#away.size === 0) return false
+    if (this.#away.get(WHOLE)?.isShut) return true
+    return key !== undefined && (this.#away.get(masterOfKey(this.#options.client, key))?.isShut ?? false)
   }
 
-  /** How often Redis has answered so far, whoever asked. */
-  get answers(): number {
-    return this.#answers
+  /** A command is about to be sent. */
+  sent(key: string | undefined): Waiting {
+    const waiting = { key, since: performance.now() }
+    this.#waiting.add(waiting)
+    return waiting
   }
 
-  /** Redis has answered, and be it with an error. */
-  answered(): void {
-    this.#answers += 1
+  /** Redis has answered it as it should. */
+  answered(waiting: Waiting): void {
+    this.#waiting.delete(waiting)
+    if (this.#away.size === 0) return
+    this.#isBack(WHOLE)
+    if (waiting.key !== undefined) this.#isBack(masterOfKey(this.#options.client, waiting.key))
+  }
+
+  /** It has failed; what that says of Redis is judged once the operation fails that it is part of. */
+  refused(waiting: Waiting, err: object): void {
+    this.#waiting.delete(waiting)
+    if (isAway(err)) this.#failedKeys.set(err, waiting.key)
+  }
+
+  /** An operation has failed. */
+  failed(err: unknown): void {
+    if (!isAway(err)) return
+    this.#failedAt = performance.now()
+    if (this.#isClosed) return
+    const { code } = err as SessionStoreError
+    if (this.#failedKeys.has(err as object)) this.#goesAway(this.#failedKeys.get(err as object), code)
+    else this.#judge(code)
+  }
+
+  #judge(code: string): void {
+    const now = performance.now()
+    if (now - this.#judgedAt < JUDGED_FOR_MS) return
+    this.#judgedAt = now
+    if (this.#options.client.status !== 'ready') this.#goesAway(undefined, code)
+    for (const key of this.#silentKeys(now)) this.#goesAway(key, code)
   }
 
   /**
-   * An operation has passed its deadline. If Redis has answered something since that began, the operation may only have had too many
-   * steps: Redis is asked before it counts as away.
+   * Whether any caller may have been told since then that their operation has failed.
    *
-   * @param answersBefore `answers` when the operation began
+   * @param since of `performance.now()`
    */
-  overran(err: unknown, answersBefore: number): void {
-    if (this.#answers === answersBefore) {
-      this.failed(err)
-      return
-    }
-    if (this.#isAsking || this.#downSince !== undefined || this.#closed) return
-    this.#isAsking = true
-    const asked = () => {
-      this.#isAsking = false
-    }
-    this.#probe().then(asked, (failure: unknown) => {
-      asked()
-      this.failed(failure)
-    })
-  }
-
-  failed(err: unknown): void {
-    if (!isAway(err) || this.#downSince !== undefined || this.#closed) return
-    this.#downSince = Date.now()
-    this.#announcer.announce('unavailable', { code: (err as SessionStoreError).code })
-    if (this.#goOn) emitSafely(this.#emitter, 'disconnect')
-    this.#pauseMs = FIRST_PAUSE_MS
-    this.#schedule(0)
-  }
-
-  succeeded(): void {
-    this.#answers += 1
-    if (this.#downSince === undefined) return
-    const downMs = Date.now() - this.#downSince
-    this.#downSince = undefined
-    this.#isOpen = false
-    clearTimeout(this.#timer)
-    this.#announcer.announce('available', { downMs })
-    if (this.#goOn) emitSafely(this.#emitter, 'connect')
+  hasFailedSince(since: number): boolean {
+    return this.#failedAt > since
   }
 
   close(): void {
-    this.#closed = true
-    this.#downSince = undefined
-    this.#isOpen = false
-    clearTimeout(this.#timer)
+    this.#isClosed = true
+    for (const away of this.#away.values()) away.close()
+    this.#away.clear()
   }
 
-  #schedule(ms: number): void {
-    this.#timer = setTimeout(() => {
-      const start = performance.now()
-      this.#probe().then(
-        () => this.succeeded(),
-        (err: unknown) => {
-          // A Redis that forbids PING to this user is there all the same.
-          if (!isAway(err)) this.succeeded()
-          else if (this.#downSince !== undefined) this.#goOnProbing(performance.now() - start)
-        },
-      )
-    }, ms)
-    this.#timer.unref()
+  /**
+   * What has waited for most of a timeout. An operation that takes too long although each of its commands is answered in time, or that
+   * waits for something else, is no sign that Redis is away.
+   */
+  *#silentKeys(now: number): Generator<string | undefined> {
+    const { timeoutMs } = this.#options
+    for (const waiting of this.#waiting) {
+      const waitedMs = now - waiting.since
+      if (waitedMs < timeoutMs / 2) return
+      // Some clients forget what was under way when a connection is lost.
+      if (waitedMs > 2 * timeoutMs) this.#waiting.delete(waiting)
+      else yield waiting.key
+    }
   }
 
-  /** @param tookMs a client that fails at once while it has no connection may be asked: it knows best when it has one */
-  #goOnProbing(tookMs: number): void {
-    this.#isOpen = tookMs >= SLOW_MS
-    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
-    this.#schedule(this.#pauseMs)
+  #goesAway(key: string | undefined, code: string): void {
+    const { client, announcer, probe } = this.#options
+    // Nobody knows which of them has not answered.
+    if (key === undefined && isCluster(client) && client.status === 'ready') return
+    const master = key === undefined ? WHOLE : masterOfKey(client, key)
+    if (this.#away.has(master)) return
+    const isFirst = this.#away.size === 0
+    this.#away.set(
+      master,
+      new AwayMaster(
+        () => probe(key),
+        () => this.#isBack(master),
+      ),
+    )
+    if (isFirst) {
+      this.#downSince = Date.now()
+      const named = master === WHOLE ? {} : { master }
+      announcer.announce('unavailable', { code, ...named })
+    }
+    this.#tellExpressSession()
   }
-}
 
-function isAway(err: unknown): boolean {
-  return AWAY.has((err as { code?: string }).code ?? '')
+  #isBack(master: string): void {
+    const away = this.#away.get(master)
+    if (away === undefined) return
+    away.close()
+    this.#away.delete(master)
+    if (this.#away.size === 0) this.#options.announcer.announce('available', { downMs: Date.now() - this.#downSince })
+    this.#tellExpressSession()
+  }
+
+  #tellExpressSession(): void {
+    const { emitter, goOn } = this.#options
+    const isDisconnected = this.#isAllAway()
+    if (!goOn || isDisconnected === this.#isDisconnected) return
+    this.#isDisconnected = isDisconnected
+    emitSafely(emitter, isDisconnected ? 'disconnect' : 'connect')
+  }
+
+  #isAllAway(): boolean {
+    const { client } = this.#options
+    if (this.#away.size === 0 || this.#away.has(WHOLE)) return this.#away.size > 0
+    if (!isCluster(client)) return false
+    return client.nodes('master').every(({ options }) => this.#away.has(`${options.host}:${options.port}`))
+  }
 }

@@ -1,5 +1,5 @@
 import { SessionStoreError } from '../errors.js'
-import type { Availability } from './availability.js'
+import { setPatientTimeout } from './patient-timeout.js'
 
 /** Says that an operation is over: its caller has been told how it ended, and what is still done for it is in vain. */
 export interface Signal {
@@ -20,40 +20,44 @@ export function signalFor(ms: number): Signal {
 export type Within = <T>(work: Promise<T> | ((signal: Signal) => Promise<T>)) => Promise<T>
 
 /**
- * Settles with `work`, or rejects after `timeoutMs`. A command that has been sent cannot be taken back, which is why every write this
- * library sends is safe when it lands late; but loops look at the signal, and nothing more is sent for them.
+ * Settles with `work`, or rejects after `timeoutMs`, a little later if the event loop was halted (patient-timeout.ts). A command that has
+ * been sent cannot be taken back, which is why every write this library sends is safe when it lands late; but loops look at the signal,
+ * and nothing more is sent for them.
  *
- * @param availability is told why the promise is about to reject
+ * @param onFailure is told why the promise is about to reject
  * @param signal is aborted when the promise is about to reject
  */
 export function withDeadline<T>(
   work: Promise<T>,
   timeoutMs: number,
   isConnected: () => boolean,
-  availability: Pick<Availability, 'answers' | 'failed' | 'overran'>,
+  onFailure: (err: unknown) => void,
   signal = { aborted: false },
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const { answers } = availability
+    let isSettled = false
+    let timer: NodeJS.Timeout | undefined
     const fail = (err: unknown) => {
       // What has timed out may fail as well, much later: that is no news.
-      if (signal.aborted) return
+      if (isSettled) return
+      isSettled = true
       signal.aborted = true
       clearTimeout(timer)
-      availability.failed(err)
+      onFailure(err)
       reject(err)
     }
-    const timer = setTimeout(() => {
-      if (!isConnected()) {
-        fail(new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis within ${timeoutMs} ms`))
-        return
-      }
-      const err = timedOut(timeoutMs)
-      signal.aborted = true
-      availability.overran(err, answers)
-      reject(err)
-    }, timeoutMs)
+    const onTime = () => {
+      fail(
+        isConnected()
+          ? timedOut(timeoutMs)
+          : new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis within ${timeoutMs} ms`),
+      )
+    }
+    setPatientTimeout(onTime, timeoutMs, (next) => {
+      timer = next
+    })
     work.then((value) => {
+      isSettled = true
       clearTimeout(timer)
       resolve(value)
     }, fail)

@@ -1,4 +1,5 @@
 import { isCluster, type RedisClient } from './client.js'
+import { fairCommandTimeout, fairSocketTimeout } from './fair-timeouts.js'
 
 /** What ioredis has no option for. Both major versions have these; where one has not, nothing is lost but speed. */
 interface Internals {
@@ -60,7 +61,9 @@ export function failFast<C extends RedisClient>(client: C, { patienceMs, queue, 
     }
     isReady = false
   })
-  catchWhatNobodyCatches(internals)
+  prepareCommands(internals)
+  if (isCluster(client)) client.on('+node', fairSocketTimeout)
+  else fairSocketTimeout(client)
   if (queue) {
     Object.defineProperty(client.options, 'enableOfflineQueue', {
       configurable: true,
@@ -73,11 +76,12 @@ export function failFast<C extends RedisClient>(client: C, { patienceMs, queue, 
   return client
 }
 
-/** A process must not end because a connection was lost, or Redis hung, while ioredis subscribed again. */
-function catchWhatNobodyCatches(client: Internals): void {
+function prepareCommands(client: Internals): void {
   const send = client.sendCommand
   client.sendCommand = (command, ...rest) => {
+    // A process must not end because a connection was lost, or Redis hung, while ioredis subscribed again.
     if (SENT_AGAIN.has(command.name)) command.promise.catch(() => undefined)
+    fairCommandTimeout(command)
     return send?.call(client, command, ...rest)
   }
 }

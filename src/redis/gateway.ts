@@ -1,5 +1,5 @@
 import { SessionStoreError } from '../errors.js'
-import type { Availability } from './availability.js'
+import type { Availability, Waiting } from './availability.js'
 import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
 import { Cork } from './cork.js'
 import { type Signal, timedOut } from './deadline.js'
@@ -9,26 +9,27 @@ import { PAGE } from './scripts/page.js'
 import type { Script } from './scripts/script.js'
 
 type Arg = string | number
-type Heard = Pick<Availability, 'isOpen' | 'succeeded' | 'answered'>
 
-/** What is sent also while Redis is known to be away. */
-const PROBE = 'PING'
+type Reported = Pick<Availability, 'isShut' | 'sent' | 'answered' | 'refused' | 'hasFailedSince'>
 
 /** The one place from which commands on single keys leave; every error that comes back is wrapped (redis-error.ts). */
 export class Gateway {
   readonly #client: RedisClient
   readonly #cork: Cork
   readonly #timeoutMs: number
-  readonly #availability: Heard
+  readonly #availability: Reported
   #signal: Signal | undefined
   /** Told of a key before what may change it is sent, and again when that has been answered or has failed. */
   onWrite: ((key: string) => void) | undefined
 
+  /** Given the replies that tell Redis's time (Script.tellsTime), and when the script was sent, of `performance.now()`. */
+  onTime: ((key: string, reply: readonly unknown[], sentAt: number) => void) | undefined
+
   /**
-   * @param timeoutMs after which nothing more is sent for an operation: its caller has been told that it failed
-   * @param availability is told whenever Redis has answered as it should, and says when it need not be asked
+   * @param timeoutMs for messages
+   * @param availability is told of every command and what becomes of it, and says when Redis need not be asked
    */
-  constructor(client: RedisClient, timeoutMs: number, availability: Heard, cork = new Cork(client)) {
+  constructor(client: RedisClient, timeoutMs: number, availability: Reported, cork = new Cork(client)) {
     this.#client = client
     this.#cork = cork
     this.#timeoutMs = timeoutMs
@@ -40,30 +41,31 @@ export class Gateway {
     const bound = new Gateway(this.#client, this.#timeoutMs, this.#availability, this.#cork)
     bound.#signal = signal
     bound.onWrite = this.onWrite
+    bound.onTime = this.onTime
     return bound
   }
 
   async del(key: string): Promise<number> {
-    return integer('DEL', await this.#write(key, () => this.#send('DEL', () => this.#client.del(key))))
+    return integer('DEL', await this.#write(key, () => this.#send('DEL', key, () => this.#client.del(key))))
   }
 
   /** -1: no TTL, -2: no such key. */
   async pttl(key: string): Promise<number> {
-    return integer('PTTL', await this.#send('PTTL', () => this.#client.pttl(key)))
+    return integer('PTTL', await this.#send('PTTL', key, () => this.#client.pttl(key)))
   }
 
   async exists(key: string): Promise<boolean> {
-    return integer('EXISTS', await this.#send('EXISTS', () => this.#client.exists(key))) === 1
+    return integer('EXISTS', await this.#send('EXISTS', key, () => this.#client.exists(key))) === 1
   }
 
   /** An empty string that goes away by itself. */
   async setMarker(key: string, ms: number): Promise<void> {
-    await this.#send('SET', () => this.#client.set(key, '', 'PX', ms))
+    await this.#send('SET', key, () => this.#client.set(key, '', 'PX', ms))
   }
 
   /** Members of a sorted set with their scores, lowest score first; ranks as ZRANGE takes them, -1 is the last. */
   async zmembers(key: string, first = 0, last = -1): Promise<[member: string, score: string][]> {
-    const reply: unknown = await this.#send('ZRANGE', () =>
+    const reply: unknown = await this.#send('ZRANGE', key, () =>
       this.#client.zrange(key, `${first}`, `${last}`, 'WITHSCORES'),
     )
     if (!Array.isArray(reply)) throw unexpected('ZRANGE')
@@ -78,26 +80,26 @@ export class Gateway {
 
   /** How many members a sorted set has with this score or a higher one. */
   async zcount(key: string, score: number): Promise<number> {
-    return integer('ZCOUNT', await this.#send('ZCOUNT', () => this.#client.zcount(key, score, '+inf')))
+    return integer('ZCOUNT', await this.#send('ZCOUNT', key, () => this.#client.zcount(key, score, '+inf')))
   }
 
   async zcard(key: string): Promise<number> {
-    return integer('ZCARD', await this.#send('ZCARD', () => this.#client.zcard(key)))
+    return integer('ZCARD', await this.#send('ZCARD', key, () => this.#client.zcard(key)))
   }
 
   /** null if it is not a member. */
   async zscore(key: string, member: string): Promise<string | null> {
-    const reply: unknown = await this.#send('ZSCORE', () => this.#client.zscore(key, member))
+    const reply: unknown = await this.#send('ZSCORE', key, () => this.#client.zscore(key, member))
     return reply === null ? null : String(reply)
   }
 
   async zrem(key: string, member: string): Promise<void> {
-    await this.#send('ZREM', () => this.#client.zrem(key, member))
+    await this.#send('ZREM', key, () => this.#client.zrem(key, member))
   }
 
   /** How many different members a HyperLogLog has counted; 0 if there is no such key. */
   async pfcount(key: string): Promise<number> {
-    return integer('PFCOUNT', await this.#send('PFCOUNT', () => this.#client.pfcount(key)))
+    return integer('PFCOUNT', await this.#send('PFCOUNT', key, () => this.#client.pfcount(key)))
   }
 
   /** Bytes; 0 if there is no such key. */
@@ -105,12 +107,23 @@ export class Gateway {
     // ioredis 5 and iovalkey do not see that MEMORY USAGE has a key, but what a script has they always see.
     if (keyPrefixOf(this.#client) !== '')
       return integer('MEMORY USAGE', ((await this.script(MEMORY, key, [])) as unknown[])[0])
-    const reply = await this.#send('MEMORY USAGE', () => this.#client.memory('USAGE', key))
+    const reply = await this.#send('MEMORY USAGE', key, () => this.#client.memory('USAGE', key))
     return reply === null ? 0 : integer('MEMORY USAGE', reply)
   }
 
   async ping(): Promise<void> {
-    await this.#send(PROBE, () => this.#client.ping())
+    await this.#wait('PING', undefined, () => this.#client.ping())
+  }
+
+  /**
+   * Asks whoever serves the key whether they are there, and also while they are known to be away. In a Cluster, where a replica may have
+   * taken the place of a master that is gone, the client looks again who that is.
+   */
+  async probe(key: string | undefined): Promise<void> {
+    const client = this.#client
+    if (key === undefined || !isCluster(client)) return this.ping()
+    client.refreshSlotsCache()
+    await this.#wait('EXISTS', key, () => client.exists(key))
   }
 
   /**
@@ -118,13 +131,15 @@ export class Gateway {
    * for: one promise less than by #send.
    */
   async hgetall(key: string): Promise<string[] | null> {
-    this.#prepare('HGETALL')
+    const refusal = this.#refusal('HGETALL', key)
+    if (refusal !== undefined) throw refusal
+    const waiting = this.#begin(key)
     try {
       const reply = await this.#askForAll(this.#client, key)
-      this.#availability.succeeded()
+      this.#availability.answered(waiting)
       return flatten(reply)
     } catch (err) {
-      return this.#failed(err, 'HGETALL', null)
+      return this.#failed(err, 'HGETALL', waiting, null)
     }
   }
 
@@ -132,30 +147,32 @@ export class Gateway {
   async hgetallPttl(key: string, node: RedisNode): Promise<{ fields: string[] | null; pttl: number }> {
     const sent = this.#keyAt(node, key)
     const ask = () => Promise.all([this.#askForAll(node, sent), node.pttl(sent)])
-    const reply = await this.#send('HGETALL', ask, null)
+    const reply = await this.#send('HGETALL', key, ask, null)
     if (reply === null) return { fields: null, pttl: -2 }
     return { fields: flatten(reply[0]), pttl: integer('PTTL', reply[1]) }
   }
 
   /** `null` if the key is not a hash. */
   async hmget(key: string, fields: readonly string[]): Promise<(string | null)[] | null> {
-    const reply = await this.#send('HMGET', () => this.#client.hmget(key, ...fields), null)
+    const reply = await this.#send('HMGET', key, () => this.#client.hmget(key, ...fields), null)
     if (reply !== null && !Array.isArray(reply)) throw unexpected('HMGET')
     return reply && takeOut(reply)
   }
 
   /** `null` if there is no such key, `undefined` if the key is not a string. */
   get(key: string): Promise<string | null | undefined> {
-    return this.#send('GET', () => this.#client.get(key), undefined)
+    return this.#send('GET', key, () => this.#client.get(key), undefined)
   }
 
   /** Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers. */
   async script(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
-    const run = () => this.#send(`script ${script.name}`, () => this.#evaluate(script, key, args, node))
+    const run = () => this.#send(`script ${script.name}`, key, () => this.#evaluate(script, key, args, node))
+    const sentAt = performance.now()
     const reply = await (script.isRead ? run() : this.#write(key, run))
     if (!Array.isArray(reply)) throw unexpected(`script ${script.name}`)
     const taken = takeOut(reply as unknown[])
     taken[0] = integer(`script ${script.name}`, taken[0])
+    if (script.tellsTime(args)) this.onTime?.(key, taken, sentAt)
     return taken
   }
 
@@ -171,7 +188,7 @@ export class Gateway {
     return client.evalsha(script.sha, 1, sent, list).catch((err: unknown) => {
       if (replyCode(err) !== 'NOSCRIPT') return failed(err)
       // What was ended meanwhile, because this has timed out, must not come back by its second attempt.
-      if (performance.now() - start > this.#timeoutMs) throw timedOut(this.#timeoutMs)
+      if (this.#availability.hasFailedSince(start)) throw timedOut(this.#timeoutMs)
       return client.eval(script.lua, 1, sent, list).catch(failed)
     })
   }
@@ -198,30 +215,44 @@ export class Gateway {
   }
 
   /** @param wrongType what to resolve if the key is of another type; without it that is an error like any other */
-  async #send<T, W = never>(what: string, call: () => Promise<T>, ...wrongType: [] | [W]): Promise<T | W> {
-    this.#prepare(what)
+  #send<T, W = never>(what: string, key: string, call: () => Promise<T>, ...wrongType: [] | [W]): Promise<T | W> {
+    const refusal = this.#refusal(what, key)
+    if (refusal !== undefined) return Promise.reject(refusal)
+    return this.#wait(what, key, call, ...wrongType)
+  }
+
+  /** Why nothing is to be sent. */
+  #refusal(what: string, key: string): SessionStoreError | undefined {
+    if (this.#signal?.aborted) return timedOut(this.#timeoutMs)
+    return this.#availability.isShut(key) ? leftAlone(what) : undefined
+  }
+
+  async #wait<T, W = never>(
+    what: string,
+    key: string | undefined,
+    call: () => Promise<T>,
+    ...wrongType: [] | [W]
+  ): Promise<T | W> {
+    const waiting = this.#begin(key)
     try {
       const reply = await call()
-      this.#availability.succeeded()
+      this.#availability.answered(waiting)
       return reply
     } catch (err) {
-      return this.#failed(err, what, ...wrongType)
+      return this.#failed(err, what, waiting, ...wrongType)
     }
   }
 
-  #prepare(what: string): void {
-    if (this.#signal?.aborted) throw timedOut(this.#timeoutMs)
-    if (this.#availability.isOpen && what !== PROBE) {
-      throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', `Redis has stopped answering, and is probed (${what})`)
-    }
+  #begin(key: string | undefined): Waiting {
     this.#cork.hold()
+    return this.#availability.sent(key)
   }
 
-  #failed<W>(err: unknown, what: string, ...wrongType: [] | [W]): W {
-    const code = replyCode(err)
-    if (code !== '') this.#availability.answered()
-    if (wrongType.length === 1 && code === 'WRONGTYPE') return wrongType[0]
-    throw fromRedis(err, what, this.#client.status === 'ready')
+  #failed<W>(err: unknown, what: string, waiting: Waiting, ...wrongType: [] | [W]): W {
+    const failure = fromRedis(err, what, this.#client.status === 'ready')
+    this.#availability.refused(waiting, failure)
+    if (wrongType.length === 1 && replyCode(err) === 'WRONGTYPE') return wrongType[0]
+    throw failure
   }
 }
 
@@ -266,6 +297,10 @@ function integer(command: string, reply: unknown): number {
   const number = typeof reply === 'string' ? Number(reply) : reply
   if (!Number.isInteger(number)) throw unexpected(command)
   return number as number
+}
+
+function leftAlone(command: string): SessionStoreError {
+  return new SessionStoreError('ERR_SESSION_UNAVAILABLE', `Redis has stopped answering, and is probed (${command})`)
 }
 
 /** For example QUEUED, where the caller has begun a transaction on the same connection. */

@@ -1,4 +1,5 @@
-import { RedisStore } from 'connect-redis-hash'
+import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import { cachingStore } from '../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { bookkeeping } from '../support/raw-session.js'
 
@@ -84,3 +85,87 @@ describe.each([
     expect(await store.exists('sid')).toBe(true)
   })
 })
+
+// Whatever the clock of the application says, what it does about the TTL goes by Redis's.
+describe.each([0, -1000, -5000, -30_000, -600_000, 1000, 5000, 30_000, 600_000])(
+  "a process whose clock is %i ms off Redis's",
+  (offMs) => {
+    const TOUCH_MS = 6000
+    const now = Date.now.bind(Date)
+    let isOff: boolean
+    beforeEach(() => {
+      isOff = true
+      jest.spyOn(Date, 'now').mockImplementation(() => now() + (isOff ? offMs : 0))
+    })
+
+    const sliding = (options: Partial<RedisStoreOptions> = {}) =>
+      new RedisStore({ client: redis.connect(), ttl: TTL_MS / 1000, touchInterval: TOUCH_MS / 1000, ...options })
+
+    /** A session that was seen so long ago, by Redis's clock. */
+    async function seen(agoMs: number): Promise<void> {
+      const meta = bookkeeping({ createdAt: now() - agoMs, idleMs: TTL_MS })
+      await redis.admin.hset(KEY, { '@': meta, value: '1' })
+      await redis.admin.pexpire(KEY, TTL_MS - agoMs)
+    }
+
+    /** A request that only reads. @returns what the session has left to live after it, and whether it has written */
+    async function visit(visited: RedisStore): Promise<{ ttl: number; hasWritten: boolean }> {
+      const before = await redis.admin.hget(KEY, '@')
+      await visited.touch('sid', (await visited.get('sid')) as never)
+      return { ttl: await redis.admin.pttl(KEY), hasWritten: (await redis.admin.hget(KEY, '@')) !== before }
+    }
+
+    // Just before and just after it is due; at any age at which the clock might mislead; and shortly before the end.
+    const AGES = [500, 2000, TOUCH_MS - 1500, TOUCH_MS + 1, 7500, 11_500, 29_000, 33_000, 36_500, TTL_MS - 2000]
+
+    test.each([
+      ['has just started', () => sliding()],
+      [
+        'has a near cache',
+        () => cachingStore({ client: redis.connect(), ttl: TTL_MS / 1000, touchInterval: TOUCH_MS / 1000 }),
+      ],
+      [
+        'has written before',
+        async () => {
+          const warm = sliding()
+          await warm.set('other', { value: 1 })
+          return warm
+        },
+      ],
+      [
+        'has written before its clock was set',
+        async () => {
+          isOff = false
+          const warm = sliding()
+          await warm.set('other', { value: 1 })
+          isOff = true
+          return warm
+        },
+      ],
+    ])(
+      'and that %s: a session in use is slid in time, and never lives for longer than its ttl',
+      async (_name, start) => {
+        for (const ageMs of AGES) {
+          const visited = await start()
+          await seen(ageMs)
+          for (let i = 0; i < 2; i++) {
+            const { ttl } = await visit(visited)
+            expect(ttl).toBeGreaterThan(TTL_MS - TOUCH_MS - 1000)
+            expect(ttl).toBeLessThanOrEqual(TTL_MS)
+          }
+          await visited.close()
+        }
+      },
+    )
+
+    test('writes nothing while nothing is due, once Redis has told the time', async () => {
+      const visited = sliding()
+      await visited.set('other', { value: 1 })
+      await seen(TOUCH_MS - 3000)
+      expect(await visit(visited)).toMatchObject({ hasWritten: false })
+      await seen(TOUCH_MS + 1)
+      expect(await visit(visited)).toMatchObject({ hasWritten: true })
+      expect(await visit(visited)).toMatchObject({ hasWritten: false })
+    })
+  },
+)

@@ -68,4 +68,5 @@ hset(key, fields)
 hdel(key, surplus)
 return {1, expire(key, s, ARGV[3], left)}
 `,
+  { tellsTime: () => true },
 )

@@ -8,8 +8,19 @@ export interface Script {
   readonly sha: string
   /** It changes nothing. */
   readonly isRead: boolean
+  /** Whether the `@` text in its reply, called like this, says that the session is seen now: what Redis's clock is. */
+  readonly tellsTime: (args: readonly (string | number)[]) => boolean
 }
 
-export function defineScript(name: string, lua: string, { isRead = false } = {}): Script {
-  return { name, lua, sha: createHash('sha1').update(lua).digest('hex'), isRead }
+interface Traits {
+  isRead?: boolean
+  tellsTime?: Script['tellsTime']
+}
+
+export function defineScript(name: string, lua: string, { isRead = false, tellsTime = never }: Traits = {}): Script {
+  return { name, lua, sha: createHash('sha1').update(lua).digest('hex'), isRead, tellsTime }
+}
+
+function never(): boolean {
+  return false
 }

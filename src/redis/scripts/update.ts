@@ -70,4 +70,5 @@ else
 end
 return reply
 `,
+  { tellsTime: (args) => args[3] !== '' },
 )
