@@ -75,7 +75,8 @@ export function convertExpires(cookie: unknown): void {
 /**
  * The cookie of a session as JSON would keep it; undefined where there is none.
  *
- * @throws ERR_SESSION_INVALID_COOKIE for what express-session could not use when the visitor comes back
+ * @throws ERR_SESSION_INVALID_COOKIE for what express-session could not use when the visitor comes back,
+ *   ERR_SESSION_NOT_SERIALIZABLE for what JSON cannot hold
  */
 export function plainCookie(session: AnySession): PlainCookie | undefined {
   const cookie = (session as { cookie?: CookieLike }).cookie
@@ -113,7 +114,10 @@ function asInJson(name: string, value: unknown): unknown {
     return JSON.parse(JSON.stringify(value)) as unknown
   } catch {
     // The message of JSON's own error may quote the value.
-    throw invalidCookie(JSON.stringify(name), 'something that JSON can hold')
+    throw new SessionStoreError(
+      'ERR_SESSION_NOT_SERIALIZABLE',
+      `${JSON.stringify(name)} of the session's "cookie" is nothing that JSON can hold; nothing was saved`,
+    )
   }
 }
 

@@ -11,6 +11,8 @@ const COUNT = 220
 
 /** Says which commands wait on their way until the gate is opened, and all that follow them. */
 let isHeld = (_name: string): boolean => false
+/** What each command takes on its way; one after the other. */
+let delayMs = 0
 let open = () => {}
 let redis: PrivateRedis
 let client: Redis
@@ -30,6 +32,7 @@ beforeAll(async () => {
   let gate: Promise<void> | undefined
   line = await guardedLineTo(redis.socketPath, {
     admit(args) {
+      if (delayMs > 0) return new Promise((resolve) => setTimeout(resolve, delayMs))
       if (!isHeld(nameOf(args))) return undefined
       gate ??= new Promise((resolve) => {
         open = () => {
@@ -50,6 +53,7 @@ beforeAll(async () => {
 beforeEach(() => makeMany(client, prefix, 'ada', COUNT))
 afterEach(async () => {
   isHeld = () => false
+  delayMs = 0
   open()
   await client.flushall()
 })
@@ -88,7 +92,7 @@ const OPERATIONS: [string, Partial<RedisStoreOptions>, string, number, (store: R
 ]
 
 describe.each(OPERATIONS)('%s, which has had answers and passes its deadline', (_name, options, command, nth, work) => {
-  test('sends nothing more, where it writes only what completes its batch, and is no outage', async () => {
+  test('sends nothing more, where it writes only what completes its batch', async () => {
     const store = storeWith(options)
     let count = 0
     isHeld = (name) => name === command && ++count === nth
@@ -101,10 +105,19 @@ describe.each(OPERATIONS)('%s, which has had answers and passes its deadline', (
     if (command !== 'end') expect(late).toEqual([])
     expect(late).not.toContain('end')
     expect(late.length).toBeLessThanOrEqual(COUNT)
-    expect(store.counters.unavailable).toBe(0)
     await store.get('many0')
     await store.close()
   })
+})
+
+test('an operation with too many commands, each of which is answered, is no outage', async () => {
+  const store = storeWith({ timeout: 3000 })
+  await store.ping()
+  // A batch of 50 takes a quarter of the time that there is, all of them more than that.
+  delayMs = 15
+  await expect(store.findBy('user', 'ada', { limit: 1000 })).rejects.toMatchObject({ code: 'ERR_SESSION_TIMEOUT' })
+  expect(store.counters.unavailable).toBe(0)
+  await store.close()
 })
 
 test('an operation whose only command is not answered is an outage', async () => {

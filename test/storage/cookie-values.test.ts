@@ -10,6 +10,8 @@ const client = connect()
 const prefix = freshPrefix()
 const store = new RedisStore({ client, prefix, ttl: 3600 })
 const memory = new session.MemoryStore()
+const REFUSED = expect.stringMatching(/^ERR_SESSION_(INVALID_COOKIE|NOT_SERIALIZABLE)$/)
+
 afterAll(() => client.quit())
 
 const inMemory = (sid: string) =>
@@ -83,7 +85,7 @@ async function compare(cookie: Bag): Promise<'kept' | 'refused' | 'over'> {
   const sid = 'x'
   await store.destroy(sid)
   if (!isUsable(cookie)) {
-    await expect(store.set(sid, { cookie, n: 1 } as Bag)).rejects.toMatchObject({ code: 'ERR_SESSION_INVALID_COOKIE' })
+    await expect(store.set(sid, { cookie, n: 1 } as Bag)).rejects.toMatchObject({ code: REFUSED })
     expect(await client.exists(prefix + sid)).toBe(0)
     return 'refused'
   }
