@@ -1,6 +1,7 @@
 import { type Cookie, Session } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from './events.js'
 import type { Principal } from './middleware/principal.js'
+import { NewSessions } from './new-sessions.js'
 import { OutsideLogin } from './outside-login.js'
 import { catchUp } from './record/catch-up.js'
 import type { Context } from './record/context.js'
@@ -52,6 +53,7 @@ export class RequestSessions implements StoreAccess {
   readonly #opened = new WeakMap<object, SessionRecord>()
   readonly #continued = new WeakSet<object>()
   readonly outside: OutsideLogin
+  readonly newSessions = new NewSessions()
   readonly #reload: PropertyDescriptor
   #answering: Arrival | undefined
   #generate: Generate | undefined
@@ -91,12 +93,14 @@ export class RequestSessions implements StoreAccess {
   /** express-session assigns its own `generate` to the store; ours learns which id the new session stands in for. */
   set generate(generate: Generate) {
     this.#generate = generate
+    this.newSessions.forget()
   }
 
   get generate(): Generate {
     return (req) => {
       this.#generate?.(req)
       this.equip(req.session as object)
+      this.newSessions.add(req.session as object)
       // Found out now, or the visitor would get a cookie for a session that can never be saved.
       if (parseSid(req.sessionID)?.generation !== 0) throw invalidId()
       if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
@@ -159,8 +163,9 @@ export class RequestSessions implements StoreAccess {
     return this.#context.options.indexes.find(([name]) => name === 'user')?.[1]
   }
 
-  isGuarded(req: object): boolean {
-    return this.#guards.has(req)
+  /** Whether a visitor whose session is regenerated may come again with the id before: middleware then recognises it. */
+  mayComeAgain(req: object, session: object | undefined): boolean {
+    return session !== undefined && this.#guards.has(req) && !this.newSessions.isUnsent(session)
   }
 
   /** Runs the guard of the request this session belongs to; resolves what is to be saved in its place. */
