@@ -8,6 +8,7 @@ import { browserOf, networkOf, type Prefixes } from './client-fingerprint.js'
 import { clientLabel } from './client-label.js'
 import { LOGIN_FIELD } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
+import { keepOutOfCaches } from './no-store.js'
 import { hasPassed } from './once-per-request.js'
 import { abandonSession, goOnAfter, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
@@ -89,6 +90,7 @@ export function bindClient(options: BindClientOptions): Middleware {
     if (req.session === undefined || req.session === null) return pass(request, res, next)
     if (hasPassed(req, 'bindClient()', pass)) return next()
     const store = storeOf(req, 'bindClient()')
+    keepOutOfCaches(req, res)
     if (resolved.prefixes !== undefined && !warned.has(store) && isForwardedUnread(req)) {
       warned.add(store)
       store.announce('warning', { code: 'forwarded-untrusted', message: FORWARDED_UNTRUSTED })

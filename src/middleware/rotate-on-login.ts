@@ -6,6 +6,7 @@ import { beforeResponse } from './before-response.js'
 import { keepOption } from './keep-option.js'
 import { hasJustLoggedIn, recordLogin } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
+import { keepOutOfCaches } from './no-store.js'
 import { hasPassed } from './once-per-request.js'
 import { isHeadOut } from './pretence.js'
 import { type Principal, userOf } from './principal.js'
@@ -50,6 +51,7 @@ export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
     if (req.session === undefined || req.session === null) return pass(request, res, next)
     if (hasPassed(req, 'rotateOnLogin()', pass)) return next()
     const store = storeOf(req, 'rotateOnLogin()')
+    keepOutOfCaches(req, res)
     const whose = principal ?? store.userOf
     if (whose === undefined) throw new TypeError(NO_PRINCIPAL)
     store.principal = whose

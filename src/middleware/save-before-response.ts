@@ -1,5 +1,6 @@
 import { beforeResponse } from './before-response.js'
 import { passWithoutSession } from './mounted-too-early.js'
+import { keepOutOfCaches } from './no-store.js'
 import { type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 /**
@@ -17,6 +18,7 @@ export function saveBeforeResponse(): Middleware {
     const req = request as SessionRequest
     if (req.session === undefined || req.session === null) return pass(request, res, next)
     const store = storeOf(req, 'saveBeforeResponse()')
+    keepOutOfCaches(req, res)
     beforeResponse(req, res, next, 'save', () => {
       const { session } = req
       if (session === undefined || session === null || !store.isChanged(session)) return undefined

@@ -1,5 +1,6 @@
 import session from 'express-session'
 import { bindClient } from '../middleware/bind-client.js'
+import { keepOutOfCaches } from '../middleware/no-store.js'
 import { renewSession } from '../middleware/renew-session.js'
 import { rotateOnLogin } from '../middleware/rotate-on-login.js'
 import { saveBeforeResponse } from '../middleware/save-before-response.js'
@@ -9,7 +10,6 @@ import type { SessionContent } from '../record/session-data.js'
 import type { RedisStore } from '../store.js'
 import { STORE_ACCESS } from '../store-access.js'
 import { inOrder } from './in-order.js'
-import { forbidCaching } from './no-store.js'
 import { type ResolvedSecureSession, resolveSecureSession, type SecureSessionOptions } from './options.js'
 import { isOutdatedCookie } from './outdated-cookie.js'
 import { refusePlainHttp } from './plain-http.js'
@@ -45,12 +45,12 @@ export function secureSession(options: SecureSessionOptions): SecureSession {
     if (req.session !== undefined) return next(new Error(ANOTHER_SESSION))
     if (store[STORE_ACCESS].generator !== generator) return next(new Error(ANOTHER_GENERATOR))
     handled.add(req)
-    forbidCaching(res, name)
     const load = isOutdatedCookie(req, name, secrets) ? rolling : sessions
     load(req, res, (err) => {
       // While the store is away, with onUnavailable: 'anonymous', there is no session.
       if (err || !req.session) return next(err)
       const access = storeOf(req, 'secureSession()')
+      keepOutOfCaches(req, res)
       refusePlainHttp(req, res, next, access)
       if (load === rolling) settleCookie(req, res, next, access).isResent = true
       guards(req, res, next)
