@@ -1,5 +1,6 @@
 import { type Cookie, Session } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from './events.js'
+import { KnownProxies } from './middleware/client-address.js'
 import type { Principal } from './middleware/principal.js'
 import { NewSessions } from './new-sessions.js'
 import { OutsideLogin } from './outside-login.js'
@@ -54,6 +55,7 @@ export class RequestSessions implements StoreAccess {
   readonly #continued = new WeakSet<object>()
   readonly outside: OutsideLogin
   readonly newSessions = new NewSessions()
+  readonly proxies = new KnownProxies()
   readonly #reload: PropertyDescriptor
   #answering: Arrival | undefined
   #generate: Generate | undefined
@@ -302,6 +304,12 @@ export class RequestSessions implements StoreAccess {
     const storedIds = this.#sessions.storedIds(sid)
     this.announce('reuse', { handle: handleOf(storedIds[0] as string) })
     return this.#within(destroySession(this.#context, storedIds, 'reuse'))
+  }
+
+  async end(session: object, reason: DestroyReason): Promise<void> {
+    const record = this.#sessions.recordOf(session)
+    const storedIds = this.#sessions.storedIds(record?.askedWith)
+    await this.#within(destroySession(this.#context, storedIds, reason))
   }
 
   nameEnd(req: RequestWithSession, reason: DestroyReason): void {

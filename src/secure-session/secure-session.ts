@@ -1,5 +1,8 @@
+import type { IncomingMessage } from 'node:http'
 import session from 'express-session'
+import { type OpenSession, openSession } from '../load-session.js'
 import { bindClient } from '../middleware/bind-client.js'
+import { checkedBindOptions } from '../middleware/bind-options.js'
 import { keepOutOfCaches } from '../middleware/no-store.js'
 import { renewSession } from '../middleware/renew-session.js'
 import { rotateOnLogin } from '../middleware/rotate-on-login.js'
@@ -14,8 +17,15 @@ import { type ResolvedSecureSession, resolveSecureSession, type SecureSessionOpt
 import { isOutdatedCookie } from './outdated-cookie.js'
 import { refusePlainHttp } from './plain-http.js'
 
-/** The middleware, and the store behind it: for `destroy`, `read` and the rest. */
-export type SecureSession = Middleware & { readonly store: RedisStore }
+/** The middleware, and what belongs to it. */
+export type SecureSession = Middleware & {
+  /** For `destroy`, `read` and the rest. */
+  readonly store: RedisStore
+  /** `loadSession` for these sessions: with their cookie, secret and client binding. For WebSocket upgrades. */
+  load(req: IncomingMessage): Promise<OpenSession | null>
+  /** The store's: calls back once when a session ends, and returns what stops watching. */
+  watch: RedisStore['watch']
+}
 
 /**
  * Sessions as OWASP and NIST recommend them, in one middleware: express-session with a `__Host-` cookie, ids of 256 bits
@@ -29,7 +39,7 @@ export type SecureSession = Middleware & { readonly store: RedisStore }
  */
 export function secureSession(options: SecureSessionOptions): SecureSession {
   const resolved = resolveSecureSession(options)
-  const { store, name, secrets, cookie } = resolved
+  const { store, name, secrets, cookie, bind } = resolved
   // A cookie with an expiry is sent with every response: the browser must slide it as the store does, or active users
   // would be logged out. So is one that is signed with an old secret.
   const rolling = expressSession(resolved, true)
@@ -56,7 +66,17 @@ export function secureSession(options: SecureSessionOptions): SecureSession {
       guards(req, res, next)
     })
   }
-  return Object.assign(middleware, { store })
+  const opening = {
+    store: store[STORE_ACCESS],
+    secrets,
+    name,
+    bind: bind === false ? undefined : checkedBindOptions(bind),
+  }
+  return Object.assign(middleware, {
+    store,
+    load: (req: IncomingMessage) => openSession(req, opening),
+    watch: (...args: Parameters<RedisStore['watch']>) => store.watch(...args),
+  })
 }
 
 /** @param rolling the cookie is sent with every response, not only when it is new */
