@@ -16,7 +16,14 @@ import { actionFor, clientOf, keepMismatched } from './mismatch.js'
 import { passWithoutSession } from './mounted-too-early.js'
 import { keepOutOfCaches } from './no-store.js'
 import { hasPassed } from './once-per-request.js'
-import { abandonSession, goOnAfter, type Middleware, type SessionRequest, storeOf } from './session-request.js'
+import {
+  abandonSession,
+  goOnAfter,
+  hasSession,
+  type Middleware,
+  type SessionRequest,
+  storeOf,
+} from './session-request.js'
 import { isStandIn } from './stand-in.js'
 
 /**
@@ -99,7 +106,7 @@ export function bindClient(options: BindClientOptions): Middleware {
     // With a "trustProxy" of its own, it does not go by what Express trusts.
     const isExpressMeant = resolved.prefixes !== undefined && resolved.trustProxy === undefined
     if (isExpressMeant) refuseBlindTrust(req)
-    if (req.session === undefined || req.session === null) return pass(request, res, next)
+    if (!hasSession(req)) return pass(request, res, next)
     if (hasPassed(req, 'bindClient()', pass)) return next()
     const store = storeOf(req, 'bindClient()')
     keepOutOfCaches(req, res)

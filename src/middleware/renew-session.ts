@@ -5,7 +5,7 @@ import { loginAgeMs } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
 import { keepOutOfCaches } from './no-store.js'
 import { hasPassed } from './once-per-request.js'
-import { goOnAfter, type Middleware, type SessionRequest, storeOf } from './session-request.js'
+import { goOnAfter, hasSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 import { settleCookie } from './settle-cookie.js'
 
 export interface RenewSessionOptions {
@@ -46,7 +46,7 @@ export function renewSession(options: RenewSessionOptions = {}): Middleware {
 
   return function renewSession(request, res, next) {
     const req = request as SessionRequest & { sessionBinding?: SessionBinding }
-    if (req.session === undefined || req.session === null) return pass(request, res, next)
+    if (!hasSession(req)) return pass(request, res, next)
     if (hasPassed(req, 'renewSession()', pass)) return next()
     const store = storeOf(req, 'renewSession()')
     keepOutOfCaches(req, res)
