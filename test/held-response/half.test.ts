@@ -21,21 +21,21 @@ import { connect, freshPrefix } from '../support/redis.js'
 const SECRET = 'k7Jt0Yw9uQm3RzXa5LdPc1VbNe8HsGfT'
 const client = connect()
 const prefix = freshPrefix()
-const store = new RedisStore({
-  client,
-  prefix,
-  indexes: { user: (held) => held.userId as string },
-  ttl: 600,
-  absoluteTimeout: 3600,
-})
-store.setMaxListeners(500)
+const makeStore = () =>
+  new RedisStore({
+    client,
+    prefix,
+    indexes: { user: (held) => held.userId as string },
+    ttl: 600,
+    absoluteTimeout: 3600,
+  })
 afterAll(async () => {
-  await store.clear()
+  await makeStore().clear()
   await client.quit()
 })
 
 const sessions = () =>
-  session({ store, secret: SECRET, resave: false, saveUninitialized: false }) as unknown as Middleware
+  session({ store: makeStore(), secret: SECRET, resave: false, saveUninitialized: false }) as unknown as Middleware
 const INSECURE = { secure: false }
 /** Each holds the response of a login. */
 const MIDDLEWARE: Record<string, () => Middleware[]> = {
@@ -49,7 +49,7 @@ const MIDDLEWARE: Record<string, () => Middleware[]> = {
     saveBeforeResponse(),
   ],
   'secureSession()': () => [
-    secureSession({ store, secret: SECRET, user: (held) => held.userId as string, cookie: INSECURE }),
+    secureSession({ store: makeStore(), secret: SECRET, user: (held) => held.userId as string, cookie: INSECURE }),
   ],
 }
 
@@ -65,8 +65,8 @@ const FAILURES: Record<string, Fail> = {
     await turn()
     next(new Broken())
   },
-  'passes an error on once the response has left': async (res, next) => {
-    while (res.socket?.bytesWritten === 0) await turn()
+  'passes an error on once its head is no longer held': async (res, next) => {
+    while (!Reflect.get(Object.getPrototypeOf(res), 'headersSent', res)) await turn()
     next(new Broken())
   },
   'pipes a stream that breaks': (res, next) => {
@@ -86,7 +86,7 @@ const HALVES: Record<string, (res: Response) => unknown> = {
 }
 const HANDLERS: Record<string, ErrorRequestHandler | undefined> = {
   "Express's own": undefined,
-  'one that asks for headersSent': (err, _req, res, next) => {
+  'one that asks whether headers are sent': (err, _req, res, next) => {
     if (res.headersSent) return next(err)
     res.status(500).end('sorry')
   },
@@ -110,6 +110,8 @@ async function answerOf(app: express.Express): Promise<string> {
 
 describe.each(Object.entries(FRAMEWORKS))('%s', (_framework, make) => {
   describe.each(Object.entries(MIDDLEWARE))('behind %s', (_middleware, middleware) => {
+    const stack = middleware()
+
     describe.each(Object.entries(HANDLERS))('with this error handler: %s', (_handler, handler) => {
       test.each(
         Object.entries(HALVES).flatMap(([half, begin]) =>
@@ -118,7 +120,7 @@ describe.each(Object.entries(FRAMEWORKS))('%s', (_framework, make) => {
       )('a handler that, after %s, %s, gives nobody a whole response', async (_half, _failure, begin, fail) => {
         const app = make()
         app.set('env', 'test')
-        for (const one of middleware()) app.use(one as never)
+        for (const one of stack) app.use(one as never)
         let headersSent: boolean | undefined
         app.get('/', (req: Request, res: Response, next: NextFunction) => {
           Object.assign(req.session, { userId: 'ada' })
