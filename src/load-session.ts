@@ -1,5 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { checkNames } from './known-options.js'
+import type { BindClientOptions } from './middleware/bind-client.js'
+import { type BindOptions, checkedBindOptions } from './middleware/bind-options.js'
+import { admitClient } from './middleware/mismatch.js'
 import type { SessionContent } from './record/session-data.js'
 import { sidIn } from './signed-cookie.js'
 import type { RedisStore } from './store.js'
@@ -12,6 +15,20 @@ export interface LoadSessionOptions {
   secret: string | readonly string[]
   /** Of the cookie. Default `'connect.sid'`; `secureSession` names it `'__Host-sid'`. */
   name?: string
+  /**
+   * The options of `bindClient`, where the application uses it: the session is compared with the client of this request, and what
+   * `bindClient` would end here, too, is null. Default: not compared. WARNING: without it, a stolen cookie that requests of HTTP refuse
+   * opens a socket.
+   */
+  bind?: BindClientOptions
+}
+
+/** Complete. */
+export interface ResolvedLoadSession {
+  store: StoreAccess
+  secrets: readonly string[]
+  name: string
+  bind: BindOptions | undefined
 }
 
 /**
@@ -20,7 +37,7 @@ export interface LoadSessionOptions {
  */
 export type OpenSession = SessionContent & { readonly id: string; readonly handle: string }
 
-const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 0 }
+const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 0, bind: 0 }
 
 /**
  * The session of a request that does not go through Express: a WebSocket upgrade, a plain `http` server. Verifies the
@@ -30,21 +47,31 @@ const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 
  * An id that `renewSession` has replaced is treated as in a request: served within its grace, and taken for stolen after it. But a
  * socket may call it again with the request that it began with: what that was given once it is given as long as the session lives.
  *
- * @returns null if there is no session
+ * With `bind`, `req.sessionBinding` says what was found.
+ *
+ * @returns null if there is no session, or the client binding has ended it
  * @throws TypeError for unknown or malformed options; rejects with a SessionStoreError if Redis fails: then nobody is known
  */
 export async function loadSession(req: IncomingMessage, options: LoadSessionOptions): Promise<OpenSession | null> {
-  const { store, secrets, name } = checked(options)
+  return openSession(req, checked(options))
+}
+
+/** The same with options that have been checked. */
+export async function openSession(
+  req: IncomingMessage,
+  { store, secrets, name, bind }: ResolvedLoadSession,
+): Promise<OpenSession | null> {
   const id = sidIn(req, name, secrets)
   const opened = id === undefined ? null : await store.open(id, req)
   if (opened === null) return null
+  if (bind !== undefined && !(await admitClient(req, opened.session, store, bind))) return null
   const hidden = { id: { value: id }, handle: { value: opened.handle } }
   return Object.defineProperties(opened.session, hidden) as unknown as OpenSession
 }
 
-function checked(options: LoadSessionOptions): { store: StoreAccess; secrets: readonly string[]; name: string } {
+function checked(options: LoadSessionOptions): ResolvedLoadSession {
   checkNames('loadSession', options, NAMES, 'loadSession(req, { store, secret })')
-  const { store, secret, name = 'connect.sid' } = options
+  const { store, secret, name = 'connect.sid', bind } = options
   const access = (store as { [STORE_ACCESS]?: StoreAccess } | undefined)?.[STORE_ACCESS]
   if (access === undefined) throw new TypeError('"store" option must be a RedisStore of connect-redis-hash')
   const secrets = typeof secret === 'string' ? [secret] : secret
@@ -56,5 +83,5 @@ function checked(options: LoadSessionOptions): { store: StoreAccess; secrets: re
     throw new TypeError('"secret" option must be the secret of session(), or the list of them')
   }
   if (typeof name !== 'string' || name === '') throw new TypeError('"name" option must be the name of the cookie')
-  return { store: access, secrets, name }
+  return { store: access, secrets, name, bind: bind === undefined ? undefined : checkedBindOptions(bind) }
 }

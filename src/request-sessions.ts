@@ -1,6 +1,8 @@
 import { type Cookie, Session } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from './events.js'
+import { KnownProxies } from './middleware/client-address.js'
 import type { Principal } from './middleware/principal.js'
+import { NewSessions } from './new-sessions.js'
 import { OutsideLogin } from './outside-login.js'
 import { catchUp } from './record/catch-up.js'
 import type { Context } from './record/context.js'
@@ -55,6 +57,8 @@ export class RequestSessions implements StoreAccess {
   readonly #opened = new WeakMap<object, SessionRecord>()
   readonly #continued = new WeakSet<object>()
   readonly outside: OutsideLogin
+  readonly newSessions = new NewSessions()
+  readonly proxies = new KnownProxies()
   readonly #reload: PropertyDescriptor
   #answering: Arrival | undefined
   #generate: Generate | undefined
@@ -91,11 +95,13 @@ export class RequestSessions implements StoreAccess {
   /** express-session assigns its own `generate` to the store; ours learns which id the new session stands in for. */
   set generate(generate: Generate) {
     this.#generate = generate
+    this.newSessions.forget()
   }
 
   get generate(): Generate {
     return (req) => {
       this.#make(req)
+      this.newSessions.add(req.session as object)
       // Found out now, or the visitor would get a cookie for a session that can never be saved.
       if (parseSid(req.sessionID)?.generation !== 0) throw invalidId(req.sessionID)
       if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
@@ -178,8 +184,9 @@ export class RequestSessions implements StoreAccess {
     return this.#context.options.indexes.find(([name]) => name === 'user')?.[1]
   }
 
-  isGuarded(req: object): boolean {
-    return this.#guards.has(req)
+  /** Whether a visitor whose session is regenerated may come again with the id before: middleware then recognises it. */
+  mayComeAgain(req: object, session: object | undefined): boolean {
+    return session !== undefined && this.#guards.has(req) && !this.newSessions.isUnsent(session)
   }
 
   /** Runs the guard of the request this session belongs to; resolves what is to be saved in its place. */
@@ -319,6 +326,12 @@ export class RequestSessions implements StoreAccess {
     const storedIds = this.#sessions.storedIds(sid)
     this.announce('reuse', { handle: handleOf(storedIds[0] as string) })
     return this.#within(destroySession(this.#context, storedIds, 'reuse'))
+  }
+
+  async end(session: object, reason: DestroyReason): Promise<void> {
+    const record = this.#sessions.recordOf(session)
+    const storedIds = this.#sessions.storedIds(record?.askedWith)
+    await this.#within(destroySession(this.#context, storedIds, reason))
   }
 
   nameEnd(req: RequestWithSession, reason: DestroyReason): void {

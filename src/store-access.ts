@@ -1,5 +1,6 @@
 import type { Cookie, Session } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from './events.js'
+import type { KnownProxies } from './middleware/client-address.js'
 import type { ResolvedOptions } from './options.js'
 import type { Admission } from './record/generation.js'
 import type { RenewalTerms } from './record/renewal.js'
@@ -60,6 +61,8 @@ export type StoreTimeouts = Pick<ResolvedOptions, 'ttl' | 'absoluteMs' | 'disabl
 export interface StoreAccess {
   /** How long the sessions of this store last. */
   readonly timeouts: StoreTimeouts
+  /** Which proxies Express trusts, as far as it has been seen. */
+  readonly proxies: KnownProxies
   /** What makes new sessions: the work of the `session()` that was made last. */
   readonly generator: unknown
   /** The function behind the index `user`: whose a session is. */
@@ -120,6 +123,8 @@ export interface StoreAccess {
    * it did not.
    */
   endReused(req: RequestWithSession): Promise<void> | undefined
+  /** Ends a session that is loaded. DEL. */
+  end(session: object, reason: DestroyReason): Promise<void>
   /** Why the next `regenerate` of this request ends its session; without it, because the application wants it. */
   nameEnd(req: RequestWithSession, reason: DestroyReason): void
   /** Of a loaded session; undefined of any other, and of one that connect-redis wrote. Costs no command. */

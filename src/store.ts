@@ -11,7 +11,7 @@ import { type RedisStoreOptions, type ResolvedOptions, resolveOptions } from './
 import { Activity, type ActivityRange, type ActivityReport } from './record/activity.js'
 import { type Context, reading } from './record/context.js'
 import { Creations } from './record/creations.js'
-import { destroySession } from './record/destroy.js'
+import { destroySession, endSession } from './record/destroy.js'
 import { codecOf } from './record/encryption.js'
 import { EndOfLife } from './record/end-of-life.js'
 import { type Ending, endSessions } from './record/end-sessions.js'
@@ -35,7 +35,7 @@ import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
 import { RedisClock } from './redis/redis-clock.js'
 import { Replicas } from './redis/replicas.js'
-import { handleOf, idMapper } from './redis/sid.js'
+import { idMapper } from './redis/sid.js'
 import { SideHealth } from './redis/side-health.js'
 import { reloadMethod } from './reload.js'
 import { type Arrival, RequestSessions } from './request-sessions.js'
@@ -220,6 +220,7 @@ export class RedisStore extends Store {
   }
 
   #save(sid: string, session: AnySession, signal: Signal): Promise<void> {
+    if (this.#requests.newSessions.isUnused(session)) return Promise.resolve()
     const saving = this.#sessions.set(sid, session, signal)
     return this.#context.options.activity ? saving.then(() => void this.#noteActive(session)) : saving
   }
@@ -483,21 +484,22 @@ export class RedisStore extends Store {
       : (err?: unknown) => {
           if (err) this.#unheard('regenerate', err)
         }
-    const end = async () => {
-      if (!this.#requests.isGuarded(req)) return destroySession(this.#context, storedIds, reason)
-      const existed = await retire(this.#context, storedIds, reason)
-      const handle = handleOf(storedIds[0] ?? '')
-      if (existed) this.#context.announcer.announce('destroyed', { handle, reason })
-    }
-    this.#settle('regenerate', this.#run(end), (err) => {
-      if (err) return done(err)
-      try {
-        this.generate(req as never)
-      } catch (cause) {
-        return done(cause)
-      }
-      done()
-    }).catch(() => undefined)
+    const { session: before } = req as { session?: object }
+    const end = this.#requests.mayComeAgain(req, before) ? retire : endSession
+    this.#settle(
+      'regenerate',
+      this.#run(() => end(this.#context, storedIds, reason)),
+      (err, existed) => {
+        if (err) return done(err)
+        try {
+          this.generate(req as never)
+          this.#requests.newSessions.takesPlace((req as { session: object }).session, before, existed === true)
+        } catch (cause) {
+          return done(cause)
+        }
+        done()
+      },
+    ).catch(() => undefined)
   }
 
   #noteLoad(arrival: Arrival, session: LoadedSession | null, isAwaited: boolean): LoadedSession | null {

@@ -2,14 +2,29 @@ import type { ServerResponse } from 'node:http'
 import type { SessionContent } from '../record/session-data.js'
 import type { StoreAccess } from '../store-access.js'
 import { beforeResponse } from './before-response.js'
-import { type BindOptions, checkedBindOptions, isAction } from './bind-options.js'
-import { type BindingVerdict, type Client, ClientBinding } from './client-binding.js'
-import { browserOf, networkOf, type Prefixes } from './client-fingerprint.js'
-import { clientLabel } from './client-label.js'
-import { LOGIN_FIELD } from './login-time.js'
+import { type BindOptions, checkedBindOptions } from './bind-options.js'
+import {
+  type AddressedRequest,
+  refuseBlindTrust,
+  type Trust,
+  unknownProxies,
+  warnOfUntrusted,
+} from './client-address.js'
+import { type BindingVerdict, ClientBinding } from './client-binding.js'
+import type { Prefixes } from './client-fingerprint.js'
+import { actionFor, clientOf, keepMismatched } from './mismatch.js'
 import { passWithoutSession } from './mounted-too-early.js'
+import { keepOutOfCaches } from './no-store.js'
 import { hasPassed } from './once-per-request.js'
-import { abandonSession, goOnAfter, type Middleware, type SessionRequest, storeOf } from './session-request.js'
+import {
+  abandonSession,
+  goOnAfter,
+  hasSession,
+  type Middleware,
+  type SessionRequest,
+  storeOf,
+} from './session-request.js'
+import { isStandIn } from './stand-in.js'
 
 /**
  * What happens to a session that comes from another client. `observe`: nothing but the event. `reauthenticate`: its
@@ -38,6 +53,12 @@ export interface BindClientOptions {
   /** How many leading bits of an address make its network. Default `{ v4: 24, v6: 64 }`; false: not compared. */
   ip?: Partial<Prefixes> | false
   /**
+   * Which proxies to believe where they say who their client is (X-Forwarded-For): how many there are, false for none, or a function
+   * of an address, such as `proxyaddr.compile(['10.0.0.0/8'])` of the package proxy-addr. Default: as Express has it in `trust proxy`;
+   * without Express, none. For sockets, and for processes that have no Express.
+   */
+  trustProxy?: number | false | Trust
+  /**
    * `'family'` (default): browser, operating system and whether it is mobile, not their versions. `'exact'`: the whole
    * header, so that every update of a browser is a mismatch. false: not compared.
    */
@@ -64,9 +85,7 @@ declare global {
   }
 }
 
-type BoundRequest = SessionRequest & { ip?: string; app?: unknown; sessionBinding?: SessionBinding }
-
-const DEFAULT_ACTIONS = { network: 'observe', client: 'reauthenticate', both: 'destroy' } as const
+type BoundRequest = SessionRequest & AddressedRequest & { sessionBinding?: SessionBinding }
 
 /**
  * Ties each session to the network and the kind of browser it began with, or last logged in with, so that a stolen
@@ -80,18 +99,22 @@ const DEFAULT_ACTIONS = { network: 'observe', client: 'reauthenticate', both: 'd
  */
 export function bindClient(options: BindClientOptions): Middleware {
   const resolved = checkedBindOptions(options)
-  const warned = new WeakSet<StoreAccess>()
   const pass = passWithoutSession('bindClient()')
 
   return function bindClient(request, res, next) {
     const req = request as BoundRequest
-    if (resolved.prefixes !== undefined) refuseBlindTrust(req)
-    if (req.session === undefined || req.session === null) return pass(request, res, next)
+    // With a "trustProxy" of its own, it does not go by what Express trusts.
+    const isExpressMeant = resolved.prefixes !== undefined && resolved.trustProxy === undefined
+    if (isExpressMeant) refuseBlindTrust(req)
+    if (!hasSession(req)) return pass(request, res, next)
     if (hasPassed(req, 'bindClient()', pass)) return next()
     const store = storeOf(req, 'bindClient()')
-    if (resolved.prefixes !== undefined && !warned.has(store) && isForwardedUnread(req)) {
-      warned.add(store)
-      store.announce('warning', { code: 'forwarded-untrusted', message: FORWARDED_UNTRUSTED })
+    keepOutOfCaches(req, res)
+    if (isExpressMeant) {
+      if (!isStandIn(res)) store.proxies.learn(req)
+      const unknown = unknownProxies(req, store, undefined)
+      if (unknown !== undefined) return next(unknown)
+      warnOfUntrusted(req, store)
     }
     const pending = new BoundClient(req, res, next, store, resolved).settle()
     goOnAfter(pending, req, next)
@@ -119,7 +142,7 @@ class BoundClient {
     this.#next = next
     this.#store = store
     this.#options = options
-    this.#binding = new ClientBinding(store, options.secrets, clientOf(req, options))
+    this.#binding = new ClientBinding(store, options.secrets, clientOf(req, store, options))
     store.onNewSession(req, (session, from) => {
       if (from === undefined) this.#binding.bind(session)
       else this.#binding.carryOver(from, session)
@@ -140,25 +163,10 @@ class BoundClient {
   }
 
   async #answer(session: NonNullable<SessionRequest['session']>, verdict: Mismatch['verdict']): Promise<void> {
-    const { onMismatch } = this.#options
-    const defaultAction = DEFAULT_ACTIONS[verdict]
-    const action =
-      typeof onMismatch === 'function'
-        ? await onMismatch({ verdict, defaultAction, session: session as unknown as SessionContent, req: this.#req })
-        : (onMismatch ?? defaultAction)
-    if (!isAction(action)) throw new TypeError("\"onMismatch\" must return 'observe', 'reauthenticate' or 'destroy'")
-    this.#store.announce('mismatch', { handle: this.#store.handleOf(session), verdict, action })
+    const action = await actionFor(this.#req, session, verdict, this.#store, this.#options.onMismatch)
     if (action === 'destroy') await this.#destroy(session)
-    else await this.#keep(session, action)
+    else await keepMismatched(session, action, this.#store, this.#binding)
     this.#req.sessionBinding = { verdict, action }
-  }
-
-  /** Written now: a request that changes nothing is not saved. */
-  async #keep(session: object, action: 'observe' | 'reauthenticate'): Promise<void> {
-    const isRenewed = this.#binding.renew(session)
-    const isToBeStale = action === 'reauthenticate' && this.#store.marked(session, LOGIN_FIELD) !== '0'
-    if (isToBeStale) this.#store.mark(session, LOGIN_FIELD, '0')
-    if (isRenewed || isToBeStale) await this.#store.saveMarks(session)
   }
 
   /** The request gets a new session; unless somebody uses it, it is neither saved nor is its cookie sent. */
@@ -175,38 +183,3 @@ class BoundClient {
     })
   }
 }
-
-function clientOf(req: BoundRequest, { prefixes, userAgent, label }: BindOptions): Client {
-  return {
-    label: label ? clientLabel(req.headers['user-agent']) : undefined,
-    network: prefixes && networkOf(addressOf(req), prefixes),
-    browser: userAgent === false ? undefined : browserOf(req.headers['user-agent'], userAgent),
-  }
-}
-
-/** Express knows how far the proxies in front of it are to be believed; Connect has only the peer. */
-function addressOf(req: BoundRequest): string | undefined {
-  return 'ip' in req ? req.ip : req.socket.remoteAddress
-}
-
-function trustProxy(req: BoundRequest): unknown {
-  const app = req.app as { get?: (setting: string) => unknown } | undefined
-  return typeof app?.get === 'function' ? app.get('trust proxy') : undefined
-}
-
-/** With `true`, Express takes the left-most X-Forwarded-For, which is the visitor's own invention. */
-function refuseBlindTrust(req: BoundRequest): void {
-  if (trustProxy(req) !== true) return
-  throw new Error(
-    "bindClient() cannot work with app.set('trust proxy', true): any visitor could then choose his address. Set it to " +
-      "the number of your proxies, e.g. app.set('trust proxy', 1), or to their addresses",
-  )
-}
-
-function isForwardedUnread(req: BoundRequest): boolean {
-  return req.headers['x-forwarded-for'] !== undefined && !trustProxy(req)
-}
-
-const FORWARDED_UNTRUSTED =
-  'a request has X-Forwarded-For, but "trust proxy" is off: if there is a proxy, bindClient() takes every visitor to be ' +
-  'in its network; set "trust proxy" to the number of proxies'

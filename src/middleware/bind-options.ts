@@ -1,5 +1,6 @@
 import { checkNames } from '../known-options.js'
 import type { BindClientOptions, MismatchAction } from './bind-client.js'
+import type { Trust } from './client-address.js'
 import type { Prefixes } from './client-fingerprint.js'
 
 /** Complete. */
@@ -8,13 +9,22 @@ export interface BindOptions {
   secrets: readonly string[]
   /** undefined: addresses are not compared. */
   prefixes: Prefixes | undefined
+  /** undefined: those that Express trusts. */
+  trustProxy: Trust | undefined
   userAgent: 'family' | 'exact' | false
   onMismatch: BindClientOptions['onMismatch']
   label: boolean
 }
 
 /** The compiler keeps these complete; a name that is not in them is a typing mistake of the caller's. */
-const NAMES: Record<keyof BindClientOptions, 0> = { secret: 0, ip: 0, userAgent: 0, onMismatch: 0, label: 0 }
+const NAMES: Record<keyof BindClientOptions, 0> = {
+  secret: 0,
+  ip: 0,
+  trustProxy: 0,
+  userAgent: 0,
+  onMismatch: 0,
+  label: 0,
+}
 const ACTIONS: Record<MismatchAction, 0> = { observe: 0, reauthenticate: 0, destroy: 0 }
 const LONGEST_PREFIX: Prefixes = Object.freeze({ v4: 32, v6: 128 })
 const PREFIXES: Prefixes = Object.freeze({ v4: 24, v6: 64 })
@@ -22,7 +32,7 @@ const PREFIXES: Prefixes = Object.freeze({ v4: 24, v6: 64 })
 /** @throws TypeError that names the option */
 export function checkedBindOptions(options: BindClientOptions): BindOptions {
   checkNames('bindClient', options, NAMES, 'bindClient({ secret })')
-  const { secret, ip = PREFIXES, userAgent = 'family', onMismatch, label = false } = options
+  const { secret, ip = PREFIXES, trustProxy, userAgent = 'family', onMismatch, label = false } = options
   const secrets = typeof secret === 'string' ? [secret] : secret
   if (!Array.isArray(secrets) || secrets.length === 0 || !secrets.every(isSecret)) {
     throw new TypeError(
@@ -40,7 +50,8 @@ export function checkedBindOptions(options: BindClientOptions): BindOptions {
     throw new TypeError('"ip" and "userAgent" options are both false: bindClient would compare nothing')
   }
   const prefixes = ip === false ? undefined : checkedPrefixes(ip)
-  return { secrets: [...secrets], prefixes, userAgent, onMismatch, label }
+  const trust = trustProxy === undefined ? undefined : checkedTrust(trustProxy)
+  return { secrets: [...secrets], prefixes, trustProxy: trust, userAgent, onMismatch, label }
 }
 
 export function isAction(value: unknown): value is MismatchAction {
@@ -49,6 +60,16 @@ export function isAction(value: unknown): value is MismatchAction {
 
 function isSecret(value: unknown): boolean {
   return typeof value === 'string' && value.length > 0
+}
+
+function checkedTrust(trustProxy: number | false | Trust): Trust {
+  if (typeof trustProxy === 'function') return trustProxy
+  const count = trustProxy === false ? 0 : trustProxy
+  if (Number.isInteger(count) && count >= 0) return (_address, hop) => hop < count
+  throw new TypeError(
+    '"trustProxy" option must be the number of proxies, false, or a function of an address: with true, any visitor could choose theirs; ' +
+      'for addresses and subnets, give proxyaddr.compile([...]) of the package proxy-addr',
+  )
 }
 
 function checkedPrefixes(ip: Partial<Prefixes>): Prefixes {

@@ -4,8 +4,9 @@ import type { StoreAccess } from '../store-access.js'
 import type { SessionBinding } from './bind-client.js'
 import { loginAgeMs } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
+import { keepOutOfCaches } from './no-store.js'
 import { hasPassed } from './once-per-request.js'
-import { goOnAfter, type Middleware, type SessionRequest, storeOf } from './session-request.js'
+import { goOnAfter, hasSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 import { settleCookie } from './settle-cookie.js'
 
 export interface RenewSessionOptions {
@@ -48,9 +49,10 @@ export function renewSession(options: RenewSessionOptions = {}): Middleware {
 
   return function renewSession(request, res, next) {
     const req = request as SessionRequest & { sessionBinding?: SessionBinding }
-    if (req.session === undefined || req.session === null) return pass(request, res, next)
+    if (!hasSession(req)) return pass(request, res, next)
     if (hasPassed(req, 'renewSession()', pass)) return next()
     const store = storeOf(req, 'renewSession()')
+    keepOutOfCaches(req, res)
     const { session } = req
     if (!store.isLoaded(session) && session.id.length > LONGEST_ID) throw idTooLong()
     const cookie = settleCookie(req, res, next, store)

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionStoreError } from '../errors.js'
 import { checkNames } from '../known-options.js'
 import { loginAgeMs } from './login-time.js'
-import { type Middleware, type SessionRequest, storeOf } from './session-request.js'
+import { hasSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
 export interface RequireFreshLoginOptions {
   /** Seconds a login may be old. */
@@ -29,7 +29,7 @@ export function requireFreshLogin(options: RequireFreshLoginOptions): Middleware
 
   return function requireFreshLogin(request, res, next) {
     const req = request as SessionRequest
-    if (req.session && loginAgeMs(storeOf(req, 'requireFreshLogin()'), req.session) <= within * 1000) return next()
+    if (hasSession(req) && loginAgeMs(storeOf(req, 'requireFreshLogin()'), req.session) <= within * 1000) return next()
     if (onStale !== undefined) return onStale(request, res, next)
     next(new SessionStoreError('ERR_SESSION_LOGIN_NOT_FRESH', 'this needs a fresh login'))
   }

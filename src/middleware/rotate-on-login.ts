@@ -6,11 +6,19 @@ import { beforeResponse } from './before-response.js'
 import { keepOption } from './keep-option.js'
 import { hasJustLoggedIn, recordLogin } from './login-time.js'
 import { passWithoutSession } from './mounted-too-early.js'
+import { keepOutOfCaches } from './no-store.js'
 import { hasPassed } from './once-per-request.js'
 import { isHeadOut } from './pretence.js'
 import { type Principal, userOf } from './principal.js'
 import { headersSent } from './rotate-session.js'
-import { abandonSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
+import {
+  abandonSession,
+  hasSession,
+  type Middleware,
+  type SessionRequest,
+  saveSession,
+  storeOf,
+} from './session-request.js'
 import { type ResponseCookie, settleCookie } from './settle-cookie.js'
 import { isStandIn } from './stand-in.js'
 import { UnseenPrincipal } from './unseen-principal.js'
@@ -47,9 +55,10 @@ export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
 
   return function rotateOnLogin(request, res, next) {
     const req = request as SessionRequest
-    if (req.session === undefined || req.session === null) return pass(request, res, next)
+    if (!hasSession(req)) return pass(request, res, next)
     if (hasPassed(req, 'rotateOnLogin()', pass)) return next()
     const store = storeOf(req, 'rotateOnLogin()')
+    keepOutOfCaches(req, res)
     const whose = principal ?? store.userOf
     if (whose === undefined) throw new TypeError(NO_PRINCIPAL)
     store.principal = whose

@@ -1,6 +1,8 @@
+import type { ServerResponse } from 'node:http'
 import { SessionStoreError } from '../errors.js'
 import { keepOption } from './keep-option.js'
 import { isSuperseded, LOGIN_FIELD, recordLogin } from './login-time.js'
+import { keepOutOfCaches } from './no-store.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 export interface RotateSessionOptions {
@@ -29,12 +31,14 @@ export async function rotateSession(
   request: object,
   { keep = 'all', reason = 'demand', login = true }: RotateSessionOptions = {},
 ): Promise<boolean> {
-  const req = request as SessionRequest & { res?: { headersSent: boolean } }
+  const req = request as SessionRequest & { res?: ServerResponse }
   const isKept = keepOption(keep)
   const store = storeOf(req, 'rotateSession()')
   const { session } = req
   if (!session) throw new TypeError('rotateSession needs a request with a session')
   if (req.res?.headersSent) throw headersSent()
+  // Express leads from a request to its response.
+  if (req.res !== undefined) keepOutOfCaches(req, req.res)
   if (!login && isSuperseded(store, session)) {
     // A thief's, perhaps: without a proof of who he is, he gets no new id.
     abandonSession(req)

@@ -1,6 +1,7 @@
 import { beforeResponse } from './before-response.js'
 import { passWithoutSession } from './mounted-too-early.js'
-import { type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
+import { keepOutOfCaches } from './no-store.js'
+import { hasSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 /**
  * Holds a response until Redis has acknowledged the session's changes: no header and no byte leaves before. What the
@@ -15,8 +16,9 @@ export function saveBeforeResponse(): Middleware {
 
   return function saveBeforeResponse(request, res, next) {
     const req = request as SessionRequest
-    if (req.session === undefined || req.session === null) return pass(request, res, next)
+    if (!hasSession(req)) return pass(request, res, next)
     const store = storeOf(req, 'saveBeforeResponse()')
+    keepOutOfCaches(req, res)
     beforeResponse(req, res, next, 'save', () => {
       const { session } = req
       if (session === undefined || session === null || !store.isChanged(session)) return undefined

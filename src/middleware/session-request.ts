@@ -12,6 +12,25 @@ export interface SessionRequest extends IncomingMessage {
   sessionStore?: unknown
 }
 
+/** A request that has a session of express-session's. */
+export type WithSession<R extends SessionRequest> = R & { session: NonNullable<SessionRequest['session']> }
+
+/**
+ * Whether it has one. express-session gives none while the store is away (`onUnavailable: 'anonymous'`), and an application may put a plain
+ * object in its place: that is nobody's session, and nothing is wrong with the application.
+ */
+export function hasSession<R extends SessionRequest>(req: R): req is WithSession<R> {
+  const { session, sessionStore } = req
+  if (session === undefined || session === null) return false
+  return sessionStore !== undefined || !isPlain(session)
+}
+
+/** Other libraries' sessions have a class. */
+function isPlain(session: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(session)
+  return prototype === Object.prototype || prototype === null
+}
+
 /**
  * What the store of this request lets middleware do.
  *

@@ -3,6 +3,7 @@ import type { RenewalTerms } from '../record/renewal.js'
 import type { StoreAccess } from '../store-access.js'
 import { beforeResponse } from './before-response.js'
 import { hasJustLoggedIn, isSuperseded } from './login-time.js'
+import { handsOut } from './no-store.js'
 import { abandonSession, type SessionRequest, saveSession } from './session-request.js'
 
 /** When and how the session of a request may get its next id. */
@@ -97,7 +98,6 @@ export class ResponseCookie {
   /** Whether `session()` has `rolling` shows only in what it does. */
   #learnRolling(sid: string): void {
     if (this.#req.session?.id !== sid) return
-    const sent = String(this.#res.getHeader('Set-Cookie') ?? '')
-    if (sent.includes(encodeURIComponent(`s:${sid}.`))) rolling.add(this.#store)
+    if (handsOut(this.#res.getHeader('Set-Cookie'), sid)) rolling.add(this.#store)
   }
 }

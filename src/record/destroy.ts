@@ -4,18 +4,29 @@ import type { Context } from './context.js'
 import { endKey } from './end-key.js'
 import { endingOrder } from './move.js'
 
-/**
- * Ends a session. Nothing to end is no error; not knowing whether it ended is one. The order matters to
- * what is just moving (record/move.ts).
- */
+/** Ends a session. Nothing to end is no error; not knowing whether it ended is one. */
 export async function destroySession(
   context: Context,
   storedIds: readonly string[],
   reason: DestroyReason,
 ): Promise<void> {
+  await endSession(context, storedIds, reason)
+}
+
+/**
+ * The same. The order matters to what is just moving (record/move.ts).
+ *
+ * @returns whether there was one
+ */
+export async function endSession(
+  context: Context,
+  storedIds: readonly string[],
+  reason: DestroyReason,
+): Promise<boolean> {
   let ended: string | undefined
   for (const storedId of endingOrder(storedIds)) {
     if (await endKey(context, storedId, reason)) ended = storedId
   }
   if (ended !== undefined) context.announcer.announce('destroyed', { handle: handleOf(ended), reason })
+  return ended !== undefined
 }

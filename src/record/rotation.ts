@@ -3,7 +3,8 @@ import { handleOf } from '../redis/sid.js'
 import type { Remainder } from './catch-up.js'
 import type { Context } from './context.js'
 import { sameValue } from './delta.js'
-import { endKey, takeAway } from './end-key.js'
+import { endSession } from './destroy.js'
+import { takeAway } from './end-key.js'
 import { fieldOf, isProperty } from './field-name.js'
 import { endingOrder } from './move.js'
 import { toText } from './serializer.js'
@@ -18,12 +19,8 @@ const MARKER_MS = 60_000
  * id is out of date, so that late requests do not answer with yet another one. Resolves whether there was a session.
  */
 export async function retire(context: Context, storedIds: readonly string[], reason: DestroyReason): Promise<boolean> {
-  let existed = false
-  for (const storedId of endingOrder(storedIds)) {
-    await markRotated(context, storedId)
-    if (await endKey(context, storedId, reason)) existed = true
-  }
-  return existed
+  for (const storedId of storedIds) await markRotated(context, storedId)
+  return endSession(context, storedIds, reason)
 }
 
 /** The same for a session that goes on itself. Resolves what it held then; null if there was none. */

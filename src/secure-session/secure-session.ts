@@ -1,6 +1,10 @@
+import type { IncomingMessage } from 'node:http'
 import session from 'express-session'
+import { type OpenSession, openSession } from '../load-session.js'
 import { bindClient } from '../middleware/bind-client.js'
+import { checkedBindOptions } from '../middleware/bind-options.js'
 import { noteOwner } from '../middleware/next-owner.js'
+import { keepOutOfCaches } from '../middleware/no-store.js'
 import { renewSession } from '../middleware/renew-session.js'
 import { rotateOnLogin } from '../middleware/rotate-on-login.js'
 import { saveBeforeResponse } from '../middleware/save-before-response.js'
@@ -10,13 +14,19 @@ import type { SessionContent } from '../record/session-data.js'
 import type { RedisStore } from '../store.js'
 import { STORE_ACCESS } from '../store-access.js'
 import { inOrder } from './in-order.js'
-import { forbidCaching } from './no-store.js'
 import { type ResolvedSecureSession, resolveSecureSession, type SecureSessionOptions } from './options.js'
 import { isOutdatedCookie } from './outdated-cookie.js'
 import { refusePlainHttp } from './plain-http.js'
 
-/** The middleware, and the store behind it: for `destroy`, `read` and the rest. */
-export type SecureSession = Middleware & { readonly store: RedisStore }
+/** The middleware, and what belongs to it. */
+export type SecureSession = Middleware & {
+  /** For `destroy`, `read` and the rest. */
+  readonly store: RedisStore
+  /** `loadSession` for these sessions: with their cookie, secret and client binding. For WebSocket upgrades. */
+  load(req: IncomingMessage): Promise<OpenSession | null>
+  /** The store's: calls back once when a session ends, and returns what stops watching. */
+  watch: RedisStore['watch']
+}
 
 /**
  * Sessions as OWASP and NIST recommend them, in one middleware: express-session with a `__Host-` cookie, ids of 256 bits
@@ -30,7 +40,7 @@ export type SecureSession = Middleware & { readonly store: RedisStore }
  */
 export function secureSession(options: SecureSessionOptions): SecureSession {
   const resolved = resolveSecureSession(options)
-  const { store, name, secrets, cookie } = resolved
+  const { store, name, secrets, cookie, bind } = resolved
   // A cookie with an expiry is sent with every response: the browser must slide it as the store does, or active users
   // would be logged out. So is one that is signed with an old secret.
   const rolling = expressSession(resolved, true)
@@ -48,18 +58,28 @@ export function secureSession(options: SecureSessionOptions): SecureSession {
     handled.add(req)
     // Before the session is loaded: meanwhile, another request may fail whose `next` this was.
     noteOwner(next, req)
-    forbidCaching(res, name)
     const load = isOutdatedCookie(req, name, secrets) ? rolling : sessions
     load(req, res, (err) => {
       // While the store is away, with onUnavailable: 'anonymous', there is no session.
       if (err || !req.session) return next(err)
       const access = storeOf(req, 'secureSession()')
+      keepOutOfCaches(req, res)
       refusePlainHttp(req, res, next, access)
       if (load === rolling) settleCookie(req, res, next, access).isResent = true
       guards(req, res, next)
     })
   }
-  return Object.assign(middleware, { store })
+  const opening = {
+    store: store[STORE_ACCESS],
+    secrets,
+    name,
+    bind: bind === false ? undefined : checkedBindOptions(bind),
+  }
+  return Object.assign(middleware, {
+    store,
+    load: (req: IncomingMessage) => openSession(req, opening),
+    watch: (...args: Parameters<RedisStore['watch']>) => store.watch(...args),
+  })
 }
 
 /** @param rolling the cookie is sent with every response, not only when it is new */

@@ -28,6 +28,13 @@ const DIFFERENCES = {
     redis: 'writes nothing',
     reason: 'a slow request that ends after the logout must not log the visitor in again',
   },
+  saveOfNothing: {
+    memory: 'is stored',
+    redis: 'is left out',
+    reason:
+      'without saveUninitialized, express-session sends no cookie for a new session that nobody has put anything in: nobody could come ' +
+      'back to it, but logouts of visitors who are nobody (Passport saves and regenerates) would fill Redis',
+  },
   overlappingSaves: {
     memory: 'the last one replaces all',
     redis: 'both survive',

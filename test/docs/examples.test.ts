@@ -1,9 +1,20 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { bindClient, RedisStore, renewSession, rotateOnLogin, saveBeforeResponse } from 'connect-redis-hash'
+import {
+  bindClient,
+  RedisStore,
+  renewSession,
+  rotateOnLogin,
+  saveBeforeResponse,
+  secureSession,
+} from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
 import request from 'supertest'
+import { WebSocket, WebSocketServer } from 'ws'
 import { example } from '../support/markdown.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
@@ -42,6 +53,36 @@ test('docs/binding.md: the app binds a session to its client, and sees another c
 
 test('docs/binding.md: the function for mismatches makes a middleware', () => {
   expect(run('docs/binding.md', 'mismatch', { bindClient, secret: 's' }, 'return ')).toBeInstanceOf(Function)
+})
+
+test('docs/binding.md: a socket greets its user, and refuses another browser with their cookie', async () => {
+  const secret = 'k7Jt0Yw9uQm3RzXa5LdPc1VbNe8HsGfT'
+  const sessions = secureSession({
+    client,
+    prefix,
+    secret,
+    user: (held) => held.userId as string,
+    cookie: { secure: false },
+  })
+  const app = express().use(sessions)
+  app.get('/login', (req, res) => {
+    Object.assign(req.session, { userId: 'ada' })
+    res.end()
+  })
+  const server = createServer(app).listen(0)
+  run('docs/binding.md', 'socket-binding', { server, sessions, wss: new WebSocketServer({ noServer: true }) })
+  const login = await request(server).get('/login').set('User-Agent', 'curl/8.5.0')
+  const cookie = String(login.headers['set-cookie']?.[0]?.split(';')[0])
+  const open = (userAgent: string) => {
+    const { port } = server.address() as AddressInfo
+    return new WebSocket(`ws://127.0.0.1:${port}`, { headers: { cookie, 'User-Agent': userAgent } })
+  }
+  const socket = open('curl/8.5.0')
+  expect(String((await once(socket, 'message'))[0])).toBe('Hello ada')
+  socket.terminate()
+  expect(String((await once(open('Other/1.0'), 'error'))[0])).toMatch(/401/)
+  server.closeAllConnections()
+  server.close()
 })
 
 test('docs/renewal.md: the app renews ids, and tells of a stolen one', async () => {

@@ -9,7 +9,6 @@ import { join, resolve } from 'node:path'
 import {
   bindClient,
   connectRedis,
-  loadSession,
   RedisStore,
   type RedisStoreOptions,
   renewSession,
@@ -369,12 +368,14 @@ describe('the snippets of the README', () => {
   })
 
   test('the sockets of the examples greet the user, turn others away, and are closed when the session ends', async () => {
-    const store = new RedisStore({ client, prefix })
-    const cookie = `connect.sid=${encodeURIComponent(`s:${sign('sid', 's')}`)}`
+    const strong = 'k7Jt0Yw9uQm3RzXa5LdPc1VbNe8HsGfT'
+    const sessions = secureSession({ client, prefix, secret: strong, user: (held) => held.userId as string })
+    const { store } = sessions
+    const cookie = `__Host-sid=${encodeURIComponent(`s:${sign('sid', strong)}`)}`
     const begin = () => store.set('sid', { userId: 'ada', cookie: { originalMaxAge: null } } as never)
     const server = createHttpServer().listen(0)
     const { port } = server.address() as AddressInfo
-    const scope = { server, store, secret: 's', loadSession, WebSocketServer }
+    const scope = { server, sessions, WebSocketServer }
     await asyncFunction(...Object.keys(scope), example(README, 'run', 'upgrade'))(...Object.values(scope))
     await begin()
     const socket = new WebSocket(`ws://localhost:${port}`, { headers: { cookie } })
@@ -388,7 +389,7 @@ describe('the snippets of the README', () => {
 
     const other = createHttpServer().listen(0)
     const ioServer = new Server(other)
-    const names = { io: ioServer, store, secret: 's', loadSession }
+    const names = { io: ioServer, sessions }
     await asyncFunction(...Object.keys(names), example(README, 'run', 'socket.io'))(...Object.values(names))
     await begin()
     const options = { extraHeaders: { cookie }, transports: ['websocket'], reconnection: false }

@@ -2,9 +2,11 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   bindClient,
+  type Middleware,
   RedisStore,
   type RedisStoreOptions,
   renewSession,
+  requireFreshLogin,
   rotateOnLogin,
   saveBeforeResponse,
 } from 'connect-redis-hash'
@@ -64,6 +66,57 @@ describe("with onUnavailable 'anonymous'", () => {
     expect(guarded.errors).toHaveLength(1)
     guarded.close()
   })
+
+  describe.each([
+    ['bindClient', () => [bindClient({ secret: 's' })]],
+    ['rotateOnLogin', () => [rotateOnLogin({ principal: (held) => held.value })]],
+    ['renewSession', () => [renewSession()]],
+    ['saveBeforeResponse', () => [saveBeforeResponse()]],
+    ['requireFreshLogin', () => [requireFreshLogin({ within: 60, onStale: (_req, _res, next) => next() })]],
+    [
+      'all of them',
+      () => [
+        bindClient({ secret: 's' }),
+        rotateOnLogin({ principal: (held) => held.value }),
+        renewSession(),
+        saveBeforeResponse(),
+      ],
+    ],
+  ] as [string, () => Middleware[]][])(
+    'an application that puts an object in place of the session: %s',
+    (_name, make) => {
+      const placeholder: Middleware = (req, _res, next) => {
+        ;(req as { session?: object }).session ??= {}
+        next()
+      }
+
+      test.each<[string, (middleware: Middleware[]) => Middleware[]]>([
+        ['behind it', (middleware) => [...middleware, placeholder]],
+        ['in front of it', (middleware) => [placeholder, ...middleware]],
+        ['between two uses of it', (middleware) => [...middleware, placeholder, ...middleware]],
+      ])('%s works during the outage, and sessions after it', async (_where, order) => {
+        const guarded = sessionApp(store, undefined, order(make()))
+        await guarded.visit('/show', 'hush-sid').expect(200, { hasSession: true, value: 'hush-value' })
+        line.hold()
+        await guarded.visit('/show', 'hush-sid').expect(503)
+        for (let i = 0; i < 3; i++) {
+          await guarded.visit('/put/hush-other', 'hush-sid').expect(200, { hasSession: true })
+          await guarded.visit('/show').expect(200, { hasSession: true, value: null })
+        }
+        const back = once(store, 'connect')
+        line.release()
+        await back
+        for (let i = 0; i < 2; i++) {
+          await guarded.visit('/show', 'hush-sid').expect(200, { hasSession: true, value: 'hush-value' })
+        }
+        await guarded
+          .visit('/put/hush-new')
+          .expect(200)
+          .expect('Set-Cookie', /^connect\.sid=/)
+        guarded.close()
+      })
+    },
+  )
 
   test('the request that notices the outage fails; all others go on without a session, at once', async () => {
     await show().expect(200, { hasSession: true, value: 'hush-value' })

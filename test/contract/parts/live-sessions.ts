@@ -53,6 +53,16 @@ export function liveSessions(subject: Subject): void {
     expect(properties).toStrictEqual({ kept: 1, changed: 2, added: 1 })
   })
 
+  test('a session that express-session has just made is saved before anybody has put anything in it', async () => {
+    session({ store: subject.store, secret: 's', resave: false, saveUninitialized: false, genid: () => 'a' })
+    const req = { sessionStore: subject.store, headers: {} } as unknown as { session: LiveSession }
+    ;(subject.store as unknown as { generate(of: object): void }).generate(req)
+    await saved(req.session)
+    expect(Boolean(await subject.get('a'))).toBe(subject.is.saveOfNothing === 'is stored')
+    await saved(Object.assign(req.session, { user: 'ann' }))
+    expect(await subject.get('a')).toMatchObject({ user: 'ann' })
+  })
+
   test('a session can be saved again and again', async () => {
     const live = subject.live('a', { n: 0 })
     for (let n = 1; n <= 3; n++) {

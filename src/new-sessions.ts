@@ -1,0 +1,85 @@
+import type { Session } from 'express-session'
+import { attachment } from './record/attachment.js'
+
+/**
+ * What has become of a session that express-session has made for a request.
+ *
+ * | state | |
+ * |---|---|
+ * | `made` | at the beginning of the request |
+ * | `remade` | by `regenerate`, where there was nothing to end |
+ * | `heir` | by `regenerate`, in place of a session that has ended for it |
+ * | `sent` | Redis may hold it: a save has not been left out |
+ */
+type State = 'made' | 'remade' | 'heir' | 'sent'
+
+/**
+ * Knows which new sessions are not worth storing: those that nobody has put anything in, whoever saves them. Passport's logout saves a
+ * session and regenerates it, also where its visitor is nobody, so that anybody could fill Redis with logouts.
+ *
+ * Two kinds are stored all the same. One takes the place of a session that has ended for it, so that there are no more of them than
+ * before. The other is asked for by `saveUninitialized: true`. A store is not told of that option, but sees it: at the end of a
+ * response, express-session touches a session and then saves it, and without the option it saves none that nobody has changed.
+ */
+export class NewSessions {
+  readonly #states = attachment<State>()
+  readonly #touched = attachment<true>()
+  readonly #touch: PropertyDescriptor
+  /** Whether `session()` is known to have `saveUninitialized`. */
+  #areKept = false
+
+  constructor() {
+    const touched = this.#touched
+    function touch(this: Session): Session {
+      touched.set(this, true)
+      return (Object.getPrototypeOf(this) as Session).touch.call(this)
+    }
+    this.#touch = { configurable: true, enumerable: false, writable: true, value: touch }
+  }
+
+  /** Another `session()` uses the store. */
+  forget(): void {
+    this.#areKept = false
+  }
+
+  add(session: object): void {
+    this.#states.set(session, 'made')
+    Object.defineProperty(session, 'touch', this.#touch)
+  }
+
+  /**
+   * It was made by `regenerate`.
+   *
+   * @param hasEnded whether a session has ended for it in Redis
+   */
+  takesPlace(session: object, before: object | undefined, hasEnded: boolean): void {
+    const isHeir = hasEnded || (before !== undefined && this.#states.get(before) === 'heir')
+    this.#states.set(session, isHeir ? 'heir' : 'remade')
+  }
+
+  /** Whether this very request has made the session, and nothing of it has been sent to Redis. */
+  isUnsent(session: object): boolean {
+    const state = this.#states.get(session)
+    return state !== undefined && state !== 'sent'
+  }
+
+  /** Whether a save of the session is to write nothing. To be asked at each save. */
+  isUnused(session: object): boolean {
+    const state = this.#states.get(session)
+    if (state === undefined || state === 'sent') return false
+    if (state === 'made' && this.#isSavedAtEnd(session) && isEmpty(session)) this.#areKept = true
+    const isUnused = state !== 'heir' && !this.#areKept && isEmpty(session)
+    if (!isUnused) this.#states.set(session, 'sent')
+    return isUnused
+  }
+
+  /** Express leads from a request to its response: what is saved after its end, an application has saved. */
+  #isSavedAtEnd(session: object): boolean {
+    const { req } = session as { req?: { res?: { writableEnded: boolean } } }
+    return this.#touched.has(session) && req?.res?.writableEnded !== true
+  }
+}
+
+function isEmpty(session: object): boolean {
+  return Object.entries(session).every(([name, value]) => name === 'cookie' || value === undefined)
+}
