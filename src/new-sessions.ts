@@ -7,7 +7,7 @@ import { attachment } from './record/attachment.js'
  * | state | |
  * |---|---|
  * | `made` | at the beginning of the request |
- * | `remade` | by `regenerate`, where there was nothing to end |
+ * | `remade` | by `regenerate`, where there was nothing to end; or its save was refused |
  * | `heir` | by `regenerate`, in place of a session that has ended for it |
  * | `sent` | Redis may hold it: a save has not been left out |
  */
@@ -24,18 +24,8 @@ type State = 'made' | 'remade' | 'heir' | 'sent'
 export class NewSessions {
   readonly #states = attachment<State>()
   readonly #touched = attachment<true>()
-  readonly #touch: PropertyDescriptor
   /** Whether `session()` is known to have `saveUninitialized`. */
   #areKept = false
-
-  constructor() {
-    const touched = this.#touched
-    function touch(this: Session): Session {
-      touched.set(this, true)
-      return (Object.getPrototypeOf(this) as Session).touch.call(this)
-    }
-    this.#touch = { configurable: true, enumerable: false, writable: true, value: touch }
-  }
 
   /** Another `session()` uses the store. */
   forget(): void {
@@ -44,7 +34,13 @@ export class NewSessions {
 
   add(session: object): void {
     this.#states.set(session, 'made')
-    Object.defineProperty(session, 'touch', this.#touch)
+    const touched = this.#touched
+    const { touch } = session as Session
+    const value = function (this: Session): Session {
+      touched.set(this, true)
+      return touch.call(this)
+    }
+    Object.defineProperty(session, 'touch', { configurable: true, enumerable: false, writable: true, value })
   }
 
   /**
@@ -63,8 +59,20 @@ export class NewSessions {
     return state !== undefined && state !== 'sent'
   }
 
-  /** Whether a save of the session is to write nothing. To be asked at each save. */
-  isUnused(session: object): boolean {
+  /** Saves a session, unless there is nothing to be stored. */
+  save(session: object, write: () => Promise<void>): Promise<void> {
+    const before = this.#states.get(session)
+    if (this.#isUnused(session)) return Promise.resolve()
+    const saving = write()
+    if (before === undefined || before === 'sent') return saving
+    return saving.catch((err: unknown) => {
+      // express-session saves it again at the end, whatever it is told about `saveUninitialized`.
+      if (!mayBeWritten(err)) this.#states.set(session, before === 'made' ? 'remade' : before)
+      throw err
+    })
+  }
+
+  #isUnused(session: object): boolean {
     const state = this.#states.get(session)
     if (state === undefined || state === 'sent') return false
     if (state === 'made' && this.#isSavedAtEnd(session) && isEmpty(session)) this.#areKept = true
@@ -78,6 +86,11 @@ export class NewSessions {
     const { req } = session as { req?: { res?: { writableEnded: boolean } } }
     return this.#touched.has(session) && req?.res?.writableEnded !== true
   }
+}
+
+/** What Redis has to do with a failure may have reached it; what a session must not hold has not. */
+function mayBeWritten(err: unknown): boolean {
+  return (err as { status?: unknown } | undefined)?.status === 503
 }
 
 function isEmpty(session: object): boolean {

@@ -220,8 +220,7 @@ export class RedisStore extends Store {
   }
 
   #save(sid: string, session: AnySession, signal: Signal): Promise<void> {
-    if (this.#requests.newSessions.isUnused(session)) return Promise.resolve()
-    const saving = this.#sessions.set(sid, session, signal)
+    const saving = this.#requests.newSessions.save(session, () => this.#sessions.set(sid, session, signal))
     return this.#context.options.activity ? saving.then(() => void this.#noteActive(session)) : saving
   }
 
