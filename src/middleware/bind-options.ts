@@ -36,7 +36,7 @@ export function checkedBindOptions(options: BindClientOptions): BindOptions {
   const secrets = typeof secret === 'string' ? [secret] : secret
   if (!Array.isArray(secrets) || secrets.length === 0 || !secrets.every(isSecret)) {
     throw new TypeError(
-      '"secret" option must be a secret, or a list of them, current first (make one: openssl rand -base64 32)',
+      '"secret" option of bindClient must be a secret, or a list of them, current first (make one: openssl rand -base64 32)',
     )
   }
   if (userAgent !== 'family' && userAgent !== 'exact' && userAgent !== false) {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect as dial } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
@@ -384,6 +384,22 @@ describe('the snippets of the README', () => {
     expect((await once(socket, 'close')).map(String)).toEqual(['4001', 'destroyed'])
     const refused = await once(new WebSocket(`ws://localhost:${port}`, { headers: { cookie } }), 'error')
     expect(String(refused[0])).toMatch(/401/)
+
+    // Neither who hangs up at once nor who sends what is no frame ends the process.
+    const upgrade = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n'
+    const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n'
+    const hangUp = dial(port, 'localhost')
+    await once(hangUp, 'connect')
+    hangUp.write(`${upgrade}${key}\r\n`, () => hangUp.resetAndDestroy())
+    await begin()
+    const noise = dial(port, 'localhost')
+    noise.write(`${upgrade}${key}Cookie: ${cookie}\r\n\r\n`)
+    await once(noise, 'data')
+    noise.write(Buffer.from([0xff, 0xff, 0xff, 0xff]))
+    await once(noise, 'close')
+    const after = new WebSocket(`ws://localhost:${port}`, { headers: { cookie } })
+    expect(String((await once(after, 'message'))[0])).toBe('Hello ada')
+    after.terminate()
     server.closeAllConnections()
     server.close()
 
