@@ -309,7 +309,7 @@ test('whatever is written in whatever order, what is noted is what is there', as
     const own = storeWith({ maxBytes: 100, touchInterval: 0, ...options })
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 20 }), (steps) => run(own, steps)),
-      { numRuns: 60 },
+      { numRuns: 30 },
     )
   }
 })
