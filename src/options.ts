@@ -98,7 +98,7 @@ export interface RedisStoreOptions {
    * `req.session` undefined. WARNING: with `'anonymous'` every handler must treat a missing session as "not logged in".
    */
   onUnavailable?: 'error' | 'anonymous'
-  /** Bytes a serialised session may have. Default 1 MiB. */
+  /** Bytes that the properties of a session may have in Redis, names and values. What would make it larger is refused. Default 1 MiB. */
   maxBytes?: number
   /** COUNT of the SCAN behind `all`, `ids`, `length`, `clear` and `scan`. Default 100. */
   scanCount?: number

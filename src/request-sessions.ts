@@ -282,10 +282,10 @@ export class RequestSessions implements StoreAccess {
     for (const property of properties.filter(isProperty)) fresh[property] = old[property]
     if (cookie !== undefined) fresh.cookie = cookie as Cookie
     const goBack = () => Object.assign(req, { session: old, sessionID: oldSid })
-    // A login that is one too many leaves the session before as it is.
-    const admitting = this.#within((signal) => {
-      return this.#sessions.admit(req.sessionID as string, fresh, oldIds, signal)
-    })
+    // A login that is one too many, or too large, leaves the session before as it is.
+    const admitting = this.#within((signal) =>
+      this.#sessions.admit(req.sessionID as string, fresh, oldIds, record, signal),
+    )
     await admitting.catch((err: unknown) => {
       goBack()
       throw err
@@ -301,7 +301,7 @@ export class RequestSessions implements StoreAccess {
       await catchUp(this.#context, left, record, old as AnySession, fresh as AnySession, written, isKept)
     }
     this.#newSession.get(req)?.(fresh, old)
-    if (record?.origin.kind === 'hash') this.#sessions.inherit(fresh, record.origin.meta.created)
+    if (record !== undefined) this.#sessions.inherit(fresh, record, left)
     const [newId] = this.#sessions.storedIds(req.sessionID)
     announceRotation(this.#context, oldIds[0] as string, newId as string, reason)
     return true

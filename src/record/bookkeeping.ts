@@ -1,5 +1,5 @@
 /**
- * The `@` field, five words: created, seen, idle, saves, flags. `h2mzk9w8qe 4fk 12kw0 3 MSL`
+ * The `@` field, six words: created, seen, idle, saves, flags, size. `h2mzk9w8qe 4fk 12kw0 3 MSL #2s`
  *
  * - created: microseconds since 1970. Also tells one session from a later one under the same id.
  * - seen: milliseconds after creation at which the expiry was last refreshed.
@@ -8,6 +8,8 @@
  * - flags: the cookie's common attributes (record/cookie.ts); X where Redis could not set an expiry; Y and Z while the
  *   session moves to another stored id (record/move.ts); K where the key is to outlive the session, and E once the
  *   session has ended (record/end-of-life.ts).
+ * - size: bytes of the properties, names and stored texts, for `maxBytes`. A session from before sizes were kept has none
+ *   until its next save.
  *
  * Numbers are in base 36, in one field: with plain numbers in fields of their own a small session is a fifth larger.
  * The scripts read and write the same form (redis/scripts/bookkeeping.lua.ts).
@@ -21,6 +23,8 @@ export interface Bookkeeping {
   seenAtMs: number
   idleMs: number
   flags: string
+  /** Bytes of the properties; undefined: nobody has counted. */
+  size: number | undefined
   /** Redis holds this key without a TTL although it should have one (EXPIRE forbidden by ACL). */
   unexpiring: boolean
   /** The key outlives the session, so that its content can be handed to `onEnd`. */
@@ -35,18 +39,20 @@ export interface Bookkeeping {
 
 export const BOOKKEEPING_FIELD = '@'
 
-const FORM = /^([0-9a-z]{1,12}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10})(?: ([A-Za-z]{1,16}))?$/
+const FORM =
+  /^([0-9a-z]{1,12}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10})(?: ([A-Za-z]{1,16}))?(?: #([0-9a-z]{1,10}))?$/
 
 /** `null` for anything that is not of this form. */
 export function parseBookkeeping(text: string | null | undefined): Bookkeeping | null {
   const parts = FORM.exec(text ?? '')
   if (parts === null) return null
-  const [, created, seen, idle, saves, flags = ''] = parts as unknown as [
+  const [, created, seen, idle, saves, flags = '', size] = parts as unknown as [
     string,
     string,
     string,
     string,
     string,
+    string?,
     string?,
   ]
   const createdAtMs = stampToMs(created)
@@ -57,6 +63,7 @@ export function parseBookkeeping(text: string | null | undefined): Bookkeeping |
     seenAtMs: createdAtMs + Number.parseInt(seen, 36),
     idleMs: Number.parseInt(idle, 36),
     flags: flags.replace(/[EKXYZ]/g, ''),
+    size: size === undefined ? undefined : Number.parseInt(size, 36),
     unexpiring: flags.includes('X'),
     isKept: flags.includes('K'),
     hasEnded: flags.includes('E'),

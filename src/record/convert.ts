@@ -8,6 +8,7 @@ import { entriesIn } from './index-values.js'
 import { limitedAmong } from './limit.js'
 import { fromString, sha1Of } from './load.js'
 import type { SessionRecord } from './session-record.js'
+import { bytesOf } from './size.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
 import { type Placing, reindex, writeIndexed } from './write-indexed.js'
 import { foreignKey, readWriteReply } from './write-reply.js'
@@ -33,7 +34,10 @@ export async function convertString(
   const { gateway, keys, options, announcer } = context
   const key = keys.session(record.storedId)
   const codec = context.codec.of(record.storedId)
+  const encoded = (all: Iterable<readonly [string, string]>) =>
+    [...all].map(([field, text]) => [field, codec.encode(field, text)] as [string, string])
   let fields = next.fields
+  let before: Iterable<readonly [string, string]> = record.fields
   let expected = sha1
   doubtDelta(record, delta)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -46,8 +50,9 @@ export async function convertString(
       next.cookie.flags,
       next.isAsInString ? 1 : 0,
     ]
-    const pairs = [...delta.set, ...unchanged].map(([field, text]) => [field, codec.encode(field, text)])
-    const args = [expected, ...lease, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
+    const pairs = encoded([...delta.set, ...unchanged])
+    const size = [options.maxBytes, isEmpty(delta) ? bytesOf(pairs) : bytesOf(encoded(before))]
+    const args = [expected, ...lease, ...size, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
     const places = entriesIn([...unchanged, ...delta.set])
     // One that has ended meanwhile must not cost another session its place.
     const isLimited = limitedAmong(context, places).length > 0
@@ -59,6 +64,7 @@ export async function convertString(
     if (reply.kind === 'string') {
       const current = await fromString(context, record.storedId, reply.text)
       if (current === null) throw foreignKey()
+      before = current.record.fields
       fields = merge([...current.record.fields, ...next.cookie.fields], delta)
       expected = sha1Of(reply.text)
       continue

@@ -11,6 +11,7 @@ import { fromString, sha1Of } from './load.js'
 import { bringHome } from './move.js'
 import { leave } from './session-index.js'
 import { SessionRecord } from './session-record.js'
+import { assertSize } from './size.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
 import { type Placing, writeIndexed } from './write-indexed.js'
 import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
@@ -53,19 +54,23 @@ async function createUnder(
   next: Snapshot,
   creation: Creation,
 ): Promise<SessionRecord | null> {
-  const { announcer } = context
+  const { announcer, codec } = context
+  const own = codec.of(storedId)
+  const pairs = [...next.fields].map(([field, text]) => [field, own.encode(field, text)] as const)
+  assertSize(context, pairs, next.ancestor?.bytes)
+  const created = next.ancestor?.created
   const placing: Placing = {
     held: [],
     next: entriesIn(next.fields),
     idleMs: next.idle,
     slides: true,
-    createdAtMs: next.created === undefined ? undefined : stampToMs(next.created),
+    createdAtMs: created === undefined ? undefined : stampToMs(created),
   }
   const start = performance.now()
   let replaceable = ''
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const reply = await writeIndexed(context, storedId, placing, () =>
-      writeWhole(context, storedId, next, replaceable, creation),
+      writeWhole(context, storedId, next, pairs, replaceable, creation),
     )
     switch (reply.kind) {
       case 'written':
@@ -103,15 +108,14 @@ async function writeWhole(
   context: Context,
   storedId: string,
   next: Snapshot,
+  pairs: readonly (readonly [field: string, stored: string])[],
   replaceable: string,
   creation: Creation,
 ): Promise<WriteReply | { kind: 'cancelled' }> {
   if (creation.isCancelled) return { kind: 'cancelled' }
   const { gateway, keys, options, announcer } = context
-  const codec = context.codec.of(storedId)
-  const pairs = [...next.fields].flatMap(([field, text]) => [field, codec.encode(field, text)])
   const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
-  const args = [...head, replaceable, next.created ?? '', ...pairs]
+  const args = [...head, replaceable, next.ancestor?.created ?? '', ...pairs.flat()]
   const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
   if (reply.kind === 'written') announcer.announceOf(storedId, 'created', {})
   return reply

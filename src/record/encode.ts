@@ -1,4 +1,3 @@
-import { SessionStoreError } from '../errors.js'
 import { fieldOf, isProperty } from './field-name.js'
 import type { Fields } from './fields.js'
 import { type Serializer, toText } from './serializer.js'
@@ -20,20 +19,4 @@ export function encodeProperties(session: AnySession, serializer: Serializer, re
     if (text !== undefined) fields.set(field, text)
   }
   return fields
-}
-
-/** @throws ERR_SESSION_TOO_LARGE */
-export function assertSize(fields: Iterable<readonly [string, string]>, maxBytes: number): void {
-  let characters = 0
-  for (const [field, text] of fields) characters += field.length + text.length
-  // UTF-8 takes three bytes for one of them at most: only what comes near the limit has to be counted.
-  if (characters * 3 <= maxBytes) return
-  let bytes = 0
-  for (const [field, text] of fields) bytes += Buffer.byteLength(field) + Buffer.byteLength(text)
-  if (bytes > maxBytes) {
-    throw new SessionStoreError(
-      'ERR_SESSION_TOO_LARGE',
-      `session of ${bytes} bytes is over the ${maxBytes} that the "maxBytes" option allows; nothing was saved`,
-    )
-  }
 }

@@ -6,6 +6,7 @@ import type { Context } from './context.js'
 import { fieldOf } from './field-name.js'
 import { assertPatchable, firstWritten, onHash } from './patch.js'
 import { type Serializer, toText } from './serializer.js'
+import { tooLarge } from './size.js'
 import { reindex } from './write-indexed.js'
 
 /** How often others may change the number before we give up; each lost race means another one won. */
@@ -47,8 +48,10 @@ async function countInRedis(
     fieldOf(property),
     text,
     options.absoluteMs ?? '',
+    options.maxBytes,
   ])) as [number, string]
   const [code, sum] = reply
+  if (code === 8) throw tooLarge(Number(sum), options.maxBytes)
   if (code === -2) throw notANumber(property)
   if (code === 1) return { kind: 'counted', value: Number(sum) }
   return { kind: code === 0 ? 'gone' : 'foreign' }
@@ -68,8 +71,10 @@ async function countHere(context: Context, storedId: string, property: string, b
     if (typeof before !== 'number') throw notANumber(property)
     const value = before + by
     const text = toText(options.serializer, property, value) as string
-    const args = [field, codec.encode(field, text), options.absoluteMs ?? '', ...(seen === null ? [] : [seen])]
-    const [code] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number]
+    const args = [field, codec.encode(field, text), options.absoluteMs ?? '', options.maxBytes]
+    if (seen !== null) args.push(seen)
+    const [code, bytes] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number, number?]
+    if (code === 8) throw tooLarge(Number(bytes), options.maxBytes)
     if (code === 1) return { kind: 'counted', value }
     if (code !== 4) return { kind: code === 0 ? 'gone' : 'foreign' }
   }

@@ -1,7 +1,6 @@
 import type { Context } from './context.js'
 import { convertString } from './convert.js'
 import { encodeCookie, isCookieField } from './cookie.js'
-import { assertSize } from './encode.js'
 import { fieldOf, isProperty } from './field-name.js'
 import { indexFields } from './index-values.js'
 import { loadSession } from './load.js'
@@ -19,7 +18,7 @@ interface Changes {
   remove: string[]
 }
 
-/** @throws TypeError for names that can be no property, ERR_SESSION_NOT_SERIALIZABLE, ERR_SESSION_TOO_LARGE */
+/** @throws TypeError for names that can be no property, ERR_SESSION_NOT_SERIALIZABLE */
 export function encodeChanges(context: Context, changes: Readonly<Record<string, unknown>>): Changes {
   const encoded: Changes = { values: changes, set: [], remove: [] }
   for (const [property, value] of Object.entries(changes)) {
@@ -28,7 +27,6 @@ export function encodeChanges(context: Context, changes: Readonly<Record<string,
     if (text === undefined) encoded.remove.push(fieldOf(property))
     else encoded.set.push([fieldOf(property), text])
   }
-  assertSize(encoded.set, context.options.maxBytes)
   return encoded
 }
 
@@ -43,7 +41,7 @@ export function assertPatchable(property: string): void {
 /**
  * Changes some properties of a session that exists, without loading it where there are no indexes. False if there is none.
  *
- * @throws ERR_SESSION_LIMIT if these changes would make one session more than `limit` allows
+ * @throws ERR_SESSION_LIMIT if these changes would make one session more than `limit` allows, ERR_SESSION_TOO_LARGE
  */
 export async function patchSession(context: Context, storedIds: readonly string[], changes: Changes): Promise<boolean> {
   const { announcer } = context

@@ -12,6 +12,7 @@ import { loadSession } from './load.js'
 import { bringHome, writeWherever } from './move.js'
 import { isSameLifetime } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
+import { isUndercounted } from './size.js'
 import { expiryMode, type Lease, outlives, type Snapshot } from './snapshot.js'
 import { UNKNOWN } from './update-fields.js'
 import { NOWHERE, type Placing, placingOf, writeIndexed } from './write-indexed.js'
@@ -85,7 +86,8 @@ export async function writeDelta(
   const isSave = !isEmpty(delta)
   const lease = leaseOf(context, record, next, delta)
   const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease.idle, options.absoluteMs ?? '']
-  const rest = [expiryMode(context), lease.flags]
+  const isDoubted = isSave && isUndercounted(record)
+  const rest = [expiryMode(context), lease.flags, options.maxBytes, isDoubted ? 1 : '']
   const placing = placingIn(context, record, next, lease, delta)
   const send = () =>
     writeIndexed(context, record.storedId, placing, async () => {

@@ -2,6 +2,7 @@ import { loadAtOnce, loadThrough } from '../cache/load-through.js'
 import type { Signal } from '../redis/deadline.js'
 import { parseSid, type Sid } from '../redis/sid.js'
 import { attachment } from './attachment.js'
+import type { Remainder } from './catch-up.js'
 import type { Context } from './context.js'
 import { isCookieField } from './cookie.js'
 import { Copies } from './copies.js'
@@ -18,12 +19,14 @@ import { invalidId } from './invalid-id.js'
 import { admit, limitedAmong } from './limit.js'
 import { type Loaded, loadFirst } from './load.js'
 import { saveMarks } from './marks.js'
+import { pairsOf } from './pairs.js'
 import { createdOf } from './recent-loads.js'
 import { admissionOf } from './renewal.js'
 import { saveSession } from './save.js'
 import { type AnySession, isLiveCookie, withExpires } from './session-data.js'
 import { isSameSession, type SessionRecord } from './session-record.js'
-import { lease, type Snapshot, snapshot } from './snapshot.js'
+import { assertSize, bytesOf, bytesOfRecord } from './size.js'
+import { type Ancestor, lease, type Snapshot, snapshot } from './snapshot.js'
 import { isTouched, touchSession, touchUnloaded } from './touch.js'
 import { Turns } from './turns.js'
 
@@ -33,7 +36,7 @@ export class Sessions {
   readonly #records = attachment<SessionRecord>()
   readonly #turns = attachment<Turns>()
   readonly #marks = attachment<Map<string, string>>()
-  readonly #created = attachment<string>()
+  readonly #ancestors = attachment<Ancestor>()
   readonly #copies = new Copies()
   #hasWarned = false
 
@@ -229,21 +232,36 @@ export class Sessions {
   }
 
   /**
-   * Makes room for a session that is about to take the place of another one, where their number is limited.
+   * Makes sure that there is room for a session that is about to take the place of another one: its size is allowed, and their
+   * number, where that is limited.
    *
-   * @throws ERR_SESSION_LIMIT
+   * @param from what is known of the session that it goes on from
+   * @throws ERR_SESSION_TOO_LARGE, ERR_SESSION_LIMIT
    */
-  async admit(id: string, session: AnySession, replaced: readonly string[], signal: Signal): Promise<void> {
+  async admit(
+    id: string,
+    session: AnySession,
+    replaced: readonly string[],
+    from: SessionRecord | undefined,
+    signal: Signal,
+  ): Promise<void> {
     const [storedId] = this.storedIds(id)
-    const { indexes, limit } = this.#context.options
-    if (limit === undefined || storedId === undefined) return
+    if (storedId === undefined) return
+    const { indexes, limit, serializer } = this.#context.options
+    const codec = this.#context.codec.of(storedId)
+    const fields = [...encodeProperties(session, serializer, from)]
+    const stored = fields.map(([field, text]) => [field, codec.encode(field, text)] as const)
+    assertSize(this.#context, stored, from && bytesOfRecord(from))
+    if (limit === undefined) return
     const entries = limitedAmong(this.#context, entriesIn(indexFields(indexes, session, new Map())))
     await admit(this.#during(signal), storedId, entries, replaced)
   }
 
-  /** A session that goes on from another, under a new id, is as old as that one. */
-  inherit(session: object, created: string): void {
-    this.#created.set(session, created)
+  /** A session that goes on from another, under a new id, is as old as that one, and may be as large. */
+  inherit(session: object, from: SessionRecord, left: Remainder | null): void {
+    const created = from.origin.kind === 'hash' ? from.origin.meta.created : undefined
+    const bytes = Math.max(bytesOfRecord(from), left === null ? 0 : bytesOf(pairsOf(left.reply)))
+    this.#ancestors.set(session, { created, bytes })
   }
 
   /**
@@ -283,7 +301,7 @@ export class Sessions {
   }
 
   #snapshot(session: AnySession, record: SessionRecord | undefined): Snapshot {
-    return snapshot(this.#context, session, record, this.#marks.get(session), this.#created.get(session))
+    return snapshot(this.#context, session, record, this.#marks.get(session), this.#ancestors.get(session))
   }
 
   /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */

@@ -1,6 +1,6 @@
 import type { Context } from './context.js'
 import { type EncodedCookie, encodeCookie } from './cookie.js'
-import { assertSize, encodeProperties } from './encode.js'
+import { encodeProperties } from './encode.js'
 import type { Fields } from './fields.js'
 import { idleMs } from './idle.js'
 import { indexFields } from './index-values.js'
@@ -30,8 +30,15 @@ export interface Lease {
 export interface Snapshot extends Lease {
   /** Properties, `@cookie` fields, and what middleware has marked the session with. */
   fields: Fields
-  /** Creation stamp of the session that this one goes on from, under a new id. */
-  created?: string | undefined
+  /** The session that this one goes on from, under a new id. */
+  ancestor?: Ancestor | undefined
+}
+
+export interface Ancestor {
+  /** Creation stamp; undefined: nobody wrote it down. */
+  created: string | undefined
+  /** Bytes of its properties, as `maxBytes` counts them. */
+  bytes: number
 }
 
 /** @param record what is known of this session object; undefined if it was never loaded */
@@ -74,15 +81,14 @@ export function snapshot(
   session: AnySession,
   record: SessionRecord | undefined,
   marks: Fields = NONE,
-  created?: string,
+  ancestor?: Ancestor,
 ): Snapshot {
   const { cookie, idle, indexed, isAsInString } = lease(context, session, record)
   const fields = encodeProperties(session, context.options.serializer, record)
   for (const [field, text] of cookie.fields) fields.set(field, text)
   for (const [field, text] of marks) fields.set(field, text)
   for (const [field, text] of indexed) fields.set(field, text)
-  assertSize(fields, context.options.maxBytes)
-  return { cookie, idle, indexed, isAsInString, fields, created }
+  return { cookie, idle, indexed, isAsInString, fields, ancestor }
 }
 
 /** Script argument: whether keys get a TTL, and by how many milliseconds they are to outlive their sessions. */

@@ -30,7 +30,7 @@ export async function updateFields(
 ): Promise<WriteReply> {
   const { gateway, keys, options } = context
   const codec = context.codec.of(storedId)
-  const keepLease = ['', options.absoluteMs ?? '', '', '']
+  const keepLease = ['', options.absoluteMs ?? '', '', '', options.maxBytes, '']
   const pairs = set.flatMap(([field, text]) => [field, codec.encode(field, text)])
   const args = [created, saves, isStrict ? 2 : 1, ...keepLease, set.length, 0, ...pairs, ...remove]
   return readWriteReply(context, await gateway.script(UPDATE, keys.session(storedId), args))

@@ -1,6 +1,7 @@
 import { SessionStoreError } from '../errors.js'
 import { type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
 import type { Context } from './context.js'
+import { tooLarge } from './size.js'
 
 /** What the writing scripts return (redis/scripts/*.ts), in words. */
 export type WriteReply =
@@ -12,6 +13,7 @@ export type WriteReply =
   | { kind: 'kept' }
   | { kind: 'foreign' }
 
+/** @throws ERR_SESSION_TOO_LARGE: nothing was written */
 export function readWriteReply(context: Context, reply: unknown): WriteReply {
   const [code, text, expirySet, ...old] = reply as [number, string?, number?, ...(string | null)[]]
   switch (code) {
@@ -31,6 +33,8 @@ export function readWriteReply(context: Context, reply: unknown): WriteReply {
       return { kind: 'outdated' }
     case 7:
       return { kind: 'kept' }
+    case 8:
+      throw tooLarge(Number(text), context.options.maxBytes)
     case -1:
       return { kind: 'foreign' }
   }

@@ -289,7 +289,7 @@ function anonymised(arg: string): string {
     .replace(/@rotated:x$/, '@rotated:<id>')
     .replace(prefix, 'sess:')
     .replace(/^(\(?)\d{13}$/, '$1<ms>')
-    .replace(/^\w{9,11} \w+ \w+ \w+( [EK])?$/, '<bookkeeping>')
+    .replace(/^\w{9,11} \w+ \w+ \w+( [EK])? #\w+$/, '<bookkeeping>')
     .replace(/^1 \w+ [uc] n5c [\w-]{22}$/, '<generation>')
 }
 

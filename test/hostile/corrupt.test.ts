@@ -97,7 +97,8 @@ function apply(fields: Fields, { kind, name, text = '', at = 0, bit = 0 }: Chang
 
 /** What the fields mean, told independently: every property, or undefined if a single one makes no sense. */
 function meaningOf(fields: Fields): Record<string, unknown> | undefined {
-  if (!/^[0-9a-z]{1,12}( [0-9a-z]{1,10}){3}( [A-Za-z]{1,16})?$/.test(fields.get('@') ?? '')) return undefined
+  if (!/^[0-9a-z]{1,12}( [0-9a-z]{1,10}){3}( [A-Za-z]{1,16})?( #[0-9a-z]{1,10})?$/.test(fields.get('@') ?? ''))
+    return undefined
   const properties: [string, unknown][] = []
   for (const [field, text] of fields) {
     const property = propertyOf(field)
@@ -129,7 +130,8 @@ const isAboutCookie = (fields: Fields) =>
   )
 
 /** Whether flags say that it is no session, or none any more, which nobody has to be told of. */
-const isNone = (fields: Fields) => meaningOf(fields) !== undefined && / \w*[EKXY]\w*$/.test(fields.get('@') ?? '')
+const isNone = (fields: Fields) =>
+  meaningOf(fields) !== undefined && / \w*[EKXY]\w*( #\w+)?$/.test(fields.get('@') ?? '')
 
 /** What express-session does with a session between loading and saving it, outside of any try. */
 function useAsRequestDoes(loaded: object): void {

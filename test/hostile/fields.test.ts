@@ -217,7 +217,7 @@ describe('names that come from the application', () => {
     await store.set('sid', { ...data })
     expect(await store.get('sid')).toEqual(data)
     expect(await store.read('sid', names)).toEqual(data)
-    expect(await client.hget(key, '@')).toMatch(/^\w+ \w+ \w+ \w+ \w+$/)
+    expect(await client.hget(key, '@')).toMatch(/^\w+ \w+ \w+ \w+ \w+ #\w+$/)
 
     expect(await store.patch('sid', { '@': 'patched', '@cookie': undefined })).toBe(true)
     const { '@cookie': _removed, ...kept } = data

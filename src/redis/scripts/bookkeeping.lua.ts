@@ -25,17 +25,48 @@ local function parse(meta)
   local created, seen, idle, saves, flags =
     string.match(meta, '^([0-9a-z]+) ([0-9a-z]+) ([0-9a-z]+) ([0-9a-z]+)(.*)$')
   if not created or #created > 12 or #seen > 10 or #idle > 10 or #saves > 10 then return nil end
+  -- A session from before sizes were kept has none.
+  local size = string.match(flags, ' #([0-9a-z]+)$') or ''
+  if #size > 10 then return nil end
+  if size ~= '' then flags = string.sub(flags, 1, -3 - #size) end
   if flags ~= '' then
     flags = string.match(flags, '^ (%a+)$')
     if not flags or #flags > 16 then return nil end
   end
-  return {created = created, seen = seen, idle = idle, saves = saves, flags = flags}
+  return {created = created, seen = seen, idle = idle, saves = saves, flags = flags, size = size}
 end
 
 local function format(s)
   local meta = s.created .. ' ' .. s.seen .. ' ' .. s.idle .. ' ' .. s.saves
   if s.flags ~= '' then meta = meta .. ' ' .. s.flags end
+  if s.size ~= '' then meta = meta .. ' #' .. s.size end
   return meta
+end
+
+-- What a field counts for maxBytes. Bookkeeping counts nothing, so that no login and no touch fails for size.
+local function weight(field, text)
+  if not text or field == '@' or string.find(field, '^@%l') then return 0 end
+  return #field + #text
+end
+
+-- @param list field, text, field, text, ...
+local function weigh(list)
+  local size = 0
+  for i = 1, #list, 2 do size = size + weight(list[i], list[i + 1]) end
+  return size
+end
+
+-- Notes by how much a write changes the size of the session; done: by how much it has changed the fields already. Returns
+-- the script's reply if the write is not to be: it makes the session larger, and larger than allowed. Before that, and
+-- wherever what is noted cannot be right (somebody has written without counting), all fields are looked at.
+local function resize(key, s, growth, max, is_doubted, done)
+  local limit = growth > 0 and tonumber(max) or math.huge
+  local size = tonumber(s.size, 36)
+  if not size or is_doubted or size + growth < 0 or size + growth > limit then
+    size = weigh(redis.call('HGETALL', key)) - (done or 0)
+  end
+  if size + growth > limit then return {8, size + growth} end
+  s.size = base36(size + growth)
 end
 
 -- Milliseconds since the session began; 0 if the clock has been set back since.

@@ -12,14 +12,17 @@ import { defineScript } from './script.js'
  * ARGV[4]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd)
  * ARGV[5]   cookie flags
  * ARGV[6]   1 = idle timeout and cookie flags are as loaded: a hash keeps its own
- * ARGV[7]   number of pairs n, all properties of the session
- * ARGV[8]   how many of them are changes m: the first m pairs
- * ARGV[9…]  n times field, text; then the fields to remove
+ * ARGV[7]   maxBytes
+ * ARGV[8]   bytes of the properties in the string, as this hash would hold them
+ * ARGV[9]   number of pairs n, all properties of the session
+ * ARGV[10]  how many of them are changes m: the first m pairs
+ * ARGV[11…] n times field, text; then the fields to remove
  *
  * returns   {1, '@' text, 1 | 0 expiry set}
  *           {2, '@' text, 1 | 0}  as 1, but another request had made a hash of it before: the changes were added to that
  *           {0}           refused: the session is gone
  *           {3, string}   connect-redis wrote meanwhile: merge with this and come again
+ *           {8, bytes}    the changes would make the session larger, and larger than maxBytes: nothing was written
  *           {-1}          the key is neither
  */
 export const CONVERT = defineScript(
@@ -31,20 +34,28 @@ if kind == 'none' then return {0} end
 if kind ~= 'string' and kind ~= 'hash' then return {-1} end
 
 local now = now_us()
-local all_end = 8 + 2 * tonumber(ARGV[7])
+local all_end = 10 + 2 * tonumber(ARGV[9])
 local s, fields, removed
 local idle, flags = ARGV[2], ARGV[5]
 if kind == 'string' then
   local text = redis.call('GET', key)
   if redis.sha1hex(text) ~= ARGV[1] then return {3, text} end
   s = {created = base36(now), saves = '1'}
-  fields, removed = slice(9, all_end), {}
+  fields, removed = slice(11, all_end), {}
+  local size = weigh(fields)
+  if size > tonumber(ARGV[7]) and size > tonumber(ARGV[8]) then return {8, size} end
+  s.size = base36(size)
 else
   s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
   if is_shut(s) or is_overdue(s, now, ARGV[3]) then return {0} end
   s.saves = base36(tonumber(s.saves, 36) + 1)
-  fields, removed = slice(9, 8 + 2 * tonumber(ARGV[8])), slice(all_end + 1, #ARGV)
+  fields, removed = slice(11, 10 + 2 * tonumber(ARGV[10])), slice(all_end + 1, #ARGV)
+  local growth = weigh(fields)
+  for i = 1, #fields, 2 do growth = growth - weight(fields[i], redis.call('HGET', key, fields[i])) end
+  for i = 1, #removed do growth = growth - weight(removed[i], redis.call('HGET', key, removed[i])) end
+  local refusal = resize(key, s, growth, ARGV[7])
+  if refusal then return refusal end
   if ARGV[6] == '1' then idle = '=' end
 end
 

@@ -25,7 +25,7 @@ export const CREATE = defineScript(
   `${BOOKKEEPING}
 local key = KEYS[1]
 local now = now_us()
-local s = {created = base36(now), saves = '1'}
+local s = {created = base36(now), saves = '1', size = ''}
 local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
   local old = parse(redis.call('HGET', key, '@') or '')
@@ -62,6 +62,7 @@ elseif kind == 'string' then
   if refused then return refused end
 end
 local fields = slice(7, #ARGV)
+s.size = base36(weigh(fields))
 table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
 hset(key, fields)

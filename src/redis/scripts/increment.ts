@@ -8,11 +8,13 @@ import { defineScript } from './script.js'
  * ARGV[1]   field                   'visits'
  * ARGV[2]   what to add             '1', '-0.5'
  * ARGV[3]   absolute timeout, ms, '' = none
+ * ARGV[4]   maxBytes                '1048576'
  *
  * returns   {1, new text}
  *           {0}    the session is gone
  *           {-1}   the key is not a session hash
  *           {-2}   the field holds no number
+ *           {8, bytes}   the session would be larger than maxBytes: nothing was changed
  */
 export const INCREMENT = defineScript(
   'increment',
@@ -22,7 +24,7 @@ local s, answer = open(key, ARGV[3])
 if not s then return answer end
 
 -- First what can be refused: HINCRBY alone would be half a change.
-local before = format(s)
+local before, held = format(s), redis.call('HGET', key, ARGV[1])
 s.saves = base36(tonumber(s.saves, 36) + 1)
 redis.call('HSET', key, '@', format(s))
 local sum = redis.pcall('HINCRBY', key, ARGV[1], ARGV[2])
@@ -36,6 +38,14 @@ if type(sum) == 'table' then
   end
   return sum
 end
-return {1, redis.call('HGET', key, ARGV[1])}
+local text = redis.call('HGET', key, ARGV[1])
+local growth = weight(ARGV[1], text) - weight(ARGV[1], held)
+-- Most sums are as long as what they were made of.
+if growth == 0 then return {1, text} end
+local refusal = resize(key, s, growth, ARGV[4], false, growth)
+redis.call('HSET', key, '@', refusal and before or format(s))
+if not refusal then return {1, text} end
+if held then redis.call('HSET', key, ARGV[1], held) else redis.call('HDEL', key, ARGV[1]) end
+return refusal
 `,
 )

@@ -79,6 +79,8 @@ if kind ~= 'none' then return {-1} end
 local s = parse(ARGV[1])
 s.flags = s.flags .. 'Y'
 local fields = slice(4, #ARGV)
+-- What is encrypted anew, or for the first time, may have another length.
+s.size = base36(weigh(fields))
 table.insert(fields, 1, ARGV[2])
 table.insert(fields, 1, '@move')
 table.insert(fields, 1, format(s))

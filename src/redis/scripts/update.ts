@@ -13,15 +13,18 @@ import { defineScript } from './script.js'
  * ARGV[5]   absolute timeout, ms, '' = none
  * ARGV[6]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd)
  * ARGV[7]   cookie flags                                                        'MSL'
- * ARGV[8]   number of pairs n
- * ARGV[9]   number of replacements m
- * ARGV[10…] n times field, text; m times field, text it must still hold, text that takes its place (encrypted under a
+ * ARGV[8]   maxBytes                                                            '1048576'
+ * ARGV[9]   1 = the size that is noted cannot be right, '' = nothing is known against it
+ * ARGV[10]  number of pairs n
+ * ARGV[11]  number of replacements m
+ * ARGV[12…] n times field, text; m times field, text it must still hold, text that takes its place (encrypted under a
  *           new key, to the same meaning); then the fields to remove
  *
  * returns   {1, '@' text, 1 | 0 expiry set}
  *           {2, '@' text, 1 | 0, old texts…}  as 1, but others saved since the load: what the fields of the pairs and of
  *                                             the removals held before, for the caller to tell a conflict
  *           {5, '@' text}  others saved since the load, and nothing was written (ARGV[3] = 2)
+ *           {8, bytes}   it would make the session larger, and larger than maxBytes: nothing was written
  *           {0}   refused: gone, past its deadline, or another session
  *           {-1}  the key is not a session hash
  */
@@ -34,9 +37,9 @@ if not s then return answer end
 if ARGV[1] ~= '' and ARGV[1] ~= s.created then return {0} end
 if ARGV[3] == '2' and ARGV[2] ~= s.saves then return {5, format(s)} end
 
-local pairs_end = 9 + 2 * tonumber(ARGV[8])
-local replaced_end = pairs_end + 3 * tonumber(ARGV[9])
-local fields, removed = slice(10, pairs_end), slice(replaced_end + 1, #ARGV)
+local pairs_end = 11 + 2 * tonumber(ARGV[10])
+local replaced_end = pairs_end + 3 * tonumber(ARGV[11])
+local fields, removed = slice(12, pairs_end), slice(replaced_end + 1, #ARGV)
 local left
 if ARGV[4] ~= '' then
   left = refresh(s, now_us(), ARGV[4], ARGV[5], ARGV[7], ARGV[6])
@@ -46,15 +49,24 @@ if ARGV[4] ~= '' then
   end
 end
 
-local reply = {1, '', 1}
-if ARGV[2] ~= '' and ARGV[2] ~= s.saves then
-  reply[1] = 2
-  for i = 1, #fields, 2 do reply[#reply + 1] = redis.call('HGET', key, fields[i]) end
-  for i = 1, #removed do reply[#reply + 1] = redis.call('HGET', key, removed[i]) end
+local is_contended = ARGV[2] ~= '' and ARGV[2] ~= s.saves
+local reply, growth = {is_contended and 2 or 1, '', 1}, weigh(fields)
+local function replace(field)
+  local held = redis.call('HGET', key, field)
+  growth = growth - weight(field, held)
+  if is_contended then reply[#reply + 1] = held end
 end
+for i = 1, #fields, 2 do replace(fields[i]) end
+for i = 1, #removed do replace(removed[i]) end
+if #ARGV > 11 then
+  local refusal = resize(key, s, growth, ARGV[8], ARGV[9] == '1')
+  if refusal then return refusal end
+end
+-- What only takes another form is refused to nobody.
 for i = pairs_end + 1, replaced_end, 3 do
   if redis.call('HGET', key, ARGV[i]) == ARGV[i + 1] then
     fields[#fields + 1], fields[#fields + 2] = ARGV[i], ARGV[i + 2]
+    s.size = base36(math.max(0, tonumber(s.size, 36) + #ARGV[i + 2] - #ARGV[i + 1]))
   end
 end
 if ARGV[3] ~= '0' then s.saves = base36(tonumber(s.saves, 36) + 1) end
