@@ -33,3 +33,6 @@ export class Answer<T> extends Promise<T> {
     return super.then(onFulfilled, onRejected)
   }
 }
+
+// Who makes promises by `promise.constructor` makes ordinary ones.
+Object.defineProperty(Answer.prototype, 'constructor', { configurable: true, writable: true, value: Promise })

@@ -1,9 +1,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 
-/** What a late error handler would set, and Node would refuse with an error that nobody is there to catch. */
-const SETTERS = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const
-
-/** Answers with the status of an error and its name, where nobody else has. Whoever comes later is not heard. */
+/** Answers with the status of an error and its name. */
 export function answerBriefly(res: ServerResponse, err: unknown): void {
   const status = statusOf(err)
   try {
@@ -14,7 +11,6 @@ export function answerBriefly(res: ServerResponse, err: unknown): void {
   } catch {
     res.destroy()
   }
-  for (const name of SETTERS) Object.defineProperty(res, name, { configurable: true, value: () => res })
 }
 
 function statusOf(err: unknown): number {

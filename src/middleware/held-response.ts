@@ -1,27 +1,11 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
-import { answerBriefly } from './answer-briefly.js'
+import { ErrorAnswer } from './error-answer.js'
 import { HeldCalls } from './held-calls.js'
-import { isOwnedBy, noteOwner } from './next-owner.js'
+import { noteOwner } from './next-owner.js'
 import { Pretence } from './pretence.js'
-import {
-  closeAfterwards,
-  headOf,
-  isClosed,
-  isHttp2,
-  type ResponseHead,
-  restoreHead,
-  restoreStatus,
-} from './response-head.js'
+import { headOf, type ResponseHead, restoreStatus } from './response-head.js'
 import { type Method, ResponseMethods } from './response-methods.js'
-import { abandonSession, type SessionRequest, storeAccessOf } from './session-request.js'
-
-/** How long the application's error handlers may take until they begin to answer. */
-const ANSWER_WITHIN_MS = 1000
-
-/** Which response the running code answers with an error; only set where others may still write to it. */
-const answering = new AsyncLocalStorage<HeldResponse>()
-let disputes = 0
+import { abandonSession, type SessionRequest } from './session-request.js'
 
 /**
  * Stands between a response and whoever writes to it. Other packages wrap the same methods: those that came before this
@@ -32,8 +16,7 @@ let disputes = 0
  * | `open` | has sent nothing | has got nothing |
  * | `held` | has sent what it likes, and is told so | has still got nothing |
  * | `through` | is connected with those below | gets all that was held, then what comes |
- * | `failed` | is cut off: its half of a response belongs to nobody | gets the answer of the error handlers |
- * | `spent` | nobody is heard any more | has got a whole answer |
+ * | `failed` | is cut off: its half of a response belongs to nobody | gets an ErrorAnswer |
  *
  * So a visitor gets either all of the application's response or all of an error.
  */
@@ -48,10 +31,7 @@ export class HeldResponse {
   /** What the application has sent; before that, what it was when the hold began. */
   #head: ResponseHead
   #pretence: Pretence | undefined
-  #state: 'open' | 'held' | 'through' | 'failed' | 'spent' = 'open'
-  /** Whether the error is answered while the application may still be writing its own response. */
-  #isDisputed = false
-  #hasBegunAnswer = false
+  #state: 'open' | 'held' | 'through' | 'failed' = 'open'
 
   /** @param work what has to be done before the first header leaves; returns nothing if there is nothing to do */
   constructor(
@@ -74,7 +54,7 @@ export class HeldResponse {
   /** What those above call; other packages may go on calling it for as long as they like. */
   #called(method: Method, args: unknown[]): unknown {
     if (this.#state === 'open') this.#begin(method)
-    if (this.#state === 'through') return this.#pass(method, args)
+    if (this.#state === 'through') return this.#below.pass(method, args)
     if (this.#state === 'held') return this.#calls.add(method, args, this.#res)
     return this.#calls.drop(method, args, this.#res)
   }
@@ -98,12 +78,6 @@ export class HeldResponse {
     this.#pretence = new Pretence(this.#res, this.#calls)
   }
 
-  #pass(method: Method, args: unknown[]): unknown {
-    // express-session asks HTTP/1 to write the head here, in a way that HTTP/2 does not have.
-    if (method === 'end' && isHttp2(this.#res) && !this.#res.headersSent) this.#res.writeHead(this.#res.statusCode)
-    return this.#below.call(method, args)
-  }
-
   #release(): void {
     this.#pretence?.end()
     restoreStatus(this.#res, this.#head)
@@ -113,7 +87,7 @@ export class HeldResponse {
     let isWritable = true
     try {
       for (const [method, args] of this.#calls.take()) {
-        const result = this.#pass(method, args)
+        const result = this.#below.pass(method, args)
         if (method === 'write') isWritable = result !== false
       }
     } catch (err) {
@@ -130,83 +104,9 @@ export class HeldResponse {
   #fail(err: unknown): void {
     this.#pretence?.end()
     this.#state = 'failed'
-    this.#isDisputed = !this.#calls.isEnded
     this.#calls.discard(err, this.#res)
     abandonSession(this.#req)
-    // The head is out: nothing can be said any more, and a response that never ends would keep its visitor waiting.
-    if (this.#res.headersSent) this.#res.destroy()
-    else this.#startAnew()
-    this.#below.giveBack()
-    this.#below.takeOver((method, args) => this.#answer(method, args))
-    this.#handOver(err)
-    // Who waits to go on writing goes on, into nothing, and comes to an end.
-    if (this.#isDisputed) this.#below.drain()
-  }
-
-  #startAnew(): void {
-    try {
-      restoreHead(this.#res, this.#headAtEntry)
-      // The application may still find that its own response has failed, and end the connection for it.
-      if (this.#isDisputed) closeAfterwards(this.#res)
-    } catch {
-      // A runtime that takes a head for sent before it says so.
-      this.#res.destroy()
-    }
-  }
-
-  /** The application's error handlers answer, or this does: a `next` that counts once has been used up. */
-  #handOver(err: unknown): void {
-    if (!isClosed(this.#res)) {
-      const timer = setTimeout(() => this.#answerInstead(err), ANSWER_WITHIN_MS)
-      timer.unref()
-      this.#res.once('close', () => clearTimeout(timer))
-    }
-    if (this.#isDisputed && !isClosed(this.#res)) this.#tellApart(err)
-    else this.#tell(err)
-  }
-
-  /** So that what the error handlers write can be told from what the application goes on writing. */
-  #tellApart(err: unknown): void {
-    disputes += 1
-    this.#res.once('close', () => {
-      disputes -= 1
-      // Node has to follow all asynchronous calls of the process as long as somebody asks for this.
-      if (disputes === 0) answering.disable()
-    })
-    answering.run(this, () => this.#tell(err))
-  }
-
-  #tell(err: unknown): void {
-    if (!isOwnedBy(this.#next, this.#req)) {
-      this.#answerInstead(err)
-      return
-    }
-    try {
-      this.#next(err)
-    } catch {
-      this.#answerInstead(err)
-    }
-  }
-
-  #answer(method: Method, args: unknown[]): unknown {
-    if (!this.#isOfAnswer(method)) return this.#calls.drop(method, args, this.#res)
-    this.#hasBegunAnswer = true
-    const result = this.#pass(method, args)
-    if (method === 'end') this.#state = 'spent'
-    return result
-  }
-
-  #isOfAnswer(method: Method): boolean {
-    if (this.#isDisputed && answering.getStore() !== this) return false
-    // Somebody below may put off the end, and Node's own comes to the head then.
-    return this.#state === 'failed' || (method === 'writeHead' && !this.#res.headersSent)
-  }
-
-  #answerInstead(err: unknown): void {
-    if (this.#hasBegunAnswer || this.#state === 'spent' || isClosed(this.#res)) return
-    this.#isDisputed = false
-    answerBriefly(this.#res, err)
-    storeAccessOf(this.#req)?.announce('warning', { code: 'error-unanswered', message: unanswered(err) })
+    new ErrorAnswer(this.#req, this.#res, this.#below, this.#calls, this.#headAtEntry).give(err, this.#next)
   }
 }
 
@@ -217,13 +117,4 @@ function started(work: () => Promise<void> | undefined): Promise<void> | undefin
   } catch (err) {
     return Promise.reject(err)
   }
-}
-
-function unanswered(err: unknown): string {
-  const { code, name } = (err ?? {}) as { code?: unknown; name?: unknown }
-  return (
-    `a response was held, and failed (${code ?? name ?? 'unknown error'}); the error went to next(), but nobody answered, so this ` +
-    'library did, with the status alone. Use the middleware where next() may be called again with an error, as in Express, ' +
-    'or give the error handlers a way to answer at once'
-  )
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { isHttp2 } from './response-head.js'
 
 /** The ways a header or a byte can leave. `flush` is compression's. */
 export const METHODS = ['writeHead', 'write', 'end', 'flushHeaders', 'flush'] as const
@@ -30,7 +31,9 @@ export class ResponseMethods {
     }
   }
 
-  call(method: Method, args: unknown[]): unknown {
+  pass(method: Method, args: unknown[]): unknown {
+    // express-session asks HTTP/1 to write the head here, in a way that HTTP/2 does not have.
+    if (method === 'end' && isHttp2(this.#res) && !this.#res.headersSent) this.#res.writeHead(this.#res.statusCode)
     return this.#methods[method]?.apply(this.#res, args)
   }
 

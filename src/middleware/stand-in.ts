@@ -5,6 +5,6 @@ import type { ServerResponse } from 'node:http'
  * documents of ws show, or the few methods that Socket.IO has for `io.engine.use`. Nothing of it can be held or observed.
  */
 export function isStandIn(res: ServerResponse): boolean {
-  const { getHeaderNames, once, writeHead } = res as Partial<ServerResponse>
+  const { getHeaderNames, once, writeHead } = (res ?? {}) as Partial<ServerResponse>
   return [getHeaderNames, once, writeHead].some((method) => typeof method !== 'function')
 }

@@ -1,6 +1,7 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect as dial } from 'node:net'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Middleware, RedisStore, saveBeforeResponse } from 'connect-redis-hash'
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
@@ -164,6 +165,87 @@ describe('who writes to a response whose save fails', () => {
     })
     expect(await visit(app)).toEqual(TOO_LARGE)
     await outcome
+  })
+})
+
+describe('an error handler that answers later', () => {
+  const later: ErrorRequestHandler = async (err, _req, res, _next) => {
+    await sleep(40)
+    if (!res.headersSent) res.status(500).end(`sorry: ${err.code}`)
+  }
+
+  test.each<[string, RequestHandler]>([
+    [
+      'answers once more',
+      (_req, res) => {
+        res.redirect('/ping')
+        setTimeout(() => res.status(200).send('once more'), 10)
+      },
+    ],
+    [
+      'goes on to the next handler',
+      (_req, res, next) => {
+        res.end('page')
+        setTimeout(next, 10)
+      },
+    ],
+    [
+      'answers where its stream has failed',
+      (_req, res) => void res.write('part', (err) => err && !res.headersSent && res.status(200).json({ ok: true })),
+    ],
+    [
+      'sets headers, cookies and a status',
+      (_req, res) => {
+        res.write('part')
+        setTimeout(() => res.cookie('auth', 'yes').status(203).set('Content-Length', '3'), 10)
+      },
+    ],
+    [
+      'corks its response',
+      (_req, res) => {
+        res.cork()
+        res.write('part')
+        res.end('page')
+      },
+    ],
+  ])('is heard alone where the handler %s', async (_name, answer) => {
+    expect(await visit(site(answer, later))).toEqual(TOO_LARGE)
+  })
+
+  test('may stream its answer where the handler has corked its response', async () => {
+    const streaming: ErrorRequestHandler = (_err, _req, res, _next) => {
+      res.statusCode = 500
+      Readable.from([text, text, text]).pipe(res)
+    }
+    const app = site((_req, res) => {
+      res.cork()
+      res.write('part')
+      res.end('page')
+    }, streaming)
+    expect(await visit(app)).toEqual({ status: 500, body: text.repeat(3), ping: 'pong' })
+  })
+
+  test('leaves nothing of an answer that it has begun and not given in time', async () => {
+    const tooLate: ErrorRequestHandler = async (_err, _req, res, _next) => {
+      res.status(503).set({ 'Content-Length': '300', 'Content-Encoding': 'gzip' })
+      await once(res, 'finish')
+      res.end('x'.repeat(300))
+    }
+    const app = site((_req, res) => void res.send('page'), tooLate)
+    expect(await visit(app)).toEqual({ status: 500, body: 'Internal Server Error\n', ping: 'pong' })
+  })
+
+  test('that nobody can tell from the handler keeps no visitor waiting', async () => {
+    // A callback that another request has made comes from there.
+    const bus = new EventEmitter()
+    const elsewhere: ErrorRequestHandler = (_err, _req, res, _next) => {
+      res.status(500).write('sorry: ')
+      bus.once('tick', () => res.end('and more'))
+    }
+    const app = site((_req, res) => void res.send('page'), elsewhere)
+    const ticking = setInterval(() => bus.emit('tick'), 20)
+    await expect(visit(app)).rejects.toThrow(/aborted|hang up/)
+    clearInterval(ticking)
   })
 })
 
