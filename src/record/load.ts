@@ -22,12 +22,16 @@ export interface Loaded {
 
 /** The session under whichever of its possible stored ids. */
 export function loadFirst(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
-  const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId))
+  const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId), isLeaving)
   if (storedIds.length === 1) return loading
   return loading.then((loaded) => {
     if (loaded !== null) loaded.record.storedIds = storedIds
     return loaded
   })
+}
+
+export function isLeaving({ record: { origin } }: Loaded): boolean {
+  return origin.kind === 'hash' && origin.meta.isLeaving
 }
 
 /** The session behind a stored id; null if there is none, or none that can be read. HGETALL, and GET if not a hash. */
