@@ -1,6 +1,14 @@
 import type { Context } from '../record/context.js'
 import { firstOf } from '../record/first-of.js'
-import { decodeOrAnnounce, type Loaded, loadedFrom, loadFirst, loadSession, loadString } from '../record/load.js'
+import {
+  decodeOrAnnounce,
+  isLeaving,
+  type Loaded,
+  loadedFrom,
+  loadFirst,
+  loadSession,
+  loadString,
+} from '../record/load.js'
 import { type LastingHash, readLasting } from '../record/read-hash.js'
 import { isCluster, type RedisNode } from '../redis/client.js'
 import { type CachedSession, cachedSession, sessionOf } from './cached-session.js'
@@ -61,11 +69,12 @@ function unreadable(context: Context, storedId: string): undefined {
 }
 
 function loadAnew(context: Context, cache: NearCache, storedIds: readonly string[]): Promise<Loaded | null> {
-  return firstOf(storedIds, async (storedId) => {
+  const find = async (storedId: string) => {
     if (storedId !== storedIds[0]) return loadSession(context, storedId)
     const read = await cache.read(context.keys.session(storedId), (node, keep) => readAt(context, storedId, node, keep))
     return read === undefined ? loadSession(context, storedId) : read.loaded
-  })
+  }
+  return firstOf(storedIds, find, isLeaving)
 }
 
 /** undefined if this server of a Cluster does not answer for the key: ioredis then finds the one that does. */

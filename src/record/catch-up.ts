@@ -1,6 +1,7 @@
 import type { Context } from './context.js'
 import { propertyOf } from './field-name.js'
 import { CorruptHash, decodeHash } from './hash.js'
+import { unreadableHash } from './load.js'
 import type { AnySession } from './session-data.js'
 import type { SessionRecord } from './session-record.js'
 
@@ -20,7 +21,7 @@ export interface Remainder {
  * @param isKept whether a property goes along that this request has not written
  */
 export async function catchUp(
-  { options, codec }: Context,
+  context: Context,
   { storedId, reply }: Remainder,
   record: SessionRecord,
   old: AnySession,
@@ -28,9 +29,10 @@ export async function catchUp(
   written: readonly string[],
   isKept: (property: string) => boolean,
 ): Promise<void> {
-  const decoded = await decodeHash(reply, options.serializer, codec.of(storedId))
+  if (reply.length === 0) return
+  const decoded = await decodeHash(reply, context.options.serializer, context.codec.of(storedId))
   // What nobody can read is left behind.
-  if (decoded instanceof CorruptHash) return
+  if (decoded instanceof CorruptHash) return void unreadableHash(context, storedId, decoded)
   const before = record.atLoad
   const now = decoded.fields.toMap()
   const ours = new Set(written)

@@ -7,7 +7,8 @@ import { stampToMs } from './bookkeeping.js'
 import type { Context } from './context.js'
 import type { Creation } from './creations.js'
 import { entriesIn } from './index-values.js'
-import { fromString, sha1Of } from './load.js'
+import { decodeString } from './json-string.js'
+import { sha1Of } from './load.js'
 import { bringHome } from './move.js'
 import { leave } from './session-index.js'
 import { SessionRecord } from './session-record.js'
@@ -41,11 +42,18 @@ export async function createSession(
   return record
 }
 
-/** Only what connect-redis wrote is ours to delete. */
+/**
+ * Only what looks like connect-redis's is ours to replace or to delete. Whether its content may be believed is another question, which
+ * does not arise here: nothing of it is read.
+ */
+async function isOfConnectRedis({ options }: Context, text: string): Promise<boolean> {
+  return (await decodeString(text, options.serializer)) !== null
+}
+
 async function dropString(context: Context, storedId: string): Promise<void> {
   const key = context.keys.session(storedId)
   const text = await context.gateway.get(key)
-  if (typeof text === 'string' && (await fromString(context, storedId, text)) !== null) await context.gateway.del(key)
+  if (typeof text === 'string' && (await isOfConnectRedis(context, text))) await context.gateway.del(key)
 }
 
 async function createUnder(
@@ -88,8 +96,7 @@ async function createUnder(
         assertInTime(context, start)
         break
       case 'string':
-        // Only what connect-redis wrote is ours to replace.
-        if ((await fromString(context, storedId, reply.text)) === null) throw foreignKey()
+        if (!(await isOfConnectRedis(context, reply.text))) throw foreignKey()
         assertInTime(context, start)
         replaceable = sha1Of(reply.text)
         break

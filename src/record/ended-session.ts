@@ -1,9 +1,9 @@
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { CorruptHash, decodeHash } from './hash.js'
-import { entriesIn, indexFields } from './index-values.js'
+import { entriesIn } from './index-values.js'
 import { CLIENT_FIELD, infoOf, type SessionInfo, valuesByIndex } from './inspect.js'
-import { fromString } from './load.js'
+import { fromString, unreadableHash } from './load.js'
 import type { SessionContent } from './session-data.js'
 
 /** What is left of a session that has ended: all fields, or what connect-redis wrote. */
@@ -35,10 +35,7 @@ async function fromFields(
   endedAt: Date,
 ): Promise<EndedSession | null> {
   const decoded = await decodeHash(fields, context.options.serializer, context.codec.of(storedId))
-  if (decoded instanceof CorruptHash) {
-    context.announcer.announce('corrupt', { handle: handleOf(storedId), reason: decoded.reason })
-    return null
-  }
+  if (decoded instanceof CorruptHash) return unreadableHash(context, storedId, decoded)
   const texts = decoded.fields.toMap()
   const info = infoOf(context, storedId, decoded.meta, entriesIn(texts), texts.get(CLIENT_FIELD))
   return { session: decoded.session as SessionContent, info: { ...info, expiresAt: endedAt } }
@@ -46,8 +43,9 @@ async function fromFields(
 
 /** Nobody wrote down when connect-redis made it. */
 async function fromText(context: Context, storedId: string, text: string, at: Date): Promise<EndedSession | null> {
-  const session = (await fromString(context, storedId, text))?.session as SessionContent | undefined
-  if (session === undefined) return null
-  const indexes = valuesByIndex(context, entriesIn(indexFields(context.options.indexes, session, new Map())))
+  const loaded = await fromString(context, storedId, text)
+  if (loaded === null) return null
+  const session = loaded.session as SessionContent
+  const indexes = valuesByIndex(context, entriesIn(loaded.record.indexFields))
   return { session, info: { handle: handleOf(storedId), createdAt: at, seenAt: at, expiresAt: at, indexes } }
 }

@@ -6,6 +6,7 @@ import { firstOf } from './first-of.js'
 import { GENERATION_FIELD, isAdmitted, parseGeneration } from './generation.js'
 import { decodeIndexValue, entriesIn, furtherFields, type IndexEntry, indexField } from './index-values.js'
 import { decodeOrAnnounce, isAbsent, loadSession } from './load.js'
+import { isLeftBehind } from './move.js'
 import { readFields } from './read-hash.js'
 import { admissionOf } from './renewal.js'
 import type { SessionRecord } from './session-record.js'
@@ -80,6 +81,7 @@ export async function inspectSession(context: Context, storedId: string, sid?: S
   const [metaText, generationText, client, ...texts] = reply
   const meta = parseBookkeeping(metaText)
   if (meta === null || isAbsent(context, meta)) return null
+  if (meta.isLeaving && sid === undefined && (await isLeftBehind(context, storedId))) return null
   if (sid !== undefined && !(await gives(context, storedId, sid, generationText))) return null
   const fields = names.map((field, i) => [field, texts[i] ?? ''] as const)
   const more = furtherFields(fields)

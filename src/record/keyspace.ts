@@ -4,7 +4,8 @@ import { BOOKKEEPING_FIELD } from './bookkeeping.js'
 import { type Context, reading } from './context.js'
 import { destroySession } from './destroy.js'
 import { infoOfRecord, type SessionInfo } from './inspect.js'
-import { type Loaded, loadSession } from './load.js'
+import { isLeaving, type Loaded, loadSession } from './load.js'
+import { isLeftBehind } from './move.js'
 import { readFields } from './read-hash.js'
 
 /** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
@@ -36,7 +37,12 @@ export class Keyspace {
         const context = reading(this.#context, signal)
         return Promise.all(batch.map((id) => loadSession(context, id)))
       })
-      for (const one of loaded) if (one !== null) yield one
+      for (const one of loaded) {
+        // What a move has left behind is listed where the session is.
+        const isLeft =
+          one !== null && isLeaving(one) && (await this.#within(isLeftBehind(this.#context, one.record.storedId)))
+        if (one !== null && !isLeft) yield one
+      }
     }
   }
 

@@ -22,12 +22,16 @@ export interface Loaded {
 
 /** The session under whichever of its possible stored ids. */
 export function loadFirst(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
-  const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId))
+  const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId), isLeaving)
   if (storedIds.length === 1) return loading
   return loading.then((loaded) => {
     if (loaded !== null) loaded.record.storedIds = storedIds
     return loaded
   })
+}
+
+export function isLeaving({ record: { origin } }: Loaded): boolean {
+  return origin.kind === 'hash' && origin.meta.isLeaving
 }
 
 /** The session behind a stored id; null if there is none, or none that can be read. HGETALL, and GET if not a hash. */
@@ -61,13 +65,14 @@ export function decodeOrAnnounce(
 }
 
 function presentOrAnnounce(context: Context, storedId: string, decoded: DecodedHash | CorruptHash): DecodedHash | null {
-  if (decoded instanceof CorruptHash) {
-    const { reason, property } = decoded
-    const named = property === undefined ? {} : { property }
-    context.announcer.announce('corrupt', { handle: handleOf(storedId), reason, ...named })
-    return null
-  }
+  if (decoded instanceof CorruptHash) return unreadableHash(context, storedId, decoded)
   return isAbsent(context, decoded.meta) ? null : decoded
+}
+
+export function unreadableHash({ announcer }: Context, storedId: string, { reason, property }: CorruptHash): null {
+  const named = property === undefined ? {} : { property }
+  announcer.announce('corrupt', { handle: handleOf(storedId), reason, ...named })
+  return null
 }
 
 /**
@@ -87,22 +92,28 @@ export async function loadString(context: Context, storedId: string, isAgain = f
   if (text === null) return null
   // Another request may have made a hash of it in between.
   if (text === undefined && !isAgain) return loadSession(context, storedId, true)
-  // connect-redis does not encrypt.
-  const isBelieved = text !== undefined && context.codec.acceptsPlaintext
-  const loaded = isBelieved ? await fromString(context, storedId, text) : null
-  if (loaded === null) context.announcer.announce('corrupt', { handle: handleOf(storedId), reason: 'type' })
-  else if (context.options.indexes.length > 0) context.announcer.warnOnce('sessions-not-indexed', NOT_INDEXED)
+  const loaded = text === undefined ? unreadableType(context, storedId) : await fromString(context, storedId, text)
+  if (loaded !== null && context.options.indexes.length > 0)
+    context.announcer.warnOnce('sessions-not-indexed', NOT_INDEXED)
   return loaded
+}
+
+function unreadableType({ announcer }: Context, storedId: string): null {
+  announcer.announce('corrupt', { handle: handleOf(storedId), reason: 'type' })
+  return null
 }
 
 const NOT_INDEXED =
   'there are sessions that connect-redis wrote: findBy, countBy, limit and destroyBy do not see them before their next request; ' +
   'destroyBy(index, value, { thorough: true }) ends them, too'
 
-/** A session that connect-redis wrote; null if the text is none. */
+/**
+ * A session that connect-redis wrote; null, and a `corrupt` event, if the text is none. Nor is it one where texts have to be
+ * encrypted: connect-redis does not do that, and anybody who can write to Redis can make such a text.
+ */
 export async function fromString(context: Context, storedId: string, text: string): Promise<Loaded | null> {
-  const session = await decodeString(text, context.options.serializer)
-  if (session === null) return null
+  const session = context.codec.acceptsPlaintext ? await decodeString(text, context.options.serializer) : null
+  if (session === null) return unreadableType(context, storedId)
   const origin = { kind: 'string', sha1: sha1Of(text) } as const
   const fields = new Map([...encodeProperties(session, context.options.serializer), ...indexFieldsOf(context, session)])
   const loadedExpires = session.cookie?.expires

@@ -7,6 +7,7 @@ import type { Context } from './context.js'
 import { scheduleExpiry } from './ends-queue.js'
 import { firstOf } from './first-of.js'
 import { entriesIn } from './index-values.js'
+import { clearLeftovers } from './leftovers.js'
 import { pairsOf } from './pairs.js'
 import { enter, leave } from './session-index.js'
 
@@ -52,14 +53,15 @@ interface Leaving {
  * Not to and fro: during a deployment servers may disagree which id is the current one. What has arrived stays for a
  * minute (`@moved`), so that no operation meets more than one move; it is used where it is.
  *
- * No two live sessions: the old key is not written after 1, and the copy is not seen before 4; readers look under the
- * new id first, and once more if they found none under the old one. A process that stops after 1 leaves a session that
- * can be read, and moved by the next one that writes; after 2, a copy that expires; after 4, an old key that the
- * next one that looks under the old id, or its TTL, takes away.
+ * No two live sessions: the old key is not written after 1, and the copy is not seen before 4. Readers take what is leaving for the
+ * session only if they find it nowhere else (`firstOf`), whichever id they look under first. A process that stops after 1 leaves
+ * a session that can be read, and moved by the next one that writes; after 2, a copy that expires; after 4, an old key that the
+ * next one that moves or ends the session, or its TTL, takes away (record/leftovers.ts).
  */
 export async function bringHome(context: Context, from: string, to: string): Promise<Found> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await sleep(PAUSE_MS)
+    await clearLeftovers(context, [from, to])
     const leaving = await stopWriting(context, from, to)
     if (typeof leaving === 'string') return leaving
     if (await arrive(context, leaving, from, to)) return 'moved'
@@ -145,8 +147,20 @@ export async function writeWherever<T>(
     const seen = await firstOf(storedIds, (storedId) => stateOf(context, storedId, created))
     // It may have been leaving when we wrote, and have arrived since. Still there then, it refuses for another reason.
     if (seen === null || (seen === 'here' && attempt >= 2)) return null
+    // Whoever was moving it away may be dead.
+    if (seen === 'leaving') await finishMove(context, storedIds)
   }
   throw toAndFro()
+}
+
+/** Brings a session where it was going, also away from its current id: from there it can come back in a minute. */
+async function finishMove(context: Context, storedIds: readonly string[]): Promise<void> {
+  const { gateway, keys } = context
+  for (const from of storedIds) {
+    const [text, to] = (await gateway.hmget(keys.session(from), [BOOKKEEPING_FIELD, TO_FIELD])) ?? []
+    // Only where it may be: who can write to Redis could send it anywhere.
+    if (to && storedIds.includes(to) && parseBookkeeping(text)?.isLeaving) await bringHome(context, from, to)
+  }
 }
 
 /**
@@ -165,10 +179,17 @@ export function endingOrder(storedIds: readonly string[]): string[] {
 export async function hasMoved({ gateway, keys }: Context, left: ReadonlyMap<string, string>): Promise<boolean> {
   const to = left.get(TO_FIELD)
   const before = parseBookkeeping(left.get(BOOKKEEPING_FIELD))
-  if (to === undefined || before === null) return false
+  if (!to || before === null) return false
   const [text] = (await gateway.hmget(keys.session(to), [BOOKKEEPING_FIELD])) ?? []
   const there = parseBookkeeping(text)
   return there !== null && !there.isArriving && there.created === before.created
+}
+
+/** The same of a session that is leaving, for who knows no more than its stored id: a list of sessions. */
+export async function isLeftBehind(context: Context, storedId: string): Promise<boolean> {
+  const fields = [BOOKKEEPING_FIELD, TO_FIELD]
+  const texts = (await context.gateway.hmget(context.keys.session(storedId), fields)) ?? []
+  return hasMoved(context, new Map(fields.map((field, i) => [field, texts[i] ?? ''])))
 }
 
 async function stateOf(

@@ -16,6 +16,7 @@ import { type Admission, heldAdmission, isAdmitted, standingOf } from './generat
 import type { LoadedSession } from './hash.js'
 import { entriesIn, indexFields } from './index-values.js'
 import { invalidId } from './invalid-id.js'
+import { liveFirst } from './leftovers.js'
 import { admit, limitedAmong } from './limit.js'
 import { type Loaded, loadFirst } from './load.js'
 import { saveMarks } from './marks.js'
@@ -53,7 +54,8 @@ export class Sessions {
   /** The first answer among the stored ids a session may have. */
   async first<T>(id: string, find: (storedId: string, sid: Sid) => Promise<T | null>): Promise<T | null> {
     const sid = parseSid(id)
-    return sid && firstOf(this.storedIds(id), (storedId) => find(storedId, sid))
+    if (sid === null) return null
+    return firstOf(await liveFirst(this.#context, this.storedIds(id)), (storedId) => find(storedId, sid))
   }
 
   /**

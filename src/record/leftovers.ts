@@ -1,0 +1,43 @@
+import { CLEAR_AWAY } from '../redis/scripts/move.js'
+import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
+import type { Context } from './context.js'
+
+/*
+ * Where a process has died between the last two steps of a move (record/move.ts), the session is under one id, and what it was
+ * before is left under the other one. Only the two together tell which is which: what is leaving is old as soon as the
+ * session lives elsewhere.
+ */
+
+/** The ids in the order in which to look: what is leaving last, if the session lives elsewhere. Costs nothing where there is one. */
+export async function liveFirst(context: Context, storedIds: readonly string[]): Promise<readonly string[]> {
+  if (storedIds.length === 1) return storedIds
+  const old = await oldAmong(context, storedIds)
+  const isOld = (storedId: string) => old.some((place) => place.storedId === storedId)
+  return [...storedIds.filter((storedId) => !isOld(storedId)), ...storedIds.filter(isOld)]
+}
+
+/** Deletes what is old. Before a session is moved or ended: nothing must be left that looks like it. */
+export async function clearLeftovers(context: Context, storedIds: readonly string[]): Promise<void> {
+  if (storedIds.length === 1) return
+  const { gateway, keys } = context
+  for (const { storedId, meta } of await oldAmong(context, storedIds)) {
+    await gateway.script(CLEAR_AWAY, keys.session(storedId), ['Z', meta.created, ''])
+  }
+}
+
+interface Place {
+  storedId: string
+  meta: Bookkeeping
+}
+
+async function oldAmong({ gateway, keys }: Context, storedIds: readonly string[]): Promise<Place[]> {
+  const places: Place[] = []
+  const texts = await Promise.all(storedIds.map((id) => gateway.hmget(keys.session(id), [BOOKKEEPING_FIELD])))
+  storedIds.forEach((storedId, i) => {
+    const meta = parseBookkeeping(texts[i]?.[0])
+    if (meta !== null) places.push({ storedId, meta })
+  })
+  const live = places.filter(({ meta }) => !meta.isLeaving && !meta.isArriving && !meta.hasEnded)
+  const isOld = ({ meta }: Place) => meta.isLeaving && live.some((one) => one.meta.created === meta.created)
+  return places.filter(isOld)
+}

@@ -1,0 +1,167 @@
+import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import fc from 'fast-check'
+import { Redis } from 'ioredis'
+import { guardedLineTo } from '../support/guarded-line.js'
+import { connect, freshPrefix, socketPath } from '../support/redis.js'
+
+// A process dies while it moves a session to another `hashIds`, at any step. Servers that look under the old id first and servers that
+// look under the new one first go on with it: they must agree on one session.
+
+const client = connect()
+const prefix = freshPrefix()
+const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
+
+/** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
+type Bag = any
+type Options = Partial<RedisStoreOptions>
+
+afterEach(clean)
+afterAll(() => client.quit())
+
+async function clean(): Promise<void> {
+  await client.del('none', ...(await client.keys(`*${prefix}*`)))
+}
+
+const storeOf = (options: Options, own: Redis = client) =>
+  new RedisStore({ client: own, prefix, touchInterval: 0, timeout: 10_000, ...options })
+
+const load = async (store: RedisStore) => (await store.get('s')) as Bag
+
+/** Runs `work` in what is a process of its own as far as Redis can tell; it dies before it sends its command number `most`. */
+async function dying(options: Options, most: number, work: (store: RedisStore) => Promise<unknown>): Promise<boolean> {
+  let sent = 0
+  let hasDied = false
+  const line = await guardedLineTo(socketPath(), {
+    admit(args) {
+      if (!args.some((arg) => arg.includes(prefix))) return undefined
+      if (sent++ < most) return undefined
+      hasDied = true
+      own.disconnect()
+      return new Promise(() => {})
+    },
+  })
+  const own = new Redis(line.path, { retryStrategy: () => null, maxRetriesPerRequest: 0 })
+  own.on('error', () => {})
+  const store = storeOf(options, own)
+  await work(store).catch((err) => {
+    if (!hasDied) throw err
+  })
+  await store.close()
+  own.disconnect()
+  await line.close()
+  return hasDied
+}
+
+/** What has come a minute ago may move again. */
+async function aMinutePasses(): Promise<void> {
+  for (const key of await client.keys(`${prefix}*`))
+    if (await client.hexists(key, '@moved')) await client.hset(key, '@moved', '0')
+}
+
+const save = async (store: RedisStore, changes: object) => store.set('s', Object.assign(await load(store), changes))
+
+const between: [string, Options, Options][] = [
+  ['two secrets, the new one first and the old one first', { hashIds: ['new', 'old'] }, { hashIds: ['old', 'new'] }],
+  ['three secrets in two orders', { hashIds: ['new', 'old', true] }, { hashIds: [true, 'old', 'new'] }],
+]
+
+describe.each(between)('%s', (_what, ahead, behind) => {
+  const stores = [storeOf(ahead), storeOf(behind)] as const
+
+  async function expectAll(expected: object | null): Promise<void> {
+    for (const store of stores) {
+      const wanted = expected === null ? null : { cookie, ...expected }
+      expect(await load(store)).toEqual(wanted)
+      expect(await store.read('s', ['n', 'user'])).toEqual(expected === null ? null : expect.objectContaining(expected))
+      expect(await store.exists('s')).toBe(expected !== null)
+    }
+  }
+
+  test.each([
+    ['ahead', 0, 1],
+    ['behind', 1, 0],
+  ] as const)(
+    'a mover of those %s that dies at any command: all read what is saved last, whoever saves it',
+    async (_who, mover, other) => {
+      const moving = [ahead, behind][mover] as Options
+      for (let most = 0, hasDied = true; hasDied; most++) {
+        for (const saver of [mover, other]) {
+          for (const isLater of [false, true]) {
+            await clean()
+            await stores[other]?.set('s', { cookie, user: 'ada', n: 1 } as never)
+            hasDied = await dying(moving, most, (store) => save(store, { n: 2 }))
+            const { n } = await load(stores[0])
+            await expectAll({ user: 'ada', n })
+            if (isLater) await aMinutePasses()
+            await save(stores[saver], { user: 'bob', n: 3 })
+            await expectAll({ user: 'bob', n: 3 })
+            expect(await stores[0].all()).toHaveLength(1)
+            if (isLater) await aMinutePasses()
+            expect(await stores[1 - saver]?.increment('s', 'n')).toBe(4)
+            await expectAll({ user: 'bob', n: 4 })
+            await stores[saver].destroy('s')
+            await expectAll(null)
+          }
+        }
+      }
+    },
+    120_000,
+  )
+
+  test.each(['ahead', 'behind'] as const)(
+    'an end by those %s that dies at any command gives nobody an older session',
+    async (who) => {
+      const [ending, moving] = who === 'ahead' ? [ahead, behind] : [behind, ahead]
+      let moves = 0
+      for (let hasMoved = false; !hasMoved; moves++) {
+        for (let most = 0, hasDied = true; hasDied; most++) {
+          await clean()
+          await storeOf(ending).set('s', { cookie, user: 'ada', n: 1 } as never)
+          hasMoved = !(await dying(moving, moves, (store) => save(store, { n: 2 })))
+          await save(stores[0], { user: 'bob', n: 3 })
+          hasDied = await dying(ending, most, (store) => store.destroy('s'))
+          const left = await load(stores[0])
+          if (!hasDied) expect(left).toBeNull()
+          await expectAll(left === null ? null : { user: 'bob', n: 3 })
+        }
+      }
+    },
+    120_000,
+  )
+
+  test('any number of deaths, reads and saves in any order: no confirmed save is lost, and nothing that has ended is back', async () => {
+    const step = fc.record({
+      by: fc.constantFrom(0, 1),
+      what: fc.constantFrom('save', 'save', 'patch', 'increment', 'touch', 'minute', 'destroy'),
+      most: fc.oneof(fc.constant(99), fc.nat(9)),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), async (steps) => {
+        await clean()
+        let held: { user: string; n: number } | null = { user: 'ada', n: 0 }
+        await stores[1].set('s', { cookie, ...held } as never)
+        for (const { by, what, most } of steps) {
+          if (what === 'minute') await aMinutePasses()
+          if (what === 'minute' || held === null) continue
+          const n: number = held.n + 1
+          const works: Record<string, (store: RedisStore) => Promise<unknown>> = {
+            save: (store) => save(store, { n }),
+            patch: (store) => store.patch('s', { n }),
+            increment: (store) => store.increment('s', 'n'),
+            touch: async (store) => store.touch('s', await load(store)),
+            destroy: (store) => store.destroy('s'),
+          }
+          const hasDied = await dying([ahead, behind][by] as Options, most, works[what] as never)
+          const after = what === 'destroy' ? null : what === 'touch' ? held : { ...held, n }
+          // Of what was under way nobody knows; but all must agree.
+          const found: Bag = hasDied ? await load(stores[0]) : after
+          const outcome = found === null ? null : { user: found.user, n: found.n }
+          expect([held, after]).toContainEqual(outcome)
+          held = outcome
+          await expectAll(held)
+        }
+      }),
+      { numRuns: 60 },
+    )
+  }, 120_000)
+})
