@@ -6,6 +6,7 @@ import { atEndOfTurn } from './end-of-turn.js'
  * with `then`, `catch` or `finally`, gets an ordinary promise.
  */
 export class Answer<T> extends Promise<T> {
+  // `await` calls `then` of a promise only where its constructor is not Promise itself, so that one stays as it is.
   #isTaken = false
 
   static override get [Symbol.species](): PromiseConstructor {
@@ -33,6 +34,3 @@ export class Answer<T> extends Promise<T> {
     return super.then(onFulfilled, onRejected)
   }
 }
-
-// Who makes promises by `promise.constructor` makes ordinary ones.
-Object.defineProperty(Answer.prototype, 'constructor', { configurable: true, writable: true, value: Promise })
