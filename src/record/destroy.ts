@@ -2,7 +2,7 @@ import type { DestroyReason } from '../events.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { endKey } from './end-key.js'
-import { clearLeftovers } from './leftovers.js'
+import { clearBeforeEnd } from './leftovers.js'
 import { endingOrder } from './move.js'
 
 /**
@@ -14,7 +14,7 @@ export async function destroySession(
   storedIds: readonly string[],
   reason: DestroyReason,
 ): Promise<void> {
-  await clearLeftovers(context, storedIds)
+  await clearBeforeEnd(context, storedIds)
   let ended: string | undefined
   for (const storedId of endingOrder(storedIds)) {
     if (await endKey(context, storedId, reason)) ended = storedId

@@ -5,7 +5,7 @@ import type { Context } from './context.js'
 import { sameValue } from './delta.js'
 import { endKey, takeAway } from './end-key.js'
 import { fieldOf, isProperty } from './field-name.js'
-import { clearLeftovers } from './leftovers.js'
+import { clearBeforeEnd } from './leftovers.js'
 import { endingOrder } from './move.js'
 import { toText } from './serializer.js'
 import type { AnySession } from './session-data.js'
@@ -19,7 +19,7 @@ const MARKER_MS = 60_000
  * id is out of date, so that late requests do not answer with yet another one. Resolves whether there was a session.
  */
 export async function retire(context: Context, storedIds: readonly string[], reason: DestroyReason): Promise<boolean> {
-  await clearLeftovers(context, storedIds)
+  await clearBeforeEnd(context, storedIds)
   let existed = false
   for (const storedId of endingOrder(storedIds)) {
     await markRotated(context, storedId)
@@ -30,7 +30,7 @@ export async function retire(context: Context, storedIds: readonly string[], rea
 
 /** The same for a session that goes on itself. Resolves what it held then; null if there was none. */
 export async function retireForNext(context: Context, storedIds: readonly string[]): Promise<Remainder | null> {
-  await clearLeftovers(context, storedIds)
+  await clearBeforeEnd(context, storedIds)
   let remainder: Remainder | null = null
   for (const storedId of endingOrder(storedIds)) {
     await markRotated(context, storedId)
