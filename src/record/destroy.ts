@@ -2,7 +2,7 @@ import type { DestroyReason } from '../events.js'
 import { handleOf } from '../redis/sid.js'
 import type { Context } from './context.js'
 import { endKey } from './end-key.js'
-import { clearLeftovers } from './leftovers.js'
+import { clearBeforeEnd } from './leftovers.js'
 import { endingOrder } from './move.js'
 
 /** Ends a session. Nothing to end is no error; not knowing whether it ended is one. */
@@ -24,7 +24,7 @@ export async function endSession(
   storedIds: readonly string[],
   reason: DestroyReason,
 ): Promise<boolean> {
-  await clearLeftovers(context, storedIds)
+  await clearBeforeEnd(context, storedIds)
   let ended: string | undefined
   for (const storedId of endingOrder(storedIds)) {
     if (await endKey(context, storedId, reason)) ended = storedId

@@ -16,13 +16,31 @@ export async function liveFirst(context: Context, storedIds: readonly string[]):
   return [...storedIds.filter((storedId) => !isOld(storedId)), ...storedIds.filter(isOld)]
 }
 
-/** Deletes what is old. Before a session is moved or ended: nothing must be left that looks like it. */
-export async function clearLeftovers(context: Context, storedIds: readonly string[]): Promise<void> {
-  if (storedIds.length === 1) return
+/**
+ * Deletes what is old. Before a session is moved or ended: nothing must be left that looks like it.
+ *
+ * @param suspects looked at first; nothing else is asked if nothing is leaving there, which is nearly always so
+ */
+export async function clearLeftovers(
+  context: Context,
+  storedIds: readonly string[],
+  suspects: readonly string[],
+): Promise<void> {
   const { gateway, keys } = context
+  const places = await placesOf(context, suspects)
+  if (!places.some(({ meta }) => meta.isLeaving)) return
   for (const { storedId, meta } of await oldAmong(context, storedIds)) {
     await gateway.script(CLEAR_AWAY, keys.session(storedId), ['Z', meta.created, ''])
   }
+}
+
+/**
+ * The same before the session ends under all its ids (`endingOrder`). The last one is the first to go, so that an old one there goes
+ * before the session does; only `onEnd` must not be told of it.
+ */
+export async function clearBeforeEnd(context: Context, storedIds: readonly string[]): Promise<void> {
+  if (storedIds.length === 1) return
+  await clearLeftovers(context, storedIds, context.endOfLife === undefined ? storedIds.slice(0, -1) : storedIds)
 }
 
 interface Place {
@@ -30,13 +48,16 @@ interface Place {
   meta: Bookkeeping
 }
 
-async function oldAmong({ gateway, keys }: Context, storedIds: readonly string[]): Promise<Place[]> {
-  const places: Place[] = []
+async function placesOf({ gateway, keys }: Context, storedIds: readonly string[]): Promise<Place[]> {
   const texts = await Promise.all(storedIds.map((id) => gateway.hmget(keys.session(id), [BOOKKEEPING_FIELD])))
-  storedIds.forEach((storedId, i) => {
+  return storedIds.flatMap((storedId, i) => {
     const meta = parseBookkeeping(texts[i]?.[0])
-    if (meta !== null) places.push({ storedId, meta })
+    return meta === null ? [] : [{ storedId, meta }]
   })
+}
+
+async function oldAmong(context: Context, storedIds: readonly string[]): Promise<Place[]> {
+  const places = await placesOf(context, storedIds)
   const live = places.filter(({ meta }) => !meta.isLeaving && !meta.isArriving && !meta.hasEnded)
   const isOld = ({ meta }: Place) => meta.isLeaving && live.some((one) => one.meta.created === meta.created)
   return places.filter(isOld)

@@ -61,7 +61,7 @@ interface Leaving {
 export async function bringHome(context: Context, from: string, to: string): Promise<Found> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await sleep(PAUSE_MS)
-    await clearLeftovers(context, [from, to])
+    await clearLeftovers(context, [from, to], [to])
     const leaving = await stopWriting(context, from, to)
     if (typeof leaving === 'string') return leaving
     if (await arrive(context, leaving, from, to)) return 'moved'

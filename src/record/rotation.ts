@@ -6,7 +6,7 @@ import { sameValue } from './delta.js'
 import { endSession } from './destroy.js'
 import { takeAway } from './end-key.js'
 import { fieldOf, isProperty } from './field-name.js'
-import { clearLeftovers } from './leftovers.js'
+import { clearBeforeEnd } from './leftovers.js'
 import { endingOrder } from './move.js'
 import { toText } from './serializer.js'
 import type { AnySession } from './session-data.js'
@@ -26,7 +26,7 @@ export async function retire(context: Context, storedIds: readonly string[], rea
 
 /** The same for a session that goes on itself. Resolves what it held then; null if there was none. */
 export async function retireForNext(context: Context, storedIds: readonly string[]): Promise<Remainder | null> {
-  await clearLeftovers(context, storedIds)
+  await clearBeforeEnd(context, storedIds)
   let remainder: Remainder | null = null
   for (const storedId of endingOrder(storedIds)) {
     await markRotated(context, storedId)
