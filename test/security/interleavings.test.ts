@@ -43,6 +43,9 @@ beforeAll(async () => {
   ending = await side()
 })
 beforeEach(clean)
+// There are hundreds of orders, and a busy machine may take its time.
+jest.setTimeout(300_000)
+
 afterAll(async () => {
   for (const server of servers) {
     server.closeAllConnections()
