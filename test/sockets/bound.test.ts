@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import connectApp from 'connect'
 import {
   bindClient,
@@ -17,7 +18,7 @@ import {
 } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
-import { Server as SocketServer } from 'socket.io'
+import { type Socket, Server as SocketServer } from 'socket.io'
 import { io } from 'socket.io-client'
 import request from 'supertest'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -73,7 +74,7 @@ function serve(app: RequestListener, store: RedisStore, load: Load): Site {
   const errors: unknown[] = []
   let binding: unknown
   const wss = new WebSocketServer({ noServer: true })
-  server.on('upgrade', async (req, socket, head) => {
+  const openWs = async (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (req.url?.startsWith('/socket.io')) return
     const held = await load(req).catch((err: unknown) => void errors.push(err))
     binding = (req as { sessionBinding?: unknown }).sessionBinding
@@ -85,13 +86,15 @@ function serve(app: RequestListener, store: RedisStore, load: Load): Site {
       )
       ws.send(String(held.userId))
     })
-  })
+  }
+  server.on('upgrade', (req, socket, head) => void openWs(req, socket, head))
   const sockets = new SocketServer(server)
-  sockets.use(async (socket, next) => {
+  const openSocketIo = async (socket: Socket, next: (err?: Error) => void) => {
     const held = await load(socket.request).catch((err: unknown) => void errors.push(err))
     socket.data.user = held?.userId
     next(held?.userId ? undefined : new Error('not logged in'))
-  })
+  }
+  sockets.use((socket, next) => void openSocketIo(socket, next))
   sockets.on('connection', (socket) => socket.emit('hello', socket.data.user))
   closing.push(async () => {
     await sockets.close()
