@@ -11,7 +11,7 @@ import { shadowSetters } from './shadow-setters.js'
 /** How long the application's error handlers may take until they begin to answer, or until what they have begun goes on. */
 const ANSWER_WITHIN_MS = 1000
 
-/** Who the running code answers for. */
+/** Names, in the code that is running, whose answer it writes. */
 const answering = new AsyncLocalStorage<object>()
 let underWay = 0
 
@@ -64,7 +64,7 @@ export class ErrorAnswer {
     if (!isClosed(res)) res.once('close', over)
     answering.run(this.#speaker, () => this.#tell(err, next))
     if (isClosed(res)) over()
-    // Who waits to go on writing goes on, into nothing, and comes to an end.
+    // A handler that waits for `drain` writes on, into nothing, and comes to an end.
     this.#below.drain()
   }
 

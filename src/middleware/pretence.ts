@@ -1,8 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { HeldCalls } from './held-calls.js'
-
-/** What Node refuses once the head is out. */
-const SETTERS = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const
+import { SETTERS } from './shadow-setters.js'
 
 /**
  * Makes a held response look to the application as it would without the hold: its head is out, and what it has ended has

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 
-const SETTERS = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const
+/** What Node refuses once the head is out. */
+export const SETTERS = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const
 
 type Setter = (this: ServerResponse, ...args: unknown[]) => unknown
 
