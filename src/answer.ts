@@ -1,4 +1,4 @@
-import { atEndOfTurn } from './end-of-turn.js'
+import { atEndOfTurn } from './real-set-immediate.js'
 
 /**
  * The promise of a method of the store contract. Hosts made for callbacks leave it alone, so its rejection must not end the

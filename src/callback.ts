@@ -1,4 +1,4 @@
-import { atEndOfTurn } from './end-of-turn.js'
+import { atEndOfTurn } from './real-set-immediate.js'
 
 /** The Node convention, as express-session calls a store. */
 export type Callback<T> = (err: unknown, value?: T) => void

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http'
+import type { SessionContent } from './hash/session-data.js'
 import { checkNames } from './known-options.js'
 import type { BindClientOptions } from './middleware/bind-client.js'
-import { type BindOptions, checkedBindOptions } from './middleware/bind-options.js'
-import { admitClient } from './middleware/mismatch.js'
-import type { SessionContent } from './record/session-data.js'
+import { type BindOptions, checkedBindOptions } from './middleware/binding/bind-options.js'
+import { admitClient } from './middleware/binding/mismatch.js'
+import { STORE_ACCESS, type StoreAccess } from './requests/store-access.js'
 import { sidIn } from './signed-cookie.js'
 import type { RedisStore } from './store.js'
-import { STORE_ACCESS, type StoreAccess } from './store-access.js'
 
 export interface LoadSessionOptions {
   /** The store of the application's sessions; with `secureSession`, its `store`. */

@@ -1,14 +1,14 @@
 import type { NearCacheLimits } from './cache/near-cache.js'
 import type { DestroyReason } from './events.js'
+import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './hash/encryption.js'
+import type { Serializer } from './hash/serializer.js'
+import type { AnySession, SessionContent } from './hash/session-data.js'
+import type { HashIds } from './ids/sid.js'
 import { checkNames } from './known-options.js'
-import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './record/encryption.js'
-import type { EndedSession } from './record/ended-session.js'
-import type { SessionInfo } from './record/inspect.js'
-import type { Serializer } from './record/serializer.js'
-import type { AnySession, SessionContent } from './record/session-data.js'
+import type { EndedSession } from './on-end/ended-session.js'
 import { isRedisClient, type RedisClient } from './redis/client.js'
 import { foreignClient } from './redis/foreign-client.js'
-import type { HashIds } from './redis/sid.js'
+import type { SessionInfo } from './session/inspect.js'
 
 export interface RedisStoreOptions {
   /** ioredis `Redis` or `Cluster`, version 5 or 6. Yours: the store never closes it. */

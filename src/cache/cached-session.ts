@@ -1,6 +1,6 @@
-import { propertyOf } from '../record/field-name.js'
-import type { DecodedHash, LoadedSession } from '../record/hash.js'
-import { isThenable, type Serializer } from '../record/serializer.js'
+import type { DecodedHash, LoadedSession } from '../hash/decode.js'
+import { propertyOf } from '../hash/field-name.js'
+import { isThenable, type Serializer } from '../hash/serializer.js'
 
 /**
  * A session as texts, of which every request gets an object of its own. Texts are those of the serializer: with

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { HeldResponse } from './held-response.js'
+import { HeldResponse } from './held/held-response.js'
 import type { SessionRequest } from './session-request.js'
 import { isStandIn } from './stand-in.js'
 

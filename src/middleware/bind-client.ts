@@ -1,21 +1,21 @@
 import type { ServerResponse } from 'node:http'
-import type { SessionContent } from '../record/session-data.js'
-import type { StoreAccess } from '../store-access.js'
-import { beforeResponse } from './before-response.js'
-import { type BindOptions, checkedBindOptions } from './bind-options.js'
+import type { SessionContent } from '../hash/session-data.js'
 import {
   type AddressedRequest,
   refuseBlindTrust,
   type Trust,
   unknownProxies,
   warnOfUntrusted,
-} from './client-address.js'
-import { type BindingVerdict, ClientBinding } from './client-binding.js'
-import type { Prefixes } from './client-fingerprint.js'
-import { actionFor, clientOf, keepMismatched } from './mismatch.js'
-import { passWithoutSession } from './mounted-too-early.js'
-import { keepOutOfCaches } from './no-store.js'
-import { hasPassed } from './once-per-request.js'
+} from '../requests/client-address.js'
+import type { StoreAccess } from '../requests/store-access.js'
+import { hasPassed } from './already-ran.js'
+import { beforeResponse } from './before-response.js'
+import { type BindOptions, checkedBindOptions } from './binding/bind-options.js'
+import { type BindingVerdict, ClientBinding } from './binding/client-binding.js'
+import type { Prefixes } from './binding/client-fingerprint.js'
+import { actionFor, clientOf, keepMismatched } from './binding/mismatch.js'
+import { keepOutOfCaches } from './forbid-caching.js'
+import { passWithoutSession } from './pass-without-session.js'
 import {
   abandonSession,
   goOnAfter,

@@ -1,4 +1,4 @@
-import type { StoreAccess } from '../store-access.js'
+import type { StoreAccess } from '../requests/store-access.js'
 
 /** Bookkeeping field: when the user of the session last proved who he is, milliseconds since 1970 in base 36; 0: stale. */
 export const LOGIN_FIELD = '@login'

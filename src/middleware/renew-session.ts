@@ -1,13 +1,13 @@
+import { MAX_SID_LENGTH } from '../ids/sid.js'
 import { checkNames } from '../known-options.js'
-import { MAX_SID_LENGTH } from '../redis/sid.js'
-import type { StoreAccess } from '../store-access.js'
+import type { StoreAccess } from '../requests/store-access.js'
+import { hasPassed } from './already-ran.js'
 import type { SessionBinding } from './bind-client.js'
+import { keepOutOfCaches } from './forbid-caching.js'
 import { loginAgeMs } from './login-time.js'
-import { passWithoutSession } from './mounted-too-early.js'
-import { keepOutOfCaches } from './no-store.js'
-import { hasPassed } from './once-per-request.js'
+import { passWithoutSession } from './pass-without-session.js'
+import { settleCookie } from './response-cookie.js'
 import { goOnAfter, hasSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
-import { settleCookie } from './settle-cookie.js'
 
 export interface RenewSessionOptions {
   /** Seconds after which a session gets its next id; 0 = whenever its client has confirmed the one before. Default 900. */

@@ -1,15 +1,16 @@
 import type { ServerResponse } from 'node:http'
+import type { SessionContent } from '../hash/session-data.js'
 import { checkNames } from '../known-options.js'
-import type { SessionContent } from '../record/session-data.js'
-import type { StoreAccess } from '../store-access.js'
+import { type Principal, userOf } from '../requests/principal.js'
+import type { StoreAccess } from '../requests/store-access.js'
+import { hasPassed } from './already-ran.js'
 import { beforeResponse } from './before-response.js'
+import { keepOutOfCaches } from './forbid-caching.js'
+import { isHeadOut } from './held/pretence.js'
 import { keepOption } from './keep-option.js'
 import { hasJustLoggedIn, recordLogin } from './login-time.js'
-import { passWithoutSession } from './mounted-too-early.js'
-import { keepOutOfCaches } from './no-store.js'
-import { hasPassed } from './once-per-request.js'
-import { isHeadOut } from './pretence.js'
-import { type Principal, userOf } from './principal.js'
+import { passWithoutSession } from './pass-without-session.js'
+import { type ResponseCookie, settleCookie } from './response-cookie.js'
 import { headersSent } from './rotate-session.js'
 import {
   abandonSession,
@@ -19,7 +20,6 @@ import {
   saveSession,
   storeOf,
 } from './session-request.js'
-import { type ResponseCookie, settleCookie } from './settle-cookie.js'
 import { isStandIn } from './stand-in.js'
 import { UnseenPrincipal } from './unseen-principal.js'
 

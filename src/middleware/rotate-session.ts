@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { SessionStoreError } from '../errors.js'
+import { keepOutOfCaches } from './forbid-caching.js'
 import { keepOption } from './keep-option.js'
 import { isSuperseded, LOGIN_FIELD, recordLogin } from './login-time.js'
-import { keepOutOfCaches } from './no-store.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 export interface RotateSessionOptions {

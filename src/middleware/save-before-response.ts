@@ -1,6 +1,6 @@
 import { beforeResponse } from './before-response.js'
-import { passWithoutSession } from './mounted-too-early.js'
-import { keepOutOfCaches } from './no-store.js'
+import { keepOutOfCaches } from './forbid-caching.js'
+import { passWithoutSession } from './pass-without-session.js'
 import { hasSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 /**

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Session, SessionData } from 'express-session'
-import { STORE_ACCESS, type StoreAccess } from '../store-access.js'
+import { STORE_ACCESS, type StoreAccess } from '../requests/store-access.js'
 
 /** Fits Express 4 and 5, Connect, and whatever else calls middleware the same way. */
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void

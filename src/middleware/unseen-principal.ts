@@ -1,6 +1,6 @@
-import type { SessionContent } from '../record/session-data.js'
-import type { StoreAccess } from '../store-access.js'
-import { guessPrincipal } from './principal.js'
+import type { SessionContent } from '../hash/session-data.js'
+import { guessPrincipal } from '../requests/principal.js'
+import type { StoreAccess } from '../requests/store-access.js'
 
 /** Who asks for a password and then for a code has a user in the session before there is a principal. */
 const ENOUGH = 3

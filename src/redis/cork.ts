@@ -1,4 +1,4 @@
-import { atEndOfTurn } from '../end-of-turn.js'
+import { atEndOfTurn } from '../real-set-immediate.js'
 import { isCluster, type RedisClient } from './client.js'
 
 /** What ioredis connections write to: Node's own Writable. */

@@ -1,4 +1,4 @@
-import { atEndOfTurn } from '../end-of-turn.js'
+import { atEndOfTurn } from '../real-set-immediate.js'
 
 /** What Redis has at least, and at most, once the time is up: milliseconds. */
 const LEAST_MS = 50

@@ -1,11 +1,11 @@
 import type { Cluster } from 'ioredis'
 import { SessionStoreError } from '../errors.js'
+import { isSid } from '../ids/sid.js'
 import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
 import { clusterMasters, haveMoved, ownSlots } from './cluster-masters.js'
 import type { Within } from './deadline.js'
 import type { Keys } from './keys.js'
 import { fromRedis } from './redis-error.js'
-import { isSid } from './sid.js'
 
 /**
  * The stored ids under a prefix, a batch at a time and each once, from every master. SCAN guarantees every id that is

@@ -1,7 +1,7 @@
 import { connectionBeside, streamOf } from './beside.js'
 import { isClosed, type RedisClient, type RedisNode } from './client.js'
+import { reconnectDelay } from './connect/request-path-options.js'
 import { replyCode } from './redis-error.js'
-import { reconnectDelay } from './request-path-options.js'
 import type { SideHealth } from './side-health.js'
 
 /** Between two questions whether it is alive. */

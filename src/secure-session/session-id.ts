@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
-import { isSid } from '../redis/sid.js'
+import { isSid } from '../ids/sid.js'
 
 export type GenerateId = (req: IncomingMessage) => string
 

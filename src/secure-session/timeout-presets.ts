@@ -1,4 +1,4 @@
-import type { StoreTimeouts } from '../store-access.js'
+import type { StoreTimeouts } from '../requests/store-access.js'
 
 /** Seconds. */
 export interface Timeouts {

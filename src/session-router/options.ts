@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
+import type { SessionContent } from '../hash/session-data.js'
 import { checkNames } from '../known-options.js'
 import { type RequireFreshLoginOptions, requireFreshLogin } from '../middleware/require-fresh-login.js'
 import type { Middleware } from '../middleware/session-request.js'
-import type { SessionContent } from '../record/session-data.js'
+import { STORE_ACCESS, type StoreAccess } from '../requests/store-access.js'
 import type { RedisStore } from '../store.js'
-import { STORE_ACCESS, type StoreAccess } from '../store-access.js'
 
 /** Loose, so that a function of Express's `Request` fits as well: of Passport's `req.user`, say. */
 export interface RequestOfUser extends IncomingMessage {

@@ -1,15 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import { abandonSession, type Middleware, type SessionRequest } from '../middleware/session-request.js'
-import { redirect, sendJson, sendPage, sendStyle, wantsJson } from './answers.js'
-import { handleInBody } from './handle-in-body.js'
+import { type Visit, visitOf } from './logged-in-request.js'
 import type { ResolvedSessionRouter } from './options.js'
-import { isFromOwnPage } from './own-origin.js'
 import { ownSessions } from './own-sessions.js'
 import { pageOf } from './page.js'
 import { baseOf } from './paths.js'
+import { handleInBody } from './read-handle.js'
 import { Refusal } from './refusal.js'
+import { redirect, sendJson, sendPage, sendStyle, wantsJson } from './responses.js'
+import { isFromOwnPage } from './same-origin.js'
 import { STYLE } from './style.js'
-import { type Visit, visitOf } from './visit.js'
 
 export type Route = (req: SessionRequest, res: ServerResponse) => Promise<void> | void
 

@@ -1,8 +1,8 @@
 import type { Middleware, SessionRequest } from '../middleware/session-request.js'
-import { sendJson, wantsJson } from './answers.js'
 import { checkedSessionRouter, type SessionRouterOptions } from './options.js'
 import { pathOf } from './paths.js'
 import { Refusal } from './refusal.js'
+import { sendJson, wantsJson } from './responses.js'
 import { routesOf } from './routes.js'
 
 /**

@@ -1,7 +1,7 @@
 import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import { Redis } from 'ioredis'
 import { DROP } from '../../src/redis/scripts/index-sessions.js'
-import { STORE_ACCESS } from '../../src/store-access.js'
+import { STORE_ACCESS } from '../../src/requests/store-access.js'
 import { gate } from '../support/gate.js'
 import { guardedLineTo } from '../support/guarded-line.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'

@@ -1,5 +1,5 @@
-import { RecentLoads } from '../../src/record/recent-loads.js'
-import { SessionRecord } from '../../src/record/session-record.js'
+import { RecentLoads } from '../../src/session/recent-loads.js'
+import { SessionRecord } from '../../src/session/session-record.js'
 
 const MINUTE = 60_000
 

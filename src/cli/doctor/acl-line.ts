@@ -1,4 +1,4 @@
-import { type AclSubject, aclRules, isOlder } from '../../redis/acl.js'
+import { type AclSubject, aclRules, isOlder } from '../../redis/permissions/acl.js'
 import { CommandError } from '../io.js'
 
 /** Redis refuses this as a digest: a line that somebody pastes as it is makes no user. */

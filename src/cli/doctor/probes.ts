@@ -1,4 +1,4 @@
-import type { NeededCommand } from '../../redis/commands.js'
+import type { NeededCommand } from '../../redis/permissions/commands.js'
 
 export interface ProbeKeys {
   session: string

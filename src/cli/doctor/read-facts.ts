@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { commandsFor } from '../../redis/acl.js'
+import { commandsFor } from '../../redis/permissions/acl.js'
 import { replyCode } from '../../redis/redis-error.js'
 import { askFor, askForUs } from './ask-permissions.js'
 import { Connection } from './connection.js'

@@ -1,5 +1,5 @@
-import type { NeededCommand } from '../../redis/commands.js'
 import { Keys } from '../../redis/keys.js'
+import type { NeededCommand } from '../../redis/permissions/commands.js'
 import type { Ask } from './ask-permissions.js'
 import type { Connection } from './connection.js'
 import type { KeyPermission, Permission } from './facts.js'

@@ -1,5 +1,5 @@
 /**
- * Lua shared by the scripts that write the `@` field (its form: record/bookkeeping.ts).
+ * Lua shared by the scripts that write the `@` field (its form: hash/bookkeeping.ts).
  *
  * Time is Redis's own, so that servers with different clocks agree. Numbers are in base 36, which `tonumber(text, 36)`
  * reads. HSET goes first wherever a script can be refused half-way (OOM, ACL): nothing has been written by then.
@@ -86,7 +86,7 @@ local function limit_ms(s, absolute)
 end
 
 -- A key outlives its session where Redis could give it no TTL (flag X), and where its content is still wanted (flag K:
--- record/end-of-life.ts). The limit is then kept here.
+-- on-end/hand-over.ts). The limit is then kept here.
 local function is_overdue(s, now, absolute)
   return string.find(s.flags, '[KX]') ~= nil and age_ms(s, now) >= limit_ms(s, absolute)
 end

@@ -2,7 +2,7 @@ import { BOOKKEEPING } from './bookkeeping.lua.js'
 import { defineScript } from './script.js'
 
 /*
- * The four steps that move a session from one key to another, each on one key (record/move.ts says why it is safe).
+ * The four steps that move a session from one key to another, each on one key (session/move.ts says why it is safe).
  * Flag Z: the session is leaving this key, which is no longer written. Flag Y: it is arriving, and not there yet.
  */
 

@@ -2,7 +2,7 @@ import { BOOKKEEPING } from './bookkeeping.lua.js'
 import { defineScript } from './script.js'
 
 /*
- * The `@renew` field (record/generation.ts says what it means): `<generation> <since> <u|c> <grace> <secret>`, numbers in
+ * The `@renew` field (hash/renewal-field.ts says what it means): `<generation> <since> <u|c> <grace> <secret>`, numbers in
  * base 36, times in milliseconds by Redis's clock.
  */
 const RENEWAL = `${BOOKKEEPING}

@@ -1,4 +1,4 @@
-import { isOlder } from '../../../redis/acl.js'
+import { isOlder } from '../../../redis/permissions/acl.js'
 import { type Facts, numberOf, versionOf } from '../facts.js'
 import { type Finding, findingsOf, NO_CONFIG } from '../finding.js'
 

@@ -1,5 +1,5 @@
-import { keyRules } from '../../../redis/acl.js'
-import { NEEDED_COMMANDS, type NeededCommand, type Use } from '../../../redis/commands.js'
+import { keyRules } from '../../../redis/permissions/acl.js'
+import { NEEDED_COMMANDS, type NeededCommand, type Use } from '../../../redis/permissions/commands.js'
 import { type Facts, type Permission, versionOf } from '../facts.js'
 import { type Finding, findingsOf, type Level } from '../finding.js'
 

@@ -1,4 +1,4 @@
-import { isOlder } from '../../../redis/acl.js'
+import { isOlder } from '../../../redis/permissions/acl.js'
 import { type Facts, versionOf } from '../facts.js'
 import { type Finding, findingsOf, NO_INFO } from '../finding.js'
 

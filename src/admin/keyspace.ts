@@ -1,0 +1,78 @@
+import { BOOKKEEPING_FIELD } from '../hash/bookkeeping.js'
+import type { Within } from '../redis/deadline.js'
+import { scanIndexKeys, scanStoredIds } from '../redis/scan.js'
+import { type Context, reading } from '../session/context.js'
+import { destroySession } from '../session/destroy.js'
+import { infoOfRecord, type SessionInfo } from '../session/inspect.js'
+import { isLeaving, type Loaded, loadSession } from '../session/load.js'
+import { isLeftBehind } from '../session/move.js'
+import { readFields } from '../session/read-hash.js'
+
+/** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
+export class Keyspace {
+  readonly #context: Context
+  readonly #within: Within
+
+  /** @param within gives each step its deadline: all of them together may take long */
+  constructor(context: Context, within: Within) {
+    this.#context = context
+    this.#within = within
+  }
+
+  /** A batch at a time. */
+  async *storedIds(): AsyncGenerator<string[]> {
+    const { options, keys } = this.#context
+    for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within)) {
+      const there =
+        options.onEnd === undefined
+          ? batch
+          : await this.#within((signal) => thoseThere(reading(this.#context, signal), batch))
+      if (there.length > 0) yield there
+    }
+  }
+
+  async *sessions(): AsyncGenerator<Loaded> {
+    for await (const batch of this.storedIds()) {
+      const loaded = await this.#within((signal) => {
+        const context = reading(this.#context, signal)
+        return Promise.all(batch.map((id) => loadSession(context, id)))
+      })
+      for (const one of loaded) {
+        // What a move has left behind is listed where the session is.
+        const isLeft =
+          one !== null && isLeaving(one) && (await this.#within(isLeftBehind(this.#context, one.record.storedId)))
+        if (one !== null && !isLeft) yield one
+      }
+    }
+  }
+
+  /** Of a session that `sessions` has yielded; null if it has ended since. */
+  info({ record }: Loaded): Promise<SessionInfo | null> {
+    return this.#within(infoOfRecord(this.#context, record))
+  }
+
+  /** The keys of indexes, and of whatever else is no session; a batch at a time, each once. */
+  indexKeys(): AsyncGenerator<string[]> {
+    const { options, keys } = this.#context
+    return scanIndexKeys(options.client, keys, options.scanCount, this.#within)
+  }
+
+  async clear(): Promise<void> {
+    const { options, keys, gateway } = this.#context
+    for await (const batch of this.storedIds()) {
+      await this.#within(Promise.all(batch.map((id) => destroySession(this.#context, [id], 'destroyed'))))
+    }
+    if (options.indexes.length === 0) return
+    for await (const keysOfAll of this.indexKeys()) {
+      // What tells of the past stays, and what is still to be told of it.
+      const batch = keysOfAll.filter((key) => !/^@(activity|ends)$/.test(keys.indexName(key)))
+      await this.#within(Promise.all(batch.map((key) => gateway.del(key))))
+    }
+  }
+}
+
+/** Keys may outlive their sessions (`onEnd` option). */
+async function thoseThere(context: Context, storedIds: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(storedIds.map((id) => readFields(context, id, [BOOKKEEPING_FIELD])))
+  return storedIds.filter((_, i) => found[i]?.[0] !== null)
+}

@@ -1,0 +1,96 @@
+import type { Within } from '../redis/deadline.js'
+import { type Context, reading } from '../session/context.js'
+import { inspectSession, type SessionInfo } from '../session/inspect.js'
+import type { Keyspace } from './keyspace.js'
+
+/** How many sessions did something less than so long ago. */
+export interface Ages {
+  /** Less than a minute ago. */
+  minute: number
+  /** Less than an hour ago, but not less than a minute; and so on. */
+  hour: number
+  day: number
+  week: number
+  /** A week ago or earlier. */
+  older: number
+}
+
+export interface SessionStats {
+  sessions: number
+  /** Of Redis's memory, for sessions and indexes (MEMORY USAGE). */
+  bytes: number
+  /** For each index: how many sessions are to be found in it, and under how many values. */
+  indexes: Record<string, { sessions: number; values: number }>
+  /** When the sessions began. */
+  age: Ages
+  /** When they were last seen. */
+  idle: Ages
+}
+
+const MINUTE_MS = 60_000
+const LIMITS: readonly (readonly [name: keyof Ages, ms: number])[] = [
+  ['minute', MINUTE_MS],
+  ['hour', 60 * MINUTE_MS],
+  ['day', 24 * 60 * MINUTE_MS],
+  ['week', 7 * 24 * 60 * MINUTE_MS],
+  ['older', Number.POSITIVE_INFINITY],
+]
+
+/**
+ * Counts as it walks; what comes or goes meanwhile may be missing.
+ *
+ * @param onProgress called after each page with what has been counted so far
+ */
+export async function countSessions(
+  context: Context,
+  keyspace: Keyspace,
+  within: Within,
+  onProgress: (soFar: Readonly<SessionStats>) => void,
+): Promise<SessionStats> {
+  const { gateway, keys, options } = context
+  const indexes = Object.fromEntries(options.indexes.map(([name]) => [name, { sessions: 0, values: 0 }]))
+  const stats: SessionStats = { sessions: 0, bytes: 0, indexes, age: noAges(), idle: noAges() }
+  for await (const batch of keyspace.storedIds()) {
+    const counted = await within((signal) => {
+      const bound = reading(context, signal)
+      return Promise.all(batch.map((storedId) => measured(bound, storedId)))
+    })
+    for (const { info, bytes } of counted) if (info !== undefined) count(stats, info, bytes)
+    onProgress(stats)
+  }
+  for await (const batch of keyspace.indexKeys()) {
+    const bytes = await within(Promise.all(batch.map((key) => gateway.memoryUsage(key))))
+    stats.bytes += bytes.reduce((sum, one) => sum + one, 0)
+    for (const key of batch) {
+      const values = stats.indexes[keys.indexName(key)]
+      if (values !== undefined) values.values += 1
+    }
+    onProgress(stats)
+  }
+  return stats
+}
+
+async function measured(context: Context, storedId: string): Promise<{ info: SessionInfo | undefined; bytes: number }> {
+  const inspected = await inspectSession(context, storedId)
+  return { info: inspected?.info, bytes: await context.gateway.memoryUsage(context.keys.session(storedId)) }
+}
+
+function count(stats: SessionStats, info: SessionInfo, bytes: number): void {
+  stats.sessions += 1
+  stats.bytes += bytes
+  stats.age[ageOf(info.createdAt)] += 1
+  stats.idle[ageOf(info.seenAt)] += 1
+  for (const [name, values] of Object.entries(info.indexes)) {
+    const index = stats.indexes[name]
+    if (index !== undefined && values.length > 0) index.sessions += 1
+  }
+}
+
+function ageOf(at: Date): keyof Ages {
+  const age = Date.now() - at.getTime()
+  return (LIMITS.find(([, ms]) => age < ms) as (typeof LIMITS)[number])[0]
+}
+
+function noAges(): Ages {
+  return { minute: 0, hour: 0, day: 0, week: 0, older: 0 }
+}

@@ -1,0 +1,84 @@
+/**
+ * The `@` field, six words: created, seen, idle, saves, flags, size. `h2mzk9w8qe 4fk 12kw0 3 MSL #2s`
+ *
+ * - created: microseconds since 1970. Also tells one session from a later one under the same id.
+ * - seen: milliseconds after creation at which the expiry was last refreshed.
+ * - idle: idle timeout in milliseconds.
+ * - saves: how often properties were written.
+ * - flags: the cookie's common attributes (hash/cookie.ts); X where Redis could not set an expiry; Y and Z while the
+ *   session moves to another stored id (session/move.ts); K where the key is to outlive the session, and E once the
+ *   session has ended (on-end/hand-over.ts).
+ * - size: bytes of the properties, names and stored texts, for `maxBytes`. A session from before sizes were kept has none
+ *   until its next save.
+ *
+ * Numbers are in base 36, in one field: with plain numbers in fields of their own a small session is a fifth larger.
+ * The scripts read and write the same form (redis/scripts/bookkeeping.lua.ts).
+ */
+export interface Bookkeeping {
+  /** As stored, for comparison in scripts. */
+  created: string
+  /** As stored, for comparison in scripts. */
+  saves: string
+  createdAtMs: number
+  seenAtMs: number
+  idleMs: number
+  flags: string
+  /** Bytes of the properties; undefined: nobody has counted. */
+  size: number | undefined
+  /** Redis holds this key without a TTL although it should have one (EXPIRE forbidden by ACL). */
+  unexpiring: boolean
+  /** The key outlives the session, so that its content can be handed to `onEnd`. */
+  isKept: boolean
+  /** A session for nobody any more; its content waits for `onEnd`. */
+  hasEnded: boolean
+  /** On its way to another key: still to be read here, no longer to be written. */
+  isLeaving: boolean
+  /** On its way to this key: not there yet. */
+  isArriving: boolean
+}
+
+export const BOOKKEEPING_FIELD = '@'
+
+const FORM =
+  /^([0-9a-z]{1,12}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10})(?: ([A-Za-z]{1,16}))?(?: #([0-9a-z]{1,10}))?$/
+
+/** `null` for anything that is not of this form. */
+export function parseBookkeeping(text: string | null | undefined): Bookkeeping | null {
+  const parts = FORM.exec(text ?? '')
+  if (parts === null) return null
+  const [, created, seen, idle, saves, flags = '', size] = parts as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string?,
+    string?,
+  ]
+  const createdAtMs = stampToMs(created)
+  return {
+    created,
+    saves,
+    createdAtMs,
+    seenAtMs: createdAtMs + Number.parseInt(seen, 36),
+    idleMs: Number.parseInt(idle, 36),
+    flags: flags.replace(/[EKXYZ]/g, ''),
+    size: size === undefined ? undefined : Number.parseInt(size, 36),
+    unexpiring: flags.includes('X'),
+    isKept: flags.includes('K'),
+    hasEnded: flags.includes('E'),
+    isLeaving: flags.includes('Z'),
+    isArriving: flags.includes('Y'),
+  }
+}
+
+/** @param created as stored */
+export function stampToMs(created: string): number {
+  return Math.floor(Number.parseInt(created, 36) / 1000)
+}
+
+/** When the session ends if nobody uses it any more: milliseconds since 1970. */
+export function expiresAtMs(meta: Bookkeeping, absoluteMs: number | undefined): number {
+  const idleEnd = meta.seenAtMs + meta.idleMs
+  return absoluteMs === undefined ? idleEnd : Math.min(idleEnd, meta.createdAtMs + absoluteMs)
+}

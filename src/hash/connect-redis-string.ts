@@ -1,0 +1,20 @@
+import type { LoadedSession } from './decode.js'
+import type { Serializer } from './serializer.js'
+import { dropProto, isUsableCookie } from './session-data.js'
+
+/** Reads what connect-redis writes: the whole session, cookie included, as one text. Null if it is not that. */
+export async function decodeString(text: string, serializer: Serializer): Promise<LoadedSession | null> {
+  let value: unknown
+  try {
+    value = await serializer.parse(text)
+  } catch {
+    return null
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
+  const session = dropProto(value as LoadedSession)
+  const { cookie } = session as { cookie?: unknown }
+  if (cookie === undefined) return session
+  if (typeof cookie !== 'object' || cookie === null || !isUsableCookie(cookie)) return null
+  dropProto(cookie)
+  return session
+}

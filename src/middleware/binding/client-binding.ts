@@ -1,0 +1,135 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { StoreAccess } from '../../requests/store-access.js'
+import { CLIENT_FIELD } from '../../session/inspect.js'
+import { SLOT_FIELDS, type Slot, type SlotField } from './client-fingerprint.js'
+
+/** Whether it is the client the session is bound to: the network changed, the browser or system did, or both. */
+export type BindingVerdict = 'match' | 'network' | 'client' | 'both'
+
+/** A client as one request shows it. */
+export interface Client {
+  /** null: it has no address that can be read. undefined: addresses are not compared. */
+  network: Slot | null | undefined
+  /** undefined: browsers are not compared. */
+  browser: Slot | undefined
+  /** Readable, for the user himself; empty if it is not known. undefined: clients are not labelled. */
+  label: string | undefined
+}
+
+/**
+ * A session's slots, each a bookkeeping field `<kind> <salt> <digest>` of under 64 bytes. The salt makes the digests of
+ * one network differ from session to session, so that Redis does not tell who shares one; it goes along when the session
+ * gets a new id.
+ */
+export class ClientBinding {
+  readonly #store: StoreAccess
+  readonly #secrets: readonly string[]
+  readonly #client: Client
+
+  /** @param secrets current first */
+  constructor(store: StoreAccess, secrets: readonly string[], client: Client) {
+    this.#store = store
+    this.#secrets = secrets
+    this.#client = client
+  }
+
+  /** Binds the session to this client and no other, from its next save on. */
+  bind(session: object): void {
+    const slots = this.#slots()
+    this.#label(session, '')
+    for (const slot of slots) this.#mark(session, slot)
+    for (const field of SLOT_FIELDS) {
+      if (!slots.some((slot) => slot.field === field)) this.#forget(session, field)
+    }
+  }
+
+  /** A session that goes on from another is bound to what that one was bound to. */
+  carryOver(from: object, to: object): void {
+    for (const field of [...SLOT_FIELDS, CLIENT_FIELD] as const) {
+      const text = this.#store.marked(from, field)
+      if (text !== undefined) this.#store.mark(to, field, text)
+    }
+  }
+
+  compare(session: object): BindingVerdict {
+    const isNetwork = this.#isSameNetwork(session)
+    const isBrowser = this.#isSame(session, this.#client.browser)
+    if (isNetwork) return isBrowser ? 'match' : 'client'
+    return isBrowser ? 'network' : 'both'
+  }
+
+  /**
+   * Marks the session with what it is not bound to yet, an address family not seen before, say; that is stored with its
+   * next save. Only for a client that matches.
+   */
+  learn(session: object): void {
+    this.#label(session, this.#store.marked(session, CLIENT_FIELD) ?? '')
+    for (const slot of this.#slots()) if (this.#find(session, slot) === 'new') this.#mark(session, slot)
+    const { network } = this.#client
+    if (!network || this.#find(session, network) !== 'outdated') return
+    // The other family's slot cannot be told to be under the old secret too; it is learned anew.
+    this.#forget(session, network.field === '@ip4' ? '@ip6' : '@ip4')
+  }
+
+  /**
+   * Marks the session with what is bound under a secret on its way out, as far as this client matches it.
+   *
+   * @returns whether there was something, which is then to be stored now
+   */
+  renew(session: object): boolean {
+    const outdated = this.#slots().filter((slot) => this.#find(session, slot) === 'outdated')
+    for (const slot of outdated) this.#mark(session, slot)
+    return outdated.length > 0
+  }
+
+  #slots(): Slot[] {
+    const { network, browser } = this.#client
+    return [network, browser].filter((slot) => slot !== undefined && slot !== null)
+  }
+
+  #isSameNetwork(session: object): boolean {
+    const { network } = this.#client
+    // Nobody gets around the comparison by hiding where he is.
+    if (network === null) return !this.#store.marked(session, '@ip4') && !this.#store.marked(session, '@ip6')
+    return this.#isSame(session, network)
+  }
+
+  #isSame(session: object, slot: Slot | undefined): boolean {
+    return slot === undefined || this.#find(session, slot) !== 'other'
+  }
+
+  /** A slot of another kind was stored under other options, and counts as not there. */
+  #find(session: object, { field, kind, value }: Slot): 'new' | 'same' | 'outdated' | 'other' {
+    const [storedKind, salt, digest] = (this.#store.marked(session, field) ?? '').split(' ')
+    if (storedKind !== kind || salt === undefined || digest === undefined) return 'new'
+    const at = this.#secrets.findIndex((secret) => isEqual(digestOf(secret, { field, kind, value }, salt), digest))
+    if (at === -1) return 'other'
+    return at === 0 ? 'same' : 'outdated'
+  }
+
+  #mark(session: object, slot: Slot): void {
+    const salt = randomBytes(9).toString('base64url')
+    this.#store.mark(session, slot.field, `${slot.kind} ${salt} ${digestOf(this.#secrets[0] as string, slot, salt)}`)
+  }
+
+  /** @param known the label that stays; it goes when labels are switched off */
+  #label(session: object, known: string): void {
+    const { label } = this.#client
+    const text = label === undefined ? '' : known || label
+    if (text === '') this.#forget(session, CLIENT_FIELD)
+    else if (text !== known) this.#store.mark(session, CLIENT_FIELD, text)
+  }
+
+  #forget(session: object, field: SlotField | typeof CLIENT_FIELD): void {
+    if (this.#store.marked(session, field)) this.#store.mark(session, field, '')
+  }
+}
+
+function digestOf(secret: string, { field, kind, value }: Slot, salt: string): string {
+  const input = JSON.stringify(['connect-redis-hash binding', field, kind, salt, value])
+  return createHmac('sha256', secret).update(input).digest('base64url').slice(0, 22)
+}
+
+function isEqual(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
+}

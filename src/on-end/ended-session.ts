@@ -1,0 +1,51 @@
+import { CorruptHash, decodeHash } from '../hash/decode.js'
+import { entriesIn } from '../hash/index-fields.js'
+import type { SessionContent } from '../hash/session-data.js'
+import { handleOf } from '../ids/sid.js'
+import type { Context } from '../session/context.js'
+import { CLIENT_FIELD, infoOf, type SessionInfo, valuesByIndex } from '../session/inspect.js'
+import { fromString, unreadableHash } from '../session/load.js'
+
+/** What is left of a session that has ended: all fields, or what connect-redis wrote. */
+export type Remains = { fields: readonly string[] } | { text: string }
+
+export interface EndedSession {
+  /** Its properties, and its cookie, as they were last saved. */
+  session: SessionContent
+  /** `expiresAt` is when it ended. */
+  info: SessionInfo
+}
+
+/** Null, and a `corrupt` event, for what cannot be read. */
+export async function readRemains(
+  context: Context,
+  storedId: string,
+  remains: Remains,
+  endedAt: Date,
+): Promise<EndedSession | null> {
+  return 'text' in remains
+    ? fromText(context, storedId, remains.text, endedAt)
+    : fromFields(context, storedId, remains.fields, endedAt)
+}
+
+async function fromFields(
+  context: Context,
+  storedId: string,
+  fields: readonly string[],
+  endedAt: Date,
+): Promise<EndedSession | null> {
+  const decoded = await decodeHash(fields, context.options.serializer, context.codec.of(storedId))
+  if (decoded instanceof CorruptHash) return unreadableHash(context, storedId, decoded)
+  const texts = decoded.fields.toMap()
+  const info = infoOf(context, storedId, decoded.meta, entriesIn(texts), texts.get(CLIENT_FIELD))
+  return { session: decoded.session as SessionContent, info: { ...info, expiresAt: endedAt } }
+}
+
+/** Nobody wrote down when connect-redis made it. */
+async function fromText(context: Context, storedId: string, text: string, at: Date): Promise<EndedSession | null> {
+  const loaded = await fromString(context, storedId, text)
+  if (loaded === null) return null
+  const session = loaded.session as SessionContent
+  const indexes = valuesByIndex(context, entriesIn(loaded.record.indexFields))
+  return { session, info: { handle: handleOf(storedId), createdAt: at, seenAt: at, expiresAt: at, indexes } }
+}

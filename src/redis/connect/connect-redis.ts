@@ -1,0 +1,148 @@
+import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
+import { isRedisClient, type RedisClient } from '../client.js'
+import { failFast } from './fail-fast.js'
+import { connectForEver } from './keep-reconnecting.js'
+import { parseNode, parseUrl } from './redis-url.js'
+import {
+  clusterOptions,
+  connectionOptions,
+  reconnectDelay,
+  redisOptions,
+  sentinelOptions,
+} from './request-path-options.js'
+
+/** Options of an ioredis client. What is given here wins over what `connectRedis` sets. */
+export type ConnectRedisOptions = Omit<RedisOptions, 'replyMapping'>
+
+/** Options of an ioredis Cluster client; those of the connections to its nodes are in `redisOptions`. */
+export type ConnectClusterOptions = Omit<ClusterOptions, 'redisOptions'> & {
+  redisOptions?: Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>
+}
+
+/**
+ * An ioredis client for a request path: every command is answered or fails within `commandTimeout` (1000 milliseconds),
+ * commands fail at once while there is no connection, none is sent a second time, and the client connects again for ever,
+ * at most a second after Redis is back. docs/operations.md has every setting and the reason for it.
+ *
+ * The client is yours to close. Listen to its `error` event, or ioredis prints every attempt that fails.
+ *
+ * @param where `redis://` or `rediss://` URL, or the path of a Unix socket
+ * @throws TypeError that says what is wrong, and never repeats the URL: there may be a password in it
+ */
+export function connectRedis(where: string, options?: ConnectRedisOptions): Redis
+/** @param options of ioredis, e.g. `{ host, port }`, or `{ sentinels: [{ host, port }], name }` */
+export function connectRedis(options: ConnectRedisOptions): Redis
+/** @param nodes some nodes of a Cluster, which name the others: URLs or `{ host, port }` */
+export function connectRedis(nodes: readonly ClusterNode[], options?: ConnectClusterOptions): Cluster
+export function connectRedis(
+  where: string | ConnectRedisOptions | readonly ClusterNode[],
+  options: ConnectRedisOptions | ConnectClusterOptions = {},
+): RedisClient {
+  if (!isPlain(options))
+    throw new TypeError('connectRedis(where, options): options must be an object of ioredis options')
+  if (Array.isArray(where)) return connectCluster(where, options as ConnectClusterOptions)
+  if (typeof where === 'string') return connectOne({ ...parseUrl(where), ...known(options) } as ConnectRedisOptions)
+  if (isRedisClient(where)) throw new TypeError('connectRedis makes a client: pass where to connect to, not a client')
+  if (!isPlain(where)) throw new TypeError(`connectRedis takes ${WHERE}, not ${kindOf(where)}`)
+  return connectOne({ ...where, ...known(options) } as ConnectRedisOptions)
+}
+
+function connectOne(given: ConnectRedisOptions): Redis {
+  for (const [name, instead] of Object.entries(NO_OPTIONS)) {
+    if (Object.hasOwn(given, name)) throw new TypeError(`connectRedis has no option "${name}": ${instead}`)
+  }
+  const { sentinels, name } = given as { sentinels?: unknown; name?: unknown }
+  const isSentinel = sentinels !== undefined && sentinels !== null
+  if (isSentinel && !(Array.isArray(sentinels) && sentinels.length > 0 && sentinels.every(isPlain))) {
+    throw new TypeError('"sentinels" must be a list of { host, port }, with at least one of them')
+  }
+  if (isSentinel && !(typeof name === 'string' && name !== '')) {
+    throw new TypeError(
+      '"name" must be the name by which the Sentinels know the master: { sentinels, name: \'mymaster\' }',
+    )
+  }
+  const defaults = isSentinel ? sentinelOptions(known(given)) : redisOptions(known(given))
+  const options: ConnectRedisOptions = { ...defaults, ...known(given) }
+  const client = new Redis(options)
+  const changes = changesOf(client.options)
+  // ioredis's own would make one whose queue is off before it has ever connected.
+  client.duplicate = ((others: ConnectRedisOptions = {}) =>
+    connectOne({ ...given, ...changes(client.options), ...others })) as Redis['duplicate']
+  return connectForEver(failFast(client, failFastOptions(options, given)), reconnectDelay)
+}
+
+function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions): Cluster {
+  if (nodes.length === 0) throw new TypeError('connectRedis needs at least one node of the Cluster')
+  const misplaced = Object.keys(given).find((name) => OF_CONNECTIONS.has(name))
+  if (misplaced !== undefined) {
+    throw new TypeError(`"${misplaced}" of a Cluster goes into redisOptions: { redisOptions: { ${misplaced} } }`)
+  }
+  const parsed = nodes.map(parseNode)
+  // Of the first node that has them, for all: nodes that the Cluster names come without.
+  const shared = parsed.find(({ credentials }) => Object.keys(credentials).length > 0)?.credentials
+  const connection = { ...shared, ...known(given.redisOptions ?? {}) }
+  const defaults = clusterOptions(connection)
+  const options = { ...defaults, ...known(given), redisOptions: { ...defaults.redisOptions, ...connection } }
+  const addresses = parsed.map(({ address }) => address)
+  const client = failFast(new Cluster(addresses, options as never), failFastOptions(options.redisOptions, given))
+  shareOptions(client)
+  const changes = changesOf({ ...client.options.redisOptions })
+  client.duplicate = ((others: readonly unknown[] = [], changed: ConnectClusterOptions = {}) => {
+    const now = changes(client.options.redisOptions ?? {})
+    const merged = { ...given.redisOptions, ...now, ...changed.redisOptions }
+    return connectCluster(others.length > 0 ? others : nodes, { ...given, ...changed, redisOptions: merged })
+  }) as Cluster['duplicate']
+  return client
+}
+
+function failFastOptions({ commandTimeout = 0, autoResendUnfulfilledCommands }: ConnectRedisOptions, given: object) {
+  const isQueueOurs = (given as ConnectRedisOptions).enableOfflineQueue === undefined
+  return { patienceMs: commandTimeout, queue: isQueueOurs, underWay: autoResendUnfulfilledCommands === false }
+}
+
+/** ioredis 6 connects nodes with a copy of them: a password that the application changes has to get there, too. */
+function shareOptions(client: Cluster): void {
+  const { connectionPool } = client as unknown as { connectionPool?: { redisOptions?: object } }
+  if (connectionPool?.redisOptions !== undefined) client.options.redisOptions = connectionPool.redisOptions
+}
+
+/** What the application has changed in the options of a client since: a password, a host. */
+function changesOf(options: object): (now: object) => object {
+  const before = new Map<string, unknown>(Object.entries(options))
+  return (now) =>
+    Object.fromEntries(
+      Object.entries(now).filter(([name, value]) => name !== 'enableOfflineQueue' && value !== before.get(name)),
+    )
+}
+
+/** An option that is undefined is none: it must not take away what is set here. */
+function known<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function kindOf(value: unknown): string {
+  return value === undefined || value === null ? `${value}: is the environment variable set?` : typeof value
+}
+
+const WHERE = "a URL ('redis://localhost:6379'), ioredis options, { sentinels, name }, or a list of Cluster nodes"
+
+/** ioredis would ignore them where it takes the options of a Cluster. */
+const OF_CONNECTIONS: ReadonlySet<string> = new Set([
+  ...Object.keys(connectionOptions({})),
+  ...['host', 'port', 'username', 'password', 'tls', 'connectionName'],
+])
+
+/** What other clients call things, which ioredis would ignore and connect to localhost. */
+const NO_OPTIONS = {
+  url: 'pass the URL itself, connectRedis(url, options)',
+  socket: 'pass { host, port }',
+  nodes: 'pass the list of Cluster nodes itself, connectRedis(nodes, options)',
+  rootNodes: 'pass the list of Cluster nodes itself, connectRedis(nodes, options)',
+  startupNodes: 'pass the list of Cluster nodes itself, connectRedis(nodes, options)',
+  masterName: 'it is "name"',
+  redisOptions: 'it goes with a list of Cluster nodes; here its options stand by themselves',
+} as const

@@ -1,0 +1,119 @@
+import type { IncomingMessage } from 'node:http'
+import { isDeepStrictEqual } from 'node:util'
+import { HttpError } from '../http-error.js'
+import type { StoreAccess } from './store-access.js'
+
+/**
+ * Whether what a proxy says of its client is to be believed, by the proxy's address and how many there are between it and this
+ * process. Express has it as `trust proxy fn`, and the package proxy-addr makes it of addresses and subnets.
+ */
+export type Trust = (address: string, hop: number) => boolean
+
+export interface AddressedRequest extends IncomingMessage {
+  ip?: string
+  app?: unknown
+}
+
+type App = { get(setting: string): unknown }
+
+/**
+ * Which proxies Express trusts, as its requests show it. Requests that never get to Express, such as a WebSocket upgrade, have to be
+ * judged alike, or every visitor behind a proxy would seem to come from another network.
+ */
+export class KnownProxies {
+  #known: { setting: unknown; trust: Trust } | undefined
+  #isAmbiguous = false
+  /** Where there is no Express, sessions are bound to the address of the peer. */
+  isPeerMeant = false
+  /** Whether the application has been warned. */
+  isWarned = false
+
+  learn(req: AddressedRequest): void {
+    const app = appOf(req)
+    const trust = app?.get('trust proxy fn')
+    if (app === undefined || typeof trust !== 'function') {
+      if (!('ip' in req)) this.isPeerMeant = true
+      return
+    }
+    const setting = app.get('trust proxy')
+    if (this.#known === undefined) this.#known = { setting, trust: trust as Trust }
+    // Two applications on one store: nobody knows which of them a socket belongs to.
+    else if (setting !== this.#known.setting) this.#isAmbiguous ||= !isDeepStrictEqual(setting, this.#known.setting)
+  }
+
+  get trust(): Trust | undefined {
+    return this.#isAmbiguous ? undefined : this.#known?.trust
+  }
+}
+
+/** Where a request comes from; undefined if its connection is gone, or is a Unix socket. */
+export function addressOf(req: AddressedRequest, store: StoreAccess, own: Trust | undefined): string | undefined {
+  const trust = own ?? ('ip' in req ? undefined : store.proxies.trust)
+  if (trust !== undefined) return addressBehind(req, trust)
+  return 'ip' in req ? req.ip : req.socket.remoteAddress
+}
+
+/** The nearest address that no trusted proxy has: what proxy-addr finds for Express's `req.ip`. */
+function addressBehind(req: IncomingMessage, trust: Trust): string | undefined {
+  const forwarded = String(req.headers['x-forwarded-for'] ?? '').split(',')
+  const claimed = forwarded.map((address) => address.trim()).filter((address) => address !== '')
+  const hops = [req.socket.remoteAddress, ...claimed.reverse()]
+  return hops.find((address, hop) => !trust(address as string, hop)) ?? hops.at(-1)
+}
+
+/**
+ * Outside Express there may be nobody to say whether X-Forwarded-For is a proxy's, or the visitor's own invention.
+ *
+ * @returns the error of a request that cannot be judged
+ */
+export function unknownProxies(
+  req: AddressedRequest,
+  store: StoreAccess,
+  own: Trust | undefined,
+): HttpError | undefined {
+  const { proxies } = store
+  if (req.headers['x-forwarded-for'] === undefined || own !== undefined || 'ip' in req) return undefined
+  if (proxies.trust !== undefined || proxies.isPeerMeant) return undefined
+  // Applications that take every failure for "not logged in" would never hear of it.
+  warn(store, PROXIES_UNKNOWN)
+  return new HttpError(500, PROXIES_UNKNOWN)
+}
+
+/**
+ * With `true`, Express takes the left-most X-Forwarded-For, which is the visitor's own invention.
+ *
+ * @throws Error that says what to set
+ */
+export function refuseBlindTrust(req: AddressedRequest): void {
+  if (appOf(req)?.get('trust proxy') !== true) return
+  throw new Error(
+    "bindClient() cannot work with app.set('trust proxy', true): any visitor could then choose their address. Set it to " +
+      "the number of your proxies, e.g. app.set('trust proxy', 1), or to their addresses",
+  )
+}
+
+/** Says so once, if there may be a proxy that nobody knows of. */
+export function warnOfUntrusted(req: AddressedRequest, store: StoreAccess): void {
+  if (req.headers['x-forwarded-for'] === undefined) return
+  const app = appOf(req)
+  const isUnread = app === undefined ? store.proxies.trust === undefined : !app.get('trust proxy')
+  if (isUnread) warn(store, FORWARDED_UNTRUSTED)
+}
+
+function warn(store: StoreAccess, message: string): void {
+  if (store.proxies.isWarned) return
+  store.proxies.isWarned = true
+  store.announce('warning', { code: 'forwarded-untrusted', message })
+}
+
+function appOf({ app }: AddressedRequest): App | undefined {
+  return typeof (app as App | undefined)?.get === 'function' ? (app as App) : undefined
+}
+
+const FORWARDED_UNTRUSTED =
+  'a request has X-Forwarded-For, but "trust proxy" is off: if there is a proxy, bindClient() takes every visitor to be ' +
+  'in its network; set "trust proxy" to the number of proxies (without Express: the option "trustProxy")'
+
+const PROXIES_UNKNOWN =
+  'a request outside Express has X-Forwarded-For, and nobody has said yet whether there are proxies, so its session cannot be compared ' +
+  'with its client: set the option "trustProxy" of the binding to their number, as in secureSession({ bind: { trustProxy: 1 } })'

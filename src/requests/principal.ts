@@ -1,0 +1,72 @@
+import { identityOf } from '../hash/identity.js'
+import type { SessionContent } from '../hash/session-data.js'
+
+/** Whose a session is; null, undefined or '' for nobody's. */
+export type Principal = (session: SessionContent) => unknown
+
+/**
+ * Comparable; undefined for nobody.
+ *
+ * @throws TypeError that names the function to write, for what does not tell users apart
+ */
+export function userOf(principal: Principal, session: SessionContent): string | undefined {
+  const who = principal(session)
+  if (who === undefined || who === null || who === '') return undefined
+  const id = identityOf(who)
+  if (id === undefined) throw new TypeError(`${NO_ID}, not ${kindOf(who)}: ${functionFor(who, session)}`)
+  return id
+}
+
+/** The text of a function that finds whose this session is; undefined if nothing in it looks like a user. */
+export function guessPrincipal(session: SessionContent): string | undefined {
+  for (const name of USER_NAMES) {
+    const held: unknown = session[name]
+    const at = name === 'passport' ? (held as { user?: unknown } | undefined)?.user : held
+    const found = idIn(at, name === 'passport' ? 'session.passport?.user' : `session.${name}`)
+    if (found !== undefined) return `(session) => ${found}`
+  }
+  return undefined
+}
+
+/** What applications and login packages call the user of a session. */
+const USER_NAMES = [
+  'userId',
+  'user',
+  'passport',
+  'userID',
+  'user_id',
+  'username',
+  'userName',
+  'currentUser',
+  'authUser',
+  'accountId',
+] as const
+
+/** What they call the part of it that stays. */
+const ID_NAMES = ['id', '_id', 'userId', 'user_id', 'sub', 'uid', 'oid', 'username', 'email'] as const
+
+const NO_ID = 'rotateOnLogin() has to tell users apart: its principal must return an id, or null for nobody'
+
+/** An expression for what identifies a user. */
+function idIn(value: unknown, path: string): string | undefined {
+  if (value === '') return undefined
+  if (identityOf(value) !== undefined) return path
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const name = ID_NAMES.find((one) => identityOf((value as Record<string, unknown>)[one]) !== undefined)
+  return name && `${path}?.${name}`
+}
+
+function kindOf(who: unknown): string {
+  if (Array.isArray(who)) return 'a list'
+  if (typeof who !== 'object') return typeof who === 'number' ? 'a number that is none' : `a ${typeof who}`
+  return typeof (who as { then?: unknown }).then === 'function' ? 'a promise' : 'an object'
+}
+
+/** For the object that a principal has returned, where it lies in the session. */
+function functionFor(who: unknown, session: SessionContent): string {
+  const name = Object.keys(session).find((property) => session[property] === who)
+  const isPassport = who === (session.passport as { user?: unknown } | undefined)?.user
+  const path = isPassport ? 'session.passport?.user' : name === undefined ? undefined : `session.${name}`
+  const found = path && idIn(who, path)
+  return found ? `(session) => ${found}` : (guessPrincipal(session) ?? '(session) => session.userId')
+}

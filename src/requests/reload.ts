@@ -1,0 +1,26 @@
+import type { Request } from 'express'
+import type { Session, SessionData, Store } from 'express-session'
+import type { Callback } from '../callback.js'
+
+/** Loads what a session object stands for, as it is now. */
+type Load = (session: Session, callback: Callback<SessionData | null>) => Promise<unknown>
+type LiveSession = Session & { req: Request & { sessionStore: Store } }
+
+/**
+ * `reload` as sessions get it from us. express-session's own goes by the id alone, which a renewal puts out of date after a while;
+ * sockets and event streams keep the request, and with it the session, for hours. Ours goes by the object. One for each store,
+ * and no closure for each session.
+ */
+export function reloadMethod(load: Load): PropertyDescriptor {
+  function reload(this: LiveSession, done: (err?: unknown) => void): LiveSession {
+    const { req } = this
+    void load(this, (err, found) => {
+      if (err) return done(err)
+      if (!found) return done(new Error('failed to load session'))
+      req.sessionStore.createSession(req, found)
+      done()
+    })
+    return this
+  }
+  return { configurable: true, enumerable: false, writable: true, value: reload }
+}

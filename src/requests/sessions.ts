@@ -1,0 +1,344 @@
+import { loadAtOnce, loadThrough } from '../cache/read-through.js'
+import { isCookieField } from '../hash/cookie.js'
+import type { LoadedSession } from '../hash/decode.js'
+import { encodeProperties } from '../hash/encode.js'
+import { propertyOf } from '../hash/field-name.js'
+import { entriesIn, indexFields } from '../hash/index-fields.js'
+import { pairsOf } from '../hash/pairs.js'
+import { type Admission, heldAdmission, isAdmitted, standingOf } from '../hash/renewal-field.js'
+import { type AnySession, isLiveCookie, withExpires } from '../hash/session-data.js'
+import { invalidId } from '../ids/invalid-id.js'
+import { parseSid, type Sid } from '../ids/sid.js'
+import { admit, limitedAmong } from '../indexes/limit.js'
+import type { Signal } from '../redis/deadline.js'
+import type { Remainder } from '../rotation/merge-late-saves.js'
+import { admissionOf } from '../rotation/renew.js'
+import type { Context } from '../session/context.js'
+import { createSession } from '../session/create.js'
+import { differUnseen, mayDiffer } from '../session/delta.js'
+import { destroySession } from '../session/destroy.js'
+import { firstOf } from '../session/first-found.js'
+import { liveFirst } from '../session/leftovers.js'
+import { type Loaded, loadFirst } from '../session/load.js'
+import { createdOf } from '../session/recent-loads.js'
+import { saveSession } from '../session/save.js'
+import { saveMarks } from '../session/save-marks.js'
+import { isSameSession, type SessionRecord } from '../session/session-record.js'
+import { assertSize, bytesOf, bytesOfRecord } from '../session/size.js'
+import { type Ancestor, lease, type Snapshot, snapshot } from '../session/snapshot.js'
+import { isTouched, touchSession, touchUnloaded } from '../session/touch.js'
+import { attachment } from './attachment.js'
+import { Copies } from './copies.js'
+import { Turns } from './write-queue.js'
+
+/** Session objects and what Redis held when they were loaded: decides what a `set` or `touch` of one means. */
+export class Sessions {
+  readonly #context: Context
+  readonly #records = attachment<SessionRecord>()
+  readonly #turns = attachment<Turns>()
+  readonly #marks = attachment<Map<string, string>>()
+  readonly #ancestors = attachment<Ancestor>()
+  readonly #copies = new Copies()
+  #hasWarned = false
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  /** Empty for what can be no session id: Redis never hears of it. */
+  storedIds(id: unknown): readonly string[] {
+    const sid = parseSid(id)
+    return sid === null ? [] : this.#context.ids.candidates(sid.first)
+  }
+
+  /** The first answer among the stored ids a session may have. */
+  async first<T>(id: string, find: (storedId: string, sid: Sid) => Promise<T | null>): Promise<T | null> {
+    const sid = parseSid(id)
+    if (sid === null) return null
+    return firstOf(await liveFirst(this.#context, this.storedIds(id)), (storedId) => find(storedId, sid))
+  }
+
+  /**
+   * @param onReuse called where an id names a session, but is so old that only a thief would come with it
+   * @param held the record of an object that was let in with this id, and loads its session again
+   */
+  async load(id: string, onReuse?: () => void, held?: SessionRecord): Promise<Loaded | null> {
+    const sid = parseSid(id)
+    if (sid === null) return null
+    const loaded = await loadThrough(this.#context, this.#context.ids.candidates(sid.first))
+    if (loaded === null) return null
+    const { record, generation } = loaded
+    if (held !== undefined && isSameSession(held, record)) {
+      present(loaded, id, sid, heldAdmission(sid, generation), true)
+      return loaded
+    }
+    const admitting = admissionOf(this.#context, record.storedId, sid, generation)
+    const admission = typeof admitting === 'string' ? admitting : await admitting
+    if (admission === 'reused') onReuse?.()
+    if (!isAdmitted(admission)) return null
+    present(loaded, id, sid, admission)
+    return loaded
+  }
+
+  /** What `get` would resolve, in this very call; undefined if Redis has to be asked. */
+  getAtOnce(id: string): LoadedSession | undefined {
+    const sid = this.#context.cache && parseSid(id)
+    const loaded = sid && loadAtOnce(this.#context, this.#context.ids.candidates(sid.first))
+    if (!loaded) return undefined
+    const standing = standingOf(sid, loaded.generation)
+    if (standing === 'outdated' || !isAdmitted(standing)) return undefined
+    this.#context.cache?.count(true)
+    present(loaded, id, sid, standing)
+    this.#records.set(loaded.session, loaded.record)
+    return loaded.session
+  }
+
+  /** Loads a session so that a later `set` of the same object writes only what changed. */
+  get(id: string, onReuse?: () => void, held?: SessionRecord): Promise<LoadedSession | null> {
+    return this.load(id, onReuse, held).then((loaded) => {
+      if (loaded === null) return null
+      this.#records.set(loaded.session, loaded.record)
+      return loaded.session
+    })
+  }
+
+  /** A Session made of loaded data, or of another Session under its next id: what is known of the one holds for the other. */
+  carryOver(from: object, to: object): void {
+    const record = this.#records.get(from)
+    const marks = this.#marks.get(from)
+    if (record !== undefined) {
+      this.#copies.adopted(from, record)
+      this.#records.set(to, record)
+    }
+    if (marks !== undefined) this.#marks.set(to, marks)
+  }
+
+  /** A callback is about to get a loaded session; whether express-session is behind it shows while it runs. */
+  offer(session: LoadedSession): void {
+    const record = this.#records.get(session)
+    if (record !== undefined) this.#copies.offer(session, record)
+  }
+
+  settleOffer(): void {
+    this.#copies.settle()
+  }
+
+  /** Somebody who passed no callback gets a loaded session. */
+  handOut(session: LoadedSession): void {
+    const record = this.#records.get(session)
+    if (record !== undefined) this.#copies.handedOut(session, record)
+  }
+
+  /** Somebody hears that there is no such session. */
+  missed(id: string): void {
+    if (!this.#copies.isUnused) this.#copies.missed(this.storedIds(id))
+  }
+
+  /** Every session has been ended. */
+  cleared(): void {
+    this.#copies.cleared()
+  }
+
+  /** @param signal of the operation that this is */
+  async set(sid: string, session: AnySession, signal?: Signal): Promise<void> {
+    const context = this.#during(signal)
+    const storedIds = this.storedIds(sid)
+    if (storedIds.length === 0) throw invalidId(sid)
+    const base = this.#recordOf(session, storedIds) === undefined && this.#copies.baseOf(session, storedIds)
+    if (base && base.kind !== 'certain') this.#warnOfCopies()
+    if (base && base.kind === 'forgotten') return this.#replaceLoaded(storedIds, session, base.created)
+    if (base) this.#records.set(session, base.record)
+    const record = this.#recordOf(session, storedIds)
+    if (record !== undefined) this.#copies.saved(record)
+    const next = this.#snapshot(session, record)
+    if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
+    if (record !== undefined) return this.#inTurn(record, () => saveSession(context, record, next))
+    // Plain data that was never loaded replaces what is there, every time, as in MemoryStore.
+    if (!isLiveCookie((session as { cookie?: unknown }).cookie)) {
+      this.#copies.isNew(session)
+      await createSession(context, storedIds, next)
+      return
+    }
+    return this.#create(context, session, storedIds, next)
+  }
+
+  async touch(sid: string, session: AnySession): Promise<void> {
+    const storedIds = this.storedIds(sid)
+    const record = this.#recordOf(session, storedIds)
+    if (record === undefined) return touchUnloaded(this.#context, storedIds, session)
+    const next = lease(this.#context, session, record)
+    if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
+    return this.#inTurn(record, () => touchSession(this.#context, record, next))
+  }
+
+  /** Whether a `touch` with this id has nothing to do, as far as can be told without waiting; when in doubt, it has. */
+  isTouched(sid: string, session: AnySession): boolean {
+    const record = this.#records.get(session)
+    // With another id it may be another session; while it is written, nobody knows yet.
+    if (record === undefined || record.askedWith !== sid || this.#turns.has(record)) return false
+    return isTouched(this.#context, record, lease(this.#context, session, record))
+  }
+
+  /**
+   * Whether the session has changed in a way that JSON does not show: express-session then calls `touch` rather than `set`. With
+   * JSON as the serializer there is no such thing. A promise where the serializer has to read the texts.
+   */
+  hasUnseenChanges(sid: string, session: AnySession): boolean | Promise<boolean> {
+    const { serializer } = this.#context.options
+    if (serializer === JSON) return false
+    const record = this.#recordOf(session, this.storedIds(sid))
+    if (record === undefined || record.hasEnded) return false
+    return differUnseen(record, encodeProperties(session, serializer, record), serializer)
+  }
+
+  /** Whether a `set` of this session would write anything but marks. Texts are compared: when in doubt, yes. */
+  isChanged(session: AnySession): boolean {
+    const record = this.#records.get(session)
+    const { fields, cookie } = snapshot(this.#context, session, record)
+    if (record === undefined) return [...fields.keys()].some((field) => propertyOf(field) !== undefined)
+    if (record.origin.kind === 'string' || record.origin.meta.flags !== cookie.flags) return true
+    return mayDiffer(record, fields)
+  }
+
+  /** Whether its cookie differs from the one it was loaded with. */
+  isCookieChanged(session: AnySession): boolean {
+    const record = this.#records.get(session)
+    if (record === undefined || record.origin.kind === 'string') return true
+    const { cookie } = lease(this.#context, session, record)
+    if (cookie.flags !== record.origin.meta.flags) return true
+    const held = [...record.fields].filter(([field]) => isCookieField(field))
+    return held.length !== cookie.fields.length || cookie.fields.some(([f, text]) => record.fields.get(f) !== text)
+  }
+
+  /** What is known of a session object, if anything. */
+  recordOf(session: object): SessionRecord | undefined {
+    return this.#records.get(session)
+  }
+
+  /** Keeps a bookkeeping field with the session from its next save on. */
+  mark(session: object, field: string, text: string): void {
+    this.#marks.set(session, new Map(this.#marks.get(session)).set(field, text))
+  }
+
+  marked(session: object, field: string): string | undefined {
+    return this.#marks.get(session)?.get(field) ?? this.#records.get(session)?.fields.get(field)
+  }
+
+  /** Writes the marks of a loaded session now, if it still exists: the request may end without a save. */
+  async saveMarks(session: AnySession): Promise<void> {
+    const record = this.#records.get(session)
+    const marks = this.#marks.get(session)
+    if (record === undefined || marks === undefined) return
+    const next = lease(this.#context, session, record)
+    await this.#inTurn(record, () => saveMarks(this.#context, record, next, marks))
+  }
+
+  /**
+   * Makes sure that there is room for a session that is about to take the place of another one: its size is allowed, and their
+   * number, where that is limited.
+   *
+   * @param from what is known of the session that it goes on from
+   * @throws ERR_SESSION_TOO_LARGE, ERR_SESSION_LIMIT
+   */
+  async admit(
+    id: string,
+    session: AnySession,
+    replaced: readonly string[],
+    from: SessionRecord | undefined,
+    signal: Signal,
+  ): Promise<void> {
+    const [storedId] = this.storedIds(id)
+    if (storedId === undefined) return
+    const { indexes, limit, serializer } = this.#context.options
+    const codec = this.#context.codec.of(storedId)
+    const fields = [...encodeProperties(session, serializer, from)]
+    const stored = fields.map(([field, text]) => [field, codec.encode(field, text)] as const)
+    assertSize(this.#context, stored, from && bytesOfRecord(from))
+    if (limit === undefined) return
+    const entries = limitedAmong(this.#context, entriesIn(indexFields(indexes, session, new Map())))
+    await admit(this.#during(signal), storedId, entries, replaced)
+  }
+
+  /** A session that goes on from another, under a new id, is as old as that one, and may be as large. */
+  inherit(session: object, from: SessionRecord, left: Remainder | null): void {
+    const created = from.origin.kind === 'hash' ? from.origin.meta.created : undefined
+    const bytes = Math.max(bytesOfRecord(from), left === null ? 0 : bytesOf(pairsOf(left.reply)))
+    this.#ancestors.set(session, { created, bytes })
+  }
+
+  /**
+   * Saves all of a copy of a session that was loaded, nobody knows in which state, unless the session has ended meanwhile.
+   *
+   * @param created creation stamp of the session that was loaded
+   */
+  async #replaceLoaded(storedIds: readonly string[], session: AnySession, created: string | undefined): Promise<void> {
+    const copy = { ...session }
+    const loaded = await loadFirst(this.#context, storedIds)
+    if (loaded === null || createdOf(loaded.record) !== created) {
+      this.#context.announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'save' })
+      return
+    }
+    const { record } = loaded
+    const next = this.#snapshot(withExpires(copy, record.provenance.loadedExpires), record)
+    if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
+    this.#records.set(session, record)
+    return this.#inTurn(record, () => saveSession(this.#context, record, next))
+  }
+
+  #warnOfCopies(): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
+    this.#context.announcer.announce('warning', {
+      code: 'saves-copies',
+      message:
+        'this host saves copies of sessions, and parallel requests have loaded different ones: the save that comes last wins where they differ',
+    })
+  }
+
+  /** Only what makes room for a session may take long. */
+  #during(signal: Signal | undefined): Context {
+    return signal === undefined || this.#context.options.limit === undefined
+      ? this.#context
+      : { ...this.#context, signal }
+  }
+
+  #snapshot(session: AnySession, record: SessionRecord | undefined): Snapshot {
+    return snapshot(this.#context, session, record, this.#marks.get(session), this.#ancestors.get(session))
+  }
+
+  /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */
+  #create(context: Context, session: AnySession, storedIds: readonly string[], next: Snapshot): Promise<void> {
+    return this.#inTurn(session, async () => {
+      const known = this.#recordOf(session, storedIds)
+      if (known !== undefined) return this.#inTurn(known, () => saveSession(context, known, next))
+      const created = await createSession(context, storedIds, next)
+      if (created !== null) this.#records.set(session, created)
+    })
+  }
+
+  /** @param owner the record whose session is written, or the session itself as long as it has none */
+  #inTurn<T>(owner: object, work: () => Promise<T>): Promise<T> {
+    const turns = this.#turns.get(owner) ?? new Turns(this.#context.options.timeoutMs)
+    this.#turns.set(owner, turns)
+    return turns.take(work)
+  }
+
+  /** Of an object saved under another id than it was loaded with, nothing is known. */
+  #recordOf(session: object, storedIds: readonly string[]): SessionRecord | undefined {
+    const record = this.#records.get(session)
+    return record !== undefined && storedIds.includes(record.storedId) ? record : undefined
+  }
+}
+
+/** Notes with which id a session was asked for. */
+function present(
+  { record, generation }: Loaded,
+  id: string,
+  sid: Sid,
+  admission: Admission,
+  isHeld = admission !== 'superseded',
+): void {
+  const createdAtMs = record.origin.kind === 'hash' ? record.origin.meta.createdAtMs : Date.now()
+  record.askedWith = id
+  record.presented = { sid, admission, issuedAtMs: generation?.sinceMs ?? createdAtMs, isHeld }
+}

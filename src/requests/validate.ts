@@ -1,0 +1,47 @@
+import type { SessionContent } from '../hash/session-data.js'
+import { HttpError } from '../http-error.js'
+import type { Within } from '../redis/deadline.js'
+import type { Context } from '../session/context.js'
+import { destroySession } from '../session/destroy.js'
+import { infoOfRecord } from '../session/inspect.js'
+import type { SessionRecord } from '../session/session-record.js'
+
+/** How many times `timeout` the application may take: a visitor must not wait for ever. */
+const PATIENCE = 10
+
+/**
+ * Asks the application (`validate` option) whether a loaded session may still be used, and ends it if not.
+ *
+ * @param within gives our own commands their deadline; what the application does takes its time, but not all the time in the world
+ * @throws HttpError 503 if it does not answer
+ */
+export async function isValid(
+  context: Context,
+  session: object,
+  record: SessionRecord,
+  within: Within,
+): Promise<boolean> {
+  const { validate } = context.options
+  if (validate === undefined) return true
+  const info = await within(infoOfRecord(context, record))
+  if (info === null) return false
+  const asking: unknown = validate(session as SessionContent, info)
+  const verdict = typeof asking === 'boolean' ? asking : await answerIn(PATIENCE * context.options.timeoutMs, asking)
+  // A forgotten `return` must not log everybody out, nor let everybody in.
+  if (typeof verdict !== 'boolean')
+    throw new TypeError('"validate" option must return true or false, or a promise of it')
+  if (!verdict) await within(destroySession(context, record.storedIds, 'invalid'))
+  return verdict
+}
+
+/** What it answers later is not acted upon: the next request asks again. */
+function answerIn(ms: number, asking: unknown): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new HttpError(503, `"validate" option has not answered within ${ms} ms (ten times "timeout")`))
+    }, ms)
+    void Promise.resolve(asking)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer))
+  })
+}

@@ -1,0 +1,77 @@
+import {
+  type Admission,
+  type Generation,
+  latestSid,
+  newSecret,
+  type Presented,
+  parseGeneration,
+  standingOf,
+} from '../hash/renewal-field.js'
+import { handleOf, type Sid } from '../ids/sid.js'
+import { CONFIRM, IN_GRACE, RENEW } from '../redis/scripts/renew.js'
+import type { Context } from '../session/context.js'
+import { moveHome } from '../session/save.js'
+import type { SessionRecord } from '../session/session-record.js'
+
+/** How an id may be used. A promise, and one command, where it is that of the generation before. */
+export function admissionOf(
+  context: Context,
+  storedId: string,
+  sid: Sid,
+  latest: Generation | undefined,
+): Admission | Promise<Admission> {
+  const standing = standingOf(sid, latest)
+  return standing === 'outdated' ? admissionOfOutdated(context, storedId, sid) : standing
+}
+
+async function admissionOfOutdated({ gateway, keys }: Context, storedId: string, sid: Sid): Promise<Admission> {
+  const [code] = (await gateway.script(IN_GRACE, keys.session(storedId), [sid.generation])) as [number]
+  if (code === 0) return 'unknown'
+  return code === 1 ? 'superseded' : 'reused'
+}
+
+export interface RenewalTerms {
+  /** Milliseconds after which an id is to be renewed; undefined: none is issued. */
+  everyMs: number | undefined
+  /** Milliseconds. */
+  graceMs: number
+}
+
+/** `next`: the id that the client is to have from now on. */
+export type Renewal = { kind: 'current' | 'superseded' | 'gone' } | { kind: 'next'; sid: string }
+
+/** Issues the next id of a loaded session, if that is due, or finds out which one has been issued. One script. */
+export async function renewSession(
+  context: Context,
+  record: SessionRecord,
+  presented: Presented,
+  { everyMs, graceMs }: RenewalTerms,
+): Promise<Renewal> {
+  if (record.origin.kind === 'string') return { kind: 'current' }
+  await moveHome(context, record)
+  const { gateway, keys, options, announcer } = context
+  const args = [record.origin.meta.created, presented.sid.generation, everyMs ?? '', graceMs, newSecret()]
+  const reply = await gateway.script(RENEW, keys.session(record.storedId), [...args, options.absoluteMs ?? ''])
+  const [code, text = ''] = reply as [number, string?]
+  if (code === 4) return { kind: 'superseded' }
+  if (code === 3) return { kind: 'current' }
+  const latest = parseGeneration(text)
+  if (latest === null) return { kind: 'gone' }
+  if (code === 1) announcer.announce('renewed', { handle: handleOf(record.storedId) })
+  return { kind: 'next', sid: latestSid(presented.sid.first, latest) }
+}
+
+/** The client has the id issued last: the one before is out of date from here on. */
+export async function confirmId(context: Context, record: SessionRecord, presented: Presented): Promise<void> {
+  if (record.origin.kind === 'string') return
+  await moveHome(context, record)
+  const { gateway, keys, options } = context
+  const args = [record.origin.meta.created, presented.sid.generation, options.absoluteMs ?? '']
+  const reply = await gateway.script(CONFIRM, keys.session(record.storedId), args)
+  const [code, text = ''] = reply as [number, string?]
+  if (code === 4) presented.admission = 'superseded'
+  const latest = parseGeneration(text)
+  if (latest === null) return
+  presented.admission = 'current'
+  presented.issuedAtMs = latest.sinceMs
+}

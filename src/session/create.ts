@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SessionStoreError } from '../errors.js'
+import { stampToMs } from '../hash/bookkeeping.js'
+import { decodeString } from '../hash/connect-redis-string.js'
+import { entriesIn } from '../hash/index-fields.js'
+import { handleOf } from '../ids/sid.js'
+import { timedOut } from '../redis/deadline.js'
+import { CREATE } from '../redis/scripts/create.js'
+import type { Context } from './context.js'
+import { leave } from './index-entries.js'
+import { sha1Of } from './load.js'
+import { bringHome } from './move.js'
+import type { Creation } from './pending-creations.js'
+import { SessionRecord } from './session-record.js'
+import { assertSize } from './size.js'
+import { expiryMode, type Snapshot } from './snapshot.js'
+import { type Placing, writeIndexed } from './write-indexed.js'
+import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
+
+/** How often a string may change between our look at it and its replacement. */
+const ATTEMPTS = 10
+const PAUSE_MS = 20
+
+/** Writes a session that was never loaded, in place of what session there was. Resolves its record, null if it ended. */
+export async function createSession(
+  context: Context,
+  storedIds: readonly string[],
+  next: Snapshot,
+): Promise<SessionRecord | null> {
+  const [current, ...others] = storedIds as [string, ...string[]]
+  let home = current
+  // What is under an older id is what this session replaces.
+  const strings: string[] = []
+  for (const from of others) {
+    const found = await bringHome(context, from, home)
+    if (found === 'string') strings.push(from)
+    if (found === 'stays') home = from
+  }
+  const record = await context.creations.run(home, (creation) => createUnder(context, home, next, creation))
+  for (const from of strings) await dropString(context, from)
+  if (record !== null) record.storedIds = storedIds
+  return record
+}
+
+/**
+ * Only what looks like connect-redis's is ours to replace or to delete. Whether its content may be believed is another question, which
+ * does not arise here: nothing of it is read.
+ */
+async function isOfConnectRedis({ options }: Context, text: string): Promise<boolean> {
+  return (await decodeString(text, options.serializer)) !== null
+}
+
+async function dropString(context: Context, storedId: string): Promise<void> {
+  const key = context.keys.session(storedId)
+  const text = await context.gateway.get(key)
+  if (typeof text === 'string' && (await isOfConnectRedis(context, text))) await context.gateway.del(key)
+}
+
+async function createUnder(
+  context: Context,
+  storedId: string,
+  next: Snapshot,
+  creation: Creation,
+): Promise<SessionRecord | null> {
+  const { announcer, codec } = context
+  const own = codec.of(storedId)
+  const pairs = [...next.fields].map(([field, text]) => [field, own.encode(field, text)] as const)
+  assertSize(context, pairs, next.ancestor?.bytes)
+  const created = next.ancestor?.created
+  const placing: Placing = {
+    held: [],
+    next: entriesIn(next.fields),
+    idleMs: next.idle,
+    slides: true,
+    createdAtMs: created === undefined ? undefined : stampToMs(created),
+  }
+  const start = performance.now()
+  let replaceable = ''
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const reply = await writeIndexed(context, storedId, placing, () =>
+      writeWhole(context, storedId, next, pairs, replaceable, creation),
+    )
+    switch (reply.kind) {
+      case 'written':
+        if (reply.isEvicted) return null
+        return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields, { isLoaded: false })
+      case 'cancelled':
+        await leave(context, storedId, placing.next)
+        announcer.announceOf(storedId, 'refused', { operation: 'save' })
+        return null
+      case 'gone':
+        announcer.announce('destroyed', { handle: handleOf(storedId), reason: 'expired' })
+        return null
+      case 'kept':
+        await makeRoom(context, storedId)
+        assertInTime(context, start)
+        break
+      case 'string':
+        if (!(await isOfConnectRedis(context, reply.text))) throw foreignKey()
+        assertInTime(context, start)
+        replaceable = sha1Of(reply.text)
+        break
+      default:
+        throw foreignKey()
+    }
+  }
+  throw new SessionStoreError(
+    'ERR_SESSION_CONFLICT',
+    'another store keeps rewriting this session as a string, or the one before is still being handed to onEnd',
+  )
+}
+
+/** @param replaceable SHA-1 of the string that it may replace, '' = none */
+async function writeWhole(
+  context: Context,
+  storedId: string,
+  next: Snapshot,
+  pairs: readonly (readonly [field: string, stored: string])[],
+  replaceable: string,
+  creation: Creation,
+): Promise<WriteReply | { kind: 'cancelled' }> {
+  if (creation.isCancelled) return { kind: 'cancelled' }
+  const { gateway, keys, options, announcer } = context
+  const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
+  const args = [...head, replaceable, next.ancestor?.created ?? '', ...pairs.flat()]
+  const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
+  if (reply.kind === 'written') announcer.announceOf(storedId, 'created', {})
+  return reply
+}
+
+/** What has timed out has failed for its caller, who may have ended the session since. */
+function assertInTime({ options }: Context, start: number): void {
+  if (performance.now() - start > options.timeoutMs) throw timedOut(options.timeoutMs)
+}
+
+/** The session before under the same id has ended; what it held goes to `onEnd` first. */
+async function makeRoom({ gateway, keys, endOfLife }: Context, storedId: string): Promise<void> {
+  // Others keep it for their onEnd, and we have none.
+  if (endOfLife === undefined) return void (await gateway.del(keys.session(storedId)))
+  await endOfLife.handOver(storedId)
+  await sleep(PAUSE_MS)
+}

@@ -1,0 +1,34 @@
+import type { DestroyReason } from '../events.js'
+import { handleOf } from '../ids/sid.js'
+import type { Context } from './context.js'
+import { endKey } from './end-key.js'
+import { clearBeforeEnd } from './leftovers.js'
+import { endingOrder } from './move.js'
+
+/** Ends a session. Nothing to end is no error; not knowing whether it ended is one. */
+export async function destroySession(
+  context: Context,
+  storedIds: readonly string[],
+  reason: DestroyReason,
+): Promise<void> {
+  await endSession(context, storedIds, reason)
+}
+
+/**
+ * The same. The order matters to what is just moving (session/move.ts).
+ *
+ * @returns whether there was one
+ */
+export async function endSession(
+  context: Context,
+  storedIds: readonly string[],
+  reason: DestroyReason,
+): Promise<boolean> {
+  await clearBeforeEnd(context, storedIds)
+  let ended: string | undefined
+  for (const storedId of endingOrder(storedIds)) {
+    if (await endKey(context, storedId, reason)) ended = storedId
+  }
+  if (ended !== undefined) context.announcer.announce('destroyed', { handle: handleOf(ended), reason })
+  return ended !== undefined
+}

@@ -1,0 +1,78 @@
+import type { DestroyReason } from '../events.js'
+import { entriesIn, type IndexEntry } from '../hash/index-fields.js'
+import { pairsOf } from '../hash/pairs.js'
+import { schedule } from '../on-end/queue.js'
+import { END } from '../redis/scripts/end.js'
+import type { Context } from './context.js'
+import { leave } from './index-entries.js'
+
+/** If whoever ends a session stops half-way, others find out after this time. */
+const HAND_OVER_MS = 10_000
+
+/**
+ * Ends the session at one key, drops its index entries, and sees to it that `onEnd` gets its content. Replicas confirm also
+ * where there was none: an attempt before may have ended it, and have been told that none knew.
+ *
+ * @param only ends it only if it is to be found there
+ * @returns whether there was one
+ */
+export async function endKey(
+  context: Context,
+  storedId: string,
+  reason: DestroyReason,
+  only?: IndexEntry,
+): Promise<boolean> {
+  const isEnded = await isEndedAt(context, storedId, reason, only)
+  if (reason !== 'evicted' && reason !== 'expired') await context.replicas?.confirm(storedId)
+  return isEnded
+}
+
+/**
+ * Deletes a session that goes on under another id, which is no end for `onEnd`.
+ *
+ * @returns all its fields, flat, as they were then; null if there was none
+ */
+export async function takeAway(context: Context, storedId: string): Promise<readonly string[] | null> {
+  const left = await end(context, storedId, null)
+  await context.replicas?.confirm(storedId)
+  return left
+}
+
+async function isEndedAt(
+  context: Context,
+  storedId: string,
+  reason: DestroyReason,
+  only: IndexEntry | undefined,
+): Promise<boolean> {
+  const { gateway, keys, options, endOfLife, creations } = context
+  const isSimple = options.indexes.length === 0 && endOfLife === undefined
+  if (!isSimple) return (await end(context, storedId, reason, only)) !== null
+  creations.cancel(storedId)
+  return (await gateway.del(keys.session(storedId))) === 1
+}
+
+async function end(
+  context: Context,
+  storedId: string,
+  reason: DestroyReason | null,
+  only?: IndexEntry,
+): Promise<readonly string[] | null> {
+  const { gateway, keys, options, endOfLife } = context
+  const key = keys.session(storedId)
+  // Who ends this session means the one that is being created, too; who ends all of a user, those that he has.
+  if (only === undefined) context.creations.cancel(storedId)
+  const isWanted = endOfLife !== undefined && reason !== null
+  // A logout must not fail because nobody can be told to look.
+  if (isWanted) schedule(context, storedId, HAND_OVER_MS, 'exactly').catch(() => undefined)
+  const found = only === undefined ? ['', ''] : [only.name, only.value]
+  const args = [...found, isWanted ? options.keepMs : '', reason ?? '', options.absoluteMs ?? '']
+  const [code, ...rest] = (await gateway.script(END, key, args)) as [number, ...string[]]
+  if (code !== 1 && code !== 2 && code !== 3) return null
+  if (isWanted) {
+    if (code === 1) endOfLife.take(storedId)
+    else endOfLife.deliver(storedId, code === 3 ? { text: rest[0] as string } : { fields: rest }, reason)
+  }
+  if (code === 3) return []
+  await leave(context, storedId, entriesIn(pairsOf(rest)))
+  return rest
+}

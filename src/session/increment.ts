@@ -1,0 +1,111 @@
+import { SessionStoreError } from '../errors.js'
+import { fieldOf } from '../hash/field-name.js'
+import { type Serializer, toText } from '../hash/serializer.js'
+import { handleOf } from '../ids/sid.js'
+import { INCREMENT } from '../redis/scripts/increment.js'
+import { SWAP } from '../redis/scripts/swap.js'
+import type { Context } from './context.js'
+import { assertPatchable, firstWritten, onHash } from './patch.js'
+import { tooLarge } from './size.js'
+import { reindex } from './write-indexed.js'
+
+/** How often others may change the number before we give up; each lost race means another one won. */
+const ATTEMPTS = 100
+
+type Counted = { kind: 'counted'; value: number } | { kind: 'gone' } | { kind: 'foreign' }
+
+/** Adds to a number of a session that exists; an absent one counts from 0. Null if there is no session. */
+export async function incrementProperty(
+  context: Context,
+  storedIds: readonly string[],
+  property: string,
+  by: number,
+): Promise<number | null> {
+  assertPatchable(property)
+  if (!Number.isFinite(by)) throw new TypeError('increment needs a finite number to add')
+  const count = context.options.serializer === JSON && context.codec.isPlain ? countInRedis : countHere
+  const value = await firstWritten(context, storedIds, async (storedId) => {
+    const result = await onHash(context, storedId, () => count(context, storedId, property, by))
+    if (result.kind !== 'counted') return null
+    context.announcer.announceOf(storedId, 'saved', { fields: 1 })
+    await reindex(context, storedId)
+    return result.value
+  })
+  if (value !== null) return value
+  context.announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'increment' })
+  return null
+}
+
+async function countInRedis(
+  { gateway, keys, options }: Context,
+  storedId: string,
+  property: string,
+  by: number,
+): Promise<Counted> {
+  // Redis reads no exponents: 1e21 and 1e-7 have to be written out.
+  const text = Number.isInteger(by) ? BigInt(by).toString() : by.toFixed(17).replace(/0+$/, '')
+  const reply = (await gateway.script(INCREMENT, keys.session(storedId), [
+    fieldOf(property),
+    text,
+    options.absoluteMs ?? '',
+    options.maxBytes,
+  ])) as [number, string]
+  const [code, sum] = reply
+  if (code === 8) throw tooLarge(Number(sum), options.maxBytes)
+  if (code === -2) throw notANumber(property)
+  if (code === 1) return { kind: 'counted', value: Number(sum) }
+  return { kind: code === 0 ? 'gone' : 'foreign' }
+}
+
+async function countHere(context: Context, storedId: string, property: string, by: number): Promise<Counted> {
+  const { gateway, keys, options } = context
+  const field = fieldOf(property)
+  const codec = context.codec.of(storedId)
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const texts = await gateway.hmget(keys.session(storedId), [field])
+    if (texts === null) return { kind: 'foreign' }
+    const seen = texts[0] ?? null
+    const decoded = seen === null ? null : decodeField(context, storedId, property, seen)
+    if (decoded === undefined) return { kind: 'gone' }
+    const before = decoded === null ? 0 : await parseOrNothing(options.serializer, decoded)
+    if (typeof before !== 'number') throw notANumber(property)
+    const value = before + by
+    const text = toText(options.serializer, property, value) as string
+    const args = [field, codec.encode(field, text), options.absoluteMs ?? '', options.maxBytes]
+    if (seen !== null) args.push(seen)
+    const [code, bytes] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number, number?]
+    if (code === 8) throw tooLarge(Number(bytes), options.maxBytes)
+    if (code === 1) return { kind: 'counted', value }
+    if (code !== 4) return { kind: code === 0 ? 'gone' : 'foreign' }
+  }
+  throw new SessionStoreError(
+    'ERR_SESSION_CONFLICT',
+    `session property ${JSON.stringify(property)} changed ${ATTEMPTS} times while it was being counted`,
+  )
+}
+
+/** Undefined, and a `corrupt` event, for what cannot be read: the session counts as absent. */
+function decodeField(context: Context, storedId: string, property: string, stored: string): string | undefined {
+  try {
+    return context.codec.of(storedId).decode(fieldOf(property), stored).text
+  } catch {
+    context.announcer.announce('corrupt', { handle: handleOf(storedId), reason: 'field', property })
+    return undefined
+  }
+}
+
+/** The serializer's own error may quote the value. */
+async function parseOrNothing(serializer: Serializer, text: string): Promise<unknown> {
+  try {
+    return await serializer.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function notANumber(property: string): SessionStoreError {
+  return new SessionStoreError(
+    'ERR_SESSION_NOT_A_NUMBER',
+    `session property ${JSON.stringify(property)} holds no number Redis can add to`,
+  )
+}

@@ -1,0 +1,142 @@
+import { BOOKKEEPING_FIELD, type Bookkeeping, expiresAtMs, parseBookkeeping } from '../hash/bookkeeping.js'
+import { fieldOf, isProperty } from '../hash/field-name.js'
+import { decodeIndexValue, entriesIn, furtherFields, type IndexEntry, indexField } from '../hash/index-fields.js'
+import { GENERATION_FIELD, isAdmitted, parseGeneration } from '../hash/renewal-field.js'
+import { handleOf, type Sid } from '../ids/sid.js'
+import { admissionOf } from '../rotation/renew.js'
+import type { Context } from './context.js'
+import { firstOf } from './first-found.js'
+import { decodeOrAnnounce, isAbsent, loadSession } from './load.js'
+import { isLeftBehind } from './move.js'
+import { readFields } from './read-hash.js'
+import type { SessionRecord } from './session-record.js'
+
+/** What is known of a session besides its properties. */
+export interface SessionInfo {
+  /** Public name, safe to show; not accepted as a session id. */
+  handle: string
+  createdAt: Date
+  /** When its expiry was last refreshed: at most `touchInterval` behind its last request. */
+  seenAt: Date
+  /** When it ends if nobody uses it; null if it never does (`disableTTL`). */
+  expiresAt: Date | null
+  /** For each index of the store, the values under which the session is to be found; long ones as a digest, `#…`. */
+  indexes: Readonly<Record<string, readonly string[]>>
+  /** Browser and system it began with, e.g. `Firefox on Linux`; with `bindClient({ label: true })`. */
+  client?: string
+}
+
+/** Bookkeeping field: what `bindClient({ label: true })` calls the client of the session. */
+export const CLIENT_FIELD = '@client'
+
+export function infoOf(
+  context: Context,
+  storedId: string,
+  meta: Bookkeeping,
+  entries: readonly IndexEntry[],
+  client: string | null | undefined,
+): SessionInfo {
+  const { disableTTL, absoluteMs } = context.options
+  return {
+    handle: handleOf(storedId),
+    createdAt: new Date(meta.createdAtMs),
+    seenAt: new Date(meta.seenAtMs),
+    expiresAt: disableTTL ? null : new Date(expiresAtMs(meta, absoluteMs)),
+    indexes: valuesByIndex(context, entries),
+    ...(client && { client }),
+  }
+}
+
+export function valuesByIndex({ options }: Context, entries: readonly IndexEntry[]): SessionInfo['indexes'] {
+  const valuesOf = (name: string) => entries.filter((entry) => entry.name === name).map((entry) => entry.value)
+  return Object.fromEntries(options.indexes.map(([name]) => [name, valuesOf(name).map(decodeIndexValue)]))
+}
+
+/** Of a session that was loaded: no command; of a string that connect-redis wrote, null if it has ended since. */
+export async function infoOfRecord(context: Context, record: SessionRecord): Promise<SessionInfo | null> {
+  const { storedId, origin, fields } = record
+  if (origin.kind === 'hash') {
+    return infoOf(context, storedId, origin.meta, entriesIn(fields), fields.get(CLIENT_FIELD))
+  }
+  return (await inspectSession(context, storedId))?.info ?? null
+}
+
+/** A session's info, and where it is to be found. */
+export interface Inspected {
+  info: SessionInfo
+  entries: IndexEntry[]
+}
+
+/**
+ * HMGET, one command (and another one for a session with several values in one index); of a string that connect-redis
+ * wrote, PTTL tells what there is to tell.
+ *
+ * @param sid the id that somebody asks with; undefined: no question of access
+ */
+export async function inspectSession(context: Context, storedId: string, sid?: Sid): Promise<Inspected | null> {
+  const { options } = context
+  const names = options.indexes.map(([name]) => indexField(name))
+  const reply = await readFields(context, storedId, [...[BOOKKEEPING_FIELD, GENERATION_FIELD, CLIENT_FIELD], ...names])
+  if (reply === null) return sid && sid.generation > 0 ? null : inspectString(context, storedId)
+  const [metaText, generationText, client, ...texts] = reply
+  const meta = parseBookkeeping(metaText)
+  if (meta === null || isAbsent(context, meta)) return null
+  if (meta.isLeaving && sid === undefined && (await isLeftBehind(context, storedId))) return null
+  if (sid !== undefined && !(await gives(context, storedId, sid, generationText))) return null
+  const fields = names.map((field, i) => [field, texts[i] ?? ''] as const)
+  const more = furtherFields(fields)
+  const rest = more.length === 0 ? [] : ((await readFields(context, storedId, more)) ?? [])
+  const entries = entriesIn([...fields, ...more.map((field, i) => [field, rest[i] ?? ''] as const)])
+  return { info: infoOf(context, storedId, meta, entries, client), entries }
+}
+
+/** Whether this id gives access to a session with this `@renew` field. */
+async function gives(context: Context, storedId: string, sid: Sid, text: string | null | undefined): Promise<boolean> {
+  const latest = text == null ? undefined : parseGeneration(text)
+  return latest !== null && isAdmitted(await admissionOf(context, storedId, sid, latest))
+}
+
+/** Nobody wrote down when connect-redis made the session: it counts as made now, as it will when it is converted. */
+async function inspectString(context: Context, storedId: string): Promise<Inspected | null> {
+  if ((await loadSession(context, storedId)) === null) return null
+  const left = await context.gateway.pttl(context.keys.session(storedId))
+  if (left === -2) return null
+  const now = new Date()
+  const expiresAt = left < 0 ? null : new Date(now.getTime() + left)
+  return { info: { handle: handleOf(storedId), createdAt: now, seenAt: now, expiresAt, indexes: {} }, entries: [] }
+}
+
+/** Whether a session is still the one that was loaded: not ended, and not another one under the same id. */
+export async function isLive(context: Context, { storedIds, origin }: SessionRecord): Promise<boolean> {
+  const found = await firstOf(storedIds, async (storedId) => {
+    const reply = await readFields(context, storedId, [BOOKKEEPING_FIELD])
+    if (reply === null) return origin.kind === 'string' ? true : null
+    const meta = parseBookkeeping(reply[0])
+    if (meta === null || isAbsent(context, meta)) return null
+    return origin.kind === 'string' || meta.created === origin.meta.created ? true : null
+  })
+  return found !== null
+}
+
+/** Some properties of a session, without the rest and without prolonging it: HMGET, one command. */
+export async function readProperties(
+  context: Context,
+  storedId: string,
+  sid: Sid,
+  properties: readonly string[],
+): Promise<Record<string, unknown> | null> {
+  const fields = properties.filter(isProperty).map(fieldOf)
+  const reply = await readFields(context, storedId, [BOOKKEEPING_FIELD, GENERATION_FIELD, ...fields])
+  if (reply === null) {
+    const loaded = sid.generation > 0 ? null : await loadSession(context, storedId)
+    return loaded && Object.fromEntries(Object.entries(loaded.session).filter(([name]) => properties.includes(name)))
+  }
+  const [metaText, generationText, ...texts] = reply
+  if (metaText == null || !(await gives(context, storedId, sid, generationText))) return null
+  const present = fields.flatMap((field, i) => (texts[i] == null ? [] : [field, texts[i]]))
+  present.push(BOOKKEEPING_FIELD, metaText)
+  const decoded = await decodeOrAnnounce(context, storedId, present)
+  if (decoded === null) return null
+  delete decoded.session.cookie
+  return decoded.session
+}

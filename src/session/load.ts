@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto'
+import { type Bookkeeping, expiresAtMs } from '../hash/bookkeeping.js'
+import { decodeString } from '../hash/connect-redis-string.js'
+import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from '../hash/decode.js'
+import { encodeProperties } from '../hash/encode.js'
+import type { Fields } from '../hash/fields.js'
+import { indexFields } from '../hash/index-fields.js'
+import type { Generation } from '../hash/renewal-field.js'
+import { handleOf } from '../ids/sid.js'
+import type { Context } from './context.js'
+import { firstOf } from './first-found.js'
+import { idleMs } from './idle-timeout.js'
+import { readHash } from './read-hash.js'
+import { SessionRecord } from './session-record.js'
+
+export interface Loaded {
+  session: LoadedSession
+  record: SessionRecord
+  /** undefined for a session that was never renewed. */
+  generation: Generation | undefined
+}
+
+/** The session under whichever of its possible stored ids. */
+export function loadFirst(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
+  const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId), isLeaving)
+  if (storedIds.length === 1) return loading
+  return loading.then((loaded) => {
+    if (loaded !== null) loaded.record.storedIds = storedIds
+    return loaded
+  })
+}
+
+export function isLeaving({ record: { origin } }: Loaded): boolean {
+  return origin.kind === 'hash' && origin.meta.isLeaving
+}
+
+/** The session behind a stored id; null if there is none, or none that can be read. HGETALL, and GET if not a hash. */
+export async function loadSession(context: Context, storedId: string, isAgain = false): Promise<Loaded | null> {
+  const reply = await readHash(context, storedId)
+  if (reply === null) return loadString(context, storedId, isAgain)
+  if (reply.length === 0) return null
+  const decoding = decodeOrAnnounce(context, storedId, reply)
+  const decoded = decoding instanceof Promise ? await decoding : decoding
+  return decoded && loadedFrom(storedId, decoded, decoded.session)
+}
+
+/** What a save of this session will be compared with is what was decoded. */
+export function loadedFrom(storedId: string, decoded: Omit<DecodedHash, 'session'>, session: LoadedSession): Loaded {
+  const { meta, fields, generation } = decoded
+  return { session, generation, record: new SessionRecord(storedId, { kind: 'hash', meta }, fields, decoded) }
+}
+
+/**
+ * Null, and a `corrupt` event, for what cannot be read; null for what should have expired. A promise if the serializer
+ * takes its time.
+ */
+export function decodeOrAnnounce(
+  context: Context,
+  storedId: string,
+  reply: readonly string[],
+): DecodedHash | null | Promise<DecodedHash | null> {
+  const decoding = decodeHash(reply, context.options.serializer, context.codec.of(storedId))
+  if (decoding instanceof Promise) return decoding.then((decoded) => presentOrAnnounce(context, storedId, decoded))
+  return presentOrAnnounce(context, storedId, decoding)
+}
+
+function presentOrAnnounce(context: Context, storedId: string, decoded: DecodedHash | CorruptHash): DecodedHash | null {
+  if (decoded instanceof CorruptHash) return unreadableHash(context, storedId, decoded)
+  return isAbsent(context, decoded.meta) ? null : decoded
+}
+
+export function unreadableHash({ announcer }: Context, storedId: string, { reason, property }: CorruptHash): null {
+  const named = property === undefined ? {} : { property }
+  announcer.announce('corrupt', { handle: handleOf(storedId), reason, ...named })
+  return null
+}
+
+/**
+ * A key that Redis was not allowed to give a TTL outlives its session; the limit is then ours to keep. So it is for one
+ * that other processes keep for their `onEnd`; in this one, Redis's clock has been asked. A copy that is only arriving is
+ * no session yet.
+ */
+export function isAbsent(context: Context, meta: Bookkeeping): boolean {
+  if (meta.isArriving || meta.hasEnded) return true
+  const isOutlived = meta.unexpiring || (meta.isKept && context.options.onEnd === undefined)
+  return isOutlived && Date.now() >= expiresAtMs(meta, context.options.absoluteMs)
+}
+
+/** The key holds something else than a hash. */
+export async function loadString(context: Context, storedId: string, isAgain = false): Promise<Loaded | null> {
+  const text = await context.gateway.get(context.keys.session(storedId))
+  if (text === null) return null
+  // Another request may have made a hash of it in between.
+  if (text === undefined && !isAgain) return loadSession(context, storedId, true)
+  const loaded = text === undefined ? unreadableType(context, storedId) : await fromString(context, storedId, text)
+  if (loaded !== null && context.options.indexes.length > 0)
+    context.announcer.warnOnce('sessions-not-indexed', NOT_INDEXED)
+  return loaded
+}
+
+function unreadableType({ announcer }: Context, storedId: string): null {
+  announcer.announce('corrupt', { handle: handleOf(storedId), reason: 'type' })
+  return null
+}
+
+const NOT_INDEXED =
+  'there are sessions that connect-redis wrote: findBy, countBy, limit and destroyBy do not see them before their next request; ' +
+  'destroyBy(index, value, { thorough: true }) ends them, too'
+
+/**
+ * A session that connect-redis wrote; null, and a `corrupt` event, if the text is none. Nor is it one where texts have to be
+ * encrypted: connect-redis does not do that, and anybody who can write to Redis can make such a text.
+ */
+export async function fromString(context: Context, storedId: string, text: string): Promise<Loaded | null> {
+  const session = context.codec.acceptsPlaintext ? await decodeString(text, context.options.serializer) : null
+  if (session === null) return unreadableType(context, storedId)
+  const origin = { kind: 'string', sha1: sha1Of(text) } as const
+  const fields = new Map([...encodeProperties(session, context.options.serializer), ...indexFieldsOf(context, session)])
+  const loadedExpires = session.cookie?.expires
+  const idle = idleMs(session, session.cookie, context.options, loadedExpires)
+  // express-session replaces `session.cookie` by one of its own.
+  const loadedLease = { idle, cookie: session.cookie && { ...session.cookie } }
+  const record = new SessionRecord(storedId, origin, fields, { loadedExpires, loadedLease })
+  return { session, record, generation: undefined }
+}
+
+/** Where the session would be found, for a save to tell what it changes. What an index throws, the save throws, too. */
+function indexFieldsOf({ options }: Context, session: LoadedSession): Fields {
+  try {
+    return indexFields(options.indexes, session, new Map())
+  } catch {
+    return new Map()
+  }
+}
+
+/** How scripts recognise a string: as Redis's own `redis.sha1hex` has it. */
+export function sha1Of(text: string): string {
+  return createHash('sha1').update(text).digest('hex')
+}

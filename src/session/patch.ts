@@ -1,0 +1,128 @@
+import { encodeCookie, isCookieField } from '../hash/cookie.js'
+import { fieldOf, isProperty } from '../hash/field-name.js'
+import { indexFields } from '../hash/index-fields.js'
+import { toText } from '../hash/serializer.js'
+import { type AnySession, plainCookie } from '../hash/session-data.js'
+import type { Context } from './context.js'
+import { convertString } from './convert-string.js'
+import { loadSession } from './load.js'
+import { writeWherever } from './move.js'
+import { lease, type Snapshot, snapshot } from './snapshot.js'
+import { UNKNOWN, updateFields } from './update-fields.js'
+import { changedOf, NOWHERE, placingOf, writeIndexed } from './write-indexed.js'
+import { foreignKey, type WriteReply } from './write-reply.js'
+
+interface Changes {
+  values: Readonly<Record<string, unknown>>
+  set: [field: string, text: string][]
+  remove: string[]
+}
+
+/** @throws TypeError for names that can be no property, ERR_SESSION_NOT_SERIALIZABLE */
+export function encodeChanges(context: Context, changes: Readonly<Record<string, unknown>>): Changes {
+  const encoded: Changes = { values: changes, set: [], remove: [] }
+  for (const [property, value] of Object.entries(changes)) {
+    assertPatchable(property)
+    const text = toText(context.options.serializer, property, value)
+    if (text === undefined) encoded.remove.push(fieldOf(property))
+    else encoded.set.push([fieldOf(property), text])
+  }
+  return encoded
+}
+
+export function assertPatchable(property: string): void {
+  if (!isProperty(property)) {
+    throw new TypeError(
+      `session property "${property}" cannot be changed here: only set() and touch() write the cookie`,
+    )
+  }
+}
+
+/**
+ * Changes some properties of a session that exists, without loading it where there are no indexes. False if there is none.
+ *
+ * @throws ERR_SESSION_LIMIT if these changes would make one session more than `limit` allows, ERR_SESSION_TOO_LARGE
+ */
+export async function patchSession(context: Context, storedIds: readonly string[], changes: Changes): Promise<boolean> {
+  const { announcer } = context
+  const storedId = await firstWritten(context, storedIds, async (id) => {
+    const reply = await onHash(context, id, () => patchHash(context, id, changes))
+    return reply.kind === 'written' || reply.kind === 'contended' ? id : null
+  })
+  if (storedId !== null) {
+    const fields = changes.set.length + changes.remove.length
+    announcer.announceOf(storedId, 'saved', { fields })
+    return true
+  }
+  announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'patch' })
+  return false
+}
+
+/** Only the whole session tells where it is to be found once these changes are made. */
+async function patchHash(context: Context, storedId: string, changes: Changes): Promise<WriteReply> {
+  const { indexes } = context.options
+  if (indexes.length === 0) return updateFields(context, storedId, changes)
+  const loaded = await loadSession(context, storedId)
+  if (loaded?.record.origin.kind === 'string') return { kind: 'foreign' }
+  if (loaded === null) {
+    // Should one begin meanwhile, where it is to be found is looked at afterwards.
+    const seen = { created: '', saves: UNKNOWN }
+    return writeIndexed(context, storedId, NOWHERE, () => updateFields(context, storedId, changes, seen))
+  }
+  const { session, record } = loaded
+  const { created, saves } = loaded.record.origin.meta
+  const held = record.indexFields
+  const index = changedOf(indexFields(indexes, { ...session, ...changes.values }, held), held)
+  const placing = placingOf(index, held, lease(context, session, record).idle)
+  const whole = { ...changes, set: [...changes.set, ...index] }
+  return writeIndexed(context, storedId, placing, () => updateFields(context, storedId, whole, { created, saves }))
+}
+
+/** Writes under the first id that holds the session; while `hashIds` changes, brings it under the current one first. */
+export async function firstWritten<T>(
+  context: Context,
+  storedIds: readonly string[],
+  write: (storedId: string) => Promise<T | null>,
+): Promise<T | null> {
+  const [home, ...others] = storedIds as [string, ...string[]]
+  const written = await write(home)
+  if (written !== null || others.length === 0) return written
+  return writeWherever(context, storedIds, '', write)
+}
+
+/**
+ * Runs a script that wants a hash; where it finds connect-redis's string instead, converts that first.
+ *
+ * @throws ERR_SESSION_FOREIGN_KEY if the key holds neither
+ */
+export async function onHash<T extends { kind: string }>(
+  context: Context,
+  storedId: string,
+  work: () => Promise<T | { kind: 'foreign' }>,
+): Promise<T> {
+  const first = await work()
+  if (first.kind !== 'foreign') return first as T
+  const loaded = await loadSession(context, storedId)
+  // Gone meanwhile, or a session again: then the second attempt is no foreign key any more.
+  if (loaded?.record.origin.kind !== 'string') return notForeign(await work())
+  const { session, record } = loaded
+  const unchanged = { set: [], remove: [] }
+  const left = await context.gateway.pttl(context.keys.session(storedId))
+  const next = snapshot(context, session, record)
+  // Converting would prolong the session, which this operation is not to do.
+  const unprolonged = left > 0 ? withIdle(next, session, left) : next
+  await convertString(context, record, loaded.record.origin.sha1, unprolonged, unchanged)
+  return notForeign(await work())
+}
+
+/** The next request finds that its idle timeout is another one, and sets it right. */
+function withIdle(next: Snapshot, session: AnySession, idle: number): Snapshot {
+  const cookie = encodeCookie(plainCookie(session), idle, false)
+  const others = [...next.fields].filter(([field]) => !isCookieField(field))
+  return { ...next, idle, cookie, fields: new Map([...others, ...cookie.fields]) }
+}
+
+function notForeign<T extends { kind: string }>(result: T | { kind: 'foreign' }): T {
+  if (result.kind === 'foreign') throw foreignKey()
+  return result as T
+}

@@ -1,0 +1,231 @@
+import type { Bookkeeping } from '../hash/bookkeeping.js'
+import type { SessionCodec } from '../hash/codec.js'
+import { isCookieField } from '../hash/cookie.js'
+import { propertyOf } from '../hash/field-name.js'
+import { isSameLifetime } from '../hash/session-data.js'
+import { handleOf } from '../ids/sid.js'
+import { UPDATE } from '../redis/scripts/update.js'
+import type { Context } from './context.js'
+import { convertString } from './convert-string.js'
+import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
+import { touchIntervalMs } from './idle-timeout.js'
+import { loadSession } from './load.js'
+import { bringHome, writeWherever } from './move.js'
+import type { SessionRecord } from './session-record.js'
+import { isUndercounted } from './size.js'
+import { expiryMode, type Lease, outlives, type Snapshot } from './snapshot.js'
+import { UNKNOWN } from './update-fields.js'
+import { NOWHERE, type Placing, placingOf, writeIndexed } from './write-indexed.js'
+import { readWriteReply } from './write-reply.js'
+
+/** Writes what changed since the session was loaded, unless it has ended meanwhile. */
+export async function saveSession(context: Context, record: SessionRecord, next: Snapshot): Promise<void> {
+  // Nearly always at home; a promise less.
+  if (!isHome(record)) await moveHome(context, record)
+  const comparing = difference(record, next.fields, context.options.serializer)
+  const delta = comparing instanceof Promise ? await comparing : comparing
+  const { origin } = record
+  if (origin.kind === 'string') return saveString(context, record, origin.sha1, next, delta)
+  if (isEmpty(delta) && record.outdated.size === 0 && !isTouchDue(context, record, origin.meta, next)) return
+  await writeDelta(context, record, origin.meta, next, delta)
+}
+
+/** No string has this digest: the script hands out the string there is, for the changes to be merged into. */
+const MERGE = ''
+
+/** Saves what was loaded from connect-redis's string. */
+export async function saveString(
+  context: Context,
+  record: SessionRecord,
+  sha1: string,
+  next: Snapshot,
+  delta: Delta,
+): Promise<void> {
+  if (await convertString(context, record, sha1, next, delta)) return
+  // Another request may have converted it, and a third one moved it. Of what was a string, no stamp is known.
+  if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
+  record.hasEnded = true
+  context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
+}
+
+function isHome({ storedId, storedIds, origin }: SessionRecord): boolean {
+  return storedId === storedIds[0] || origin.kind === 'string'
+}
+
+/** A session that was loaded under an older id is used under the current one from here on. */
+export async function moveHome(context: Context, record: SessionRecord): Promise<void> {
+  if (isHome(record)) return
+  const home = record.storedIds[0] as string
+  // Also where nothing is left to move: whether it has ended, or another request has moved it, shows there.
+  if ((await bringHome(context, record.storedId, home)) !== 'stays') record.storedId = home
+}
+
+/** Whether the expiry in Redis, or the cookie, has to be written anew. */
+export function isTouchDue(context: Context, { storedId }: SessionRecord, meta: Bookkeeping, next: Lease): boolean {
+  const { options, clock, keys } = context
+  if (next.cookie.flags !== meta.flags || meta.unexpiring) return true
+  if (meta.isKept !== outlives(context)) return true
+  if (options.disableTouch) return false
+  if (!isSameLifetime(next.idle, meta.idleMs)) return true
+  const now = clock.latestMs(keys.session(storedId))
+  // This machine's own clock may be wrong. Where Redis's is not known, refreshing is the safe answer, and tells what it is.
+  if (now === undefined) return true
+  const age = now - meta.seenAtMs
+  return age < 0 || age >= touchIntervalMs(next.idle, options)
+}
+
+/** Changes the session, if it still exists, and refreshes its expiry if that is due. */
+export async function writeDelta(
+  context: Context,
+  record: SessionRecord,
+  meta: Pick<Bookkeeping, 'created' | 'saves'>,
+  next: Lease,
+  delta: Delta,
+): Promise<void> {
+  const { gateway, keys, options, announcer } = context
+  const isSave = !isEmpty(delta)
+  const lease = leaseOf(context, record, next, delta)
+  const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease.idle, options.absoluteMs ?? '']
+  const isDoubted = isSave && isUndercounted(record)
+  const rest = [expiryMode(context), lease.flags, options.maxBytes, isDoubted ? 1 : '']
+  const placing = placingIn(context, record, next, lease, delta)
+  const send = () =>
+    writeIndexed(context, record.storedId, placing, async () => {
+      const changes = encrypted(context, record, delta)
+      const key = keys.session(record.storedId)
+      return readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
+    })
+  const doubted = new Set(record.uncertain)
+  doubtDelta(record, delta)
+  let reply = await send()
+  if (reply.kind === 'gone' && record.storedIds.length > 1) {
+    const found = await writeWherever(context, record.storedIds, meta.created, async (storedId) => {
+      record.storedId = storedId
+      const answer = await send()
+      return answer.kind === 'gone' ? null : answer
+    })
+    reply = found ?? reply
+  }
+  const now = reply.kind === 'foreign' ? await loadSession(context, record.storedId) : null
+  if (now?.record.origin.kind === 'string' && isSave) {
+    // connect-redis, still at work on another server, has written over the hash: our changes go into what it wrote.
+    return saveString(context, record, MERGE, { ...next, fields: new Map() }, delta)
+  }
+  if (reply.kind !== 'written' && reply.kind !== 'contended') {
+    record.hasEnded = true
+    announcer.announceOf(record.storedId, 'refused', { operation: isSave ? 'save' : 'touch' })
+    return
+  }
+  if (reply.kind === 'contended')
+    announceConflict(context, record, doubted, delta, decodeOld(context.codec.of(record.storedId), delta, reply.old))
+  record.origin = { kind: 'hash', meta: lease.isOthers ? withLeaseOf(reply.meta, record) : reply.meta }
+  record.outdated = new Map()
+  applyDelta(record, delta)
+  if (reply.isEvicted) record.hasEnded = true
+  record.hasSaved ||= isSave
+  if (isSave) announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
+}
+
+/** By what this write makes of the index fields that were loaded: what the session holds may not be written yet. */
+function placingIn(context: Context, record: SessionRecord, next: Lease, lease: WrittenLease, delta: Delta): Placing {
+  const of = { idleMs: next.idle, slides: lease.slides, createdAtMs: createdAtMs(record) }
+  // Most stores have no index.
+  if (context.options.indexes.length === 0) return { ...NOWHERE, ...of }
+  return { ...placingOf(delta.set, record.indexFields, next.idle), ...of }
+}
+
+/** What the UPDATE script is told of idle timeout and cookie flags. */
+interface WrittenLease {
+  idle: number | string
+  flags: string
+  /** The expiry is refreshed. */
+  slides: boolean
+  /** Both stay as they are in Redis: what this request has not changed, another one may have. */
+  isOthers: boolean
+}
+
+function leaseOf(context: Context, record: SessionRecord, next: Lease, delta: Delta): WrittenLease {
+  const meta = sameLease(record, next, delta)
+  if (meta === null) return { idle: next.idle, flags: next.cookie.flags, slides: true, isOthers: false }
+  const slides = context.options.disableTouch || isTouchDue(context, record, meta, next)
+  const asItIs = slides ? '=' : ''
+  return { idle: asItIs, flags: asItIs, slides, isOthers: true }
+}
+
+/**
+ * What this request compares its cookie with stays what it has loaded. With the lease that another one has written meanwhile, its
+ * own unchanged cookie would look like a change, and undo a "remember me".
+ */
+function withLeaseOf(written: Bookkeeping, { origin }: SessionRecord): Bookkeeping {
+  return origin.kind === 'hash' ? { ...written, flags: origin.meta.flags, idleMs: origin.meta.idleMs } : written
+}
+
+function createdAtMs({ origin }: SessionRecord): number | undefined {
+  return origin.kind === 'hash' ? origin.meta.createdAtMs : undefined
+}
+
+/** The bookkeeping a session was loaded with, if its idle timeout and cookie are still as they were then. */
+function sameLease({ origin }: SessionRecord, next: Lease, delta: Delta): Bookkeeping | null {
+  if (origin.kind !== 'hash' || origin.meta.flags !== next.cookie.flags) return null
+  if (delta.set.some(([field]) => isCookieField(field)) || delta.remove.some(isCookieField)) return null
+  return isSameLifetime(next.idle, origin.meta.idleMs) ? origin.meta : null
+}
+
+/** The counts, pairs, replacements and removals of the UPDATE script. */
+function encrypted(context: Context, record: SessionRecord, delta: Delta): (string | number)[] {
+  const codec = context.codec.of(record.storedId)
+  const anew = encryptedAnew(record, codec, delta)
+  const list: (string | number)[] = [delta.set.length, anew.length]
+  for (const [field, text] of delta.set) list.push(field, codec.encode(field, text))
+  for (const replacement of anew) list.push(...replacement)
+  for (const field of delta.remove) list.push(field)
+  return list
+}
+
+/** `[field, what Redis held, the same under the current key]` for what this write does not change anyway. */
+function encryptedAnew(record: SessionRecord, codec: SessionCodec, delta: Delta): [string, string, string][] {
+  if (record.outdated.size === 0) return []
+  const changed = new Set([...delta.set.map(([field]) => field), ...delta.remove])
+  return [...record.outdated]
+    .filter(([field]) => !changed.has(field) && record.fields.has(field))
+    .map(([field, stored]) => [field, stored, codec.encode(field, record.fields.get(field) as string)])
+}
+
+/** What others have written is compared as text; what nobody can read differs from every text. */
+function decodeOld(codec: SessionCodec, delta: Delta, old: readonly (string | null)[]): (string | null)[] {
+  const fields = [...delta.set.map(([field]) => field), ...delta.remove]
+  return fields.map((field, i) => {
+    const stored = old[i] ?? null
+    if (stored === null) return null
+    try {
+      return codec.decode(field, stored).text
+    } catch {
+      return stored
+    }
+  })
+}
+
+/** Others saved in between; whether they changed the same properties shows in what those held. */
+function announceConflict(
+  context: Context,
+  record: SessionRecord,
+  doubted: ReadonlySet<string>,
+  delta: Delta,
+  old: (string | null)[],
+): void {
+  const touched: [field: string, text: string | null][] = [
+    ...delta.set,
+    ...delta.remove.map((f) => [f, null] as [string, null]),
+  ]
+  const properties = touched
+    .filter(([field, text], i) => {
+      // What middleware keeps with a session is not the application's conflict.
+      if (!isOurs(field)) return false
+      const found = old[i] ?? null
+      const loaded = record.fields.get(field) ?? null
+      return found !== loaded && found !== text && !doubted.has(field)
+    })
+    .map(([field]) => propertyOf(field) ?? 'cookie')
+  if (properties.length === 0) return
+  context.announcer.announce('conflict', { handle: handleOf(record.storedId), properties: [...new Set(properties)] })
+}
