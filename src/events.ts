@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { EventEmitter } from 'node:events'
-import { handleOf } from './ids/sid.js'
+import { handleOf } from './ids/handle.js'
 import { WARNINGS, type WarningCode } from './warnings.js'
 
 /** Why a session was ended. */

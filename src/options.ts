@@ -1,14 +1,13 @@
-import type { NearCacheLimits } from './cache/near-cache.js'
 import type { DestroyReason } from './events.js'
 import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './hash/encryption.js'
+import type { Indexes } from './hash/index-fields.js'
 import type { Serializer } from './hash/serializer.js'
 import type { AnySession, SessionContent } from './hash/session-data.js'
-import type { HashIds } from './ids/sid.js'
+import type { HashIds } from './ids/id-mapper.js'
 import { checkNames } from './known-options.js'
-import type { EndedSession } from './on-end/ended-session.js'
 import { isRedisClient, type RedisClient } from './redis/client.js'
 import { foreignClient } from './redis/foreign-client.js'
-import type { SessionInfo } from './session/inspect.js'
+import type { EndedSession, SessionInfo } from './session-info.js'
 
 export interface RedisStoreOptions {
   /** ioredis `Redis` or `Cluster`, version 5 or 6. Yours: the store never closes it. */
@@ -107,8 +106,6 @@ export interface RedisStoreOptions {
 /** null and undefined: under none. */
 export type IndexValue = string | number | bigint | null | undefined
 
-export type Indexes = readonly (readonly [name: string, extract: (session: SessionContent) => unknown])[]
-
 export interface Limit {
   /** One of `indexes`. */
   index: string
@@ -122,6 +119,12 @@ export interface NearCacheOptions {
   max: number
   /** Seconds for which one is kept, also if Redis tells of no change. */
   maxAge: number
+}
+
+export interface NearCacheLimits {
+  /** Sessions. */
+  max: number
+  maxAgeMs: number
 }
 
 /** Every option, in internal units. */

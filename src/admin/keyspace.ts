@@ -3,10 +3,11 @@ import type { Within } from '../redis/deadline.js'
 import { scanIndexKeys, scanStoredIds } from '../redis/scan.js'
 import { type Context, reading } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
-import { infoOfRecord, type SessionInfo } from '../session/inspect.js'
+import { infoOfRecord } from '../session/inspect.js'
 import { isLeaving, type Loaded, loadSession } from '../session/load.js'
 import { isLeftBehind } from '../session/move.js'
 import { readFields } from '../session/read-hash.js'
+import type { SessionInfo } from '../session-info.js'
 
 /** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
 export class Keyspace {

@@ -1,6 +1,7 @@
 import type { Within } from '../redis/deadline.js'
 import { type Context, reading } from '../session/context.js'
-import { inspectSession, type SessionInfo } from '../session/inspect.js'
+import { inspectSession } from '../session/inspect.js'
+import type { SessionInfo } from '../session-info.js'
 import type { Keyspace } from './keyspace.js'
 
 /** How many sessions did something less than so long ago. */

@@ -1,14 +1,9 @@
 import { LRUCache } from 'lru-cache'
+import type { NearCacheLimits } from '../options.js'
 import { keyPrefixOf, type RedisClient, type RedisNode } from '../redis/client.js'
 import type { SideHealth } from '../redis/side-health.js'
 import type { CachedSession } from './cached-session.js'
 import { type Home, TrackedNodes } from './tracked-nodes.js'
-
-export interface NearCacheLimits {
-  /** Sessions. */
-  max: number
-  maxAgeMs: number
-}
 
 /** How the near cache does, since the store was made. */
 export interface CacheStats {

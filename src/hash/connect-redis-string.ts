@@ -1,6 +1,7 @@
 import type { LoadedSession } from './decode.js'
+import { isUsableCookie } from './live-cookie.js'
 import type { Serializer } from './serializer.js'
-import { dropProto, isUsableCookie } from './session-data.js'
+import { dropProto } from './session-data.js'
 
 /** Reads what connect-redis writes: the whole session, cookie included, as one text. Null if it is not that. */
 export async function decodeString(text: string, serializer: Serializer): Promise<LoadedSession | null> {

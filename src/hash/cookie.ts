@@ -1,6 +1,7 @@
 import type { Bookkeeping } from './bookkeeping.js'
+import { isUsableCookie, type PlainCookie } from './live-cookie.js'
 import { toText } from './serializer.js'
-import { dropProto, isUsableCookie, type PlainCookie } from './session-data.js'
+import { dropProto } from './session-data.js'
 
 /**
  * The session's cookie attributes, small enough for a bookkeeping field.
@@ -15,6 +16,12 @@ export interface EncodedCookie {
   flags: string
   /** `@cookie` fields and their texts; empty for most sessions. */
   fields: [field: string, text: string][]
+}
+
+/** The cookie of a session that was loaded, where flags say all of it. */
+export interface LoadedCookie {
+  plain: Readonly<PlainCookie>
+  encoded: EncodedCookie
 }
 
 const NO_COOKIE = 'O'

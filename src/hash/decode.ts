@@ -1,12 +1,11 @@
-import type { LoadedCookie } from '../session/session-record.js'
 import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
 import type { SessionCodec } from './codec.js'
-import { isCookieField, restoreCookie } from './cookie.js'
+import { isCookieField, type LoadedCookie, restoreCookie } from './cookie.js'
 import { propertyOf } from './field-name.js'
 import { LoadedFields } from './fields.js'
+import type { PlainCookie } from './live-cookie.js'
 import { GENERATION_FIELD, type Generation, parseGeneration } from './renewal-field.js'
 import { fromText, isThenable, type Serializer } from './serializer.js'
-import type { PlainCookie } from './session-data.js'
 
 /** The plain data `get` resolves: what JSON would give back, never an object with a foreign prototype. */
 export type LoadedSession = Record<string, unknown> & { cookie?: PlainCookie }

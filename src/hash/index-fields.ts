@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { SessionStoreError } from '../errors.js'
-import type { Indexes } from '../options.js'
 import type { Fields } from './fields.js'
 import { identityOf } from './identity.js'
 import type { AnySession, SessionContent } from './session-data.js'
@@ -15,6 +14,9 @@ const PREFIX = '@i:'
 const LONGEST = 44
 /** Of one session in one index. */
 const MOST_VALUES = 100
+
+/** The `indexes` option: functions of the session by name. */
+export type Indexes = readonly (readonly [name: string, extract: (session: SessionContent) => unknown])[]
 
 /** One place where a session is to be found. */
 export interface IndexEntry {

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto'
+import { SessionStoreError } from '../errors.js'
 
 /** Characters of an id. An issuer of OpenID Connect and a subject of 255 fit in, and the cookie stays far below 4096 bytes. */
 export const MAX_SID_LENGTH = 512
@@ -16,7 +16,7 @@ export function isSid(value: unknown): value is string {
 }
 
 /** Which rule a value breaks that is no session id. Does not repeat it. */
-export function sidFault(value: unknown): string {
+function sidFault(value: unknown): string {
   if (typeof value !== 'string') return `it is no text (${typeof value})`
   if (value === '') return 'it is empty'
   if (value.length > MAX_SID_LENGTH) return `it is longer than ${MAX_SID_LENGTH} characters`
@@ -53,40 +53,10 @@ export function formatSid({ first, generation, proof }: Sid): string {
   return generation === 0 ? first : `${first}~r${generation.toString(36)}~${proof}`
 }
 
-/** Turns the id in the cookie into the id Redis holds. */
-export interface IdMapper {
-  /** The stored id for new sessions first, then those that older secrets gave; never empty. */
-  candidates(sid: string): readonly string[]
-}
-
-/** `true` for a plain digest, an HMAC secret, or a list of these, current first. */
-export type HashIds = boolean | string | readonly (string | true)[]
-
-/** What a digest looks like. */
-const DIGEST = /^[\w-]{43}$/
-
-/** @param acceptPlainIds also look for sessions that were stored before ids were hashed */
-export function idMapper(hashIds: HashIds, acceptPlainIds = false): IdMapper {
-  if (hashIds === false) return { candidates: (sid) => [sid] }
-  const ways: readonly (string | true)[] = typeof hashIds === 'object' ? hashIds : [hashIds]
-  return {
-    candidates(sid) {
-      const digests = ways.map((way) => digest(way, sid))
-      // Of a digest in Redis nobody may make a cookie: it would name its own key.
-      return acceptPlainIds && !DIGEST.test(sid) ? [...digests, sid] : digests
-    },
-  }
-}
-
-function digest(way: string | true, sid: string): string {
-  const hash = way === true ? createHash('sha256') : createHmac('sha256', way)
-  return hash.update(sid).digest('base64url')
-}
-
-/**
- * The public name of a session: a digest of the stored id, so that a page or log may show it. Domain-separated from
- * `hashIds`, so that a handle is never a stored id either.
- */
-export function handleOf(storedId: string): string {
-  return createHash('sha256').update(`connect-redis-hash handle ${storedId}`).digest('base64url').slice(0, 22)
+/** @param id what was given for one; the error does not repeat it */
+export function invalidId(id: unknown): SessionStoreError {
+  return new SessionStoreError(
+    'ERR_SESSION_INVALID_ID',
+    `not a session id: ${sidFault(id)}. Where ids are made ("genid" option), encode what may hold others: Buffer.from(id).toString('base64url')`,
+  )
 }

@@ -1,6 +1,6 @@
 import type { Keyspace } from '../admin/keyspace.js'
 import { entriesIn, type IndexEntry, indexFields } from '../hash/index-fields.js'
-import { handleOf } from '../ids/sid.js'
+import { handleOf } from '../ids/handle.js'
 import { nextTurn } from '../real-set-immediate.js'
 import type { Within } from '../redis/deadline.js'
 import type { Context } from '../session/context.js'

@@ -1,9 +1,9 @@
 import type { IndexEntry } from '../hash/index-fields.js'
-import { handleOf } from '../ids/sid.js'
+import { handleOf } from '../ids/handle.js'
 import { checkNames } from '../known-options.js'
 import type { Context } from '../session/context.js'
 import { type Member, newestMembers } from '../session/index-entries.js'
-import type { SessionInfo } from '../session/inspect.js'
+import type { SessionInfo } from '../session-info.js'
 import { dropGone, findAmong } from './find.js'
 
 export interface FindByOptions {

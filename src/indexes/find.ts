@@ -2,7 +2,8 @@ import { identityOf } from '../hash/identity.js'
 import { encodeIndexValue, type IndexEntry } from '../hash/index-fields.js'
 import type { Context } from '../session/context.js'
 import { dropEntry, type Member } from '../session/index-entries.js'
-import { inspectSession, type SessionInfo } from '../session/inspect.js'
+import { inspectSession } from '../session/inspect.js'
+import type { SessionInfo } from '../session-info.js'
 
 /** How many sessions are looked at, or ended, at a time. */
 export const BATCH = 50

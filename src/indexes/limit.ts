@@ -1,6 +1,6 @@
 import { SessionStoreError } from '../errors.js'
 import type { IndexEntry } from '../hash/index-fields.js'
-import { handleOf } from '../ids/sid.js'
+import { handleOf } from '../ids/handle.js'
 import type { Limit } from '../options.js'
 import { signalFor } from '../redis/deadline.js'
 import { ADMIT, PENDING_MS } from '../redis/scripts/index-sessions.js'

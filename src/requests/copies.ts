@@ -1,6 +1,7 @@
 import type { LoadedSession } from '../hash/decode.js'
 import { isProperty } from '../hash/field-name.js'
-import { type AnySession, isExpressCookie, isLiveCookie } from '../hash/session-data.js'
+import { isExpressCookie, isLiveCookie } from '../hash/live-cookie.js'
+import type { AnySession } from '../hash/session-data.js'
 import { type CopyBase, RecentLoads, type RecentSession } from '../session/recent-loads.js'
 import type { SessionRecord } from '../session/session-record.js'
 import { attachment } from './attachment.js'

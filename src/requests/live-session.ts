@@ -1,6 +1,6 @@
 import { fieldOf, isProperty } from '../hash/field-name.js'
+import { convertExpires } from '../hash/live-cookie.js'
 import { type Serializer, serialising, toText } from '../hash/serializer.js'
-import { convertExpires } from '../hash/session-data.js'
 
 /*
  * What express-session does with a session inside `res.end` must not throw there: it has noted already that the response has

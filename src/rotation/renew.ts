@@ -1,34 +1,9 @@
-import {
-  type Admission,
-  type Generation,
-  latestSid,
-  newSecret,
-  type Presented,
-  parseGeneration,
-  standingOf,
-} from '../hash/renewal-field.js'
-import { handleOf, type Sid } from '../ids/sid.js'
-import { CONFIRM, IN_GRACE, RENEW } from '../redis/scripts/renew.js'
+import { latestSid, newSecret, type Presented, parseGeneration } from '../hash/renewal-field.js'
+import { handleOf } from '../ids/handle.js'
+import { CONFIRM, RENEW } from '../redis/scripts/renew.js'
 import type { Context } from '../session/context.js'
 import { moveHome } from '../session/save.js'
 import type { SessionRecord } from '../session/session-record.js'
-
-/** How an id may be used. A promise, and one command, where it is that of the generation before. */
-export function admissionOf(
-  context: Context,
-  storedId: string,
-  sid: Sid,
-  latest: Generation | undefined,
-): Admission | Promise<Admission> {
-  const standing = standingOf(sid, latest)
-  return standing === 'outdated' ? admissionOfOutdated(context, storedId, sid) : standing
-}
-
-async function admissionOfOutdated({ gateway, keys }: Context, storedId: string, sid: Sid): Promise<Admission> {
-  const [code] = (await gateway.script(IN_GRACE, keys.session(storedId), [sid.generation])) as [number]
-  if (code === 0) return 'unknown'
-  return code === 1 ? 'superseded' : 'reused'
-}
 
 export interface RenewalTerms {
   /** Milliseconds after which an id is to be renewed; undefined: none is issued. */

@@ -1,4 +1,4 @@
-import type { SessionInfo } from '../session/inspect.js'
+import type { SessionInfo } from '../session-info.js'
 import type { RedisStore } from '../store.js'
 
 /** How many sessions a page shows. */

@@ -1,7 +1,7 @@
 import type { NearCache } from '../cache/near-cache.js'
 import type { Announcer } from '../events.js'
 import type { Codec } from '../hash/codec.js'
-import type { IdMapper } from '../ids/sid.js'
+import type { IdMapper } from '../ids/id-mapper.js'
 import type { EndOfLife } from '../on-end/hand-over.js'
 import type { ResolvedOptions } from '../options.js'
 import { type Signal, timedOut } from '../redis/deadline.js'

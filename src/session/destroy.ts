@@ -1,5 +1,5 @@
 import type { DestroyReason } from '../events.js'
-import { handleOf } from '../ids/sid.js'
+import { handleOf } from '../ids/handle.js'
 import type { Context } from './context.js'
 import { endKey } from './end-key.js'
 import { clearBeforeEnd } from './leftovers.js'

@@ -1,6 +1,6 @@
 import type { DestroyReason } from '../events.js'
+import { pairsOf } from '../hash/fields.js'
 import { entriesIn, type IndexEntry } from '../hash/index-fields.js'
-import { pairsOf } from '../hash/pairs.js'
 import { schedule } from '../on-end/queue.js'
 import { END } from '../redis/scripts/end.js'
 import type { Context } from './context.js'

@@ -1,5 +1,6 @@
 import { SessionStoreError } from '../errors.js'
-import { type AnySession, isLiveCookie, type PlainCookie, timeOf } from '../hash/session-data.js'
+import { isLiveCookie, type PlainCookie, timeOf } from '../hash/live-cookie.js'
+import type { AnySession } from '../hash/session-data.js'
 import type { ResolvedOptions } from '../options.js'
 
 /** A hundred years: beyond it PEXPIRE would overflow. */

@@ -1,7 +1,7 @@
 import { SessionStoreError } from '../errors.js'
 import { fieldOf } from '../hash/field-name.js'
 import { type Serializer, toText } from '../hash/serializer.js'
-import { handleOf } from '../ids/sid.js'
+import { handleOf } from '../ids/handle.js'
 import { INCREMENT } from '../redis/scripts/increment.js'
 import { SWAP } from '../redis/scripts/swap.js'
 import type { Context } from './context.js'

@@ -2,29 +2,16 @@ import { BOOKKEEPING_FIELD, type Bookkeeping, expiresAtMs, parseBookkeeping } fr
 import { fieldOf, isProperty } from '../hash/field-name.js'
 import { decodeIndexValue, entriesIn, furtherFields, type IndexEntry, indexField } from '../hash/index-fields.js'
 import { GENERATION_FIELD, isAdmitted, parseGeneration } from '../hash/renewal-field.js'
-import { handleOf, type Sid } from '../ids/sid.js'
-import { admissionOf } from '../rotation/renew.js'
+import { handleOf } from '../ids/handle.js'
+import type { Sid } from '../ids/sid.js'
+import type { SessionInfo } from '../session-info.js'
+import { admissionOf } from './admission.js'
 import type { Context } from './context.js'
 import { firstOf } from './first-found.js'
 import { decodeOrAnnounce, isAbsent, loadSession } from './load.js'
 import { isLeftBehind } from './move.js'
 import { readFields } from './read-hash.js'
 import type { SessionRecord } from './session-record.js'
-
-/** What is known of a session besides its properties. */
-export interface SessionInfo {
-  /** Public name, safe to show; not accepted as a session id. */
-  handle: string
-  createdAt: Date
-  /** When its expiry was last refreshed: at most `touchInterval` behind its last request. */
-  seenAt: Date
-  /** When it ends if nobody uses it; null if it never does (`disableTTL`). */
-  expiresAt: Date | null
-  /** For each index of the store, the values under which the session is to be found; long ones as a digest, `#…`. */
-  indexes: Readonly<Record<string, readonly string[]>>
-  /** Browser and system it began with, e.g. `Firefox on Linux`; with `bindClient({ label: true })`. */
-  client?: string
-}
 
 /** Bookkeeping field: what `bindClient({ label: true })` calls the client of the session. */
 export const CLIENT_FIELD = '@client'

@@ -1,9 +1,9 @@
 import type { Bookkeeping } from '../hash/bookkeeping.js'
-import { type EncodedCookie, isCookieField } from '../hash/cookie.js'
+import { isCookieField, type LoadedCookie } from '../hash/cookie.js'
 import type { Fields, LoadedFields } from '../hash/fields.js'
 import { isIndexField } from '../hash/index-fields.js'
+import type { PlainCookie } from '../hash/live-cookie.js'
 import type { Presented } from '../hash/renewal-field.js'
-import type { PlainCookie } from '../hash/session-data.js'
 
 /** Where a loaded session comes from: a hash, or connect-redis's string with the digest that recognises it. */
 export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha1: string }
@@ -12,12 +12,6 @@ export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha
 export interface LoadedLease {
   idle: number
   cookie: PlainCookie | undefined
-}
-
-/** The cookie of a session that was loaded, where flags say all of it. */
-export interface LoadedCookie {
-  plain: Readonly<PlainCookie>
-  encoded: EncodedCookie
 }
 
 /** What is known of a session from its load, besides its fields. */

@@ -3,14 +3,14 @@ import { encodeProperties } from '../hash/encode.js'
 import type { Fields } from '../hash/fields.js'
 import { indexFields } from '../hash/index-fields.js'
 import {
-  type AnySession,
   isLiveCookie,
   isSameCookie,
   isSameLifetime,
   isUntouched,
   type PlainCookie,
   plainCookie,
-} from '../hash/session-data.js'
+} from '../hash/live-cookie.js'
+import type { AnySession } from '../hash/session-data.js'
 import type { Context } from './context.js'
 import { idleMs } from './idle-timeout.js'
 import type { SessionRecord } from './session-record.js'

@@ -1,5 +1,5 @@
 import type { Announcer, SessionEvents } from '../events.js'
-import { handleOf } from '../ids/sid.js'
+import { handleOf } from '../ids/handle.js'
 import { Channel } from '../redis/channel.js'
 import { SideHealth } from '../redis/side-health.js'
 import type { Context } from '../session/context.js'

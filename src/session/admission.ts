@@ -1,0 +1,21 @@
+import { type Admission, type Generation, standingOf } from '../hash/renewal-field.js'
+import type { Sid } from '../ids/sid.js'
+import { IN_GRACE } from '../redis/scripts/renew.js'
+import type { Context } from './context.js'
+
+/** How an id may be used. A promise, and one command, where it is that of the generation before. */
+export function admissionOf(
+  context: Context,
+  storedId: string,
+  sid: Sid,
+  latest: Generation | undefined,
+): Admission | Promise<Admission> {
+  const standing = standingOf(sid, latest)
+  return standing === 'outdated' ? admissionOfOutdated(context, storedId, sid) : standing
+}
+
+async function admissionOfOutdated({ gateway, keys }: Context, storedId: string, sid: Sid): Promise<Admission> {
+  const [code] = (await gateway.script(IN_GRACE, keys.session(storedId), [sid.generation])) as [number]
+  if (code === 0) return 'unknown'
+  return code === 1 ? 'superseded' : 'reused'
+}
