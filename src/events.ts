@@ -115,8 +115,8 @@ export function emitSafely(emitter: EventEmitter, name: string, ...args: unknown
 /** Counts, emits and publishes one event. */
 export class Announcer {
   readonly counters: Record<SessionEventName, number>
-  /** Told of every event but those of `announceOf`, and also where nobody listens. */
-  onAnnounce: ((name: SessionEventName, payload: object) => void) | undefined
+  /** Told of every session that ends in this process, or leaves its id, also where nobody listens. */
+  onEnded: ((handle: string, reason: SessionEvents['ended']['reason']) => void) | undefined
   readonly #emitter: EventEmitter
   readonly #warned = new Set<string>()
 
@@ -125,7 +125,21 @@ export class Announcer {
     this.counters = Object.fromEntries(EVENT_NAMES.map((name) => [name, 0])) as Record<SessionEventName, number>
   }
 
-  /** The same of a session, whose handle is only made if somebody is to hear of it: that takes as long as a read. */
+  /** Announces that a session has been ended. */
+  announceEnd(storedId: string, reason: DestroyReason): void {
+    const handle = handleOf(storedId)
+    this.announce('destroyed', { handle, reason })
+    this.onEnded?.(handle, reason)
+  }
+
+  /** Announces that a session goes on under another id. */
+  announceRotation(from: string, to: string, reason: string): void {
+    const previousHandle = handleOf(from)
+    this.announce('rotated', { handle: handleOf(to), previousHandle, reason })
+    this.onEnded?.(previousHandle, 'rotated')
+  }
+
+  /** Announces an event for a stored id. Computes the handle only if someone listens: hashing costs as much as a read. */
   announceOf<E extends 'created' | 'saved' | 'refused'>(
     storedId: string,
     name: E,
@@ -144,7 +158,6 @@ export class Announcer {
 
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {
     this.counters[name] += 1
-    this.onAnnounce?.(name, payload)
     if (name === 'warning') printUnheard(this.#emitter, payload as SessionEvents['warning'])
     emitSafely(this.#emitter, name, payload)
     const published = CHANNELS[name]

@@ -1,31 +1,20 @@
 import type { Request } from 'express'
 import { type Session, type SessionData, Store } from 'express-session'
-import { Activity, type ActivityRange, type ActivityReport } from './admin/activity.js'
-import { Keyspace } from './admin/keyspace.js'
+import type { ActivityRange, ActivityReport } from './admin/activity.js'
 import { countSessions, type SessionStats } from './admin/stats.js'
 import { Answer } from './answer.js'
-import { type CacheStats, NearCache } from './cache/near-cache.js'
+import type { CacheStats } from './cache/near-cache.js'
 import { type Callback, callBack, isCallback, settleAtOnce, settleSoon } from './callback.js'
-import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
+import type { SessionEventName, SessionEvents } from './events.js'
 import type { LoadedSession } from './hash/decode.js'
-import { codecOf } from './hash/encryption.js'
 import type { AnySession, SessionContent } from './hash/session-data.js'
-import { idMapper } from './ids/id-mapper.js'
 import { type Ending, endSessions } from './indexes/destroy-by.js'
 import { checkedDestroyBy, type DestroyByOptions } from './indexes/destroy-by-options.js'
 import { indexEntry } from './indexes/find.js'
 import { checkedFindBy, type FindByOptions, findPage } from './indexes/find-page.js'
 import { checkNames } from './known-options.js'
-import { EndOfLife } from './on-end/hand-over.js'
-import { type RedisStoreOptions, type ResolvedOptions, resolveOptions } from './options.js'
-import { Availability } from './redis/availability.js'
-import { harmfulSettings } from './redis/client-settings.js'
-import { type Signal, type Within, withDeadline } from './redis/deadline.js'
-import { Gateway } from './redis/gateway.js'
-import { Keys } from './redis/keys.js'
-import { RedisClock } from './redis/redis-clock.js'
-import { Replicas } from './redis/replicas.js'
-import { SideHealth } from './redis/side-health.js'
+import { type RedisStoreOptions, resolveOptions } from './options.js'
+import { type Signal, started, type Within } from './redis/deadline.js'
 import { reloadMethod } from './requests/reload.js'
 import { type Arrival, RequestSessions } from './requests/request-sessions.js'
 import { Sessions } from './requests/sessions.js'
@@ -37,10 +26,9 @@ import { incrementProperty } from './session/increment.js'
 import { countMembers } from './session/index-entries.js'
 import { inspectSession, readProperties } from './session/inspect.js'
 import { encodeChanges, patchSession } from './session/patch.js'
-import { Creations } from './session/pending-creations.js'
-import { timeOfWrite } from './session/write-reply.js'
 import type { SessionInfo } from './session-info.js'
-import { Endings, type EndReason } from './watch/endings.js'
+import { type StoreParts, storeParts } from './store-context.js'
+import type { EndReason } from './watch/endings.js'
 
 /** A session as `get` resolves it; `req.session` gets its methods from express-session. */
 export type StoredSession = SessionData
@@ -71,84 +59,21 @@ export interface RedisStore {
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class RedisStore extends Store {
+  readonly #parts: StoreParts
   readonly #context: Context
+  readonly #within: Within
   readonly #sessions: Sessions
   readonly #requests: RequestSessions
-  readonly #keyspace: Keyspace
-  readonly #activity: Activity
-  readonly #endings: Endings
-  readonly #availability: Availability
 
   /** @throws TypeError that names the wrong option */
   constructor(options: RedisStoreOptions) {
     super()
-    const resolved = resolveOptions(options)
-    const announcer = new Announcer(this)
-    this.#availability = new Availability({
-      client: resolved.client,
-      timeoutMs: resolved.timeoutMs,
-      announcer,
-      emitter: this,
-      goOn: resolved.onUnavailable === 'anonymous',
-      probe: (key) => this.#run(() => this.#context.gateway.probe(key)),
-    })
-    const gateway = new Gateway(resolved.client, resolved.timeoutMs, this.#availability)
-    const keys = new Keys(resolved.prefix)
-    const ids = idMapper(resolved.hashIds, resolved.acceptPlainIds)
-    const codec = codecOf(resolved.encryption)
-    const within = this.#within
-    const creations = new Creations()
-    const cache = makeCache(resolved, announcer)
-    const clock = new RedisClock(resolved.client)
-    gateway.onTime = (key, reply, sentAt) => {
-      const redisMs = timeOfWrite(reply)
-      if (redisMs !== undefined) clock.learn(key, sentAt, redisMs)
-    }
-    gateway.onWrite = cache && ((key) => cache.forget(key))
-    const replicas =
-      resolved.replicas > 0
-        ? new Replicas(
-            resolved.client,
-            keys,
-            resolved.replicas,
-            resolved.timeoutMs,
-            new SideHealth('replicas', announcer),
-          )
-        : undefined
-    replicas?.open()
-    this.#context = {
-      options: resolved,
-      announcer,
-      gateway,
-      clock,
-      keys,
-      ids,
-      codec,
-      creations,
-      replicas,
-      endOfLife: undefined,
-      cache,
-    }
-    if (resolved.onEnd !== undefined) this.#context.endOfLife = new EndOfLife(this.#context, resolved.onEnd, within)
+    this.#parts = storeParts(resolveOptions(options), this)
+    this.#context = this.#parts.context
+    this.#within = this.#parts.within
     this.#sessions = new Sessions(this.#context)
     const reload = reloadMethod((session, callback) => this.#get(this.#requests.arrivalOf(session), callback))
-    this.#requests = new RequestSessions(this.#context, this.#sessions, within, reload)
-    this.#keyspace = new Keyspace(this.#context, within)
-    this.#activity = new Activity(this.#context, within)
-    this.#endings = new Endings(this.#context)
-    const message = harmfulSettings(resolved.client)
-    // Not before there can be a listener.
-    if (message !== undefined)
-      process.nextTick(() => announcer.announce('warning', { code: 'client-settings', message }))
-    announcer.onAnnounce = (name, payload) => {
-      const { handle, previousHandle, reason } = payload as {
-        handle: string
-        previousHandle: string
-        reason: EndReason
-      }
-      if (name === 'destroyed') this.#endings.happened(handle, reason)
-      if (name === 'rotated') this.#endings.happened(previousHandle, 'rotated')
-    }
+    this.#requests = new RequestSessions(this.#context, this.#sessions, this.#within, reload)
   }
 
   /** For this library's middleware. */
@@ -172,7 +97,7 @@ export class RedisStore extends Store {
 
   /** How the near cache does; undefined without the `cache` option. */
   get cacheStats(): Readonly<CacheStats> | undefined {
-    return this.#context.cache?.stats
+    return this.#parts.near?.stats
   }
 
   /** The session, or null. HGETALL, one command; none if the near cache has it (`cache` option). */
@@ -185,7 +110,7 @@ export class RedisStore extends Store {
     const answer: typeof callback = isCallback(callback)
       ? (err, found) => this.#requests.answer(arrival, callback, err, found)
       : undefined
-    const isToBeNoted = isAwaited || this.#context.options.activity
+    const isToBeNoted = isAwaited || this.#parts.activity !== undefined
     let known: LoadedSession | undefined
     try {
       known = this.#requests.loadAtOnce(arrival)
@@ -222,7 +147,7 @@ export class RedisStore extends Store {
 
   #save(sid: string, session: AnySession, signal: Signal): Promise<void> {
     const saving = this.#requests.newSessions.save(session, () => this.#sessions.set(sid, session, signal))
-    return this.#context.options.activity ? saving.then(() => void this.#noteActive(session)) : saving
+    return this.#parts.activity !== undefined ? saving.then(() => void this.#noteActive(session)) : saving
   }
 
   /**
@@ -258,7 +183,7 @@ export class RedisStore extends Store {
 
   async #listed(): Promise<ListedSession[]> {
     const sessions: ListedSession[] = []
-    for await (const { record, session } of this.#keyspace.sessions()) {
+    for await (const { record, session } of this.#parts.keyspace.sessions()) {
       sessions.push({ ...session, id: record.storedId } as unknown as ListedSession)
     }
     return sessions
@@ -276,13 +201,13 @@ export class RedisStore extends Store {
 
   async #storedIds(): Promise<string[]> {
     const ids: string[] = []
-    for await (const batch of this.#keyspace.storedIds()) ids.push(...batch)
+    for await (const batch of this.#parts.keyspace.storedIds()) ids.push(...batch)
     return ids
   }
 
   async #count(): Promise<number> {
     let length = 0
-    for await (const batch of this.#keyspace.storedIds()) length += batch.length
+    for await (const batch of this.#parts.keyspace.storedIds()) length += batch.length
     return length
   }
 
@@ -290,7 +215,7 @@ export class RedisStore extends Store {
   override clear(callback?: Callback<void>): Promise<void> {
     return this.#settle(
       'clear',
-      this.#keyspace.clear().finally(() => this.#sessions.cleared()),
+      this.#parts.keyspace.clear().finally(() => this.#sessions.cleared()),
       callback,
     )
   }
@@ -378,7 +303,7 @@ export class RedisStore extends Store {
       const entry = indexEntry(this.#context, index, value)
       const { except, handle, thorough = false } = checkedDestroyBy(options)
       const ending: Ending = { except: except === undefined ? [] : this.#sessions.storedIds(except), handle, thorough }
-      return endSessions(this.#context, this.#keyspace, entry, ending, this.#within)
+      return endSessions(this.#context, this.#parts.keyspace, entry, ending, this.#within)
     })
   }
 
@@ -389,8 +314,8 @@ export class RedisStore extends Store {
    */
   async *scan(options: { fields?: readonly string[] } = {}): AsyncGenerator<ScannedSession, void, undefined> {
     const { fields } = options
-    for await (const loaded of this.#keyspace.sessions()) {
-      const info = await this.#keyspace.info(loaded)
+    for await (const loaded of this.#parts.keyspace.sessions()) {
+      const info = await this.#parts.keyspace.info(loaded)
       if (info === null) continue
       const { session } = loaded
       const kept =
@@ -407,19 +332,19 @@ export class RedisStore extends Store {
    */
   stats(options: { onProgress?: (soFar: Readonly<SessionStats>) => void } = {}): Promise<SessionStats> {
     const { onProgress = () => undefined } = options
-    return this.#runLong(() => countSessions(this.#context, this.#keyspace, this.#within, onProgress))
+    return this.#runLong(() => countSessions(this.#context, this.#parts.keyspace, this.#within, onProgress))
   }
 
   /** Who was active when (`activity` option). */
   get activity(): { read(range: ActivityRange): Promise<ActivityReport> } {
-    if (!this.#context.options.activity)
-      throw new TypeError('"activity" option is off: new RedisStore({ activity: true })')
+    const { activity } = this.#parts
+    if (activity === undefined) throw new TypeError('"activity" option is off: new RedisStore({ activity: true })')
     return {
       read: (range) => {
         const names = { from: 0, to: 0, step: 0 }
         return this.#runLong(async () => {
           checkNames('activity.read', range, names, "activity.read({ from, to, step: 'hour' })")
-          return this.#activity.read(range)
+          return activity.read(range)
         })
       },
     }
@@ -438,7 +363,7 @@ export class RedisStore extends Store {
     if (storedIds.length === 0 || typeof onEnd !== 'function') {
       throw new TypeError('watch takes a session and a function: store.watch(session, (reason) => socket.close())')
     }
-    return this.#endings.watch(storedIds, onEnd)
+    return this.#parts.endings.watch(storedIds, onEnd)
   }
 
   /** For readiness endpoints: resolves the round trip in milliseconds, or rejects within `timeout`. PING. */
@@ -455,12 +380,13 @@ export class RedisStore extends Store {
    * stays open: it is yours.
    */
   async close(): Promise<void> {
-    this.#availability.close()
-    this.#endings.close()
+    const { availability, endings, near, handOver, activity } = this.#parts
+    availability.close()
+    endings.close()
     this.#context.replicas?.close()
-    this.#context.cache?.close()
-    await this.#context.endOfLife?.close()
-    await this.#activity.flush().catch(() => undefined)
+    near?.close()
+    await handOver?.close()
+    await activity?.flush().catch(() => undefined)
   }
 
   /** express-session turns loaded data into `req.session` here; what we know of the one must follow to the other. */
@@ -503,7 +429,7 @@ export class RedisStore extends Store {
   }
 
   #noteLoad(arrival: Arrival, session: LoadedSession | null, isAwaited: boolean): LoadedSession | null {
-    if (this.#context.options.activity) this.#noteActive(session)
+    if (this.#parts.activity !== undefined) this.#noteActive(session)
     if (isAwaited) this.#requests.answered(arrival, session)
     return session
   }
@@ -513,7 +439,7 @@ export class RedisStore extends Store {
     if (record === undefined) return session
     const users = [this.#requests.userOf?.(session as SessionContent)].flat()
     const known = users.filter((user) => user !== undefined && user !== null && user !== '')
-    this.#activity.note(record.storedId, known.map(String))
+    this.#parts.activity?.note(record.storedId, known.map(String))
     return session
   }
 
@@ -538,18 +464,6 @@ export class RedisStore extends Store {
     const message = `store.${method}() failed with ${nameOf(err)}, and nobody has asked: pass a callback, or await it`
     this.#context.announcer.announce('warning', { code: 'failure-unheard', message })
   }
-
-  readonly #within: Within = (work) => {
-    const { timeoutMs } = this.#context.options
-    if (typeof work !== 'function') return withDeadline(work, timeoutMs, this.#isConnected, this.#failed)
-    const signal = { aborted: false }
-    const working = started(() => work(signal))
-    return withDeadline(working, timeoutMs, this.#isConnected, this.#failed, signal)
-  }
-
-  readonly #isConnected = () => this.#context.options.client.status === 'ready'
-
-  readonly #failed = (err: unknown) => this.#availability.failed(err)
 }
 
 /** @throws TypeError for what is no session */
@@ -559,25 +473,8 @@ function assertSession(method: string, session: unknown): void {
   throw new TypeError(`${method}(sid, session) takes a session object, not ${given}; destroy(sid) ends a session`)
 }
 
-/** What fails at once fails as what fails later does. */
-function started<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return work()
-  } catch (err) {
-    return Promise.reject(err)
-  }
-}
-
 /** What an error is, without what `validate` or an index may have put into its message. */
 function nameOf(err: unknown): string {
   const { code, name } = (err ?? {}) as { code?: unknown; name?: unknown }
   return typeof code === 'string' ? code : typeof name === 'string' ? name : typeof err
-}
-
-function makeCache({ client, prefix, cache }: ResolvedOptions, announcer: Announcer): NearCache | undefined {
-  if (cache === undefined) return undefined
-  return new NearCache(client, prefix, cache, new SideHealth('cache', announcer), (why) => {
-    const message = `Redis does not tell which sessions change (CLIENT TRACKING), so none is cached: ${why}`
-    announcer.announce('warning', { code: 'cache-off', message })
-  })
 }

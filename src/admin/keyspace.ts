@@ -4,9 +4,10 @@ import { scanIndexKeys, scanStoredIds } from '../redis/scan.js'
 import { type Context, reading } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
 import { infoOfRecord } from '../session/inspect.js'
-import { isLeaving, type Loaded, loadSession } from '../session/load.js'
+import { isLeaving, loadSession } from '../session/load.js'
 import { isLeftBehind } from '../session/move.js'
 import { readFields } from '../session/read-hash.js'
+import type { Loaded } from '../session/session-record.js'
 import type { SessionInfo } from '../session-info.js'
 
 /** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
@@ -22,10 +23,10 @@ export class Keyspace {
 
   /** A batch at a time. */
   async *storedIds(): AsyncGenerator<string[]> {
-    const { options, keys } = this.#context
+    const { options, keys, endOfLife } = this.#context
     for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within)) {
       const there =
-        options.onEnd === undefined
+        endOfLife === undefined
           ? batch
           : await this.#within((signal) => thoseThere(reading(this.#context, signal), batch))
       if (there.length > 0) yield there

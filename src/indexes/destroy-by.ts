@@ -59,7 +59,7 @@ async function endMembers(context: Context, members: readonly Member[], entry: I
   const ended = await Promise.all(
     members.map(async (member) => {
       const isEnded = await endKey(context, member.storedId, 'revoked', entry)
-      if (isEnded) announceRevoked(context, member.storedId)
+      if (isEnded) context.announcer.announceEnd(member.storedId, 'revoked')
       else await dropEntry(context, member, entry)
       return isEnded
     }),
@@ -69,12 +69,8 @@ async function endMembers(context: Context, members: readonly Member[], entry: I
 
 async function endAll(context: Context, storedIds: readonly string[]): Promise<number> {
   const ended = await Promise.all(storedIds.map((storedId) => endKey(context, storedId, 'revoked')))
-  for (const storedId of storedIds.filter((_, i) => ended[i])) announceRevoked(context, storedId)
+  for (const storedId of storedIds.filter((_, i) => ended[i])) context.announcer.announceEnd(storedId, 'revoked')
   return ended.filter(Boolean).length
-}
-
-function announceRevoked(context: Context, storedId: string): void {
-  context.announcer.announce('destroyed', { handle: handleOf(storedId), reason: 'revoked' })
 }
 
 /** By what the session says where it is to be found, and by what it holds: it may be from before there was the index. */

@@ -178,11 +178,10 @@ export async function endIfEvicted(
  * @returns whether there was one
  */
 export async function evict(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
-  const handle = handleOf(storedId)
   const isEnded = await endKey(context, storedId, 'evicted', only)
   if (!isEnded) return false
-  context.announcer.announce('evicted', { handle })
-  context.announcer.announce('destroyed', { handle, reason: 'evicted' })
+  context.announcer.announce('evicted', { handle: handleOf(storedId) })
+  context.announcer.announceEnd(storedId, 'evicted')
   return true
 }
 

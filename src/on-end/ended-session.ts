@@ -2,13 +2,10 @@ import { CorruptHash, decodeHash } from '../hash/decode.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { SessionContent } from '../hash/session-data.js'
 import { handleOf } from '../ids/handle.js'
-import type { Context } from '../session/context.js'
+import type { Context, Remains } from '../session/context.js'
 import { CLIENT_FIELD, infoOf, valuesByIndex } from '../session/inspect.js'
 import { fromString, unreadableHash } from '../session/load.js'
 import type { EndedSession } from '../session-info.js'
-
-/** What is left of a session that has ended: all fields, or what connect-redis wrote. */
-export type Remains = { fields: readonly string[] } | { text: string }
 
 /** Null, and a `corrupt` event, for what cannot be read. */
 export async function readRemains(

@@ -3,16 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { DestroyReason } from '../events.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
-import { handleOf } from '../ids/handle.js'
 import type { Within } from '../redis/deadline.js'
 import { CLAIM, FORGET } from '../redis/scripts/end.js'
-import type { Context } from '../session/context.js'
+import type { Context, EndOfLife, Remains } from '../session/context.js'
 import { leave } from '../session/index-entries.js'
 import { hasMoved } from '../session/move.js'
 import { inTime } from '../session/with-timeout.js'
-import { type Remains, readRemains } from './ended-session.js'
-import { dueSessions, schedule, unschedule } from './queue.js'
+import { readRemains } from './ended-session.js'
+import { dueSessions, schedule, scheduleExpiry, unschedule } from './queue.js'
 
+/** If whoever ends a session stops half-way, others find out after this time. */
+const HAND_OVER_MS = 10_000
 /** How long `onEnd` may take before it is called again, by whichever process. */
 const CLAIM_MS = 60_000
 const LOOK_MS = 2000
@@ -37,7 +38,7 @@ const MOST_WAITING = 1000
  * finds it when that comes. That also holds for sessions that expire while no process runs, as their keys
  * outlive them by `keepMs`.
  */
-export class EndOfLife {
+export class HandOver implements EndOfLife {
   readonly #context: Context
   readonly #within: Within
   readonly #onEnd: NonNullable<Context['options']['onEnd']>
@@ -54,6 +55,14 @@ export class EndOfLife {
     this.#onEnd = onEnd
     this.#within = within
     this.#lookLater()
+  }
+
+  expect(storedId: string, idleMs: number, createdAtMs?: number): Promise<void> {
+    return scheduleExpiry(this.#context, storedId, idleMs, createdAtMs)
+  }
+
+  async ending(storedId: string): Promise<void> {
+    await schedule(this.#context, storedId, HAND_OVER_MS, 'exactly').catch(() => undefined)
   }
 
   /** Of a session that has ended just now. Whoever ended it does not wait. */
@@ -166,7 +175,7 @@ export class EndOfLife {
     const left = new Map(pairsOf(fields))
     const isElsewhere = await this.#within(hasMoved(context, left))
     if (Number(hasEndedNow) === 1 && !isElsewhere) {
-      context.announcer.announce('destroyed', { handle: handleOf(storedId), reason })
+      context.announcer.announceEnd(storedId, reason)
       await this.#within(leave(context, storedId, entriesIn(left)))
     }
     const endedAt = new Date(Number.parseInt(ended, 36))

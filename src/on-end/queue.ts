@@ -37,8 +37,8 @@ export async function scheduleExpiry(
   idleMs: number,
   createdAtMs = Date.now(),
 ): Promise<void> {
-  const { onEnd, disableTTL, absoluteMs = Infinity } = context.options
-  if (onEnd === undefined || disableTTL) return
+  const { disableTTL, absoluteMs = Infinity } = context.options
+  if (disableTTL) return
   const leftMs = Math.min(idleMs, createdAtMs + absoluteMs - Date.now())
   await schedule(context, storedId, leftMs, 'expiry').catch(() => undefined)
 }

@@ -64,6 +64,34 @@ export function withDeadline<T>(
   })
 }
 
+/**
+ * What a store does within `timeoutMs`.
+ *
+ * @param onFailure is told of every failure
+ */
+export function deadlines(timeoutMs: number, isConnected: () => boolean, onFailure: (err: unknown) => void): Within {
+  return (work) => {
+    if (typeof work !== 'function') return withDeadline(work, timeoutMs, isConnected, onFailure)
+    const signal = { aborted: false }
+    return withDeadline(
+      started(() => work(signal)),
+      timeoutMs,
+      isConnected,
+      onFailure,
+      signal,
+    )
+  }
+}
+
+/** What fails at once fails as what fails later does. */
+export function started<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work()
+  } catch (err) {
+    return Promise.reject(err)
+  }
+}
+
 export function timedOut(timeoutMs: number): SessionStoreError {
   return new SessionStoreError('ERR_SESSION_TIMEOUT', `Redis did not answer within ${timeoutMs} ms`)
 }

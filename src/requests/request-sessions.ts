@@ -8,7 +8,7 @@ import { invalidId, parseSid } from '../ids/sid.js'
 import type { Within } from '../redis/deadline.js'
 import { catchUp } from '../rotation/merge-late-saves.js'
 import { confirmId, type RenewalTerms, renewSession } from '../rotation/renew.js'
-import { announceRotation, retireForNext, wasRetired, writtenProperties } from '../rotation/retire.js'
+import { retireForNext, wasRetired, writtenProperties } from '../rotation/retire.js'
 import type { Context } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
 import { isLive } from '../session/inspect.js'
@@ -303,7 +303,7 @@ export class RequestSessions implements StoreAccess {
     this.#newSession.get(req)?.(fresh, old)
     if (record !== undefined) this.#sessions.inherit(fresh, record, left)
     const [newId] = this.#sessions.storedIds(req.sessionID)
-    announceRotation(this.#context, oldIds[0] as string, newId as string, reason)
+    this.#context.announcer.announceRotation(oldIds[0] as string, newId as string, reason)
     return true
   }
 

@@ -1,4 +1,3 @@
-import { loadAtOnce, loadThrough } from '../cache/read-through.js'
 import { isCookieField } from '../hash/cookie.js'
 import type { LoadedSession } from '../hash/decode.js'
 import { encodeProperties } from '../hash/encode.js'
@@ -19,11 +18,11 @@ import { differUnseen, mayDiffer } from '../session/delta.js'
 import { destroySession } from '../session/destroy.js'
 import { firstOf } from '../session/first-found.js'
 import { liveFirst } from '../session/leftovers.js'
-import { type Loaded, loadFirst } from '../session/load.js'
+import { loadFirst } from '../session/load.js'
 import { createdOf } from '../session/recent-loads.js'
 import { saveSession } from '../session/save.js'
 import { saveMarks } from '../session/save-marks.js'
-import { isSameSession, type SessionRecord } from '../session/session-record.js'
+import { isSameSession, type Loaded, type SessionRecord } from '../session/session-record.js'
 import { assertSize, bytesOf, bytesOfRecord } from '../session/size.js'
 import { type Ancestor, lease, type Snapshot, snapshot } from '../session/snapshot.js'
 import { isTouched, touchSession, touchUnloaded } from '../session/touch.js'
@@ -65,7 +64,7 @@ export class Sessions {
   async load(id: string, onReuse?: () => void, held?: SessionRecord): Promise<Loaded | null> {
     const sid = parseSid(id)
     if (sid === null) return null
-    const loaded = await loadThrough(this.#context, this.#context.ids.candidates(sid.first))
+    const loaded = await this.#loadFor(sid)
     if (loaded === null) return null
     const { record, generation } = loaded
     if (held !== undefined && isSameSession(held, record)) {
@@ -80,14 +79,19 @@ export class Sessions {
     return loaded
   }
 
+  #loadFor(sid: Sid): Promise<Loaded | null> {
+    const storedIds = this.#context.ids.candidates(sid.first)
+    return this.#context.cache?.load(storedIds) ?? loadFirst(this.#context, storedIds)
+  }
+
   /** What `get` would resolve, in this very call; undefined if Redis has to be asked. */
   getAtOnce(id: string): LoadedSession | undefined {
     const sid = this.#context.cache && parseSid(id)
-    const loaded = sid && loadAtOnce(this.#context, this.#context.ids.candidates(sid.first))
+    const loaded = sid && this.#context.cache?.loadAtOnce(this.#context.ids.candidates(sid.first))
     if (!loaded) return undefined
     const standing = standingOf(sid, loaded.generation)
     if (standing === 'outdated' || !isAdmitted(standing)) return undefined
-    this.#context.cache?.count(true)
+    this.#context.cache?.countHit()
     present(loaded, id, sid, standing)
     this.#records.set(loaded.session, loaded.record)
     return loaded.session

@@ -2,7 +2,6 @@ import type { DestroyReason } from '../events.js'
 import { fieldOf, isProperty } from '../hash/field-name.js'
 import { toText } from '../hash/serializer.js'
 import type { AnySession } from '../hash/session-data.js'
-import { handleOf } from '../ids/handle.js'
 import type { Context } from '../session/context.js'
 import { sameValue } from '../session/delta.js'
 import { endSession } from '../session/destroy.js'
@@ -65,8 +64,4 @@ export async function writtenProperties(
     if (loaded === undefined || !(await sameValue(field, loaded, text, serializer))) written.push(property)
   }
   return written
-}
-
-export function announceRotation(context: Context, from: string, to: string, reason: string): void {
-  context.announcer.announce('rotated', { handle: handleOf(to), previousHandle: handleOf(from), reason })
 }

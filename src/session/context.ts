@@ -1,8 +1,6 @@
-import type { NearCache } from '../cache/near-cache.js'
-import type { Announcer } from '../events.js'
+import type { Announcer, DestroyReason } from '../events.js'
 import type { Codec } from '../hash/codec.js'
 import type { IdMapper } from '../ids/id-mapper.js'
-import type { EndOfLife } from '../on-end/hand-over.js'
 import type { ResolvedOptions } from '../options.js'
 import { type Signal, timedOut } from '../redis/deadline.js'
 import type { Gateway } from '../redis/gateway.js'
@@ -10,6 +8,44 @@ import type { Keys } from '../redis/keys.js'
 import type { RedisClock } from '../redis/redis-clock.js'
 import type { Replicas } from '../redis/replicas.js'
 import type { Creations } from './pending-creations.js'
+import type { Loaded } from './session-record.js'
+
+/*
+ * What a feature has to do for single sessions. The feature implements it and the store plugs it in; whether its option is on has
+ * one answer everywhere: a feature that is off is undefined.
+ */
+
+/** What is left of a session that has ended: all fields, or what connect-redis wrote. */
+export type Remains = { fields: readonly string[] } | { text: string }
+
+/** Hands the content of ended sessions to the application (`onEnd` option). */
+export interface EndOfLife {
+  /**
+   * Notes when a session that is about to be written will have ended. Never rejects, and is not to be waited for: in a Cluster the
+   * note may be out of reach where the session is not. The next write makes up for what fails.
+   *
+   * @param createdAtMs since 1970; default: now
+   */
+  expect(storedId: string, idleMs: number, createdAtMs?: number): Promise<void>
+  /** Notes that a session is being ended: if this process stops half-way, another one takes over. Never rejects. */
+  ending(storedId: string): Promise<void>
+  /** Takes over a session that has ended, and whose content Redis still holds. */
+  take(storedId: string): void
+  /** Takes over a session of which Redis holds nothing any more. */
+  deliver(storedId: string, remains: Remains, reason: DestroyReason): void
+  /** Resolves when this process has handed over the session that ended under this id, or has failed to. */
+  handOver(storedId: string): Promise<void>
+}
+
+/** Keeps sessions in this process (`cache` option). */
+export interface SessionCache {
+  /** The session under whichever of these ids, from this process or from Redis. */
+  load(storedIds: readonly string[]): Promise<Loaded | null>
+  /** The same in this very call; undefined if Redis has to be asked, or the serializer takes its time. */
+  loadAtOnce(storedIds: readonly string[]): Loaded | undefined
+  /** Counts a session that `loadAtOnce` has found, and that is used. */
+  countHit(): void
+}
 
 /** What every operation on sessions works with; made once per store. */
 export interface Context {
@@ -26,7 +62,7 @@ export interface Context {
   /** Undefined without `onEnd`. */
   endOfLife: EndOfLife | undefined
   /** Undefined without `cache`. */
-  cache: NearCache | undefined
+  cache: SessionCache | undefined
   /** Of one operation whose loops stop when it is over; undefined: none of its loops is long. */
   signal?: Signal
 }

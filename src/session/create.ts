@@ -3,7 +3,6 @@ import { SessionStoreError } from '../errors.js'
 import { stampToMs } from '../hash/bookkeeping.js'
 import { decodeString } from '../hash/connect-redis-string.js'
 import { entriesIn } from '../hash/index-fields.js'
-import { handleOf } from '../ids/handle.js'
 import { timedOut } from '../redis/deadline.js'
 import { CREATE } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
@@ -89,7 +88,7 @@ async function createUnder(
         announcer.announceOf(storedId, 'refused', { operation: 'save' })
         return null
       case 'gone':
-        announcer.announce('destroyed', { handle: handleOf(storedId), reason: 'expired' })
+        announcer.announceEnd(storedId, 'expired')
         return null
       case 'kept':
         await makeRoom(context, storedId)

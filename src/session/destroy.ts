@@ -1,5 +1,4 @@
 import type { DestroyReason } from '../events.js'
-import { handleOf } from '../ids/handle.js'
 import type { Context } from './context.js'
 import { endKey } from './end-key.js'
 import { clearBeforeEnd } from './leftovers.js'
@@ -29,6 +28,6 @@ export async function endSession(
   for (const storedId of endingOrder(storedIds)) {
     if (await endKey(context, storedId, reason)) ended = storedId
   }
-  if (ended !== undefined) context.announcer.announce('destroyed', { handle: handleOf(ended), reason })
+  if (ended !== undefined) context.announcer.announceEnd(ended, reason)
   return ended !== undefined
 }

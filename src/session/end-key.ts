@@ -1,13 +1,9 @@
 import type { DestroyReason } from '../events.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn, type IndexEntry } from '../hash/index-fields.js'
-import { schedule } from '../on-end/queue.js'
 import { END } from '../redis/scripts/end.js'
 import type { Context } from './context.js'
 import { leave } from './index-entries.js'
-
-/** If whoever ends a session stops half-way, others find out after this time. */
-const HAND_OVER_MS = 10_000
 
 /**
  * Ends the session at one key, drops its index entries, and sees to it that `onEnd` gets its content. Replicas confirm also
@@ -63,7 +59,7 @@ async function end(
   if (only === undefined) context.creations.cancel(storedId)
   const isWanted = endOfLife !== undefined && reason !== null
   // A logout must not fail because nobody can be told to look.
-  if (isWanted) schedule(context, storedId, HAND_OVER_MS, 'exactly').catch(() => undefined)
+  if (isWanted) void endOfLife.ending(storedId)
   const found = only === undefined ? ['', ''] : [only.name, only.value]
   const args = [...found, isWanted ? options.keepMs : '', reason ?? '', options.absoluteMs ?? '']
   const [code, ...rest] = (await gateway.script(END, key, args)) as [number, ...string[]]

@@ -5,20 +5,12 @@ import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from '.
 import { encodeProperties } from '../hash/encode.js'
 import type { Fields } from '../hash/fields.js'
 import { indexFields } from '../hash/index-fields.js'
-import type { Generation } from '../hash/renewal-field.js'
 import { handleOf } from '../ids/handle.js'
 import type { Context } from './context.js'
 import { firstOf } from './first-found.js'
 import { idleMs } from './idle-timeout.js'
 import { readHash } from './read-hash.js'
-import { SessionRecord } from './session-record.js'
-
-export interface Loaded {
-  session: LoadedSession
-  record: SessionRecord
-  /** undefined for a session that was never renewed. */
-  generation: Generation | undefined
-}
+import { type Loaded, SessionRecord } from './session-record.js'
 
 /** The session under whichever of its possible stored ids. */
 export function loadFirst(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
@@ -82,7 +74,7 @@ export function unreadableHash({ announcer }: Context, storedId: string, { reaso
  */
 export function isAbsent(context: Context, meta: Bookkeeping): boolean {
   if (meta.isArriving || meta.hasEnded) return true
-  const isOutlived = meta.unexpiring || (meta.isKept && context.options.onEnd === undefined)
+  const isOutlived = meta.unexpiring || (meta.isKept && context.endOfLife === undefined)
   return isOutlived && Date.now() >= expiresAtMs(meta, context.options.absoluteMs)
 }
 

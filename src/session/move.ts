@@ -4,7 +4,6 @@ import { SessionStoreError } from '../errors.js'
 import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from '../hash/bookkeeping.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
-import { scheduleExpiry } from '../on-end/queue.js'
 import { ARRIVE, CLEAR_AWAY, LEAVE, SETTLE } from '../redis/scripts/move.js'
 import type { Context } from './context.js'
 import { firstOf } from './first-found.js'
@@ -93,7 +92,7 @@ async function arrive(context: Context, leaving: Leaving, from: string, to: stri
   const leftMs = leaving.meta.isKept ? leaving.ttlMs - context.options.keepMs : leaving.ttlMs
   const idleMs = leaving.ttlMs < 0 ? leaving.meta.idleMs : leftMs
   await enter(context, to, entries, idleMs)
-  void scheduleExpiry(context, to, idleMs)
+  void context.endOfLife?.expect(to, idleMs)
   const token = randomBytes(12).toString('base64url')
   const placed = await gateway.script(ARRIVE, keys.session(to), [leaving.metaText, token, COPY_MS, ...copy.flat()])
   const [code, placedToken = ''] = placed as [number, string?]

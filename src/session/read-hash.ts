@@ -9,8 +9,8 @@ import type { Context } from './context.js'
 
 /** A flat list `[field, text, ...]`, `[]` if there is no such session, `null` if the key is not a hash. */
 export function readHash(context: Context, storedId: string): Promise<readonly string[] | null> {
-  const { gateway, keys, options } = context
-  if (options.onEnd === undefined) return gateway.hgetall(keys.session(storedId))
+  const { gateway, keys, endOfLife } = context
+  if (endOfLife === undefined) return gateway.hgetall(keys.session(storedId))
   return readByScript(context, storedId, []).then(({ found }) => found as readonly string[] | null)
 }
 
@@ -23,13 +23,13 @@ export interface LastingHash {
 
 /** The same with what its end is, at a certain server; one round trip. */
 export async function readLasting(context: Context, storedId: string, node: RedisNode): Promise<LastingHash> {
-  const { gateway, keys, options } = context
-  if (options.onEnd === undefined) {
+  const { gateway, keys, endOfLife } = context
+  if (endOfLife === undefined) {
     const { fields, pttl } = await gateway.hgetallPttl(keys.session(storedId), node)
     return { fields, leftMs: pttl === -1 ? Number.POSITIVE_INFINITY : pttl > 0 ? pttl : undefined }
   }
   const { leftMs, found } = await readByScript(context, storedId, [], node)
-  const endless = options.disableTTL ? Number.POSITIVE_INFINITY : undefined
+  const endless = context.options.disableTTL ? Number.POSITIVE_INFINITY : undefined
   return { fields: found as readonly string[] | null, leftMs: leftMs > 0 ? leftMs : endless }
 }
 
@@ -39,8 +39,8 @@ export async function readFields(
   storedId: string,
   fields: readonly string[],
 ): Promise<readonly (string | null)[] | null> {
-  const { gateway, keys, options } = context
-  if (options.onEnd === undefined) return gateway.hmget(keys.session(storedId), fields)
+  const { gateway, keys, endOfLife } = context
+  if (endOfLife === undefined) return gateway.hmget(keys.session(storedId), fields)
   return (await readByScript(context, storedId, fields)).found
 }
 

@@ -1,9 +1,10 @@
 import type { Bookkeeping } from '../hash/bookkeeping.js'
 import { isCookieField, type LoadedCookie } from '../hash/cookie.js'
+import type { LoadedSession } from '../hash/decode.js'
 import type { Fields, LoadedFields } from '../hash/fields.js'
 import { isIndexField } from '../hash/index-fields.js'
 import type { PlainCookie } from '../hash/live-cookie.js'
-import type { Presented } from '../hash/renewal-field.js'
+import type { Generation, Presented } from '../hash/renewal-field.js'
 
 /** Where a loaded session comes from: a hash, or connect-redis's string with the digest that recognises it. */
 export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha1: string }
@@ -137,6 +138,14 @@ export class SessionRecord {
     if (this.#held === undefined && this.provenance.loadedCookie !== undefined) return false
     return [...this.fields.keys()].some(isCookieField)
   }
+}
+
+/** A session, and what is known of it. */
+export interface Loaded {
+  session: LoadedSession
+  record: SessionRecord
+  /** undefined for a session that was never renewed. */
+  generation: Generation | undefined
 }
 
 /** Not one that was created since under the same id. Of what connect-redis wrote, no stamp is known. */

@@ -92,9 +92,9 @@ export function snapshot(
 }
 
 /** Script argument: whether keys get a TTL, and by how many milliseconds they are to outlive their sessions. */
-export function expiryMode({ options }: Context): 'expire' | 'none' | number {
+export function expiryMode({ options, endOfLife }: Context): 'expire' | 'none' | number {
   if (options.disableTTL) return 'none'
-  return options.onEnd === undefined ? 'expire' : options.keepMs
+  return endOfLife === undefined ? 'expire' : options.keepMs
 }
 
 /** Whether keys outlive their sessions. */

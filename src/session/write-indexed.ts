@@ -2,7 +2,6 @@ import { SessionStoreError } from '../errors.js'
 import type { Fields } from '../hash/fields.js'
 import { entriesIn, type IndexEntry, indexFields, without } from '../hash/index-fields.js'
 import { admit, endIfEvicted, evict, isLimitReached, limitedAmong } from '../indexes/limit.js'
-import { scheduleExpiry } from '../on-end/queue.js'
 import type { Context } from './context.js'
 import { enter, type Standing, standingOf, withdraw } from './index-entries.js'
 import { loadSession } from './load.js'
@@ -90,7 +89,7 @@ async function writePlaced<T extends { kind: string }>(
 }
 
 function scheduleEnd(context: Context, storedId: string, { createdAtMs, idleMs }: Placing): void {
-  if (createdAtMs !== 'unscheduled') void scheduleExpiry(context, storedId, idleMs, createdAtMs)
+  if (createdAtMs !== 'unscheduled') void context.endOfLife?.expect(storedId, idleMs, createdAtMs)
 }
 
 /**
