@@ -11,13 +11,8 @@ export type { HashIds } from './ids/id-mapper.js'
 export type { DestroyByOptions } from './indexes/destroy-by-options.js'
 export type { FindByOptions } from './indexes/find-page.js'
 export { type LoadSessionOptions, loadSession, type OpenSession } from './load-session.js'
-export {
-  type BindClientOptions,
-  bindClient,
-  type Mismatch,
-  type MismatchAction,
-  type SessionBinding,
-} from './middleware/bind-client.js'
+export { bindClient } from './middleware/bind-client.js'
+export type { BindClientOptions, Mismatch, MismatchAction, SessionBinding } from './middleware/binding/bind-options.js'
 export type { BindingVerdict } from './middleware/binding/client-binding.js'
 export { type RenewSessionOptions, renewSession } from './middleware/renew-session.js'
 export { type RequireFreshLoginOptions, requireFreshLogin } from './middleware/require-fresh-login.js'

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { SessionContent } from './hash/session-data.js'
 import { checkNames } from './known-options.js'
-import type { BindClientOptions } from './middleware/bind-client.js'
+import type { BindClientOptions } from './middleware/binding/bind-options.js'
 import { type BindOptions, checkedBindOptions } from './middleware/binding/bind-options.js'
 import { admitClient } from './middleware/binding/mismatch.js'
 import { STORE_ACCESS, type StoreAccess } from './requests/store-access.js'

@@ -1,18 +1,16 @@
 import type { ServerResponse } from 'node:http'
-import type { SessionContent } from '../hash/session-data.js'
-import {
-  type AddressedRequest,
-  refuseBlindTrust,
-  type Trust,
-  unknownProxies,
-  warnOfUntrusted,
-} from '../requests/client-address.js'
+import { type AddressedRequest, refuseBlindTrust, unknownProxies, warnOfUntrusted } from '../requests/client-address.js'
 import type { StoreAccess } from '../requests/store-access.js'
 import { hasPassed } from './already-ran.js'
 import { beforeResponse } from './before-response.js'
-import { type BindOptions, checkedBindOptions } from './binding/bind-options.js'
-import { type BindingVerdict, ClientBinding } from './binding/client-binding.js'
-import type { Prefixes } from './binding/client-fingerprint.js'
+import {
+  type BindClientOptions,
+  type BindOptions,
+  checkedBindOptions,
+  type Mismatch,
+  type SessionBinding,
+} from './binding/bind-options.js'
+import { ClientBinding } from './binding/client-binding.js'
 import { actionFor, clientOf, keepMismatched } from './binding/mismatch.js'
 import { keepOutOfCaches } from './forbid-caching.js'
 import { passWithoutSession } from './pass-without-session.js'
@@ -25,56 +23,6 @@ import {
   storeOf,
 } from './session-request.js'
 import { isStandIn } from './stand-in.js'
-
-/**
- * What happens to a session that comes from another client. `observe`: nothing but the event. `reauthenticate`: its
- * login counts as stale, so that `requireFreshLogin` refuses. `destroy`: it ends, and the request goes on without it.
- */
-export type MismatchAction = 'observe' | 'reauthenticate' | 'destroy'
-
-/** `req.sessionBinding`. */
-export interface SessionBinding {
-  verdict: BindingVerdict
-  /** What was done about it; `none` where the verdict is `match`. */
-  action: MismatchAction | 'none'
-}
-
-export interface Mismatch {
-  verdict: Exclude<BindingVerdict, 'match'>
-  /** What would happen without `onMismatch`. */
-  defaultAction: MismatchAction
-  session: SessionContent
-  req: SessionRequest
-}
-
-export interface BindClientOptions {
-  /** Key of the digests in Redis; a list while it is being replaced, current first. */
-  secret: string | readonly string[] | undefined
-  /** How many leading bits of an address make its network. Default `{ v4: 24, v6: 64 }`; false: not compared. */
-  ip?: Partial<Prefixes> | false
-  /**
-   * Which proxies to believe where they say who their client is (X-Forwarded-For): how many there are, false for none, or a function
-   * of an address, such as `proxyaddr.compile(['10.0.0.0/8'])` of the package proxy-addr. Default: as Express has it in `trust proxy`;
-   * without Express, none. For sockets, and for processes that have no Express.
-   */
-  trustProxy?: number | false | Trust
-  /**
-   * `'family'` (default): browser, operating system and whether it is mobile, not their versions. `'exact'`: the whole
-   * header, so that every update of a browser is a mismatch. false: not compared.
-   */
-  userAgent?: 'family' | 'exact' | false
-  /**
-   * One action for every mismatch, or a function that chooses. Default: `observe` if only the network has changed,
-   * `reauthenticate` if only the browser or system has, `destroy` if both have. WARNING: `destroy` for a mere change of
-   * network logs out everybody who leaves the house with a phone.
-   */
-  onMismatch?: MismatchAction | ((mismatch: Mismatch) => MismatchAction | Promise<MismatchAction>)
-  /**
-   * Also stores, readable, what kind of client a session began with, e.g. `Firefox on Linux`: `SessionInfo.client`, for a
-   * page of the user's own devices. Default false: nothing readable about the client is stored.
-   */
-  label?: boolean
-}
 
 declare global {
   namespace Express {

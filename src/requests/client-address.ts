@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
+import type { SessionEvents } from '../events.js'
 import { HttpError } from '../http-error.js'
-import type { StoreAccess } from './store-access.js'
 
 /**
  * Whether what a proxy says of its client is to be believed, by the proxy's address and how many there are between it and this
@@ -46,8 +46,14 @@ export class KnownProxies {
   }
 }
 
+/** What is known of proxies, and who hears of what is wrong with them: the store. */
+export interface ProxyKnowledge {
+  readonly proxies: KnownProxies
+  announce(name: 'warning', payload: SessionEvents['warning']): void
+}
+
 /** Where a request comes from; undefined if its connection is gone, or is a Unix socket. */
-export function addressOf(req: AddressedRequest, store: StoreAccess, own: Trust | undefined): string | undefined {
+export function addressOf(req: AddressedRequest, store: ProxyKnowledge, own: Trust | undefined): string | undefined {
   const trust = own ?? ('ip' in req ? undefined : store.proxies.trust)
   if (trust !== undefined) return addressBehind(req, trust)
   return 'ip' in req ? req.ip : req.socket.remoteAddress
@@ -68,7 +74,7 @@ function addressBehind(req: IncomingMessage, trust: Trust): string | undefined {
  */
 export function unknownProxies(
   req: AddressedRequest,
-  store: StoreAccess,
+  store: ProxyKnowledge,
   own: Trust | undefined,
 ): HttpError | undefined {
   const { proxies } = store
@@ -93,14 +99,14 @@ export function refuseBlindTrust(req: AddressedRequest): void {
 }
 
 /** Says so once, if there may be a proxy that nobody knows of. */
-export function warnOfUntrusted(req: AddressedRequest, store: StoreAccess): void {
+export function warnOfUntrusted(req: AddressedRequest, store: ProxyKnowledge): void {
   if (req.headers['x-forwarded-for'] === undefined) return
   const app = appOf(req)
   const isUnread = app === undefined ? store.proxies.trust === undefined : !app.get('trust proxy')
   if (isUnread) warn(store, FORWARDED_UNTRUSTED)
 }
 
-function warn(store: StoreAccess, message: string): void {
+function warn(store: ProxyKnowledge, message: string): void {
   if (store.proxies.isWarned) return
   store.proxies.isWarned = true
   store.announce('warning', { code: 'forwarded-untrusted', message })

@@ -1,5 +1,5 @@
 import type { SessionContent } from '../hash/session-data.js'
-import type { BindClientOptions } from '../middleware/bind-client.js'
+import type { BindClientOptions } from '../middleware/binding/bind-options.js'
 import type { RenewSessionOptions } from '../middleware/renew-session.js'
 import type { RotateOnLoginOptions } from '../middleware/rotate-on-login.js'
 import { isStoreOption, type RedisStoreOptions } from '../options.js'
