@@ -35,6 +35,8 @@ export interface DecodedHash {
   generation: Generation | undefined
 }
 
+type Decoded = DecodedHash | CorruptHash
+
 /**
  * Reads a session out of `HGETALL`. A single unreadable field makes the whole session unreadable: half a session could
  * be one that lacks a restriction.
@@ -46,78 +48,124 @@ export function decodeHash(
   reply: readonly string[],
   serializer: Serializer,
   codec: SessionCodec,
-): DecodedHash | CorruptHash | Promise<DecodedHash | CorruptHash> {
-  let meta: Bookkeeping | null = null
-  let generation: Generation | null | undefined
-  const cookiePieces: [string, string][] = []
-  // The cookie comes first, as in a session that express-session made.
-  const session = { cookie: undefined } as unknown as LoadedSession
-  let pending: Promise<void>[] | undefined
-  let unreadable: string | undefined
-  let plain = reply
-  const values: unknown[] = []
-  let outdated: Map<string, string> | undefined
+): Decoded | Promise<Decoded> {
+  return new HashReader(reply, serializer, codec).read()
+}
 
-  for (let i = 0; i + 1 < reply.length; i += 2) {
-    const field = reply[i] as string
-    const text = reply[i + 1] as string
-    values.push(undefined)
-    if (field === BOOKKEEPING_FIELD) {
-      meta = parseBookkeeping(text)
-      continue
+/** Reads one reply, field by field. */
+class HashReader {
+  readonly #reply: readonly string[]
+  readonly #serializer: Serializer
+  readonly #codec: SessionCodec
+  // The cookie comes first, as in a session that express-session made.
+  readonly #session = { cookie: undefined } as unknown as LoadedSession
+  readonly #values: unknown[] = []
+  #meta: Bookkeeping | null = null
+  #generation: Generation | null | undefined
+  #cookiePieces: [field: string, text: string][] | undefined
+  /** The reply with decrypted texts; copied when the first one differs. */
+  #plain: string[] | undefined
+  #outdated: Map<string, string> | undefined
+  #pending: Promise<void>[] | undefined
+  #unreadable: string | undefined
+
+  constructor(reply: readonly string[], serializer: Serializer, codec: SessionCodec) {
+    this.#reply = reply
+    this.#serializer = serializer
+    this.#codec = codec
+  }
+
+  read(): Decoded | Promise<Decoded> {
+    const reply = this.#reply
+    for (let i = 0; i + 1 < reply.length; i += 2) {
+      const field = reply[i] as string
+      const property = propertyOf(field)
+      this.#values.push(property === undefined ? undefined : this.#readProperty(property, field, i + 1))
+      if (property === undefined) this.#readBookkeeping(field, reply[i + 1] as string)
     }
-    const property = propertyOf(field)
-    if (property === undefined) {
-      if (isCookieField(field)) cookiePieces.push([field, text])
-      else if (field === GENERATION_FIELD) generation = parseGeneration(text)
-      continue
-    }
-    try {
-      const decoded = codec.decode(field, text)
-      if (decoded.isOutdated) outdated = (outdated ?? new Map<string, string>()).set(field, text)
-      if (decoded.text !== text) {
-        if (plain === reply) plain = [...reply]
-        ;(plain as string[])[i + 1] = decoded.text
-      }
-      const value = fromText(serializer, decoded.text)
-      if (isThenable(value)) {
-        // Claims its place now, so that properties keep their order.
-        session[property] = undefined
-        pending ??= []
-        pending.push(Promise.resolve(value).then((parsed) => assign(session, property, parsed)))
-      } else {
-        assign(session, property, value)
-        if (typeof value !== 'object' && typeof value !== 'function') values[i / 2] = value
-      }
-    } catch {
-      unreadable ??= property
+    if (this.#pending === undefined) return this.#finish(false)
+    return Promise.allSettled(this.#pending).then((all) =>
+      this.#finish(all.some(({ status }) => status === 'rejected')),
+    )
+  }
+
+  #readBookkeeping(field: string, text: string): void {
+    if (field === BOOKKEEPING_FIELD) this.#meta = parseBookkeeping(text)
+    else if (field === GENERATION_FIELD) this.#generation = parseGeneration(text)
+    else if (isCookieField(field)) {
+      this.#cookiePieces ??= []
+      this.#cookiePieces.push([field, text])
     }
   }
-  const finish = (isRejected: boolean): DecodedHash | CorruptHash => {
+
+  /** Returns the value if a later save can compare it at a glance. */
+  #readProperty(property: string, field: string, at: number): unknown {
+    const text = this.#reply[at] as string
+    try {
+      const decoded = this.#codec.decode(field, text)
+      if (decoded.isOutdated) {
+        this.#outdated ??= new Map()
+        this.#outdated.set(field, text)
+      }
+      if (decoded.text !== text) {
+        this.#plain ??= [...this.#reply]
+        this.#plain[at] = decoded.text
+      }
+      const value = fromText(this.#serializer, decoded.text)
+      if (isThenable(value)) {
+        this.#await(property, value)
+        return undefined
+      }
+      this.#session[property] = value
+      return typeof value === 'object' || typeof value === 'function' ? undefined : value
+    } catch {
+      this.#unreadable ??= property
+      return undefined
+    }
+  }
+
+  #await(property: string, value: PromiseLike<unknown>): void {
+    const session = this.#session
+    // Claims its place now, so that properties keep their order.
+    session[property] = undefined
+    this.#pending ??= []
+    this.#pending.push(
+      Promise.resolve(value).then((parsed) => {
+        session[property] = parsed
+      }),
+    )
+  }
+
+  #finish(isRejected: boolean): Decoded {
+    const meta = this.#meta
+    const generation = this.#generation
     // Without it nobody can tell a stolen id from the current one.
     if (meta === null || generation === null) return new CorruptHash('bookkeeping')
-    if (unreadable !== undefined || isRejected) return new CorruptHash('field', unreadable)
+    if (this.#unreadable !== undefined || isRejected) return new CorruptHash('field', this.#unreadable)
+    const session = this.#session
     let loadedCookie: LoadedCookie | undefined
     try {
-      const cookie = restoreCookie(meta, cookiePieces.length > 0 ? joinPieces(cookiePieces) : '')
-      if (cookie === undefined) delete session.cookie
-      else session.cookie = cookie
-      if (cookie !== undefined && cookiePieces.length === 0) {
-        // The session's own is the application's to change.
-        loadedCookie = { plain: { ...cookie }, encoded: { flags: meta.flags, fields: [] } }
-      }
+      loadedCookie = this.#readCookie(meta)
     } catch {
       return new CorruptHash('bookkeeping')
     }
-    const fields = new LoadedFields(plain, values)
+    const fields = new LoadedFields(this.#plain ?? this.#reply, this.#values)
+    const outdated = this.#outdated
     return { meta, session, fields, loadedExpires: session.cookie?.expires, loadedCookie, outdated, generation }
   }
-  if (pending === undefined) return finish(false)
-  return Promise.allSettled(pending).then((all) => finish(all.some(({ status }) => status === 'rejected')))
-}
 
-function assign(session: LoadedSession, property: string, value: unknown): void {
-  session[property] = value
+  /** @throws SyntaxError if it cannot be read */
+  #readCookie(meta: Bookkeeping): LoadedCookie | undefined {
+    const pieces = this.#cookiePieces
+    const cookie = restoreCookie(meta, pieces === undefined ? '' : joinPieces(pieces))
+    if (cookie === undefined) {
+      delete this.#session.cookie
+      return undefined
+    }
+    this.#session.cookie = cookie
+    // A copy: the session's own is the application's to change.
+    return pieces === undefined ? { plain: { ...cookie }, encoded: { flags: meta.flags, fields: [] } } : undefined
+  }
 }
 
 /** A hash in hash-table encoding answers in any order. */
