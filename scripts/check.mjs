@@ -10,6 +10,7 @@ import { capture, installed, root } from './run.mjs'
 const biome = installed('@biomejs', 'biome', 'bin', 'biome')
 const tsc = installed('typescript', 'bin', 'tsc')
 const oxlint = installed('oxlint', 'bin', 'oxlint')
+const depcruise = installed('dependency-cruiser', 'bin', 'dependency-cruise.mjs')
 const publint = installed('publint', 'src', 'cli.js')
 const attw = installed('@arethetypeswrong', 'cli', 'dist', 'index.js')
 
@@ -47,6 +48,7 @@ try {
   await report('format and lint (biome)', node(biome, 'ci', '--colors=off', '--error-on-warnings', '.'))
   await report('types (tsc)', node(tsc, '--noEmit'))
   await report('promises (oxlint)', node(oxlint, '--type-aware', '--deny-warnings', '.'))
+  await report('import directions (dependency-cruiser)', node(depcruise, '--config', '.dependency-cruiser.mjs', 'src'))
   const built = await report('build', node(join(root, 'scripts', 'build.mjs')))
   const packed =
     built &&

@@ -28,6 +28,11 @@ export class Keys {
     return `idx:${this.prefix}@activity:${counted}:${step}:${start}`
   }
 
+  /** The channel on which processes tell each other of sessions that have ended (`broadcast` option). */
+  endedChannel(): string {
+    return `idx:${this.prefix}@ended`
+  }
+
   /** In which it is noted when a session ends. */
   endsOf(storedId: string): string {
     let sum = 0

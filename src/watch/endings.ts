@@ -37,9 +37,9 @@ export class Endings {
     this.#context = context
     this.#announcer = context.announcer
     if (!context.options.broadcast) return
-    const { client, prefix } = context.options
+    const { client } = context.options
     const health = new SideHealth('broadcast', context.announcer)
-    this.#channel = new Channel(client, `idx:${prefix}@ended`, (message) => this.#heard(message), health)
+    this.#channel = new Channel(client, context.keys.endedChannel(), (message) => this.#heard(message), health)
     this.#channel.open()
   }
 

@@ -21,7 +21,7 @@ export async function readPermissions(
   const keys: ProbeKeys = {
     session: places.session(name),
     index: places.index('@doctor', name),
-    channel: places.index('@ended', '').slice(0, -1),
+    channel: places.endedChannel(),
   }
   const probes = commands.flatMap((command) => [
     probeOf(command, keys.session, keys),

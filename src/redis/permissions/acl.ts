@@ -1,3 +1,4 @@
+import { Keys } from '../keys.js'
 import { NEEDED_COMMANDS, type NeededCommand } from './commands.js'
 
 export interface AclSubject {
@@ -29,9 +30,9 @@ export function aclRules(subject: AclSubject): string[] {
 
 /** Patterns of the keys and the channel. */
 export function keyRules({ prefix, version }: Pick<AclSubject, 'prefix' | 'version'>): string[] {
-  const text = literally(prefix)
-  const keys = [`~${text}*`, `~idx:${text}*`]
-  return isOlder(version, [6, 2]) ? keys : [...keys, `&idx:${text}@ended`, '&__redis__:invalidate']
+  const keys = new Keys(literally(prefix))
+  const patterns = [`~${keys.session('*')}`, `~idx:${keys.prefix}*`]
+  return isOlder(version, [6, 2]) ? patterns : [...patterns, `&${keys.endedChannel()}`, '&__redis__:invalidate']
 }
 
 export function isOlder(version: readonly [number, number], than: readonly [number, number]): boolean {
