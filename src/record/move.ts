@@ -4,12 +4,14 @@ import { SessionStoreError } from '../errors.js'
 import { ARRIVE, CLEAR_AWAY, LEAVE, SETTLE } from '../redis/scripts/move.js'
 import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
 import type { Context } from './context.js'
+import { endRevoked } from './end-key.js'
 import { scheduleExpiry } from './ends-queue.js'
 import { firstOf } from './first-of.js'
+import { enterNext, settleOrEnd } from './going-on.js'
 import { entriesIn } from './index-values.js'
 import { clearLeftovers } from './leftovers.js'
 import { pairsOf } from './pairs.js'
-import { enter, leave } from './session-index.js'
+import { leave } from './session-index.js'
 
 /** How often a session may turn out to be on its way elsewhere before we give up. */
 const ATTEMPTS = 20
@@ -92,7 +94,11 @@ async function arrive(context: Context, leaving: Leaving, from: string, to: stri
   const entries = entriesIn(leaving.fields)
   const leftMs = leaving.meta.isKept ? leaving.ttlMs - context.options.keepMs : leaving.ttlMs
   const idleMs = leaving.ttlMs < 0 ? leaving.meta.idleMs : leftMs
-  await enter(context, to, entries, idleMs)
+  const next = { from, to, ids: [from, to] }
+  if (!(await enterNext(context, next, entries, context.options.disableTTL ? '' : idleMs))) {
+    await endRevoked(context, from)
+    return true
+  }
   void scheduleExpiry(context, to, idleMs)
   const token = randomBytes(12).toString('base64url')
   const placed = await gateway.script(ARRIVE, keys.session(to), [leaving.metaText, token, COPY_MS, ...copy.flat()])
@@ -111,6 +117,7 @@ async function arrive(context: Context, leaving: Leaving, from: string, to: stri
   }
   await gateway.script(CLEAR_AWAY, keys.session(from), ['Z', created, ''])
   await leave(context, from, entries)
+  await settleOrEnd(context, next, entries, idleMs)
   return true
 }
 

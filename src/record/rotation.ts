@@ -6,10 +6,14 @@ import { sameValue } from './delta.js'
 import { endSession } from './destroy.js'
 import { takeAway } from './end-key.js'
 import { fieldOf, isProperty } from './field-name.js'
+import { type GoingOn, passOn } from './going-on.js'
+import { entriesIn } from './index-values.js'
 import { clearBeforeEnd } from './leftovers.js'
 import { endingOrder } from './move.js'
+import { pairsOf } from './pairs.js'
 import { toText } from './serializer.js'
 import type { AnySession } from './session-data.js'
+import { leave } from './session-index.js'
 import type { SessionRecord } from './session-record.js'
 
 /** How long requests that were under way with the old id are recognised: far longer than any of them takes. */
@@ -24,15 +28,27 @@ export async function retire(context: Context, storedIds: readonly string[], rea
   return endSession(context, storedIds, reason)
 }
 
-/** The same for a session that goes on itself. Resolves what it held then; null if there was none. */
-export async function retireForNext(context: Context, storedIds: readonly string[]): Promise<Remainder | null> {
+/**
+ * The same for a session that goes on itself. Resolves what it held then; null if there was none.
+ *
+ * @param goingOn learns where else the session turns out to have been found, which goes on, too
+ */
+export async function retireForNext(
+  context: Context,
+  storedIds: readonly string[],
+  goingOn: GoingOn,
+): Promise<Remainder | null> {
   await clearBeforeEnd(context, storedIds)
   let remainder: Remainder | null = null
   for (const storedId of endingOrder(storedIds)) {
     await markRotated(context, storedId)
     const reply = await takeAway(context, storedId)
+    if (reply === null) continue
+    const entries = entriesIn(pairsOf(reply))
+    await passOn(context, goingOn, storedId, entries)
+    await leave(context, storedId, entries)
     // The current id comes last: what is under an older one is on its way there.
-    if (reply !== null) remainder = { storedId, reply }
+    remainder = { storedId, reply }
   }
   return remainder
 }

@@ -2,6 +2,7 @@ import type { Context } from './context.js'
 import { type EncodedCookie, encodeCookie } from './cookie.js'
 import { encodeProperties } from './encode.js'
 import type { Fields } from './fields.js'
+import type { GoingOn } from './going-on.js'
 import { idleMs } from './idle.js'
 import { indexFields } from './index-values.js'
 import {
@@ -39,6 +40,8 @@ export interface Ancestor {
   created: string | undefined
   /** Bytes of its properties, as `maxBytes` counts them. */
   bytes: number
+  /** Undefined: it was never admitted. */
+  goingOn?: GoingOn | undefined
 }
 
 /** @param record what is known of this session object; undefined if it was never loaded */
