@@ -47,6 +47,7 @@ const PLACES = new WeakMap<object, Member>()
  */
 export async function findPage(context: Context, entry: IndexEntry, { limit, after }: Page): Promise<SessionInfo[]> {
   const infos: SessionInfo[] = []
+  const handles = new Set<string>()
   let place = after === undefined ? undefined : (PLACES.get(after as object) ?? (await placeOf(context, entry, after)))
   let isMore = true
   while (isMore && infos.length < limit) {
@@ -54,8 +55,10 @@ export async function findPage(context: Context, entry: IndexEntry, { limit, aft
     const members = await newestMembers(context, entry, most, place)
     const found = await findAmong(context, members, entry)
     await dropGone(context, found, entry)
-    for (const { info, ...member } of found) {
-      if (info === null) continue
+    for (const { info, isGone: _, ...member } of found) {
+      // Where a process has stopped while a session was getting another id, it may be named twice.
+      if (info === null || handles.has(info.handle)) continue
+      handles.add(info.handle)
       PLACES.set(info, member)
       infos.push(info)
     }

@@ -24,9 +24,16 @@ export async function findAmong(context: Context, members: readonly Member[], en
   const found: Found[] = []
   for (const batch of batches(members)) {
     const infos = await Promise.all(batch.map(({ storedId }) => inspectSession(context, storedId)))
+    // One that is on its way to another id may still be under the first one.
+    const isBefore = await Promise.all(
+      batch.map(
+        async ({ from }, i) => from !== undefined && !infos[i] && (await inspectSession(context, from)) !== null,
+      ),
+    )
     batch.forEach((member, i) => {
       const inspected = infos[i] ?? null
-      found.push({ ...member, info: inspected !== null && has(inspected.entries, entry) ? inspected.info : null })
+      const info = inspected !== null && has(inspected.entries, entry) ? inspected.info : null
+      found.push({ ...member, info, isGone: info === null && !isBefore[i] })
     })
   }
   return found
@@ -35,7 +42,7 @@ export async function findAmong(context: Context, members: readonly Member[], en
 /** Drops the entries of what was not found. Resolves how many are dropped: that of a session that is being created stays. */
 export async function dropGone(context: Context, found: readonly Found[], entry: IndexEntry): Promise<number> {
   let dropped = 0
-  for (const batch of batches(found.filter(({ info }) => info === null))) {
+  for (const batch of batches(found.filter(({ isGone }) => isGone))) {
     const answers = await Promise.all(batch.map((member) => dropEntry(context, member, entry)))
     dropped += answers.filter(Boolean).length
   }
@@ -45,6 +52,7 @@ export async function dropGone(context: Context, found: readonly Found[], entry:
 /** What an index names, and the session if there is one that is to be found there. */
 export interface Found extends Member {
   info: SessionInfo | null
+  isGone: boolean
 }
 
 export function has(entries: readonly IndexEntry[], { name, value }: IndexEntry): boolean {

@@ -6,7 +6,7 @@ import { signalFor } from '../redis/deadline.js'
 import { ADMIT, PENDING_MS } from '../redis/scripts/index-sessions.js'
 import { assertGoingOn, type Context } from '../session/context.js'
 import { endKey } from '../session/end-key.js'
-import { dropEntry, type Member, membersOf, settleEntry } from '../session/index-entries.js'
+import { dropEntry, type Member, membersOf, parseMember, pendingMs, settleEntry } from '../session/index-entries.js'
 import { BATCH, batches, dropGone, type Found, findAmong } from './find.js'
 
 /*
@@ -32,6 +32,8 @@ export function limitedAmong({ options }: Context, entries: readonly IndexEntry[
 
 /**
  * @param replaced stored ids of the session that this one takes the place of
+ * @param member as what it is entered: a pair of ids where it goes on from another one
+ * @returns false if that one is just being ended
  * @throws ERR_SESSION_LIMIT if there are as many as allowed, and none of them is to be ended for it
  */
 export async function admit(
@@ -39,27 +41,31 @@ export async function admit(
   storedId: string,
   entries: readonly IndexEntry[],
   replaced: readonly string[] = [],
-): Promise<void> {
-  if (entries.length === 0) return
+  member = storedId,
+): Promise<boolean> {
+  let isGoingOn = true
+  if (entries.length === 0) return isGoingOn
   // Where a caller has no signal, there is as much time as any operation has.
   const bounded = { ...context, signal: context.signal ?? signalFor(context.options.timeoutMs) }
-  for (const entry of entries) await admitTo(bounded, { storedId, entry, replaced })
+  for (const entry of entries) isGoingOn &&= await admitTo(bounded, { storedId, member, entry, replaced })
+  return isGoingOn
 }
 
 interface Place {
   storedId: string
+  member: string
   entry: IndexEntry
   replaced: readonly string[]
 }
 
-async function admitTo(context: Context, place: Place): Promise<void> {
+async function admitTo(context: Context, place: Place): Promise<boolean> {
   const { max, onExceed } = context.options.limit as Limit
   let room = max
   let evictable: readonly Member[] = []
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     assertGoingOn(context)
-    const { isAdmitted, others } = await enterWhereRoom(context, place, room, evictable)
-    if (isAdmitted) return
+    const { answer, others } = await enterWhereRoom(context, place, room, evictable)
+    if (answer !== 'full') return answer === 'admitted'
     if (onExceed === 'reject') {
       await assertRoom(context, place, max)
     } else if (others - max >= CONSIDERED) {
@@ -78,17 +84,19 @@ async function admitTo(context: Context, place: Place): Promise<void> {
 /** @param evictable those that may lose their places for it, in this order */
 async function enterWhereRoom(
   context: Context,
-  { storedId, entry, replaced }: Place,
+  { storedId, member, entry, replaced }: Place,
   room: number,
   evictable: readonly Member[],
-): Promise<{ isAdmitted: boolean; others: number }> {
+): Promise<{ answer: 'admitted' | 'full' | 'revoked'; others: number }> {
   const { gateway, keys } = context
-  const ids = evictable.map((member) => member.storedId)
-  const args = [storedId, PENDING_MS, room, replaced.length, ...replaced, ...ids]
+  const pending = member === storedId ? PENDING_MS : pendingMs(context)
+  const args = [member, pending, room, replaced.length, ...replaced, ...evictable.map(({ text }) => text)]
   const reply = await gateway.script(ADMIT, keys.index(entry.name, entry.value), args)
   const [code, others = 0, ...dropped] = reply as [number, number?, ...string[]]
-  for (const batch of batches(dropped)) await Promise.all(batch.map((evicted) => evict(context, evicted, entry)))
-  return { isAdmitted: code === 1, others }
+  for (const batch of batches(dropped)) {
+    await Promise.all(batch.map((text) => evict(context, parseMember(text).storedId, entry)))
+  }
+  return { answer: code === 1 ? 'admitted' : code === 4 ? 'revoked' : 'full', others }
 }
 
 /**

@@ -283,16 +283,19 @@ export class RequestSessions implements StoreAccess {
     if (cookie !== undefined) fresh.cookie = cookie as Cookie
     const goBack = () => Object.assign(req, { session: old, sessionID: oldSid })
     // A login that is one too many, or too large, leaves the session before as it is.
-    const admitting = this.#within((signal) =>
-      this.#sessions.admit(req.sessionID as string, fresh, oldIds, record, signal),
-    )
-    await admitting.catch((err: unknown) => {
+    const before = { ids: oldIds, record, mustExist }
+    const admitting = this.#within((signal) => this.#sessions.admit(req.sessionID as string, fresh, before, signal))
+    const goingOn = await admitting.catch((err: unknown) => {
       goBack()
       throw err
     })
+    if (goingOn === null) {
+      goBack()
+      return false
+    }
     // Deleted before there is a new one: what fails here leaves no second session, and the old id leads nowhere.
     const written = await this.writtenProperties(old)
-    const left = await this.#within(retireForNext(this.#context, oldIds))
+    const left = await this.#within(retireForNext(this.#context, oldIds, goingOn))
     if (mustExist && left === null) {
       goBack()
       return false
@@ -301,7 +304,7 @@ export class RequestSessions implements StoreAccess {
       await catchUp(this.#context, left, record, old as AnySession, fresh as AnySession, written, isKept)
     }
     this.#newSession.get(req)?.(fresh, old)
-    if (record !== undefined) this.#sessions.inherit(fresh, record, left)
+    if (record !== undefined) this.#sessions.inherit(fresh, record, left, goingOn)
     const [newId] = this.#sessions.storedIds(req.sessionID)
     this.#context.announcer.announceRotation(oldIds[0] as string, newId as string, reason)
     return true

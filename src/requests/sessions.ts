@@ -3,7 +3,7 @@ import type { LoadedSession } from '../hash/decode.js'
 import { encodeProperties } from '../hash/encode.js'
 import { propertyOf } from '../hash/field-name.js'
 import { pairsOf } from '../hash/fields.js'
-import { entriesIn, indexFields } from '../hash/index-fields.js'
+import { entriesIn, type IndexEntry, indexFields, without } from '../hash/index-fields.js'
 import { isLiveCookie, withExpires } from '../hash/live-cookie.js'
 import { type Admission, heldAdmission, isAdmitted, standingOf } from '../hash/renewal-field.js'
 import type { AnySession } from '../hash/session-data.js'
@@ -17,6 +17,7 @@ import { createSession } from '../session/create.js'
 import { differUnseen, mayDiffer } from '../session/delta.js'
 import { destroySession } from '../session/destroy.js'
 import { firstOf } from '../session/first-found.js'
+import { enterNext, type GoingOn, pairOf } from '../session/going-on.js'
 import { liveFirst } from '../session/leftovers.js'
 import { loadFirst } from '../session/load.js'
 import { createdOf } from '../session/recent-loads.js'
@@ -29,6 +30,14 @@ import { isTouched, touchSession, touchUnloaded } from '../session/touch.js'
 import { attachment } from './attachment.js'
 import { Copies } from './copies.js'
 import { Turns } from './write-queue.js'
+
+/** A session whose visitor is about to get another id. */
+interface Before {
+  ids: readonly string[]
+  record: SessionRecord | undefined
+  /** Nothing goes on if it has ended. */
+  mustExist: boolean
+}
 
 /** Session objects and what Redis held when they were loaded: decides what a `set` or `touch` of one means. */
 export class Sessions {
@@ -241,33 +250,44 @@ export class Sessions {
    * Makes sure that there is room for a session that is about to take the place of another one: its size is allowed, and their
    * number, where that is limited.
    *
-   * @param from what is known of the session that it goes on from
+   * @param before the session that it goes on from
+   * @returns null if that one is just being ended, and `mustExist`
    * @throws ERR_SESSION_TOO_LARGE, ERR_SESSION_LIMIT
    */
-  async admit(
-    id: string,
-    session: AnySession,
-    replaced: readonly string[],
-    from: SessionRecord | undefined,
-    signal: Signal,
-  ): Promise<void> {
-    const [storedId] = this.storedIds(id)
-    if (storedId === undefined) return
-    const { indexes, limit, serializer } = this.#context.options
-    const codec = this.#context.codec.of(storedId)
-    const fields = [...encodeProperties(session, serializer, from)]
+  async admit(id: string, session: AnySession, before: Before, signal: Signal): Promise<GoingOn | null> {
+    const { ids, record, mustExist } = before
+    const [to] = this.storedIds(id)
+    if (to === undefined) throw invalidId(id)
+    const { indexes, serializer } = this.#context.options
+    const codec = this.#context.codec.of(to)
+    const fields = [...encodeProperties(session, serializer, record)]
     const stored = fields.map(([field, text]) => [field, codec.encode(field, text)] as const)
-    assertSize(this.#context, stored, from && bytesOfRecord(from))
-    if (limit === undefined) return
-    const entries = limitedAmong(this.#context, entriesIn(indexFields(indexes, session, new Map())))
-    await admit(this.#during(signal), storedId, entries, replaced)
+    assertSize(this.#context, stored, record && bytesOfRecord(record))
+    const from = record?.storedId ?? (ids[0] as string)
+    const held = entriesIn(record?.indexFields ?? new Map())
+    const next = indexes.length === 0 ? [] : entriesIn(indexFields(indexes, session, new Map()))
+    // One that must exist is the same user's: it may be from before there was the index.
+    const entries = mustExist ? next : without(next, without(next, held))
+    const goingOn: GoingOn = { from, to, ids, held, entries }
+    const isGoingOn = await this.#enterNext(goingOn, next, signal)
+    return isGoingOn || !mustExist ? goingOn : null
+  }
+
+  async #enterNext(goingOn: GoingOn, next: readonly IndexEntry[], signal: Signal): Promise<boolean> {
+    const context = this.#during(signal)
+    const { from, to, ids, entries } = goingOn
+    const limited = limitedAmong(context, next)
+    const isNew = without(limited, entries)
+    await admit(context, to, isNew, ids)
+    if (!(await admit(context, to, without(limited, isNew), ids, pairOf(from, to)))) return false
+    return enterNext(context, goingOn, without(entries, limited))
   }
 
   /** A session that goes on from another, under a new id, is as old as that one, and may be as large. */
-  inherit(session: object, from: SessionRecord, left: Remainder | null): void {
+  inherit(session: object, from: SessionRecord, left: Remainder | null, goingOn: GoingOn): void {
     const created = from.origin.kind === 'hash' ? from.origin.meta.created : undefined
     const bytes = Math.max(bytesOfRecord(from), left === null ? 0 : bytesOf(pairsOf(left.reply)))
-    this.#ancestors.set(session, { created, bytes })
+    this.#ancestors.set(session, { created, bytes, goingOn })
   }
 
   /**

@@ -1,11 +1,15 @@
 import type { DestroyReason } from '../events.js'
 import { fieldOf, isProperty } from '../hash/field-name.js'
+import { pairsOf } from '../hash/fields.js'
+import { entriesIn } from '../hash/index-fields.js'
 import { toText } from '../hash/serializer.js'
 import type { AnySession } from '../hash/session-data.js'
 import type { Context } from '../session/context.js'
 import { sameValue } from '../session/delta.js'
 import { endSession } from '../session/destroy.js'
 import { takeAway } from '../session/end-key.js'
+import { type GoingOn, passOn } from '../session/going-on.js'
+import { leave } from '../session/index-entries.js'
 import { clearBeforeEnd } from '../session/leftovers.js'
 import { endingOrder } from '../session/move.js'
 import type { SessionRecord } from '../session/session-record.js'
@@ -23,15 +27,27 @@ export async function retire(context: Context, storedIds: readonly string[], rea
   return endSession(context, storedIds, reason)
 }
 
-/** The same for a session that goes on itself. Resolves what it held then; null if there was none. */
-export async function retireForNext(context: Context, storedIds: readonly string[]): Promise<Remainder | null> {
+/**
+ * The same for a session that goes on itself. Resolves what it held then; null if there was none.
+ *
+ * @param goingOn learns where else the session turns out to have been found, which goes on, too
+ */
+export async function retireForNext(
+  context: Context,
+  storedIds: readonly string[],
+  goingOn: GoingOn,
+): Promise<Remainder | null> {
   await clearBeforeEnd(context, storedIds)
   let remainder: Remainder | null = null
   for (const storedId of endingOrder(storedIds)) {
     await markRotated(context, storedId)
     const reply = await takeAway(context, storedId)
+    if (reply === null) continue
+    const entries = entriesIn(pairsOf(reply))
+    await passOn(context, goingOn, storedId, entries)
+    await leave(context, storedId, entries)
     // The current id comes last: what is under an older one is on its way there.
-    if (reply !== null) remainder = { storedId, reply }
+    remainder = { storedId, reply }
   }
   return remainder
 }

@@ -70,7 +70,7 @@ export async function convertString(
       continue
     }
     if (reply.kind !== 'written' && reply.kind !== 'contended') return false
-    if (reply.isEvicted) record.hasEnded = true
+    if (reply.isEnded) record.hasEnded = true
     // Merged with what connect-redis wrote: an index may read both.
     else if (attempt > 0) await reindex(context, record.storedId)
     record.origin = { kind: 'hash', meta: reply.meta }

@@ -72,6 +72,7 @@ async function createUnder(
     idleMs: next.idle,
     slides: true,
     createdAtMs: created === undefined ? undefined : stampToMs(created),
+    goingOn: next.ancestor?.goingOn,
   }
   const start = performance.now()
   let replaceable = ''
@@ -81,7 +82,7 @@ async function createUnder(
     )
     switch (reply.kind) {
       case 'written':
-        if (reply.isEvicted) return null
+        if (reply.isEnded) return null
         return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields, { isLoaded: false })
       case 'cancelled':
         await leave(context, storedId, placing.next)

@@ -24,7 +24,7 @@ export async function endKey(
 }
 
 /**
- * Deletes a session that goes on under another id, which is no end for `onEnd`.
+ * Deletes a session that goes on under another id, which is no end for `onEnd`. Its entries are left to the caller.
  *
  * @returns all its fields, flat, as they were then; null if there was none
  */
@@ -32,6 +32,13 @@ export async function takeAway(context: Context, storedId: string): Promise<read
   const left = await end(context, storedId, null)
   await context.replicas?.confirm(storedId)
   return left
+}
+
+/** Ends a session that is being ended with others. Resolves whether there was one. */
+export async function endRevoked(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
+  const isEnded = await endKey(context, storedId, 'revoked', only)
+  if (isEnded) context.announcer.announceEnd(storedId, 'revoked')
+  return isEnded
 }
 
 async function isEndedAt(
@@ -69,6 +76,6 @@ async function end(
     else endOfLife.deliver(storedId, code === 3 ? { text: rest[0] as string } : { fields: rest }, reason)
   }
   if (code === 3) return []
-  await leave(context, storedId, entriesIn(pairsOf(rest)))
+  if (reason !== null) await leave(context, storedId, entriesIn(pairsOf(rest)))
   return rest
 }

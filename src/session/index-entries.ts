@@ -18,7 +18,7 @@ export function enter(
   idleMs: number,
 ): Promise<void> | undefined {
   if (entries.length === 0) return undefined
-  const args = [storedId, options.disableTTL ? '' : idleMs, 0]
+  const args = [storedId, options.disableTTL ? '' : idleMs, '']
   const entered = entries.map(({ name, value }) => gateway.script(ENTER, keys.index(name, value), args))
   return Promise.all(entered).then(() => undefined)
 }
@@ -26,6 +26,7 @@ export function enter(
 /**
  * Prolongs the entry of a session that has just been created.
  *
+ * @param place the member that was entered for it
  * @returns false if it was dropped meanwhile
  */
 export async function settleEntry(
@@ -33,8 +34,9 @@ export async function settleEntry(
   storedId: string,
   { name, value }: IndexEntry,
   idleMs: number,
+  place = storedId,
 ): Promise<boolean> {
-  const args = [storedId, options.disableTTL ? '' : idleMs, 1]
+  const args = [storedId, options.disableTTL ? '' : idleMs, place]
   const [code] = (await gateway.script(ENTER, keys.index(name, value), args)) as [number]
   return code === 1
 }
@@ -42,6 +44,10 @@ export async function settleEntry(
 /** A session that an index names, and when it says that it ends. */
 export interface Member {
   storedId: string
+  /** It is getting this id in place of another one, and may still be under that. */
+  from?: string | undefined
+  /** As it stands in the index. */
+  text: string
   score: string
 }
 
@@ -52,7 +58,7 @@ export async function membersOf(
   first = 0,
   last = -1,
 ): Promise<Member[]> {
-  return (await gateway.zmembers(keys.index(name, value), first, last)).map(memberOf)
+  return membersAmong(await gateway.zmembers(keys.index(name, value), first, last))
 }
 
 /**
@@ -69,11 +75,17 @@ export async function newestMembers(
   if (behind === undefined) return (await membersOf(context, entry, -most)).reverse()
   const { gateway, keys } = context
   const key = keys.index(entry.name, entry.value)
-  return (await gateway.zmembersAfter(key, behind.score, behind.storedId, most)).map(memberOf)
+  return membersAmong(await gateway.zmembersAfter(key, behind.score, behind.text, most))
 }
 
-function memberOf([storedId, score]: [string, string]): Member {
-  return { storedId, score }
+/** Without what is no session (redis/scripts/index-sessions.ts). */
+export function membersAmong(pairs: readonly (readonly [text: string, score: string])[]): Member[] {
+  return pairs.filter(([, score]) => !score.startsWith('-')).map(([text, score]) => ({ ...parseMember(text), score }))
+}
+
+export function parseMember(text: string): Omit<Member, 'score'> {
+  const [first = '', second] = text.split(' ')
+  return second === undefined ? { storedId: first, text } : { storedId: second, from: first, text }
 }
 
 /** Those whose time is over are not counted, by the clock of this process. */
@@ -81,17 +93,20 @@ export function countMembers({ gateway, keys }: Context, { name, value }: IndexE
   return gateway.zcount(keys.index(name, value), Date.now())
 }
 
+/** How long the entry of a session that is getting another id waits for that: for as long as the operations may take. */
+export function pendingMs({ options }: Context): number {
+  return PENDING_MS + 2 * options.timeoutMs
+}
+
 /**
  * Drops the entry of a session that was looked for afterwards, and not found.
  *
  * @returns whether it did: that of a session that may just be created stays
  */
-export async function dropEntry(
-  { gateway, keys }: Context,
-  member: Member,
-  { name, value }: IndexEntry,
-): Promise<boolean> {
-  const reply = await gateway.script(DROP, keys.index(name, value), [member.storedId, member.score, PENDING_MS])
+export async function dropEntry(context: Context, member: Member, { name, value }: IndexEntry): Promise<boolean> {
+  const { gateway, keys } = context
+  const stays = member.from === undefined ? PENDING_MS : pendingMs(context)
+  const reply = await gateway.script(DROP, keys.index(name, value), [member.text, member.score, stays])
   return (reply as [number])[0] === 1
 }
 
@@ -110,7 +125,7 @@ export async function standingOf(
   const scores = await Promise.all(entries.map(({ name, value }) => gateway.zscore(keys.index(name, value), storedId)))
   return entries.flatMap((entry, i) => {
     const score = scores[i] ?? null
-    return score === null ? [] : [{ entry, member: { storedId, score } }]
+    return score === null ? [] : [{ entry, member: { storedId, text: storedId, score } }]
   })
 }
 

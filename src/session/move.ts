@@ -6,8 +6,10 @@ import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
 import { ARRIVE, CLEAR_AWAY, LEAVE, SETTLE } from '../redis/scripts/move.js'
 import type { Context } from './context.js'
+import { endRevoked } from './end-key.js'
 import { firstOf } from './first-found.js'
-import { enter, leave } from './index-entries.js'
+import { enterNext, settleOrEnd } from './going-on.js'
+import { leave } from './index-entries.js'
 import { clearLeftovers } from './leftovers.js'
 
 /** How often a session may turn out to be on its way elsewhere before we give up. */
@@ -91,7 +93,11 @@ async function arrive(context: Context, leaving: Leaving, from: string, to: stri
   const entries = entriesIn(leaving.fields)
   const leftMs = leaving.meta.isKept ? leaving.ttlMs - context.options.keepMs : leaving.ttlMs
   const idleMs = leaving.ttlMs < 0 ? leaving.meta.idleMs : leftMs
-  await enter(context, to, entries, idleMs)
+  const next = { from, to, ids: [from, to] }
+  if (!(await enterNext(context, next, entries, context.options.disableTTL ? '' : idleMs))) {
+    await endRevoked(context, from)
+    return true
+  }
   void context.endOfLife?.expect(to, idleMs)
   const token = randomBytes(12).toString('base64url')
   const placed = await gateway.script(ARRIVE, keys.session(to), [leaving.metaText, token, COPY_MS, ...copy.flat()])
@@ -110,6 +116,7 @@ async function arrive(context: Context, leaving: Leaving, from: string, to: stri
   }
   await gateway.script(CLEAR_AWAY, keys.session(from), ['Z', created, ''])
   await leave(context, from, entries)
+  await settleOrEnd(context, next, entries, idleMs)
   return true
 }
 

@@ -121,7 +121,7 @@ export async function writeDelta(
   record.origin = { kind: 'hash', meta: lease.isOthers ? withLeaseOf(reply.meta, record) : reply.meta }
   record.outdated = new Map()
   applyDelta(record, delta)
-  if (reply.isEvicted) record.hasEnded = true
+  if (reply.isEnded) record.hasEnded = true
   record.hasSaved ||= isSave
   if (isSave) announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
 }

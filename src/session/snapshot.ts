@@ -12,6 +12,7 @@ import {
 } from '../hash/live-cookie.js'
 import type { AnySession } from '../hash/session-data.js'
 import type { Context } from './context.js'
+import type { GoingOn } from './going-on.js'
 import { idleMs } from './idle-timeout.js'
 import type { SessionRecord } from './session-record.js'
 
@@ -39,6 +40,8 @@ export interface Ancestor {
   created: string | undefined
   /** Bytes of its properties, as `maxBytes` counts them. */
   bytes: number
+  /** Undefined: it was never admitted. */
+  goingOn?: GoingOn | undefined
 }
 
 /** @param record what is known of this session object; undefined if it was never loaded */

@@ -3,6 +3,7 @@ import type { Fields } from '../hash/fields.js'
 import { entriesIn, type IndexEntry, indexFields, without } from '../hash/index-fields.js'
 import { admit, endIfEvicted, evict, isLimitReached, limitedAmong } from '../indexes/limit.js'
 import type { Context } from './context.js'
+import { type GoingOn, settleOrEnd } from './going-on.js'
 import { enter, type Standing, standingOf, withdraw } from './index-entries.js'
 import { loadSession } from './load.js'
 import { lease } from './snapshot.js'
@@ -16,7 +17,7 @@ import { updateFields } from './update-fields.js'
  *     3 schedule  the look at its end, for `onEnd`
  *     4 write     one script
  *     5 enter     once more: whoever ends all sessions of that user may have dropped the entry before there was a session
- *     6 end       the session, if another login has taken its place meanwhile
+ *     6 end       the session, if another login has taken its place meanwhile, or the one that it goes on from has been ended
  *     7 withdraw  from where it is not to be found any more, unless another request has entered it there again
  *     8 reindex   if others have saved since it was loaded: an index may read what they wrote together with what we wrote
  */
@@ -31,6 +32,8 @@ export interface Placing {
   slides: boolean
   /** When the session began, for the look at its end; `unscheduled` where a write does not touch that. */
   createdAtMs: number | undefined | 'unscheduled'
+  /** It has another id than before, and has been entered already where it goes on (session/going-on.ts). */
+  goingOn?: GoingOn | undefined
 }
 
 /** Nothing to be found, and nothing to be scheduled. */
@@ -40,11 +43,11 @@ export const NOWHERE: Placing = { held: [], next: [], idleMs: 0, slides: false, 
 const ATTEMPTS = 100
 
 /** What a write has come to. `written` and `contended` have happened; of everything else the write says what it means. */
-type Written<T> = T & { isEvicted?: boolean }
+type Written<T> = T & { isEnded?: boolean }
 
 /**
  * @param send the write itself; called once, and in this very call where there is nothing to be waited for
- * @returns its reply; `isEvicted`: written, and ended at once because another login has taken the place
+ * @returns its reply; `isEnded`: written, and ended at once (6)
  * @throws ERR_SESSION_LIMIT before anything is written
  */
 export function writeIndexed<T extends { kind: string }>(
@@ -65,11 +68,12 @@ async function writePlaced<T extends { kind: string }>(
   placing: Placing,
   send: () => Promise<T>,
 ): Promise<Written<T>> {
-  const { held, next, idleMs, slides } = placing
-  const added = without(next, held)
+  const { held, next, idleMs, slides, goingOn } = placing
+  const continued = goingOn === undefined ? [] : without(next, without(next, goingOn.entries))
+  const added = without(without(next, held), continued)
   const left = without(held, next)
   const limited = limitedAmong(context, added)
-  const entered = without(slides ? next : added, limited)
+  const entered = without(without(slides ? next : added, limited), continued)
   let standing: Standing[] = []
   if (limited.length > 0) await admit(context, storedId, limited)
   if (entered.length + left.length > 0) {
@@ -81,9 +85,11 @@ async function writePlaced<T extends { kind: string }>(
   const reply = await send()
   if (reply.kind !== 'written' && reply.kind !== 'contended') return reply
   await enter(context, storedId, without(added, limited), idleMs)
-  const isEvicted = await endIfEvicted(context, storedId, limited, idleMs)
+  const isEnded =
+    (await endIfEvicted(context, storedId, limited, idleMs)) ||
+    (goingOn !== undefined && !(await settleOrEnd(context, goingOn, continued, idleMs)))
   await withdraw(context, standing)
-  if (isEvicted) return { ...reply, isEvicted }
+  if (isEnded) return { ...reply, isEnded }
   if (reply.kind === 'contended') await reindex(context, storedId)
   return reply
 }

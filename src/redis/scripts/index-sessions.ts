@@ -3,6 +3,17 @@ import { defineScript } from './script.js'
 /** An entry that ends sooner than this may be that of a session which is only being created. */
 export const PENDING_MS = 10_000
 
+/*
+ * The members of an index, with the milliseconds since 1970 at which each ends as their scores:
+ *
+ *     x3J…            a session
+ *     x3J… Pq0…       a session that is getting another id: it is, or has just been, under the first one, and is to be under the
+ *                     second one
+ *     !b3J… x3J…      no session: all are being ended but those named, or only those, with ? in place of ! (REVOKE). Its score is
+ *                     below 0, so that nobody who counts by score counts it
+ *
+ * No stored id holds a blank or one of these marks.
+ */
 const INDEX = `
 local function now_ms()
   local t = redis.call('TIME')
@@ -13,12 +24,54 @@ local function text(ms)
   return ms == math.huge and '+inf' or string.format('%.0f', ms)
 end
 
+local function drop_ended(key, now)
+  redis.call('ZREMRANGEBYSCORE', key, '(-' .. text(now), '(' .. text(now))
+end
+
 -- Drops what has expired; the index lives as long as the longest of its entries.
 local function prune(key, now)
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. text(now))
+  drop_ended(key, now)
   local last = redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES')[2]
   if last == 'inf' then redis.pcall('PERSIST', key)
-  elseif last then redis.pcall('PEXPIREAT', key, text(tonumber(last))) end
+  elseif last then redis.pcall('PEXPIREAT', key, text(math.abs(tonumber(last)))) end
+end
+`
+
+const REVOCATIONS = `${INDEX}
+local function revocations(key)
+  local count = redis.call('ZCOUNT', key, '-inf', '(0')
+  return count, count == 0 and {} or redis.call('ZRANGE', key, 0, count - 1)
+end
+
+local function names(revocation, id)
+  return string.find(revocation .. ' ', ' ' .. id .. ' ', 1, true) ~= nil
+end
+
+local function means(revocation, from, to)
+  local is_named = names(revocation, to) or names(revocation, from)
+  return is_named == (string.sub(revocation, 1, 1) == '?')
+end
+
+-- What a session that is to stay goes on as is to stay, too. Returns the revocation as it stands now.
+local function spare(key, revocation, to)
+  if string.sub(revocation, 1, 1) == '?' or names(revocation, to) then return revocation end
+  local score = redis.call('ZSCORE', key, revocation)
+  redis.call('ZREM', key, revocation)
+  redis.call('ZADD', key, score, revocation .. ' ' .. to)
+  return revocation .. ' ' .. to
+end
+
+-- Whether the session under one of these ids may go on under another one: not if it is just being ended with others.
+local function may_go_on(key, now, ids, to)
+  drop_ended(key, now)
+  local _, all = revocations(key)
+  for _, revocation in ipairs(all) do
+    local is_named = false
+    for _, id in ipairs(ids) do is_named = is_named or names(revocation, id) end
+    if is_named == (string.sub(revocation, 1, 1) == '?') then return false end
+  end
+  for _, revocation in ipairs(all) do spare(key, revocation, to) end
+  return true
 end
 `
 
@@ -26,23 +79,28 @@ end
  * Enters a session into an index, or prolongs its entry.
  *
  * KEYS[1]   index key                                'idx:sess:user:u-1'
- * ARGV[1]   stored id                                'x3J…'
+ * ARGV[1]   member                                   'x3J…', 'x3J… Pq0…'
  * ARGV[2]   ms the session may live, '' = for ever   '1800000'
- * ARGV[3]   1 = only if it is there
+ * ARGV[3]   member that it takes the place of: only if either is there. '' = none
+ * ARGV[4…]  stored ids that the session may be under by now, if it is getting another one: only if it is not being ended
  *
  * returns   {1}
- *           {0}   it is not there
+ *           {0}   it is not there, or being ended
  */
 export const ENTER = defineScript(
   'enter',
-  `${INDEX}
-local key, member = KEYS[1], ARGV[1]
+  `${REVOCATIONS}
+local key, member, place = KEYS[1], ARGV[1], ARGV[3]
 local now = now_ms()
+local ids = {}
+for i = 4, #ARGV do ids[#ids + 1] = ARGV[i] end
+if #ids > 0 and not may_go_on(key, now, ids, string.match(member, '%S+$')) then return {0} end
 local ends = ARGV[2] == '' and math.huge or now + tonumber(ARGV[2])
 -- Another request may have given the session more time. The score always changes: whoever is about to drop the entry of a
 -- session that has left the index (DROP) finds out that it has come back.
 local known = redis.call('ZSCORE', key, member)
-if known then ends = math.max(ends, tonumber(known) + 1) elseif ARGV[3] == '1' then return {0} end
+if place ~= '' and redis.call('ZREM', key, place) == 0 and not known then return {0} end
+if known then ends = math.max(ends, tonumber(known) + 1) end
 redis.call('ZADD', key, text(ends), member)
 prune(key, now)
 return {1}
@@ -53,31 +111,35 @@ return {1}
  * Enters a session that is about to be created into an index that may hold only so many.
  *
  * KEYS[1]   index key                                'idx:sess:user:u-1'
- * ARGV[1]   stored id                                'x3J…'
+ * ARGV[1]   member                                   'x3J…', 'x3J… Pq0…'
  * ARGV[2]   ms after which the entry is given up     '10000'
  * ARGV[3]   how many there may be                    '3'
  * ARGV[4]   number of stored ids n that it takes the place of
- * ARGV[5…]  n stored ids; then those that may be dropped to make room, in this order
+ * ARGV[5…]  n stored ids; then the members that may be dropped to make room, in this order
  *
- * returns   {1}                     it is there already
- *           {1, n, stored id, …}    entered; how many others there are, and what was dropped
- *           {3, n, stored id, …}    there is no room; the same
+ * returns   {1}                  it is there already
+ *           {1, n, member, …}    entered; how many others there are, and what was dropped
+ *           {3, n, member, …}    there is no room; the same
+ *           {4}                  it is getting another id, and being ended
  */
 export const ADMIT = defineScript(
   'admit',
-  `${INDEX}
+  `${REVOCATIONS}
 local key, member, max, n = KEYS[1], ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = now_ms()
-redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. text(now))
+drop_ended(key, now)
 local known = redis.call('ZSCORE', key, member)
 if known then
   -- As in ENTER: an entry that is about to be dropped must be seen to be wanted again.
   redis.call('ZADD', key, text(tonumber(known) + 1), member)
   return {1}
 end
-local count = redis.call('ZCARD', key)
-for i = 5, 4 + n do
-  if redis.call('ZSCORE', key, ARGV[i]) then count = count - 1 end
+local ids = {}
+for i = 5, 4 + n do ids[#ids + 1] = ARGV[i] end
+if string.find(member, ' ', 1, true) and not may_go_on(key, now, ids, string.match(member, '%S+$')) then return {4} end
+local count = redis.call('ZCOUNT', key, 0, '+inf')
+for _, id in ipairs(ids) do
+  if redis.call('ZSCORE', key, id) then count = count - 1 end
 end
 local reply = {1, 0}
 for i = 5 + n, #ARGV do
@@ -95,11 +157,75 @@ return reply
 )
 
 /**
+ * Names sessions that are to be ended, and from here on keeps them from going on under another id; what is just getting one loses
+ * its entry, and with that its session (ENTER). Ending them is up to the caller, who then takes it back (REOPEN).
+ *
+ * KEYS[1]   index key                                                       'idx:sess:user:u-1'
+ * ARGV[1]   ! = all but those that follow, ? = only those; and a token      '!b3J…'
+ * ARGV[2]   ms after which it is given up, from the last call on            '12000'
+ * ARGV[3]   how many entries to look at, those that end first come first    '500'
+ * ARGV[4…]  stored ids
+ *
+ * returns   {1, 1 | 0 these were all entries, stored ids named by now: 'x3J… Pq0…', member, score, …}
+ */
+export const REVOKE = defineScript(
+  'revoke',
+  `${REVOCATIONS}
+local key, token, most = KEYS[1], ARGV[1], tonumber(ARGV[3])
+local now = now_ms()
+local own = token
+for i = 4, #ARGV do own = own .. ' ' .. ARGV[i] end
+local _, all = revocations(key)
+for _, revocation in ipairs(all) do
+  if string.match(revocation, '^%S+') == token then own = revocation end
+end
+redis.call('ZADD', key, '-' .. text(now + tonumber(ARGV[2])), own)
+drop_ended(key, now)
+
+local count = revocations(key)
+local page = most > 0 and redis.call('ZRANGE', key, count, count + most - 1, 'WITHSCORES') or {}
+local reply = {1, #page < 2 * most and 1 or 0, ''}
+for i = 1, #page, 2 do
+  local from, to = string.match(page[i], '^(%S+) (%S+)$')
+  if means(own, from or page[i], to or page[i]) then
+    if from then redis.call('ZREM', key, page[i]) end
+    reply[#reply + 1], reply[#reply + 2] = page[i], page[i + 1]
+  elseif from then
+    own = spare(key, own, to)
+  end
+end
+reply[3] = string.match(own, ' (.*)') or ''
+prune(key, now)
+return reply
+`,
+)
+
+/**
+ * Sessions may go on under other ids again.
+ *
+ * KEYS[1]   index key            'idx:sess:user:u-1'
+ * ARGV[1]   token, with its mark '!b3J…'
+ *
+ * returns   {1}   none has since REVOKE was called last
+ *           {0}   some may have: it took too long
+ */
+export const REOPEN = defineScript(
+  'reopen',
+  `${REVOCATIONS}
+local _, all = revocations(KEYS[1])
+for _, revocation in ipairs(all) do
+  if string.match(revocation, '^%S+') == ARGV[1] then return {redis.call('ZREM', KEYS[1], revocation)} end
+end
+return {0}
+`,
+)
+
+/**
  * Drops an entry whose session was not found, or has left the index, unless that session may be just about to be created, or has
  * been entered again since.
  *
  * KEYS[1]   index key        'idx:sess:user:u-1'
- * ARGV[1]   stored id        'x3J…'
+ * ARGV[1]   member           'x3J…'
  * ARGV[2]   its score when the session was not found; with another one it stays
  * ARGV[3]   ms from now      '10000'; an entry that ends within them stays. '' = none stays for that
  *
