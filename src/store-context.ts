@@ -6,6 +6,7 @@ import { ReadThrough } from './cache/read-through.js'
 import { Announcer } from './events.js'
 import { codecOf } from './hash/encryption.js'
 import { idMapper } from './ids/id-mapper.js'
+import { limiterOf } from './indexes/limit.js'
 import { HandOver } from './on-end/hand-over.js'
 import type { ResolvedOptions } from './options.js'
 import { Availability } from './redis/availability.js'
@@ -50,6 +51,7 @@ export function storeParts(options: ResolvedOptions, emitter: EventEmitter): Sto
     creations: new Creations(),
     replicas: replicasOf(options, keys, announcer),
     endOfLife: undefined,
+    limiter: options.limit && limiterOf(options.limit),
     cache: undefined,
   }
   const handOver = options.onEnd && new HandOver(context, options.onEnd, within)

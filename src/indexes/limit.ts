@@ -4,7 +4,7 @@ import { handleOf } from '../ids/handle.js'
 import type { Limit } from '../options.js'
 import { signalFor } from '../redis/deadline.js'
 import { ADMIT, PENDING_MS } from '../redis/scripts/index-sessions.js'
-import { assertGoingOn, type Context } from '../session/context.js'
+import { assertGoingOn, type Context, type Limiter } from '../session/context.js'
 import { endKey } from '../session/end-key.js'
 import { dropEntry, type Member, membersOf, parseMember, pendingMs, settleEntry } from '../session/index-entries.js'
 import { BATCH, batches, dropGone, type Found, findAmong } from './find.js'
@@ -25,30 +25,21 @@ const CONSIDERED = 200
 /** In how many entries, at most, a login looks for one whose session is gone. */
 const MOST_LOOKED_AT = 1000
 
-/** The entries, of those of a session, that are limited in number. */
-export function limitedAmong({ options }: Context, entries: readonly IndexEntry[]): IndexEntry[] {
-  return entries.filter(({ name }) => name === options.limit?.index)
-}
-
-/**
- * @param replaced stored ids of the session that this one takes the place of
- * @param member as what it is entered: a pair of ids where it goes on from another one
- * @returns false if that one is just being ended
- * @throws ERR_SESSION_LIMIT if there are as many as allowed, and none of them is to be ended for it
- */
-export async function admit(
-  context: Context,
-  storedId: string,
-  entries: readonly IndexEntry[],
-  replaced: readonly string[] = [],
-  member = storedId,
-): Promise<boolean> {
-  let isGoingOn = true
-  if (entries.length === 0) return isGoingOn
-  // Where a caller has no signal, there is as much time as any operation has.
-  const bounded = { ...context, signal: context.signal ?? signalFor(context.options.timeoutMs) }
-  for (const entry of entries) isGoingOn &&= await admitTo(bounded, { storedId, member, entry, replaced })
-  return isGoingOn
+/** The plug of the `limit` option. */
+export function limiterOf(limit: Limit): Limiter {
+  return {
+    among: (entries) => entries.filter(({ name }) => name === limit.index),
+    async admit(context, storedId, entries, replaced = [], member = storedId) {
+      let isGoingOn = true
+      if (entries.length === 0) return isGoingOn
+      // A caller without a signal has as much time as any operation.
+      const bounded = { ...context, signal: context.signal ?? signalFor(context.options.timeoutMs) }
+      for (const entry of entries) isGoingOn &&= await admitTo(bounded, limit, { storedId, member, entry, replaced })
+      return isGoingOn
+    },
+    endIfEvicted,
+    evict,
+  }
 }
 
 interface Place {
@@ -58,8 +49,8 @@ interface Place {
   replaced: readonly string[]
 }
 
-async function admitTo(context: Context, place: Place): Promise<boolean> {
-  const { max, onExceed } = context.options.limit as Limit
+async function admitTo(context: Context, limit: Limit, place: Place): Promise<boolean> {
+  const { max, onExceed } = limit
   let room = max
   let evictable: readonly Member[] = []
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -69,7 +60,7 @@ async function admitTo(context: Context, place: Place): Promise<boolean> {
     if (onExceed === 'reject') {
       await assertRoom(context, place, max)
     } else if (others - max >= CONSIDERED) {
-      room = await workOff(context, place, others)
+      room = await workOff(context, max, place, others)
     } else {
       const { members, dropped } = await leastRecentlySeen(context, place)
       // Keep an entry until its session is deleted: if eviction fails half-way, `destroyBy` must still find it.
@@ -106,9 +97,8 @@ async function enterWhereRoom(
  * @param others how many there are besides this one
  * @returns how many there may be
  */
-async function workOff(context: Context, place: Place, others: number): Promise<number> {
+async function workOff(context: Context, max: number, place: Place, others: number): Promise<number> {
   const { gateway, keys, options } = context
-  const { max } = options.limit as Limit
   const { name, value } = place.entry
   const end = performance.now() + options.timeoutMs / 2
   for (let left = others; left - max >= CONSIDERED; left = await gateway.zcard(keys.index(name, value))) {
@@ -168,7 +158,7 @@ async function assertRoom(context: Context, { storedId, entry, replaced }: Place
  *
  * @returns whether it did
  */
-export async function endIfEvicted(
+async function endIfEvicted(
   context: Context,
   storedId: string,
   entries: readonly IndexEntry[],
@@ -185,17 +175,12 @@ export async function endIfEvicted(
  *
  * @returns whether there was one
  */
-export async function evict(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
+async function evict(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
   const isEnded = await endKey(context, storedId, 'evicted', only)
   if (!isEnded) return false
   context.announcer.announce('evicted', { handle: handleOf(storedId) })
   context.announcer.announceEnd(storedId, 'evicted')
   return true
-}
-
-/** Whether a write was refused because there are as many sessions as allowed. */
-export function isLimitReached(err: unknown): boolean {
-  return (err as { code?: string } | null)?.code === 'ERR_SESSION_LIMIT'
 }
 
 function limitReached(max: number): SessionStoreError {

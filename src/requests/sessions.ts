@@ -8,7 +8,6 @@ import { isLiveCookie, withExpires } from '../hash/live-cookie.js'
 import { type Admission, heldAdmission, isAdmitted, standingOf } from '../hash/renewal-field.js'
 import type { AnySession } from '../hash/session-data.js'
 import { invalidId, parseSid, type Sid } from '../ids/sid.js'
-import { admit, limitedAmong } from '../indexes/limit.js'
 import type { Signal } from '../redis/deadline.js'
 import type { Remainder } from '../rotation/merge-late-saves.js'
 import { admissionOf } from '../session/admission.js'
@@ -276,10 +275,12 @@ export class Sessions {
   async #enterNext(goingOn: GoingOn, next: readonly IndexEntry[], signal: Signal): Promise<boolean> {
     const context = this.#during(signal)
     const { from, to, ids, entries } = goingOn
-    const limited = limitedAmong(context, next)
+    const { limiter } = context
+    const limited = limiter?.among(next) ?? []
     const isNew = without(limited, entries)
-    await admit(context, to, isNew, ids)
-    if (!(await admit(context, to, without(limited, isNew), ids, pairOf(from, to)))) return false
+    await limiter?.admit(context, to, isNew, ids)
+    const goesOn = await limiter?.admit(context, to, without(limited, isNew), ids, pairOf(from, to))
+    if (goesOn === false) return false
     return enterNext(context, goingOn, without(entries, limited))
   }
 
@@ -321,9 +322,7 @@ export class Sessions {
 
   /** Only what makes room for a session may take long. */
   #during(signal: Signal | undefined): Context {
-    return signal === undefined || this.#context.options.limit === undefined
-      ? this.#context
-      : { ...this.#context, signal }
+    return signal === undefined || this.#context.limiter === undefined ? this.#context : { ...this.#context, signal }
   }
 
   #snapshot(session: AnySession, record: SessionRecord | undefined): Snapshot {

@@ -1,5 +1,6 @@
 import type { Announcer, DestroyReason } from '../events.js'
 import type { Codec } from '../hash/codec.js'
+import type { IndexEntry } from '../hash/index-fields.js'
 import type { IdMapper } from '../ids/id-mapper.js'
 import type { ResolvedOptions } from '../options.js'
 import { type Signal, timedOut } from '../redis/deadline.js'
@@ -47,6 +48,32 @@ export interface SessionCache {
   countHit(): void
 }
 
+/** Limits how many sessions there may be under one value of an index (`limit` option). */
+export interface Limiter {
+  /** Those of these entries that are limited in number. */
+  among(entries: readonly IndexEntry[]): IndexEntry[]
+  /**
+   * Enters a session that is about to be written, and makes room for it if there is none.
+   *
+   * @param context of the operation: its signal stops the search for room
+   * @param replaced stored ids of the session that this one takes the place of
+   * @param member what is entered; default: the stored id
+   * @returns false if the session that it goes on from is just being ended
+   * @throws ERR_SESSION_LIMIT if there are as many as allowed, and none of them may be ended for it
+   */
+  admit(
+    context: Context,
+    storedId: string,
+    entries: readonly IndexEntry[],
+    replaced?: readonly string[],
+    member?: string,
+  ): Promise<boolean>
+  /** Ends a session that has just been written, if its place was taken meanwhile. Resolves whether it did. */
+  endIfEvicted(context: Context, storedId: string, entries: readonly IndexEntry[], idleMs: number): Promise<boolean>
+  /** Ends a session for which there is no room. Resolves whether there was one. */
+  evict(context: Context, storedId: string): Promise<boolean>
+}
+
 /** What every operation on sessions works with; made once per store. */
 export interface Context {
   options: ResolvedOptions
@@ -61,6 +88,8 @@ export interface Context {
   replicas: Replicas | undefined
   /** Undefined without `onEnd`. */
   endOfLife: EndOfLife | undefined
+  /** Undefined without `limit`. */
+  limiter: Limiter | undefined
   /** Undefined without `cache`. */
   cache: SessionCache | undefined
   /** Of one operation whose loops stop when it is over; undefined: none of its loops is long. */

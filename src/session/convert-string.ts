@@ -2,7 +2,6 @@ import { SessionStoreError } from '../errors.js'
 import { isCookieField } from '../hash/cookie.js'
 import type { Fields } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
-import { limitedAmong } from '../indexes/limit.js'
 import { CONVERT } from '../redis/scripts/convert.js'
 import type { Context } from './context.js'
 import { applyDelta, type Delta, doubtDelta, isEmpty } from './delta.js'
@@ -55,7 +54,7 @@ export async function convertString(
     const args = [expected, ...lease, ...size, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
     const places = entriesIn([...unchanged, ...delta.set])
     // One that has ended meanwhile must not cost another session its place.
-    const isLimited = limitedAmong(context, places).length > 0
+    const isLimited = (context.limiter?.among(places) ?? []).length > 0
     if (isLimited && !(await gateway.exists(key))) return false
     const placing: Placing = { held: [], next: places, idleMs: next.idle, slides: true, createdAtMs: undefined }
     const reply = await writeIndexed(context, record.storedId, placing, async () =>

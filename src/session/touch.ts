@@ -1,6 +1,5 @@
 import { isCookieField } from '../hash/cookie.js'
 import type { AnySession } from '../hash/session-data.js'
-import { isLimitReached } from '../indexes/limit.js'
 import { SLIDE_STRING } from '../redis/scripts/slide-string.js'
 import type { Context } from './context.js'
 import type { Delta } from './delta.js'
@@ -9,7 +8,7 @@ import { loadFirst } from './load.js'
 import { isTouchDue, moveHome, saveString, writeDelta } from './save.js'
 import type { SessionRecord } from './session-record.js'
 import { type Lease, lease } from './snapshot.js'
-import { changedOf } from './write-indexed.js'
+import { changedOf, isLimitReached } from './write-indexed.js'
 import { warnNoExpiry } from './write-reply.js'
 
 /**

@@ -1,7 +1,6 @@
 import { SessionStoreError } from '../errors.js'
 import type { Fields } from '../hash/fields.js'
 import { entriesIn, type IndexEntry, indexFields, without } from '../hash/index-fields.js'
-import { admit, endIfEvicted, evict, isLimitReached, limitedAmong } from '../indexes/limit.js'
 import type { Context } from './context.js'
 import { type GoingOn, settleOrEnd } from './going-on.js'
 import { enter, type Standing, standingOf, withdraw } from './index-entries.js'
@@ -72,10 +71,10 @@ async function writePlaced<T extends { kind: string }>(
   const continued = goingOn === undefined ? [] : without(next, without(next, goingOn.entries))
   const added = without(without(next, held), continued)
   const left = without(held, next)
-  const limited = limitedAmong(context, added)
+  const limited = context.limiter?.among(added) ?? []
   const entered = without(without(slides ? next : added, limited), continued)
   let standing: Standing[] = []
-  if (limited.length > 0) await admit(context, storedId, limited)
+  if (limited.length > 0) await context.limiter?.admit(context, storedId, limited)
   if (entered.length + left.length > 0) {
     const looking = standingOf(context, storedId, left)
     await enter(context, storedId, entered, idleMs)
@@ -86,7 +85,7 @@ async function writePlaced<T extends { kind: string }>(
   if (reply.kind !== 'written' && reply.kind !== 'contended') return reply
   await enter(context, storedId, without(added, limited), idleMs)
   const isEnded =
-    (await endIfEvicted(context, storedId, limited, idleMs)) ||
+    (await context.limiter?.endIfEvicted(context, storedId, limited, idleMs)) ||
     (goingOn !== undefined && !(await settleOrEnd(context, goingOn, continued, idleMs)))
   await withdraw(context, standing)
   if (isEnded) return { ...reply, isEnded }
@@ -120,12 +119,17 @@ export async function reindex(context: Context, storedId: string): Promise<void>
     const reply = await writePlaced(context, storedId, placing, () =>
       updateFields(context, storedId, { set, remove: [] }, seen),
     ).catch(async (err: unknown) => {
-      if (isLimitReached(err)) await evict(context, storedId)
+      if (isLimitReached(err)) await context.limiter?.evict(context, storedId)
       throw err
     })
     if (reply.kind !== 'outdated') return
   }
   throw new SessionStoreError('ERR_SESSION_CONFLICT', `a session changed ${ATTEMPTS} times while it was being indexed`)
+}
+
+/** Whether a write was refused because there are as many sessions as allowed. */
+export function isLimitReached(err: unknown): boolean {
+  return (err as { code?: string } | null)?.code === 'ERR_SESSION_LIMIT'
 }
 
 /** The index fields that this write has to write. What it does not change, another request may have. */
