@@ -62,7 +62,7 @@ export async function openSession(
   { store, secrets, name, bind }: ResolvedLoadSession,
 ): Promise<OpenSession | null> {
   const id = sidIn(req, name, secrets)
-  const opened = id === undefined ? null : await store.open(id, req)
+  const opened = id === undefined ? null : await store.arrivals.open(id, req)
   if (opened === null) return null
   if (bind !== undefined && !(await admitClient(req, opened.session, store, bind))) return null
   const hidden = { id: { value: id }, handle: { value: opened.handle } }

@@ -15,8 +15,9 @@ import { checkedFindBy, type FindByOptions, findPage } from './indexes/find-page
 import { checkNames } from './known-options.js'
 import { type RedisStoreOptions, resolveOptions } from './options.js'
 import { type Signal, started, type Within } from './redis/deadline.js'
+import type { Arrival } from './requests/arrivals.js'
 import { reloadMethod } from './requests/reload.js'
-import { type Arrival, RequestSessions } from './requests/request-sessions.js'
+import { RequestSessions } from './requests/request-sessions.js'
 import { Sessions } from './requests/sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './requests/store-access.js'
 import { retire } from './rotation/retire.js'
@@ -72,7 +73,7 @@ export class RedisStore extends Store {
     this.#context = this.#parts.context
     this.#within = this.#parts.within
     this.#sessions = new Sessions(this.#context)
-    const reload = reloadMethod((session, callback) => this.#get(this.#requests.arrivalOf(session), callback))
+    const reload = reloadMethod((session, callback) => this.#get(this.#requests.arrivals.of(session), callback))
     this.#requests = new RequestSessions(this.#context, this.#sessions, this.#within, reload)
   }
 
@@ -108,18 +109,18 @@ export class RedisStore extends Store {
   #get(arrival: Arrival, callback: Callback<StoredSession | null> | undefined): Promise<StoredSession | null> {
     const isAwaited = !isCallback(callback)
     const answer: typeof callback = isCallback(callback)
-      ? (err, found) => this.#requests.answer(arrival, callback, err, found)
+      ? (err, found) => this.#requests.arrivals.answer(arrival, callback, err, found)
       : undefined
     const isToBeNoted = isAwaited || this.#parts.activity !== undefined
     let known: LoadedSession | undefined
     try {
-      known = this.#requests.loadAtOnce(arrival)
+      known = this.#requests.arrivals.loadAtOnce(arrival)
       if (known !== undefined && isToBeNoted) this.#noteLoad(arrival, known, isAwaited)
     } catch (err) {
       return this.#settle('get', Promise.reject(err), answer)
     }
     if (known !== undefined) return settleSoon(known as unknown as StoredSession, answer)
-    const loading = this.#requests.load(arrival)
+    const loading = this.#requests.arrivals.load(arrival)
     const noted = isToBeNoted ? loading.then((session) => this.#noteLoad(arrival, session, isAwaited)) : loading
     return this.#settle('get', noted as Promise<StoredSession | null>, answer)
   }
@@ -131,7 +132,7 @@ export class RedisStore extends Store {
   override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
     const saving = this.#run((signal) => {
       assertSession('set', session)
-      const guarding = this.#requests.beforeSave(session)
+      const guarding = this.#requests.hooks.beforeSave(session)
       if (guarding === undefined) {
         const looking = this.#requests.lookAtSet(sid, session)
         return looking === undefined
@@ -404,7 +405,7 @@ export class RedisStore extends Store {
   /** express-session's own goes on with a new session even if the old one could not be ended. */
   override regenerate(req: Request, callback?: (err?: unknown) => void): void {
     const storedIds = this.#sessions.storedIds(req.sessionID)
-    const reason = this.#requests.takeEndReason(req)
+    const reason = this.#requests.hooks.takeEndReason(req)
     const done = isCallback(callback)
       ? callback
       : (err?: unknown) => {
@@ -430,7 +431,7 @@ export class RedisStore extends Store {
 
   #noteLoad(arrival: Arrival, session: LoadedSession | null, isAwaited: boolean): LoadedSession | null {
     if (this.#parts.activity !== undefined) this.#noteActive(session)
-    if (isAwaited) this.#requests.answered(arrival, session)
+    if (isAwaited) this.#requests.arrivals.answered(arrival, session)
     return session
   }
 

@@ -6,6 +6,8 @@ import type { AnySession } from './session-data.js'
 /** Tells the text that a value is known to have; undefined if none is known. */
 export interface KnownTexts {
   textOf(field: string, value: unknown): string | undefined
+  /** Is told of each text that had to be made. */
+  learn?(field: string, value: unknown, text: string): void
 }
 
 /**
@@ -20,7 +22,9 @@ export function encodeProperties(session: AnySession, serializer: Serializer, kn
     const field = fieldOf(property)
     const value = (session as Record<string, unknown>)[property]
     const text = known?.textOf(field, value) ?? toText(serializer, property, value)
-    if (text !== undefined) fields.set(field, text)
+    if (text === undefined) continue
+    fields.set(field, text)
+    known?.learn?.(field, value, text)
   }
   return fields
 }

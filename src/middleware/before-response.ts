@@ -11,8 +11,12 @@ import { isStandIn } from './stand-in.js'
 const PHASES = ['refuse', 'rotate', 'cookie', 'save', 'drop'] as const
 export type Phase = (typeof PHASES)[number]
 
-/** Returns nothing if there is nothing to do; the response then goes out untouched, streaming included. */
-export type Work = () => Promise<void> | undefined
+/**
+ * Returns nothing if there is nothing to do; the response then goes out untouched, streaming included.
+ *
+ * @param isLast the application has ended its response: what it does with the session from now on does not count
+ */
+export type Work = (isLast: boolean) => Promise<void> | undefined
 
 const pending = new WeakMap<ServerResponse, Partial<Record<Phase, Work>>>()
 
@@ -37,7 +41,7 @@ export function beforeResponse(
     const added: Partial<Record<Phase, Work>> = {}
     works = added
     pending.set(res, works)
-    new HeldResponse(req, res, next, () => runInOrder(inOrder(added)))
+    new HeldResponse(req, res, next, (isLast) => runInOrder(inOrder(added), isLast))
   }
   works[phase] = work
 }
@@ -47,11 +51,11 @@ function inOrder(works: Partial<Record<Phase, Work>>): Work[] {
 }
 
 /** Synchronous as long as nothing has to be done. */
-function runInOrder([work, ...rest]: Work[]): Promise<void> | undefined {
+function runInOrder([work, ...rest]: Work[], isLast: boolean): Promise<void> | undefined {
   if (work === undefined) return undefined
-  const done = work()
-  if (done === undefined) return runInOrder(rest)
+  const done = work(isLast)
+  if (done === undefined) return runInOrder(rest, isLast)
   return done.then(async () => {
-    for (const later of rest) await later()
+    for (const later of rest) await later(isLast)
   })
 }

@@ -91,7 +91,7 @@ class BoundClient {
     this.#store = store
     this.#options = options
     this.#binding = new ClientBinding(store, options.secrets, clientOf(req, store, options))
-    store.onNewSession(req, (session, from) => {
+    store.hooks.onNewSession(req, (session, from) => {
       if (from === undefined) this.#binding.bind(session)
       else this.#binding.carryOver(from, session)
     })
@@ -100,14 +100,14 @@ class BoundClient {
   settle(): Promise<void> | undefined {
     const session = this.#req.session as NonNullable<SessionRequest['session']>
     this.#req.sessionBinding = { verdict: 'match', action: 'none' }
-    if (!this.#store.isLoaded(session)) {
+    if (!this.#store.state.isLoaded(session)) {
       this.#binding.bind(session)
       return undefined
     }
     const verdict = this.#binding.compare(session)
     if (verdict !== 'match') return this.#answer(session, verdict)
     this.#binding.learn(session)
-    return this.#binding.renew(session) ? this.#store.saveMarks(session) : undefined
+    return this.#binding.renew(session) ? this.#store.fields.saveMarks(session) : undefined
   }
 
   async #answer(session: NonNullable<SessionRequest['session']>, verdict: Mismatch['verdict']): Promise<void> {
@@ -119,14 +119,14 @@ class BoundClient {
 
   /** The request gets a new session; unless somebody uses it, it is neither saved nor is its cookie sent. */
   async #destroy(session: NonNullable<SessionRequest['session']>): Promise<void> {
-    this.#store.nameEnd(this.#req, 'mismatch')
+    this.#store.hooks.nameEnd(this.#req, 'mismatch')
     await new Promise<void>((resolve, reject) => {
       session.regenerate((err) => (err ? reject(err) : resolve()))
     })
     const fresh = this.#req.session
     beforeResponse(this.#req, this.#res, this.#next, 'drop', () => {
-      const isUnused = fresh !== undefined && this.#req.session === fresh && !this.#store.isStored(fresh)
-      if (isUnused && !this.#store.isChanged(fresh)) abandonSession(this.#req)
+      const isUnused = fresh !== undefined && this.#req.session === fresh && !this.#store.state.isStored(fresh)
+      if (isUnused && !this.#store.state.isChanged(fresh)) abandonSession(this.#req)
       return undefined
     })
   }

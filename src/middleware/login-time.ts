@@ -8,14 +8,14 @@ const justLoggedIn = new WeakSet<object>()
 /** From the next save of the session on, its login is fresh. */
 export function recordLogin(store: StoreAccess, session: object): void {
   justLoggedIn.add(session)
-  store.mark(session, LOGIN_FIELD, Date.now().toString(36))
-  store.hasLoggedIn(session)
+  store.fields.mark(session, LOGIN_FIELD, Date.now().toString(36))
+  store.hooks.hasLoggedIn(session)
 }
 
 /** Milliseconds since the last login; Infinity if there was none, or the id is out of date and may be a stolen one. */
 export function loginAgeMs(store: StoreAccess, session: object): number {
   if (isSuperseded(store, session)) return Number.POSITIVE_INFINITY
-  const at = Number.parseInt(store.marked(session, LOGIN_FIELD) ?? '', 36)
+  const at = Number.parseInt(store.fields.marked(session, LOGIN_FIELD) ?? '', 36)
   return at > 0 ? Date.now() - at : Number.POSITIVE_INFINITY
 }
 
@@ -26,5 +26,5 @@ export function hasJustLoggedIn(session: object): boolean {
 
 /** Whether the request came with an id that has been replaced, and is served only because it may have been under way. */
 export function isSuperseded(store: StoreAccess, session: object): boolean {
-  return store.visitOf(session)?.admission === 'superseded'
+  return store.renewal.visitOf(session)?.admission === 'superseded'
 }

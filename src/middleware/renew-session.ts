@@ -54,7 +54,7 @@ export function renewSession(options: RenewSessionOptions = {}): Middleware {
     const store = storeOf(req, 'renewSession()')
     keepOutOfCaches(req, res)
     const { session } = req
-    if (!store.isLoaded(session) && session.id.length > LONGEST_ID) throw idTooLong()
+    if (!store.state.isLoaded(session) && session.id.length > LONGEST_ID) throw idTooLong()
     const cookie = settleCookie(req, res, next, store)
     cookie.renewal = {
       everyMs,
@@ -66,14 +66,15 @@ export function renewSession(options: RenewSessionOptions = {}): Middleware {
       isDue: (current) => isDue(store, current, everyMs),
     }
     const pending =
-      store.endReused(req) ?? (store.visitOf(session)?.admission === 'successor' ? store.confirm(session) : undefined)
+      store.arrivals.endReused(req) ??
+      (store.renewal.visitOf(session)?.admission === 'successor' ? store.renewal.confirm(session) : undefined)
     goOnAfter(pending, req, next)
   }
 }
 
 /** Whether the session of this request is to be sent its next id; the script decides by Redis's clock. */
 function isDue(store: StoreAccess, session: object, everyMs: number): boolean {
-  const visit = store.visitOf(session)
+  const visit = store.renewal.visitOf(session)
   if (visit?.admission === 'predecessor') return true
   if (visit?.admission !== 'current') return false
   // A login has brought a new id along.

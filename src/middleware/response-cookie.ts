@@ -56,7 +56,7 @@ export class ResponseCookie {
   settle(): Promise<void> | undefined {
     const { session } = this.#req
     if (!session || session === this.loggedIn) return undefined
-    if (!this.#store.isLoaded(session)) {
+    if (!this.#store.state.isLoaded(session)) {
       // A thief's, perhaps, of an application that changes ids itself: what it has copied must not go with him.
       if (!this.#cameSuperseded || hasJustLoggedIn(session)) return this.#dropIfStale()
       abandonSession(this.#req)
@@ -66,8 +66,8 @@ export class ResponseCookie {
     const hasExpiry = Boolean(session.cookie.expires)
     const isToRenew = this.renewal?.isDue(session) === true && this.renewal.mayIssue()
     const isSentAnyway = isToRenew || this.isResent || rolling.has(this.#store)
-    const isChanged = (isSentAnyway || hasExpiry) && this.#store.isChanged(session)
-    const isSentAsChanged = hasExpiry && (isChanged || this.#store.hasSaved(session))
+    const isChanged = (isSentAnyway || hasExpiry) && this.#store.state.isChanged(session)
+    const isSentAsChanged = hasExpiry && (isChanged || this.#store.state.hasSaved(session))
     if (isSentAnyway || isSentAsChanged) return this.#settle(session, isChanged)
     this.#res.once('finish', () => this.#learnRolling(session.id))
     return undefined
@@ -76,19 +76,19 @@ export class ResponseCookie {
   async #settle(session: NonNullable<SessionRequest['session']>, isChanged: boolean): Promise<void> {
     if (isChanged) {
       await saveSession(session)
-      if (this.#store.hasEnded(session)) return abandonSession(this.#req)
+      if (this.#store.state.hasEnded(session)) return abandonSession(this.#req)
     }
     if (this.renewal !== undefined) {
-      const standing = await this.#store.renew(this.#req, this.renewal, this.renewal.mayIssue())
+      const standing = await this.#store.renewal.renew(this.#req, this.renewal, this.renewal.mayIssue())
       if (standing !== 'current') abandonSession(this.#req)
-    } else if (!isChanged && !(await this.#store.isLive(session))) {
+    } else if (!isChanged && !(await this.#store.state.isLive(session))) {
       abandonSession(this.#req)
     }
   }
 
   /** A request with an id that a login has replaced a moment ago must not answer with yet another one. */
   #dropIfStale(): Promise<void> | undefined {
-    const answer = this.#store.cameWithRotatedId(this.#req)
+    const answer = this.#store.arrivals.cameWithRotatedId(this.#req)
     if (answer === false) return undefined
     return answer.then((isStale) => {
       if (isStale) abandonSession(this.#req)

@@ -63,8 +63,8 @@ export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
     if (whose === undefined) throw new TypeError(NO_PRINCIPAL)
     store.principal = whose
     const login = new Login(req, res, store, { whose, keep, unseen }, settleCookie(req, res, next, store))
-    store.guard(req, () => login.settle())
-    beforeResponse(req, res, next, 'rotate', () => login.settle())
+    store.hooks.guard(req, () => login.settle(false))
+    beforeResponse(req, res, next, 'rotate', (isLast) => login.settle(isLast))
     next()
   }
 }
@@ -101,11 +101,11 @@ class Login {
   }
 
   /** Before anything is saved and before the first header leaves: if the user has changed, so does the id. */
-  settle(): Promise<void> | undefined {
+  settle(isLast: boolean): Promise<void> | undefined {
     if (this.#isSaving) return undefined
     if (this.#settling !== undefined) return this.#settling
     if (!this.#req.session || !this.#isLogin()) return undefined
-    this.#settling = this.#rotate()
+    this.#settling = this.#rotate(isLast)
       // The id may be gone, or the user not saved: whatever else the request does, it does without a session.
       .catch((err: unknown) => {
         abandonSession(this.#req)
@@ -127,7 +127,7 @@ class Login {
     if (now !== this.#before) return true
     const { session } = this.#req
     if (now === undefined || !session || hasJustLoggedIn(session)) return false
-    return !this.#store.isLoaded(session) && !this.#store.isContinued(session)
+    return !this.#store.state.isLoaded(session) && !this.#store.state.isContinued(session)
   }
 
   #lookFor(user: string | undefined): void {
@@ -136,21 +136,20 @@ class Login {
     this.#guess = guess
   }
 
-  async #rotate(): Promise<void> {
+  async #rotate(isLast: boolean): Promise<void> {
     const after = this.#current()
     const session = this.#req.session as NonNullable<SessionRequest['session']>
     // An id made in this very request is known to nobody yet.
-    if (this.#store.isLoaded(session)) {
+    if (this.#store.state.isLoaded(session)) {
       if (isHeadOut(this.#res) || isStandIn(this.#res)) throw headersSent()
       const isLogin = this.#before === undefined
-      const written = new Set(await this.#store.writtenProperties(session))
-      const own = Object.keys(session).filter((property) => property !== 'cookie')
-      await this.#store.rotate(this.#req, {
-        properties: own.filter((property) => written.has(property) || (isLogin && this.#terms.keep(property))),
+      await this.#store.rotation.rotate(this.#req, {
         isKept: (property) => isLogin && this.#terms.keep(property),
-        cookie: isLogin || this.#store.isCookieChanged(session) ? session.cookie : undefined,
+        keepsWritten: true,
+        cookie: isLogin || this.#store.state.isCookieChanged(session) ? session.cookie : undefined,
         reason: isLogin ? 'login' : after === undefined ? 'logout' : 'switch',
         mustExist: false,
+        isLast,
       })
     }
     this.#before = after

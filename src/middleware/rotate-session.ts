@@ -44,11 +44,17 @@ export async function rotateSession(
     abandonSession(req)
     return false
   }
-  const loggedInAt = store.marked(session, LOGIN_FIELD)
+  const loggedInAt = store.fields.marked(session, LOGIN_FIELD)
   try {
-    if (store.isLoaded(session)) {
-      const properties = Object.keys(session).filter((property) => property !== 'cookie' && isKept(property))
-      const isDone = await store.rotate(req, { properties, isKept, cookie: session.cookie, reason, mustExist: true })
+    if (store.state.isLoaded(session)) {
+      const isDone = await store.rotation.rotate(req, {
+        isKept,
+        keepsWritten: false,
+        cookie: session.cookie,
+        reason,
+        mustExist: true,
+        isLast: false,
+      })
       if (!isDone) {
         abandonSession(req)
         return false
@@ -56,7 +62,7 @@ export async function rotateSession(
     }
     const fresh = req.session as typeof session
     if (login) recordLogin(store, fresh)
-    else if (loggedInAt !== undefined) store.mark(fresh, LOGIN_FIELD, loggedInAt)
+    else if (loggedInAt !== undefined) store.fields.mark(fresh, LOGIN_FIELD, loggedInAt)
     await saveSession(fresh)
     return true
   } catch (err) {

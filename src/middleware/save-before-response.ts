@@ -21,7 +21,7 @@ export function saveBeforeResponse(): Middleware {
     keepOutOfCaches(req, res)
     beforeResponse(req, res, next, 'save', () => {
       const { session } = req
-      if (session === undefined || session === null || !store.isChanged(session)) return undefined
+      if (session === undefined || session === null || !store.state.isChanged(session)) return undefined
       return saveSession(session)
     })
     next()

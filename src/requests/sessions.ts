@@ -1,42 +1,29 @@
 import { isCookieField } from '../hash/cookie.js'
 import type { LoadedSession } from '../hash/decode.js'
-import { encodeProperties } from '../hash/encode.js'
+import { encodeProperties, type KnownTexts } from '../hash/encode.js'
 import { propertyOf } from '../hash/field-name.js'
-import { pairsOf } from '../hash/fields.js'
-import { entriesIn, type IndexEntry, indexFields, without } from '../hash/index-fields.js'
 import { isLiveCookie, withExpires } from '../hash/live-cookie.js'
 import { type Admission, heldAdmission, isAdmitted, standingOf } from '../hash/renewal-field.js'
 import type { AnySession } from '../hash/session-data.js'
 import { invalidId, parseSid, type Sid } from '../ids/sid.js'
 import type { Signal } from '../redis/deadline.js'
-import type { Remainder } from '../rotation/merge-late-saves.js'
 import { admissionOf } from '../session/admission.js'
 import type { Context } from '../session/context.js'
 import { createSession } from '../session/create.js'
 import { differUnseen, mayDiffer } from '../session/delta.js'
 import { destroySession } from '../session/destroy.js'
 import { firstOf } from '../session/first-found.js'
-import { enterNext, type GoingOn, pairOf } from '../session/going-on.js'
 import { liveFirst } from '../session/leftovers.js'
 import { loadFirst } from '../session/load.js'
 import { createdOf } from '../session/recent-loads.js'
 import { saveSession } from '../session/save.js'
 import { saveMarks } from '../session/save-marks.js'
 import { isSameSession, type Loaded, type SessionRecord } from '../session/session-record.js'
-import { assertSize, bytesOf, bytesOfRecord } from '../session/size.js'
 import { type Ancestor, lease, type Snapshot, snapshot } from '../session/snapshot.js'
 import { isTouched, touchSession, touchUnloaded } from '../session/touch.js'
 import { attachment } from './attachment.js'
 import { Copies } from './copies.js'
 import { Turns } from './write-queue.js'
-
-/** A session whose visitor is about to get another id. */
-interface Before {
-  ids: readonly string[]
-  record: SessionRecord | undefined
-  /** Nothing goes on if it has ended. */
-  mustExist: boolean
-}
 
 /** Session objects and what Redis held when they were loaded: decides what a `set` or `touch` of one means. */
 export class Sessions {
@@ -45,6 +32,7 @@ export class Sessions {
   readonly #turns = attachment<Turns>()
   readonly #marks = attachment<Map<string, string>>()
   readonly #ancestors = attachment<Ancestor>()
+  readonly #fixed = attachment<KnownTexts>()
   readonly #copies = new Copies()
   #hasWarned = false
 
@@ -200,13 +188,20 @@ export class Sessions {
     if (serializer === JSON) return false
     const record = this.#recordOf(session, this.storedIds(sid))
     if (record === undefined || record.hasEnded) return false
-    return differUnseen(record, encodeProperties(session, serializer, record), serializer)
+    return differUnseen(record, encodeProperties(session, serializer, this.#known(session, record)), serializer)
   }
 
   /** Whether a `set` of this session would write anything but marks. Texts are compared: when in doubt, yes. */
   isChanged(session: AnySession): boolean {
     const record = this.#records.get(session)
-    const { fields, cookie } = snapshot(this.#context, session, record)
+    const { fields, cookie } = snapshot(
+      this.#context,
+      session,
+      record,
+      undefined,
+      undefined,
+      this.#known(session, record),
+    )
     if (record === undefined) return [...fields.keys()].some((field) => propertyOf(field) !== undefined)
     if (record.origin.kind === 'string' || record.origin.meta.flags !== cookie.flags) return true
     return mayDiffer(record, fields)
@@ -245,50 +240,20 @@ export class Sessions {
     await this.#inTurn(record, () => saveMarks(this.#context, record, next, marks))
   }
 
-  /**
-   * Makes sure that there is room for a session that is about to take the place of another one: its size is allowed, and their
-   * number, where that is limited.
-   *
-   * @param before the session that it goes on from
-   * @returns null if that one is just being ended, and `mustExist`
-   * @throws ERR_SESSION_TOO_LARGE, ERR_SESSION_LIMIT
-   */
-  async admit(id: string, session: AnySession, before: Before, signal: Signal): Promise<GoingOn | null> {
-    const { ids, record, mustExist } = before
-    const [to] = this.storedIds(id)
-    if (to === undefined) throw invalidId(id)
-    const { indexes, serializer } = this.#context.options
-    const codec = this.#context.codec.of(to)
-    const fields = [...encodeProperties(session, serializer, record)]
-    const stored = fields.map(([field, text]) => [field, codec.encode(field, text)] as const)
-    assertSize(this.#context, stored, record && bytesOfRecord(record))
-    const from = record?.storedId ?? (ids[0] as string)
-    const held = entriesIn(record?.indexFields ?? new Map())
-    const next = indexes.length === 0 ? [] : entriesIn(indexFields(indexes, session, new Map()))
-    // One that must exist is the same user's: it may be from before there was the index.
-    const entries = mustExist ? next : without(next, without(next, held))
-    const goingOn: GoingOn = { from, to, ids, held, entries }
-    const isGoingOn = await this.#enterNext(goingOn, next, signal)
-    return isGoingOn || !mustExist ? goingOn : null
+  /** The session goes on from another one under a new id. */
+  inherit(session: object, ancestor: Ancestor): void {
+    this.#ancestors.set(session, ancestor)
   }
 
-  async #enterNext(goingOn: GoingOn, next: readonly IndexEntry[], signal: Signal): Promise<boolean> {
-    const context = this.#during(signal)
-    const { from, to, ids, entries } = goingOn
-    const { limiter } = context
-    const limited = limiter?.among(next) ?? []
-    const isNew = without(limited, entries)
-    await limiter?.admit(context, to, isNew, ids)
-    const goesOn = await limiter?.admit(context, to, without(limited, isNew), ids, pairOf(from, to))
-    if (goesOn === false) return false
-    return enterNext(context, goingOn, without(entries, limited))
+  /** What becomes of the session while its response ends does not count: these are the texts that are to be saved. */
+  fix(session: object, texts: KnownTexts): void {
+    this.#fixed.set(session, texts)
   }
 
-  /** A session that goes on from another, under a new id, is as old as that one, and may be as large. */
-  inherit(session: object, from: SessionRecord, left: Remainder | null, goingOn: GoingOn): void {
-    const created = from.origin.kind === 'hash' ? from.origin.meta.created : undefined
-    const bytes = Math.max(bytesOfRecord(from), left === null ? 0 : bytesOf(pairsOf(left.reply)))
-    this.#ancestors.set(session, { created, bytes, goingOn })
+  #known(session: object, record: SessionRecord | undefined): KnownTexts | undefined {
+    const fixed = this.#fixed.get(session)
+    // A session object may live on, and be saved again, when its response has been sent.
+    return fixed !== undefined && isUnanswered(session) ? fixed : record
   }
 
   /**
@@ -326,7 +291,8 @@ export class Sessions {
   }
 
   #snapshot(session: AnySession, record: SessionRecord | undefined): Snapshot {
-    return snapshot(this.#context, session, record, this.#marks.get(session), this.#ancestors.get(session))
+    const [marks, ancestor] = [this.#marks.get(session), this.#ancestors.get(session)]
+    return snapshot(this.#context, session, record, marks, ancestor, this.#known(session, record))
   }
 
   /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */
@@ -351,6 +317,12 @@ export class Sessions {
     const record = this.#records.get(session)
     return record !== undefined && storedIds.includes(record.storedId) ? record : undefined
   }
+}
+
+/** Express leads from a request to its response. */
+function isUnanswered(session: object): boolean {
+  const { req } = session as { req?: { res?: { writableFinished: boolean } } }
+  return req?.res?.writableFinished === false
 }
 
 /** Notes with which id a session was asked for. */

@@ -20,7 +20,7 @@ export interface Remainder {
  * @param fresh the session that goes on
  * @param isKept whether a property goes along that this request has not written
  */
-export async function catchUp(
+export async function mergeLateSaves(
   context: Context,
   { storedId, reply }: Remainder,
   record: SessionRecord,

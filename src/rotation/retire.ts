@@ -1,18 +1,13 @@
 import type { DestroyReason } from '../events.js'
-import { fieldOf, isProperty } from '../hash/field-name.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
-import { toText } from '../hash/serializer.js'
-import type { AnySession } from '../hash/session-data.js'
 import type { Context } from '../session/context.js'
-import { sameValue } from '../session/delta.js'
 import { endSession } from '../session/destroy.js'
 import { takeAway } from '../session/end-key.js'
 import { type GoingOn, passOn } from '../session/going-on.js'
 import { leave } from '../session/index-entries.js'
 import { clearBeforeEnd } from '../session/leftovers.js'
 import { endingOrder } from '../session/move.js'
-import type { SessionRecord } from '../session/session-record.js'
 import type { Remainder } from './merge-late-saves.js'
 
 /** How long requests that were under way with the old id are recognised: far longer than any of them takes. */
@@ -60,24 +55,4 @@ async function markRotated({ gateway, keys }: Context, storedId: string): Promis
 export async function wasRetired({ gateway, keys }: Context, storedIds: readonly string[]): Promise<boolean> {
   const found = await Promise.all(storedIds.map((storedId) => gateway.exists(keys.rotated(storedId))))
   return found.includes(true)
-}
-
-/** The properties that the request has set or changed since the session was loaded. */
-export async function writtenProperties(
-  { options: { serializer } }: Context,
-  session: AnySession,
-  record: SessionRecord | undefined,
-): Promise<string[]> {
-  const own = Object.keys(session).filter(isProperty)
-  if (record === undefined || !record.isLoaded) return own
-  const before = record.atLoad
-  const written: string[] = []
-  for (const property of own) {
-    const field = fieldOf(property)
-    const text = toText(serializer, property, (session as Record<string, unknown>)[property])
-    const loaded = before.get(field)
-    if (text === undefined || text === loaded) continue
-    if (loaded === undefined || !(await sameValue(field, loaded, text, serializer))) written.push(property)
-  }
-  return written
 }

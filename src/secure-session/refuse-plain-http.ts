@@ -18,14 +18,14 @@ export function refusePlainHttp(
 ): void {
   if (isEncrypted(req)) return
   let isReported = false
-  store.guard(req, () => {
+  store.hooks.guard(req, () => {
     if (!isUnsendable(req, store)) return undefined
     isReported = true
     return Promise.reject(unsendable())
   })
   beforeResponse(req, res, next, 'refuse', () => {
     const { session } = req
-    if (!session || !isUnsendable(req, store) || !store.isChanged(session)) return undefined
+    if (!session || !isUnsendable(req, store) || !store.state.isChanged(session)) return undefined
     // A handler that passed the error of its own `save` on has come to its error page; the others go on as if saved.
     if (!isReported || res.statusCode < 400) return Promise.reject(unsendable())
     abandonSession(req)
@@ -35,7 +35,7 @@ export function refusePlainHttp(
 
 /** The client of a loaded session has its cookie already. */
 function isUnsendable({ session }: SessionRequest, store: StoreAccess): boolean {
-  return session?.cookie.secure === true && !store.isLoaded(session)
+  return session?.cookie.secure === true && !store.state.isLoaded(session)
 }
 
 /** As express-session decides it. */

@@ -1,5 +1,5 @@
 import { type EncodedCookie, encodeCookie } from '../hash/cookie.js'
-import { encodeProperties } from '../hash/encode.js'
+import { encodeProperties, type KnownTexts } from '../hash/encode.js'
 import type { Fields } from '../hash/fields.js'
 import { indexFields } from '../hash/index-fields.js'
 import {
@@ -78,16 +78,21 @@ function indexed(context: Context, session: AnySession, record: SessionRecord | 
   return indexes.length === 0 ? NONE : indexFields(indexes, session, record?.indexFields ?? NONE)
 }
 
-/** Taken in the very call of `set`: the session may go on changing while the write is under way. */
+/**
+ * Taken in the very call of `set`: the session may go on changing while the write is under way.
+ *
+ * @param known texts that need not be made again
+ */
 export function snapshot(
   context: Context,
   session: AnySession,
   record: SessionRecord | undefined,
   marks: Fields = NONE,
   ancestor?: Ancestor,
+  known: KnownTexts | undefined = record,
 ): Snapshot {
   const { cookie, idle, indexed, isAsInString } = lease(context, session, record)
-  const fields = encodeProperties(session, context.options.serializer, record)
+  const fields = encodeProperties(session, context.options.serializer, known)
   for (const [field, text] of cookie.fields) fields.set(field, text)
   for (const [field, text] of marks) fields.set(field, text)
   for (const [field, text] of indexed) fields.set(field, text)

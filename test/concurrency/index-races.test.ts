@@ -161,8 +161,8 @@ describe('a session is found by what it holds', () => {
     await make('s', { tenant: 'stored' })
     const session = await load(a, 's')
     session.tenant = 'not-yet'
-    a[STORE_ACCESS].mark(session, '@client', 'Firefox')
-    await a[STORE_ACCESS].saveMarks(session)
+    a[STORE_ACCESS].fields.mark(session, '@client', 'Firefox')
+    await a[STORE_ACCESS].fields.saveMarks(session)
     expect(await a.countBy('tenant', 'stored')).toBe(1)
     expect(await a.destroyBy('tenant', 'stored')).toBe(1)
   })

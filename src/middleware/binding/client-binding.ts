@@ -46,8 +46,8 @@ export class ClientBinding {
   /** A session that goes on from another is bound to what that one was bound to. */
   carryOver(from: object, to: object): void {
     for (const field of [...SLOT_FIELDS, CLIENT_FIELD] as const) {
-      const text = this.#store.marked(from, field)
-      if (text !== undefined) this.#store.mark(to, field, text)
+      const text = this.#store.fields.marked(from, field)
+      if (text !== undefined) this.#store.fields.mark(to, field, text)
     }
   }
 
@@ -63,7 +63,7 @@ export class ClientBinding {
    * next save. Only for a client that matches.
    */
   learn(session: object): void {
-    this.#label(session, this.#store.marked(session, CLIENT_FIELD) ?? '')
+    this.#label(session, this.#store.fields.marked(session, CLIENT_FIELD) ?? '')
     for (const slot of this.#slots()) if (this.#find(session, slot) === 'new') this.#mark(session, slot)
     const { network } = this.#client
     if (!network || this.#find(session, network) !== 'outdated') return
@@ -90,7 +90,8 @@ export class ClientBinding {
   #isSameNetwork(session: object): boolean {
     const { network } = this.#client
     // Nobody gets around the comparison by hiding where he is.
-    if (network === null) return !this.#store.marked(session, '@ip4') && !this.#store.marked(session, '@ip6')
+    if (network === null)
+      return !this.#store.fields.marked(session, '@ip4') && !this.#store.fields.marked(session, '@ip6')
     return this.#isSame(session, network)
   }
 
@@ -100,7 +101,7 @@ export class ClientBinding {
 
   /** A slot of another kind was stored under other options, and counts as not there. */
   #find(session: object, { field, kind, value }: Slot): 'new' | 'same' | 'outdated' | 'other' {
-    const [storedKind, salt, digest] = (this.#store.marked(session, field) ?? '').split(' ')
+    const [storedKind, salt, digest] = (this.#store.fields.marked(session, field) ?? '').split(' ')
     if (storedKind !== kind || salt === undefined || digest === undefined) return 'new'
     const at = this.#secrets.findIndex((secret) => isEqual(digestOf(secret, { field, kind, value }, salt), digest))
     if (at === -1) return 'other'
@@ -109,7 +110,11 @@ export class ClientBinding {
 
   #mark(session: object, slot: Slot): void {
     const salt = randomBytes(9).toString('base64url')
-    this.#store.mark(session, slot.field, `${slot.kind} ${salt} ${digestOf(this.#secrets[0] as string, slot, salt)}`)
+    this.#store.fields.mark(
+      session,
+      slot.field,
+      `${slot.kind} ${salt} ${digestOf(this.#secrets[0] as string, slot, salt)}`,
+    )
   }
 
   /** @param known the label that stays; it goes when labels are switched off */
@@ -117,11 +122,11 @@ export class ClientBinding {
     const { label } = this.#client
     const text = label === undefined ? '' : known || label
     if (text === '') this.#forget(session, CLIENT_FIELD)
-    else if (text !== known) this.#store.mark(session, CLIENT_FIELD, text)
+    else if (text !== known) this.#store.fields.mark(session, CLIENT_FIELD, text)
   }
 
   #forget(session: object, field: SlotField | typeof CLIENT_FIELD): void {
-    if (this.#store.marked(session, field)) this.#store.mark(session, field, '')
+    if (this.#store.fields.marked(session, field)) this.#store.fields.mark(session, field, '')
   }
 }
 

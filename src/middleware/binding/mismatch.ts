@@ -38,7 +38,7 @@ export async function actionFor(
       ? await onMismatch({ verdict, defaultAction, session: session as SessionContent, req })
       : (onMismatch ?? defaultAction)
   if (!isAction(action)) throw new TypeError("\"onMismatch\" must return 'observe', 'reauthenticate' or 'destroy'")
-  store.announce('mismatch', { handle: store.handleOf(session), verdict, action })
+  store.announce('mismatch', { handle: store.state.handleOf(session), verdict, action })
   return action
 }
 
@@ -50,9 +50,9 @@ export async function keepMismatched(
   binding: ClientBinding,
 ): Promise<void> {
   const isRenewed = binding.renew(session)
-  const isToBeStale = action === 'reauthenticate' && store.marked(session, LOGIN_FIELD) !== '0'
-  if (isToBeStale) store.mark(session, LOGIN_FIELD, '0')
-  if (isRenewed || isToBeStale) await store.saveMarks(session)
+  const isToBeStale = action === 'reauthenticate' && store.fields.marked(session, LOGIN_FIELD) !== '0'
+  if (isToBeStale) store.fields.mark(session, LOGIN_FIELD, '0')
+  if (isRenewed || isToBeStale) await store.fields.saveMarks(session)
 }
 
 /**

@@ -24,7 +24,7 @@ export class HeldResponse {
   readonly #req: SessionRequest
   readonly #res: ServerResponse
   readonly #next: (err?: unknown) => void
-  readonly #work: () => Promise<void> | undefined
+  readonly #work: (isLast: boolean) => Promise<void> | undefined
   readonly #below: ResponseMethods
   readonly #headAtEntry: ResponseHead
   readonly #calls = new HeldCalls()
@@ -38,7 +38,7 @@ export class HeldResponse {
     req: SessionRequest,
     res: ServerResponse,
     next: (err?: unknown) => void,
-    work: () => Promise<void> | undefined,
+    work: (isLast: boolean) => Promise<void> | undefined,
   ) {
     this.#req = req
     this.#res = res
@@ -62,7 +62,7 @@ export class HeldResponse {
   #begin(method: Method): void {
     // Whatever the work itself does with the response must get through.
     this.#state = 'through'
-    const working = started(this.#work)
+    const working = started(() => this.#work(method === 'end'))
     if (working === undefined) {
       this.#below.forgetWhoWaits()
       return

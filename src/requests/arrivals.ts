@@ -1,0 +1,127 @@
+import type { Session } from 'express-session'
+import type { LoadedSession } from '../hash/decode.js'
+import { handleOf } from '../ids/handle.js'
+import type { Within } from '../redis/deadline.js'
+import { wasRetired } from '../rotation/retire.js'
+import type { Context } from '../session/context.js'
+import { destroySession } from '../session/destroy.js'
+import type { SessionRecord } from '../session/session-record.js'
+import type { Sessions } from './sessions.js'
+import type { OpenedSession, SessionRequest } from './store-access.js'
+import { isValid } from './validate.js'
+
+/** The id that a request came with. */
+export interface Arrival {
+  sid: string
+  /** It names a session, and is so old that only a thief would come with it. */
+  isReuse: boolean
+  /** What an object that was let in with this id is known to be, and loads again. */
+  held?: SessionRecord | undefined
+}
+
+/** Loads the session that a request came with, and remembers the ids that gave their request none. */
+export class Arrivals {
+  readonly #context: Context
+  readonly #sessions: Sessions
+  readonly #within: Within
+  /** By request. */
+  readonly #missed = new WeakMap<object, Arrival>()
+  /** What requests outside Express have been given. */
+  readonly #opened = new WeakMap<object, SessionRecord>()
+  #answering: Arrival | undefined
+
+  constructor(context: Context, sessions: Sessions, within: Within) {
+    this.#context = context
+    this.#sessions = sessions
+    this.#within = within
+  }
+
+  /** A session object stands for itself, however old its id has become meanwhile. */
+  of(session: Session): Arrival {
+    return { sid: session.id, isReuse: false, held: heldBy(this.#sessions.recordOf(session)) }
+  }
+
+  /** Loads the session behind an id, if it may still be used. */
+  load(arrival: Arrival): Promise<LoadedSession | null> {
+    const onReuse = () => {
+      arrival.isReuse = true
+    }
+    const loading = this.#within(this.#sessions.get(arrival.sid, onReuse, arrival.held))
+    return this.#context.options.validate === undefined ? loading : loading.then((session) => this.#validated(session))
+  }
+
+  async #validated(session: LoadedSession | null): Promise<LoadedSession | null> {
+    const record = session && this.#sessions.recordOf(session)
+    if (!record) return null
+    return (await isValid(this.#context, session, record, this.#within)) ? session : null
+  }
+
+  /** What `load` would resolve, in this very call; undefined if something has to be waited for. */
+  loadAtOnce({ sid, held }: Arrival): LoadedSession | undefined {
+    if (held !== undefined || this.#context.options.validate !== undefined) return undefined
+    return this.#sessions.getAtOnce(sid)
+  }
+
+  async open(sid: string, req: SessionRequest): Promise<OpenedSession | null> {
+    const known = this.#opened.get(req) ?? (req.session ? this.#sessions.recordOf(req.session) : undefined)
+    const arrival: Arrival = { sid, isReuse: false, held: known?.askedWith === sid ? heldBy(known) : undefined }
+    const session = await this.load(arrival)
+    if (arrival.isReuse) await this.#endReused(sid)
+    const record = session && this.#sessions.recordOf(session)
+    if (!record) return null
+    this.#opened.set(req, record)
+    return { session, handle: handleOf(record.storedId) }
+  }
+
+  /** Calls express-session back. If there is no session, it makes one in this very call (`standIn`). */
+  answer<T extends object>(
+    arrival: Arrival,
+    callback: (err: unknown, value?: T | null) => void,
+    err: unknown,
+    value?: T | null,
+  ): void {
+    const isMissing = !err && !value
+    if (isMissing) this.#sessions.missed(arrival.sid)
+    this.#answering = isMissing ? arrival : undefined
+    if (value) this.#sessions.offer(value as unknown as LoadedSession)
+    try {
+      callback(err, value)
+    } finally {
+      this.#answering = undefined
+      if (value) this.#sessions.settleOffer()
+    }
+  }
+
+  /** Notes the answer to a caller without a callback. */
+  answered({ sid }: Arrival, session: LoadedSession | null): void {
+    if (session === null) this.#sessions.missed(sid)
+    else this.#sessions.handOut(session)
+  }
+
+  /** The request gets a new session. If that happens while its id is being answered, it stands in for what was missing. */
+  standIn(req: object): void {
+    if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
+    this.#answering = undefined
+  }
+
+  cameWithRotatedId(req: object): Promise<boolean> | false {
+    const missed = this.#missed.get(req)
+    return missed !== undefined && this.#within(wasRetired(this.#context, this.#sessions.storedIds(missed.sid)))
+  }
+
+  endReused(req: object): Promise<void> | undefined {
+    const missed = this.#missed.get(req)
+    return missed?.isReuse ? this.#endReused(missed.sid) : undefined
+  }
+
+  #endReused(sid: string): Promise<void> {
+    const storedIds = this.#sessions.storedIds(sid)
+    this.#context.announcer.announce('reuse', { handle: handleOf(storedIds[0] as string) })
+    return this.#within(destroySession(this.#context, storedIds, 'reuse'))
+  }
+}
+
+/** A session that this request has made itself has no id to be judged by. */
+function heldBy(record: SessionRecord | undefined): SessionRecord | undefined {
+  return (record?.presented?.isHeld ?? true) ? record : undefined
+}

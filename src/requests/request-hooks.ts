@@ -1,0 +1,60 @@
+import type { DestroyReason } from '../events.js'
+import type { Guard, NewSession, SessionRequest } from './store-access.js'
+
+/** What middleware has asked the store to do for single requests. */
+export class RequestHooks {
+  readonly #guards = new WeakMap<object, readonly Guard[]>()
+  readonly #newSession = new WeakMap<object, NewSession>()
+  readonly #endReasons = new WeakMap<object, DestroyReason>()
+
+  guard(req: SessionRequest, guard: Guard): void {
+    this.#guards.set(req, [...(this.#guards.get(req) ?? []), guard])
+  }
+
+  hasGuard(req: object | undefined): boolean {
+    return req !== undefined && this.#guards.has(req)
+  }
+
+  /** Runs the guards of the request that this session belongs to. Resolves the request, whose session is to be saved instead. */
+  beforeSave(session: object): Promise<SessionRequest> | undefined {
+    const req = requestOf(session)
+    const guards = req && this.#guards.get(req)
+    return guards && runGuards(guards)?.then(() => req)
+  }
+
+  onNewSession(req: SessionRequest, callback: NewSession): void {
+    this.#newSession.set(req, callback)
+  }
+
+  hasNewSession(req: SessionRequest, session: object, from: object | undefined): void {
+    this.#newSession.get(req)?.(session, from)
+  }
+
+  hasLoggedIn(session: object): void {
+    const req = requestOf(session)
+    if (req !== undefined) this.hasNewSession(req, session, undefined)
+  }
+
+  nameEnd(req: SessionRequest, reason: DestroyReason): void {
+    this.#endReasons.set(req, reason)
+  }
+
+  /** Why the next `regenerate` of this request ends its session. */
+  takeEndReason(req: object): DestroyReason {
+    const reason = this.#endReasons.get(req) ?? 'destroyed'
+    this.#endReasons.delete(req)
+    return reason
+  }
+}
+
+/** The request that express-session has made a session for; undefined for plain data. */
+export function requestOf(session: object): SessionRequest | undefined {
+  return (session as { req?: SessionRequest }).req
+}
+
+/** Synchronous as long as no guard has anything to do. */
+function runGuards([guard, ...rest]: readonly Guard[]): Promise<void> | undefined {
+  if (guard === undefined) return undefined
+  const pending = guard()
+  return pending === undefined ? runGuards(rest) : pending.then(() => runGuards(rest))
+}

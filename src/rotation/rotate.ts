@@ -1,0 +1,84 @@
+import { encodeProperties, type KnownTexts } from '../hash/encode.js'
+import { pairsOf } from '../hash/fields.js'
+import { entriesIn, type IndexEntry, indexFields, without } from '../hash/index-fields.js'
+import type { AnySession } from '../hash/session-data.js'
+import type { Signal } from '../redis/deadline.js'
+import type { Context } from '../session/context.js'
+import { enterNext, type GoingOn, pairOf } from '../session/going-on.js'
+import type { SessionRecord } from '../session/session-record.js'
+import { assertSize, bytesOf, bytesOfRecord } from '../session/size.js'
+import type { Ancestor } from '../session/snapshot.js'
+import type { Remainder } from './merge-late-saves.js'
+
+/*
+ * A session gets another id in three steps. The old session is deleted before there is a new one: what fails then leaves no second
+ * session, and the old id leads nowhere.
+ *
+ *     1 admitNext       is there room for it, in size and in number? Enters it where it goes on (session/going-on.ts).
+ *     2 retireForNext   deletes the old session, and tells what it held
+ *     3 mergeLateSaves  takes over what others have saved meanwhile
+ *
+ * The next save of the new session object writes it.
+ */
+
+/** A session whose visitor is about to get another id. */
+export interface Before {
+  ids: readonly string[]
+  record: SessionRecord | undefined
+  /** Nothing goes on if it has ended. */
+  mustExist: boolean
+}
+
+/**
+ * Makes sure that there is room for a session that is about to take the place of another one.
+ *
+ * @param to stored id of the next session
+ * @param next the session that goes on
+ * @param known texts of its properties that need not be made again
+ * @returns null if the session before is just being ended, and `mustExist`
+ * @throws ERR_SESSION_TOO_LARGE, ERR_SESSION_LIMIT
+ */
+export async function admitNext(
+  context: Context,
+  to: string,
+  next: AnySession,
+  { ids, record, mustExist }: Before,
+  known: KnownTexts | undefined,
+  signal: Signal,
+): Promise<GoingOn | null> {
+  const { indexes, serializer } = context.options
+  const codec = context.codec.of(to)
+  const fields = [...encodeProperties(next, serializer, known)]
+  const stored = fields.map(([field, text]) => [field, codec.encode(field, text)] as const)
+  assertSize(context, stored, record && bytesOfRecord(record))
+  const from = record?.storedId ?? (ids[0] as string)
+  const held = entriesIn(record?.indexFields ?? new Map())
+  const wanted = indexes.length === 0 ? [] : entriesIn(indexFields(indexes, next, new Map()))
+  // One that must exist is the same user's: it may be from before there was the index.
+  const entries = mustExist ? wanted : without(wanted, without(wanted, held))
+  const goingOn: GoingOn = { from, to, ids, held, entries }
+  const goesOn = await enter({ ...context, signal }, goingOn, wanted)
+  return goesOn || !mustExist ? goingOn : null
+}
+
+async function enter(context: Context, goingOn: GoingOn, wanted: readonly IndexEntry[]): Promise<boolean> {
+  const { limiter } = context
+  const { from, to, ids, entries } = goingOn
+  const limited = limiter?.among(wanted) ?? []
+  const isNew = without(limited, entries)
+  await limiter?.admit(context, to, isNew, ids)
+  const goesOn = await limiter?.admit(context, to, without(limited, isNew), ids, pairOf(from, to))
+  if (goesOn === false) return false
+  return enterNext(context, goingOn, without(entries, limited))
+}
+
+/**
+ * A session that goes on from another, under a new id, is as old as that one, and may be as large.
+ *
+ * @param left what the session before held when it was deleted
+ */
+export function ancestorOf(from: SessionRecord, left: Remainder | null, goingOn: GoingOn): Ancestor {
+  const created = from.origin.kind === 'hash' ? from.origin.meta.created : undefined
+  const bytes = Math.max(bytesOfRecord(from), left === null ? 0 : bytesOf(pairsOf(left.reply)))
+  return { created, bytes, goingOn }
+}
