@@ -8,6 +8,7 @@ import { catchUp } from './record/catch-up.js'
 import type { Context } from './record/context.js'
 import { destroySession } from './record/destroy.js'
 import { isProperty } from './record/field-name.js'
+import { leaveNext } from './record/going-on.js'
 import type { LoadedSession } from './record/hash.js'
 import { isLive } from './record/inspect.js'
 import { invalidId } from './record/invalid-id.js'
@@ -297,6 +298,7 @@ export class RequestSessions implements StoreAccess {
     const written = await this.writtenProperties(old)
     const left = await this.#within(retireForNext(this.#context, oldIds, goingOn))
     if (mustExist && left === null) {
+      await this.#within(leaveNext(this.#context, goingOn))
       goBack()
       return false
     }
