@@ -45,8 +45,9 @@ export async function rotateSession(
     return false
   }
   const loggedInAt = store.marked(session, LOGIN_FIELD)
+  const wasLoaded = store.isLoaded(session)
   try {
-    if (store.isLoaded(session)) {
+    if (wasLoaded) {
       const properties = Object.keys(session).filter((property) => property !== 'cookie' && isKept(property))
       const isDone = await store.rotate(req, { properties, isKept, cookie: session.cookie, reason, mustExist: true })
       if (!isDone) {
@@ -58,7 +59,10 @@ export async function rotateSession(
     if (login) recordLogin(store, fresh)
     else if (loggedInAt !== undefined) store.mark(fresh, LOGIN_FIELD, loggedInAt)
     await saveSession(fresh)
-    return true
+    // All of the user may have been ended in between.
+    if (!wasLoaded || store.isStored(fresh)) return true
+    abandonSession(req)
+    return false
   } catch (err) {
     abandonSession(req)
     throw err

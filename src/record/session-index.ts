@@ -141,11 +141,7 @@ export async function withdraw({ gateway, keys }: Context, standing: readonly St
 }
 
 /** Drops the entries of a session that is gone. What cannot be dropped is dropped when it is next seen. */
-export async function leave(
-  { gateway, keys }: Context,
-  member: string,
-  entries: readonly IndexEntry[],
-): Promise<void> {
+export async function leave({ gateway, keys }: Context, member: string, entries: readonly IndexEntry[]): Promise<void> {
   const dropped = entries.map(({ name, value }) => gateway.zrem(keys.index(name, value), member))
   await Promise.allSettled(dropped)
 }

@@ -266,27 +266,30 @@ describe('all sessions of a user are ended', () => {
     ['/put', 'a hash', {}],
     ['/put', "connect-redis's string", { thorough: true }],
     ['/again', "connect-redis's string", { thorough: true }],
-  ])('%s against destroyBy, in every order of their commands or 300 of them, on %s: nobody is left', async (work, kind, options) => {
-    const make = kept[kind] as (sid: string) => Promise<unknown>
-    let tried = 0
-    for (const order of someOf([...orders(...(await commands(work, options, make)))], 300)) {
-      await clean()
-      const thief = await loggedIn(make)
-      await interleave(
-        order,
-        () => thief.get(work),
-        () => ender.destroyBy('user', 'ada', options),
-      )
-      await expectWhole([])
-      expect(await ender.findBy('user', 'ada')).toEqual([])
-      tried += 1
-    }
-    expect(tried).toBeGreaterThanOrEqual(15)
-  })
+  ])(
+    '%s against destroyBy, in every order of their commands or 300 of them, on %s: nobody is left',
+    async (work, kind, options) => {
+      const make = kept[kind] as (sid: string) => Promise<unknown>
+      let tried = 0
+      for (const order of someOf([...orders(...(await commands(work, options, make)))], 300)) {
+        await clean()
+        const thief = await loggedIn(make)
+        await interleave(
+          order,
+          () => thief.get(work),
+          () => ender.destroyBy('user', 'ada', options),
+        )
+        await expectWhole([])
+        expect(await ender.findBy('user', 'ada')).toEqual([])
+        tried += 1
+      }
+      expect(tried).toBeGreaterThanOrEqual(15)
+    },
+  )
 
-  test('one that is to stay, and gets another id meanwhile, in every order: it stays, and the other one ends', async () => {
+  test('one that is to stay, and gets another id meanwhile, in 120 orders: it stays, and the other one ends', async () => {
     let stayed = 0
-    for (const order of orders(...(await commands('/again', {})))) {
+    for (const order of someOf([...orders(...(await commands('/again', {})))], 120)) {
       await clean()
       const visitor = await loggedIn()
       const { sid } = visitor
