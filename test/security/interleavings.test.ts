@@ -348,4 +348,31 @@ describe.each([
     },
     60_000,
   )
+
+  test('set against destroyBy, in 200 orders of their commands: nobody is left under either id', async () => {
+    const indexes = { user: (held: Bag) => held.user }
+    const made = new RedisStore({ client, prefix, hashIds: 'old', indexes })
+    const one = slow.store({ hashIds: ['new', 'old'], indexes })
+    const two = ending.store({ hashIds: endersList, indexes })
+    const make = async () => {
+      await clean()
+      await made.set('sid', { cookie, user: 'ada' } as never)
+      return one.get('sid')
+    }
+    const write = (loaded: Bag) => one.set('sid', Object.assign(loaded, { late: 1 }))
+    const end = () => two.destroyBy('user', 'ada')
+    let counts: [number, number] = [0, 0]
+    for (let time = 0; time < 2; time++) {
+      const first = await make()
+      const a = await commandsOf(slow, () => write(first))
+      await make()
+      counts = [a, await commandsOf(ending, end)]
+    }
+    for (const order of someOf([...orders(...counts)], 200)) {
+      const loaded = await make()
+      await interleave(order, () => write(loaded), end)
+      await expectWhole([])
+      expect(await two.findBy('user', 'ada')).toEqual([])
+    }
+  })
 })
