@@ -141,7 +141,7 @@ end
 local ids = {}
 for i = 5, 4 + n do ids[#ids + 1] = ARGV[i] end
 if string.find(member, ' ', 1, true) and not may_go_on(key, now, ids, string.match(member, '%S+$')) then return {4} end
-local count = redis.call('ZCOUNT', key, 0, '+inf')
+local count = redis.call('ZCARD', key) - (revocations(key))
 for _, id in ipairs(ids) do
   if redis.call('ZSCORE', key, id) then count = count - 1 end
 end
