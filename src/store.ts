@@ -294,8 +294,8 @@ export class RedisStore extends Store {
   }
 
   /**
-   * Ends all sessions under this value of an index: "log out everywhere". Those that begin meanwhile, or are just getting a
-   * new id, may stay. Fails if any of them could not be ended.
+   * Ends all sessions under this value of an index: "log out everywhere". One that is just getting a new id ends, too, by itself if
+   * need be; one that logs in meanwhile may stay. Fails if any of them could not be ended.
    *
    * @returns how many have been ended
    */

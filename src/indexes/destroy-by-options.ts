@@ -1,7 +1,10 @@
 import { checkNames } from '../known-options.js'
 
 export interface DestroyByOptions {
-  /** Id of a session that is to stay: `req.sessionID`, for "log out everywhere else". */
+  /**
+   * Id of a session that is to stay: `req.sessionID`, for "log out everywhere else". If it gets a new id from then on, it stays under
+   * that one.
+   */
   except?: string | undefined
   /** Only the session with this public name, if it is among them: a user can end his own sessions only. */
   handle?: string

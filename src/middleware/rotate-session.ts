@@ -45,8 +45,9 @@ export async function rotateSession(
     return false
   }
   const loggedInAt = store.fields.marked(session, LOGIN_FIELD)
+  const wasLoaded = store.state.isLoaded(session)
   try {
-    if (store.state.isLoaded(session)) {
+    if (wasLoaded) {
       const isDone = await store.rotation.rotate(req, {
         isKept,
         keepsWritten: false,
@@ -64,7 +65,10 @@ export async function rotateSession(
     if (login) recordLogin(store, fresh)
     else if (loggedInAt !== undefined) store.fields.mark(fresh, LOGIN_FIELD, loggedInAt)
     await saveSession(fresh)
-    return true
+    // All of the user may have been ended in between.
+    if (!wasLoaded || store.state.isStored(fresh)) return true
+    abandonSession(req)
+    return false
   } catch (err) {
     abandonSession(req)
     throw err

@@ -9,6 +9,7 @@ import { retireForNext } from '../rotation/retire.js'
 import { admitNext, ancestorOf } from '../rotation/rotate.js'
 import { writtenProperties } from '../rotation/written-properties.js'
 import type { Context } from '../session/context.js'
+import { leaveNext } from '../session/going-on.js'
 import type { RequestHooks } from './request-hooks.js'
 import type { SessionState } from './session-state.js'
 import type { Sessions } from './sessions.js'
@@ -54,6 +55,7 @@ export class SessionRotation {
     })
     const left = goingOn && (await within(retireForNext(context, ids, goingOn)))
     if (goingOn === null || (rotation.mustExist && left === null)) {
+      if (goingOn !== null) await within(leaveNext(context, goingOn))
       goBack()
       return false
     }

@@ -2,7 +2,7 @@ import { type IndexEntry, without } from '../hash/index-fields.js'
 import { ENTER } from '../redis/scripts/index-sessions.js'
 import type { Context } from './context.js'
 import { endRevoked } from './end-key.js'
-import { parseMember, pendingMs, settleEntry } from './index-entries.js'
+import { leave, parseMember, pendingMs, settleEntry } from './index-entries.js'
 
 /*
  * A session that goes on under another id must not get away from whoever is just ending all sessions of its user. The two ids are
@@ -82,6 +82,11 @@ export async function settleOrEnd(
   const lost = entries.filter((_, i) => !settled[i])
   for (const entry of lost) await endRevoked(context, to, entry)
   return lost.length === 0
+}
+
+/** It does not go on after all: there was no session any more. */
+export async function leaveNext(context: Context, { from, to, entries }: GoingOn): Promise<void> {
+  await leave(context, pairOf(from, to), entries)
 }
 
 /** The member of an index that stands for a session on its way from one id to another. */

@@ -18,7 +18,7 @@ export function enter(
   idleMs: number,
 ): Promise<void> | undefined {
   if (entries.length === 0) return undefined
-  const args = [storedId, options.disableTTL ? '' : idleMs, '']
+  const args = [storedId, options.disableTTL ? '' : idleMs]
   const entered = entries.map(({ name, value }) => gateway.script(ENTER, keys.index(name, value), args))
   return Promise.all(entered).then(() => undefined)
 }
@@ -141,11 +141,7 @@ export async function withdraw({ gateway, keys }: Context, standing: readonly St
 }
 
 /** Drops the entries of a session that is gone. What cannot be dropped is dropped when it is next seen. */
-export async function leave(
-  { gateway, keys }: Context,
-  storedId: string,
-  entries: readonly IndexEntry[],
-): Promise<void> {
-  const dropped = entries.map(({ name, value }) => gateway.zrem(keys.index(name, value), storedId))
+export async function leave({ gateway, keys }: Context, member: string, entries: readonly IndexEntry[]): Promise<void> {
+  const dropped = entries.map(({ name, value }) => gateway.zrem(keys.index(name, value), member))
   await Promise.allSettled(dropped)
 }

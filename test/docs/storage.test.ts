@@ -7,7 +7,7 @@ import { CREATE } from '../../src/redis/scripts/create.js'
 import { CLAIM, END, FORGET } from '../../src/redis/scripts/end.js'
 import { SCHEDULE, UNSCHEDULE } from '../../src/redis/scripts/ends-queue.js'
 import { INCREMENT } from '../../src/redis/scripts/increment.js'
-import { ENTER } from '../../src/redis/scripts/index-sessions.js'
+import { ENTER, REOPEN, REVOKE } from '../../src/redis/scripts/index-sessions.js'
 import { PAGE } from '../../src/redis/scripts/page.js'
 import { READ } from '../../src/redis/scripts/read.js'
 import { CONFIRM, IN_GRACE, RENEW } from '../../src/redis/scripts/renew.js'
@@ -274,6 +274,8 @@ function line(args: string[], source: string): string {
   const shownOf = (all: string[]) => all.map(anonymised).join(' ')
   if (command.toUpperCase() === 'CLIENT' && rest[1] === 'ON') rest[3] = '<number>'
   if (ENTER.sha === rest[0]) return `EVALSHA enter ${shownOf(rest.slice(1))}`
+  const onIndex = [REVOKE, REOPEN].find(({ sha }) => sha === rest[0])
+  if (onIndex) return `EVALSHA ${onIndex.name} ${shownOf(rest.slice(1, 3))} …`
   if (PAGE.sha === rest[0]) return `EVALSHA page ${shownOf(rest.slice(1, 3))} …`
   if (queue) return `EVALSHA ${queue.name} 1 idx:sess:@ends:<n> …`
   if (script) return `EVALSHA ${script.name} 1 sess:<id> …`
@@ -288,7 +290,8 @@ function anonymised(arg: string): string {
     .replace(/^destroyed \w+ \w+$/, 'destroyed')
     .replace(/@rotated:x$/, '@rotated:<id>')
     .replace(prefix, 'sess:')
-    .replace(/^(\(?)\d{13}$/, '$1<ms>')
+    .replace(/^(\(?-?)\d{13}$/, '$1<ms>')
+    .replace(/^![\w-]{12}$/, '!<token>')
     .replace(/^\w{9,11} \w+ \w+ \w+( [EK])? #\w+$/, '<bookkeeping>')
     .replace(/^1 \w+ [uc] n5c [\w-]{22}$/, '<generation>')
 }

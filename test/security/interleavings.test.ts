@@ -1,5 +1,11 @@
 import { createServer, type Server } from 'node:http'
-import { RedisStore, type RedisStoreOptions, rotateOnLogin, rotateSession } from 'connect-redis-hash'
+import {
+  type DestroyByOptions,
+  RedisStore,
+  type RedisStoreOptions,
+  rotateOnLogin,
+  rotateSession,
+} from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
 import { Redis } from 'ioredis'
@@ -79,6 +85,12 @@ async function interleave<A, B>(order: readonly Side[], one: () => Promise<A>, t
     for (const { line } of [slow, ending]) line.release()
   }
   return (await Promise.all(works.values())) as [A, B]
+}
+
+/** As many as these at most, spread evenly. */
+function someOf<T>(all: readonly T[], most: number): T[] {
+  const step = Math.max(1, Math.ceil(all.length / most))
+  return all.filter((_, i) => i % step === 0)
 }
 
 /** How many commands a side sends when it is alone. */
@@ -214,6 +226,88 @@ async function propertiesOf(sid: string): Promise<string[]> {
   return Object.keys(held)
 }
 
+describe('all sessions of a user are ended', () => {
+  const indexes = { user: (held: Bag) => held.user }
+  let late: Server
+  let ender: RedisStore
+
+  beforeAll(() => {
+    late = serverOn(slow.store({ indexes, touchInterval: 60 }), false)
+    ender = ending.store({ indexes })
+  })
+
+  async function loggedIn(make: (sid: string) => Promise<unknown> = async () => undefined): Promise<Visitor> {
+    const visitor = new Visitor(late)
+    await visitor.get('/in')
+    await make(visitor.sid)
+    return visitor
+  }
+
+  async function commands(
+    work: string,
+    options: DestroyByOptions,
+    make?: (sid: string) => Promise<unknown>,
+  ): Promise<[number, number]> {
+    // Redis does not know the scripts before the first time.
+    let counts: [number, number] = [0, 0]
+    for (let time = 0; time < 2; time++) {
+      await clean()
+      const alone = await loggedIn(make)
+      const a = await commandsOf(slow, () => alone.get(work))
+      await clean()
+      await loggedIn(make)
+      counts = [a, await commandsOf(ending, () => ender.destroyBy('user', 'ada', options))]
+    }
+    return counts
+  }
+
+  test.each<[string, string, DestroyByOptions]>([
+    ['/again', 'a hash', {}],
+    ['/put', 'a hash', {}],
+    ['/put', "connect-redis's string", { thorough: true }],
+    ['/again', "connect-redis's string", { thorough: true }],
+  ])(
+    '%s against destroyBy, in every order of their commands or 150 of them, on %s: nobody is left',
+    async (work, kind, options) => {
+      const make = kept[kind] as (sid: string) => Promise<unknown>
+      let tried = 0
+      for (const order of someOf([...orders(...(await commands(work, options, make)))], 150)) {
+        await clean()
+        const thief = await loggedIn(make)
+        await interleave(
+          order,
+          () => thief.get(work),
+          () => ender.destroyBy('user', 'ada', options),
+        )
+        await expectWhole([])
+        expect(await ender.findBy('user', 'ada')).toEqual([])
+        tried += 1
+      }
+      expect(tried).toBeGreaterThanOrEqual(15)
+    },
+  )
+
+  test('one that is to stay, and gets another id meanwhile, in 60 orders: it stays, and the other one ends', async () => {
+    let stayed = 0
+    for (const order of someOf([...orders(...(await commands('/again', {})))], 60)) {
+      await clean()
+      const visitor = await loggedIn()
+      const { sid } = visitor
+      await loggedIn()
+      await interleave(
+        order,
+        () => visitor.get('/again'),
+        () => ender.destroyBy('user', 'ada', { except: sid }),
+      )
+      // What has got its new id before anything was ended is another session than the one that was to stay.
+      const isAnother = order.lastIndexOf(slow) < order.indexOf(ending)
+      await expectWhole(isAnother ? [] : [visitor.sid])
+      if (!isAnother) stayed += 1
+    }
+    expect(stayed).toBeGreaterThanOrEqual(15)
+  })
+})
+
 describe.each([
   ['the same order', ['new', 'old']],
   ['opposite orders', ['old', 'new']],
@@ -254,4 +348,31 @@ describe.each([
     },
     60_000,
   )
+
+  test('set against destroyBy, in 100 orders of their commands: nobody is left under either id', async () => {
+    const indexes = { user: (held: Bag) => held.user }
+    const made = new RedisStore({ client, prefix, hashIds: 'old', indexes })
+    const one = slow.store({ hashIds: ['new', 'old'], indexes })
+    const two = ending.store({ hashIds: endersList, indexes })
+    const make = async () => {
+      await clean()
+      await made.set('sid', { cookie, user: 'ada' } as never)
+      return one.get('sid')
+    }
+    const write = (loaded: Bag) => one.set('sid', Object.assign(loaded, { late: 1 }))
+    const end = () => two.destroyBy('user', 'ada')
+    let counts: [number, number] = [0, 0]
+    for (let time = 0; time < 2; time++) {
+      const first = await make()
+      const a = await commandsOf(slow, () => write(first))
+      await make()
+      counts = [a, await commandsOf(ending, end)]
+    }
+    for (const order of someOf([...orders(...counts)], 100)) {
+      const loaded = await make()
+      await interleave(order, () => write(loaded), end)
+      await expectWhole([])
+      expect(await two.findBy('user', 'ada')).toEqual([])
+    }
+  })
 })

@@ -28,12 +28,16 @@ local function drop_ended(key, now)
   redis.call('ZREMRANGEBYSCORE', key, '(-' .. text(now), '(' .. text(now))
 end
 
--- Drops what has expired; the index lives as long as the longest of its entries.
-local function prune(key, now)
-  drop_ended(key, now)
+-- The index lives as long as the longest of its entries.
+local function keep(key)
   local last = redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES')[2]
   if last == 'inf' then redis.pcall('PERSIST', key)
   elseif last then redis.pcall('PEXPIREAT', key, text(math.abs(tonumber(last)))) end
+end
+
+local function prune(key, now)
+  drop_ended(key, now)
+  keep(key)
 end
 `
 
@@ -81,7 +85,7 @@ end
  * KEYS[1]   index key                                'idx:sess:user:u-1'
  * ARGV[1]   member                                   'x3J…', 'x3J… Pq0…'
  * ARGV[2]   ms the session may live, '' = for ever   '1800000'
- * ARGV[3]   member that it takes the place of: only if either is there. '' = none
+ * ARGV[3]   member that it takes the place of: only if either is there. '' or left out = none
  * ARGV[4…]  stored ids that the session may be under by now, if it is getting another one: only if it is not being ended
  *
  * returns   {1}
@@ -90,7 +94,7 @@ end
 export const ENTER = defineScript(
   'enter',
   `${REVOCATIONS}
-local key, member, place = KEYS[1], ARGV[1], ARGV[3]
+local key, member, place = KEYS[1], ARGV[1], ARGV[3] or ''
 local now = now_ms()
 local ids = {}
 for i = 4, #ARGV do ids[#ids + 1] = ARGV[i] end
@@ -137,7 +141,7 @@ end
 local ids = {}
 for i = 5, 4 + n do ids[#ids + 1] = ARGV[i] end
 if string.find(member, ' ', 1, true) and not may_go_on(key, now, ids, string.match(member, '%S+$')) then return {4} end
-local count = redis.call('ZCOUNT', key, 0, '+inf')
+local count = redis.call('ZCARD', key) - (revocations(key))
 for _, id in ipairs(ids) do
   if redis.call('ZSCORE', key, id) then count = count - 1 end
 end
@@ -195,7 +199,7 @@ for i = 1, #page, 2 do
   end
 end
 reply[3] = string.match(own, ' (.*)') or ''
-prune(key, now)
+keep(key)
 return reply
 `,
 )
