@@ -3,7 +3,7 @@ import type { Context } from '../session/context.js'
 import { firstOf } from '../session/first-found.js'
 import {
   decodeOrAnnounce,
-  isLeaving,
+  isArriving,
   type Loaded,
   loadedFrom,
   loadFirst,
@@ -74,7 +74,7 @@ function loadAnew(context: Context, cache: NearCache, storedIds: readonly string
     const read = await cache.read(context.keys.session(storedId), (node, keep) => readAt(context, storedId, node, keep))
     return read === undefined ? loadSession(context, storedId) : read.loaded
   }
-  return firstOf(storedIds, find, isLeaving)
+  return firstOf(storedIds, find)
 }
 
 /** undefined if this server of a Cluster does not answer for the key: ioredis then finds the one that does. */
@@ -95,7 +95,7 @@ async function readAt(
   if (fields === null) return { loaded: await loadString(context, storedId) }
   if (fields.length === 0) return { loaded: null }
   const decoded = await decodeOrAnnounce(context, storedId, fields)
-  if (decoded === null) return { loaded: null }
+  if (decoded === null) return { loaded: isArriving(fields) ? await loadSession(context, storedId) : null }
   const cached = isTold(context, decoded.meta.isKept) ? cachedSession(decoded) : null
   if (cached !== null && leftMs !== undefined) keep(cached, leftMs)
   return { loaded: loadedFrom(storedId, decoded, decoded.session) }

@@ -46,7 +46,7 @@ export async function endSessions(
     if (isDone) break
   }
   if (!ending.thorough) return ended
-  for await (const batch of keyspace.storedIds()) {
+  for await (const batch of keyspace.candidates()) {
     const matching = await within(Promise.all(batch.filter(isMeant).map((id) => isFound(context, id, entry))))
     const listed = batch.filter(isMeant).filter((_, i) => matching[i])
     ended += await within(endAll(context, listed))
@@ -58,7 +58,7 @@ export async function endSessions(
 async function endMembers(context: Context, members: readonly Member[], entry: IndexEntry): Promise<number> {
   const ended = await Promise.all(
     members.map(async (member) => {
-      const isEnded = await endKey(context, member.storedId, 'revoked', entry)
+      const isEnded = await endKey(context, member.storedId, 'revoked', { only: entry })
       if (isEnded) announceRevoked(context, member.storedId)
       else await dropEntry(context, member, entry)
       return isEnded

@@ -179,7 +179,7 @@ export async function endIfEvicted(
  */
 export async function evict(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
   const handle = handleOf(storedId)
-  const isEnded = await endKey(context, storedId, 'evicted', only)
+  const isEnded = await endKey(context, storedId, 'evicted', { only })
   if (!isEnded) return false
   context.announcer.announce('evicted', { handle })
   context.announcer.announce('destroyed', { handle, reason: 'evicted' })

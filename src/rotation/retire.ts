@@ -7,7 +7,6 @@ import type { Context } from '../session/context.js'
 import { sameValue } from '../session/delta.js'
 import { endSession } from '../session/destroy.js'
 import { takeAway } from '../session/end-key.js'
-import { clearBeforeEnd } from '../session/leftovers.js'
 import { endingOrder } from '../session/move.js'
 import type { SessionRecord } from '../session/session-record.js'
 import type { Remainder } from './merge-late-saves.js'
@@ -26,13 +25,10 @@ export async function retire(context: Context, storedIds: readonly string[], rea
 
 /** The same for a session that goes on itself. Resolves what it held then; null if there was none. */
 export async function retireForNext(context: Context, storedIds: readonly string[]): Promise<Remainder | null> {
-  await clearBeforeEnd(context, storedIds)
   let remainder: Remainder | null = null
-  for (const storedId of endingOrder(storedIds)) {
+  for (const { storedId, isGoingOn } of endingOrder(storedIds)) {
     await markRotated(context, storedId)
-    const reply = await takeAway(context, storedId)
-    // The current id comes last: what is under an older one is on its way there.
-    if (reply !== null) remainder = { storedId, reply }
+    remainder = (await takeAway(context, storedId, { isGoingOn })) ?? remainder
   }
   return remainder
 }
