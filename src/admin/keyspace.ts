@@ -1,11 +1,11 @@
-import { BOOKKEEPING_FIELD } from '../hash/bookkeeping.js'
+import { BOOKKEEPING_FIELD, parseBookkeeping } from '../hash/bookkeeping.js'
 import type { Within } from '../redis/deadline.js'
 import { scanIndexKeys, scanStoredIds } from '../redis/scan.js'
 import { type Context, reading } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
 import { infoOfRecord } from '../session/inspect.js'
-import { isLeaving, loadSession } from '../session/load.js'
-import { isLeftBehind } from '../session/move.js'
+import { hasArrived } from '../session/leftovers.js'
+import { loadSession } from '../session/load.js'
 import { readFields } from '../session/read-hash.js'
 import type { Loaded } from '../session/session-record.js'
 import type { SessionInfo } from '../session-info.js'
@@ -21,8 +21,18 @@ export class Keyspace {
     this.#within = within
   }
 
-  /** A batch at a time. */
+  /** Those of sessions, a batch at a time. With `hashIds` sessions may move: HMGET for each. */
   async *storedIds(): AsyncGenerator<string[]> {
+    for await (const batch of this.candidates()) {
+      const { hashIds } = this.#context.options
+      const there =
+        hashIds === false ? batch : await this.#within((signal) => notMoving(reading(this.#context, signal), batch))
+      if (there.length > 0) yield there
+    }
+  }
+
+  /** The same, and what there is of sessions that are moving to another id, or have done so. */
+  async *candidates(): AsyncGenerator<string[]> {
     const { options, keys, endOfLife } = this.#context
     for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within)) {
       const there =
@@ -34,17 +44,12 @@ export class Keyspace {
   }
 
   async *sessions(): AsyncGenerator<Loaded> {
-    for await (const batch of this.storedIds()) {
+    for await (const batch of this.candidates()) {
       const loaded = await this.#within((signal) => {
         const context = reading(this.#context, signal)
         return Promise.all(batch.map((id) => loadSession(context, id)))
       })
-      for (const one of loaded) {
-        // What a move has left behind is listed where the session is.
-        const isLeft =
-          one !== null && isLeaving(one) && (await this.#within(isLeftBehind(this.#context, one.record.storedId)))
-        if (one !== null && !isLeft) yield one
-      }
+      for (const one of loaded) if (one !== null) yield one
     }
   }
 
@@ -61,7 +66,7 @@ export class Keyspace {
 
   async clear(): Promise<void> {
     const { options, keys, gateway } = this.#context
-    for await (const batch of this.storedIds()) {
+    for await (const batch of this.candidates()) {
       await this.#within(Promise.all(batch.map((id) => destroySession(this.#context, [id], 'destroyed'))))
     }
     if (options.indexes.length === 0) return
@@ -77,4 +82,16 @@ export class Keyspace {
 async function thoseThere(context: Context, storedIds: readonly string[]): Promise<string[]> {
   const found = await Promise.all(storedIds.map((id) => readFields(context, id, [BOOKKEEPING_FIELD])))
   return storedIds.filter((_, i) => found[i]?.[0] !== null)
+}
+
+async function notMoving(context: Context, storedIds: readonly string[]): Promise<string[]> {
+  const { gateway, keys } = context
+  const there = await Promise.all(
+    storedIds.map(async (storedId) => {
+      const [text] = (await gateway.hmget(keys.session(storedId), [BOOKKEEPING_FIELD])) ?? []
+      const meta = parseBookkeeping(text)
+      return !meta?.hasMoved && (!meta?.isArriving || (await hasArrived(context, storedId)))
+    }),
+  )
+  return storedIds.filter((_, i) => there[i])
 }

@@ -51,7 +51,7 @@ export async function countSessions(
   const { gateway, keys, options } = context
   const indexes = Object.fromEntries(options.indexes.map(([name]) => [name, { sessions: 0, values: 0 }]))
   const stats: SessionStats = { sessions: 0, bytes: 0, indexes, age: noAges(), idle: noAges() }
-  for await (const batch of keyspace.storedIds()) {
+  for await (const batch of keyspace.candidates()) {
     const counted = await within((signal) => {
       const bound = reading(context, signal)
       return Promise.all(batch.map((storedId) => measured(bound, storedId)))

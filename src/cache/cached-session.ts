@@ -15,8 +15,8 @@ export interface CachedSession extends Readonly<Omit<DecodedHash, 'session'>> {
 /** null for what has to be read from Redis each time. */
 export function cachedSession({ session, ...held }: DecodedHash): CachedSession | null {
   const { meta, fields } = held
-  // Neither is as it should be, and the next write makes it so.
-  if (meta.unexpiring || meta.isLeaving) return null
+  // It is not as it should be, and the next write makes it so.
+  if (meta.unexpiring) return null
   const { cookie } = session
   // One that nobody could copy at a glance.
   if (cookie !== undefined && Object.values(cookie).some((value) => typeof value === 'object' && value !== null))

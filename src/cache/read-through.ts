@@ -1,7 +1,7 @@
 import { isCluster, type RedisNode } from '../redis/client.js'
 import type { Context, SessionCache } from '../session/context.js'
 import { firstOf } from '../session/first-found.js'
-import { decodeOrAnnounce, isLeaving, loadedFrom, loadSession, loadString } from '../session/load.js'
+import { decodeOrAnnounce, isArriving, loadedFrom, loadSession, loadString } from '../session/load.js'
 import { type LastingHash, readLasting } from '../session/read-hash.js'
 import type { Loaded } from '../session/session-record.js'
 import { type CachedSession, cachedSession, sessionOf } from './cached-session.js'
@@ -66,7 +66,7 @@ export class ReadThrough implements SessionCache {
       const read = await this.#near.read(key, (node, keep) => readAt(context, storedId, node, keep))
       return read === undefined ? loadSession(context, storedId) : read.loaded
     }
-    return firstOf(storedIds, find, isLeaving)
+    return firstOf(storedIds, find)
   }
 }
 
@@ -88,7 +88,7 @@ async function readAt(
   if (fields === null) return { loaded: await loadString(context, storedId) }
   if (fields.length === 0) return { loaded: null }
   const decoded = await decodeOrAnnounce(context, storedId, fields)
-  if (decoded === null) return { loaded: null }
+  if (decoded === null) return { loaded: isArriving(fields) ? await loadSession(context, storedId) : null }
   const cached = isTold(context, decoded.meta.isKept) ? cachedSession(decoded) : null
   if (cached !== null && leftMs !== undefined) keep(cached, leftMs)
   return { loaded: loadedFrom(storedId, decoded, decoded.session) }

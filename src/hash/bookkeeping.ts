@@ -5,8 +5,8 @@
  * - seen: milliseconds after creation at which the expiry was last refreshed.
  * - idle: idle timeout in milliseconds.
  * - saves: how often properties were written.
- * - flags: the cookie's common attributes (hash/cookie.ts); X where Redis could not set an expiry; Y and Z while the
- *   session moves to another stored id (session/move.ts); K where the key is to outlive the session, and E once the
+ * - flags: the cookie's common attributes (hash/cookie.ts); X where Redis could not set an expiry; Y while the
+ *   session moves to this stored id, Z once it has moved away (session/move.ts); K where the key is to outlive the session, and E once the
  *   session has ended (on-end/hand-over.ts).
  * - size: bytes of the properties, names and stored texts, for `maxBytes`. A session from before sizes were kept has none
  *   until its next save.
@@ -31,10 +31,10 @@ export interface Bookkeeping {
   isKept: boolean
   /** A session for nobody any more; its content waits for `onEnd`. */
   hasEnded: boolean
-  /** On its way to another key: still to be read here, no longer to be written. */
-  isLeaving: boolean
   /** On its way to this key: not there yet. */
   isArriving: boolean
+  /** It has moved away: what is here says where to. */
+  hasMoved: boolean
 }
 
 export const BOOKKEEPING_FIELD = '@'
@@ -67,8 +67,8 @@ export function parseBookkeeping(text: string | null | undefined): Bookkeeping |
     unexpiring: flags.includes('X'),
     isKept: flags.includes('K'),
     hasEnded: flags.includes('E'),
-    isLeaving: flags.includes('Z'),
     isArriving: flags.includes('Y'),
+    hasMoved: flags.includes('Z'),
   }
 }
 

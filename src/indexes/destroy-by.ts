@@ -90,7 +90,7 @@ class AllOf {
       await nextTurn()
     } while (place !== undefined && found.length === 0)
     if (this.#keyspace === undefined || found.length > 0) return found
-    for await (const batch of this.#keyspace.storedIds()) found.push(...batch.filter(isMeant))
+    for await (const batch of this.#keyspace.candidates()) found.push(...batch.filter(isMeant))
     return found
   }
 
@@ -134,7 +134,7 @@ class AllOf {
 
   /** What is there and in no index: it was lost, or the session is from before there was the index. */
   async #endUnlisted(revocation: Revocation, keyspace: Keyspace): Promise<void> {
-    for await (const batch of keyspace.storedIds()) {
+    for await (const batch of keyspace.candidates()) {
       const found = await this.#within((signal) => {
         const context = reading(this.#context, signal)
         return Promise.all(batch.map((storedId) => isFound(context, storedId, this.#entry)))

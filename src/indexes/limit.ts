@@ -176,7 +176,7 @@ async function endIfEvicted(
  * @returns whether there was one
  */
 async function evict(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
-  const isEnded = await endKey(context, storedId, 'evicted', only)
+  const isEnded = await endKey(context, storedId, 'evicted', { only })
   if (!isEnded) return false
   context.announcer.announce('evicted', { handle: handleOf(storedId) })
   context.announcer.announceEnd(storedId, 'evicted')

@@ -7,7 +7,7 @@ import type { Within } from '../redis/deadline.js'
 import { CLAIM, FORGET } from '../redis/scripts/end.js'
 import type { Context, EndOfLife, Remains } from '../session/context.js'
 import { leave } from '../session/index-entries.js'
-import { hasMoved } from '../session/move.js'
+import { hasArrived } from '../session/leftovers.js'
 import { inTime } from '../session/with-timeout.js'
 import { readRemains } from './ended-session.js'
 import { dueSessions, schedule, scheduleExpiry, unschedule } from './queue.js'
@@ -163,6 +163,10 @@ export class HandOver implements EndOfLife {
     const reply = await this.#within(gateway.script(CLAIM, key, [options.absoluteMs ?? '', CLAIM_MS, options.keepMs]))
     const [code, second, hasEndedNow, ...fields] = reply as [number, string | number, number, ...string[]]
     if (code === 0) return this.#within(unschedule(context, storedId))
+    if (code === 5) {
+      if (await this.#within(hasArrived(context, storedId))) return this.#claim(storedId)
+      return void (await this.#within(schedule(context, storedId, RETRY_MS, 'looked')))
+    }
     if (code !== 1) {
       const leftMs = Number(second)
       if (leftMs < 0) return this.#within(unschedule(context, storedId))
@@ -173,13 +177,12 @@ export class HandOver implements EndOfLife {
     const at = await this.#within(schedule(context, storedId, CLAIM_MS, 'exactly')).catch(() => undefined)
     const [reason, ended] = String(second).split(' ') as [DestroyReason, string]
     const left = new Map(pairsOf(fields))
-    const isElsewhere = await this.#within(hasMoved(context, left))
-    if (Number(hasEndedNow) === 1 && !isElsewhere) {
+    if (Number(hasEndedNow) === 1) {
       context.announcer.announceEnd(storedId, reason)
       await this.#within(leave(context, storedId, entriesIn(left)))
     }
     const endedAt = new Date(Number.parseInt(ended, 36))
-    const outcome = isElsewhere ? 'told' : await this.#tell(storedId, { fields }, endedAt, reason)
+    const outcome = await this.#tell(storedId, { fields }, endedAt, reason)
     if (outcome === 'failed') return
     // Left as evidence until it goes away by itself; and another process may hold the key to it.
     if (outcome === 'unreadable') return void (await this.#within(schedule(context, storedId, PUZZLE_MS, 'exactly')))

@@ -13,7 +13,6 @@ import { createSession } from '../session/create.js'
 import { differUnseen, mayDiffer } from '../session/delta.js'
 import { destroySession } from '../session/destroy.js'
 import { firstOf } from '../session/first-found.js'
-import { liveFirst } from '../session/leftovers.js'
 import { loadFirst } from '../session/load.js'
 import { createdOf } from '../session/recent-loads.js'
 import { saveSession } from '../session/save.js'
@@ -50,7 +49,7 @@ export class Sessions {
   async first<T>(id: string, find: (storedId: string, sid: Sid) => Promise<T | null>): Promise<T | null> {
     const sid = parseSid(id)
     if (sid === null) return null
-    return firstOf(await liveFirst(this.#context, this.storedIds(id)), (storedId) => find(storedId, sid))
+    return firstOf(this.storedIds(id), (storedId) => find(storedId, sid))
   }
 
   /**

@@ -2,15 +2,9 @@ import { CorruptHash, decodeHash } from '../hash/decode.js'
 import { propertyOf } from '../hash/field-name.js'
 import type { AnySession } from '../hash/session-data.js'
 import type { Context } from '../session/context.js'
+import type { Remainder } from '../session/end-key.js'
 import { unreadableHash } from '../session/load.js'
 import type { SessionRecord } from '../session/session-record.js'
-
-/** What a key held when it was deleted. */
-export interface Remainder {
-  storedId: string
-  /** HGETALL, flat; empty where it was no hash. */
-  reply: readonly string[]
-}
 
 /**
  * A session goes on under a new id with what it held under the old one at its very end, not with what it held when

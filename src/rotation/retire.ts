@@ -3,12 +3,11 @@ import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { Context } from '../session/context.js'
 import { endSession } from '../session/destroy.js'
+import type { Remainder } from '../session/end-key.js'
 import { takeAway } from '../session/end-key.js'
 import { type GoingOn, passOn } from '../session/going-on.js'
 import { leave } from '../session/index-entries.js'
-import { clearBeforeEnd } from '../session/leftovers.js'
 import { endingOrder } from '../session/move.js'
-import type { Remainder } from './merge-late-saves.js'
 
 /** How long requests that were under way with the old id are recognised: far longer than any of them takes. */
 const MARKER_MS = 60_000
@@ -32,17 +31,16 @@ export async function retireForNext(
   storedIds: readonly string[],
   goingOn: GoingOn,
 ): Promise<Remainder | null> {
-  await clearBeforeEnd(context, storedIds)
   let remainder: Remainder | null = null
-  for (const storedId of endingOrder(storedIds)) {
+  for (const { storedId, isGoingOn } of endingOrder(storedIds)) {
     await markRotated(context, storedId)
-    const reply = await takeAway(context, storedId)
-    if (reply === null) continue
-    const entries = entriesIn(pairsOf(reply))
-    await passOn(context, goingOn, storedId, entries)
-    await leave(context, storedId, entries)
+    const left = await takeAway(context, storedId, { isGoingOn })
+    if (left === null) continue
+    const entries = entriesIn(pairsOf(left.reply))
+    await passOn(context, goingOn, left.storedId, entries)
+    await leave(context, left.storedId, entries)
     // The current id comes last: what is under an older one is on its way there.
-    remainder = { storedId, reply }
+    remainder = left
   }
   return remainder
 }

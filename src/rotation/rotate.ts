@@ -4,11 +4,11 @@ import { entriesIn, type IndexEntry, indexFields, without } from '../hash/index-
 import type { AnySession } from '../hash/session-data.js'
 import type { Signal } from '../redis/deadline.js'
 import type { Context } from '../session/context.js'
+import type { Remainder } from '../session/end-key.js'
 import { enterNext, type GoingOn, pairOf } from '../session/going-on.js'
 import type { SessionRecord } from '../session/session-record.js'
 import { assertSize, bytesOf, bytesOfRecord } from '../session/size.js'
 import type { Ancestor } from '../session/snapshot.js'
-import type { Remainder } from './merge-late-saves.js'
 
 /*
  * A session gets another id in three steps. The old session is deleted before there is a new one: what fails then leaves no second

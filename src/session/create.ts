@@ -7,6 +7,7 @@ import { timedOut } from '../redis/deadline.js'
 import { CREATE } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
 import { leave } from './index-entries.js'
+import { movedTo } from './leftovers.js'
 import { sha1Of } from './load.js'
 import { bringHome } from './move.js'
 import type { Creation } from './pending-creations.js'
@@ -26,6 +27,19 @@ export async function createSession(
   storedIds: readonly string[],
   next: Snapshot,
 ): Promise<SessionRecord | null> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const record = await createAtHome(context, storedIds, next)
+    if (record !== 'moved') return record
+  }
+  throw new SessionStoreError('ERR_SESSION_CONFLICT', 'a session keeps moving while it is being replaced')
+}
+
+/** `moved`: what was there has just moved away, to where it is to be replaced. */
+async function createAtHome(
+  context: Context,
+  storedIds: readonly string[],
+  next: Snapshot,
+): Promise<SessionRecord | 'moved' | null> {
   const [current, ...others] = storedIds as [string, ...string[]]
   let home = current
   // What is under an older id is what this session replaces.
@@ -36,6 +50,10 @@ export async function createSession(
     if (found === 'stays') home = from
   }
   const record = await context.creations.run(home, (creation) => createUnder(context, home, next, creation))
+  if (record === 'moved') {
+    await movedTo(context, home)
+    return record
+  }
   for (const from of strings) await dropString(context, from)
   if (record !== null) record.storedIds = storedIds
   return record
@@ -60,7 +78,7 @@ async function createUnder(
   storedId: string,
   next: Snapshot,
   creation: Creation,
-): Promise<SessionRecord | null> {
+): Promise<SessionRecord | 'moved' | null> {
   const { announcer, codec } = context
   const own = codec.of(storedId)
   const pairs = [...next.fields].map(([field, text]) => [field, own.encode(field, text)] as const)
@@ -91,6 +109,8 @@ async function createUnder(
       case 'gone':
         announcer.announceEnd(storedId, 'expired')
         return null
+      case 'moved':
+        return 'moved'
       case 'kept':
         await makeRoom(context, storedId)
         assertInTime(context, start)

@@ -1,7 +1,6 @@
 import type { DestroyReason } from '../events.js'
 import type { Context } from './context.js'
 import { endKey } from './end-key.js'
-import { clearBeforeEnd } from './leftovers.js'
 import { endingOrder } from './move.js'
 
 /** Ends a session. Nothing to end is no error; not knowing whether it ended is one. */
@@ -23,10 +22,9 @@ export async function endSession(
   storedIds: readonly string[],
   reason: DestroyReason,
 ): Promise<boolean> {
-  await clearBeforeEnd(context, storedIds)
   let ended: string | undefined
-  for (const storedId of endingOrder(storedIds)) {
-    if (await endKey(context, storedId, reason)) ended = storedId
+  for (const { storedId, isGoingOn } of endingOrder(storedIds)) {
+    if (await endKey(context, storedId, reason, { isGoingOn })) ended = storedId
   }
   if (ended !== undefined) context.announcer.announceEnd(ended, reason)
   return ended !== undefined

@@ -2,23 +2,39 @@ import type { DestroyReason } from '../events.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn, type IndexEntry } from '../hash/index-fields.js'
 import { END } from '../redis/scripts/end.js'
+
 import type { Context } from './context.js'
 import { leave } from './index-entries.js'
+import { dropCopy, hasArrived, movedTo } from './leftovers.js'
+
+/** What a key held when it was deleted. */
+export interface Remainder {
+  storedId: string
+  /** HGETALL, flat; empty where it was no hash. */
+  reply: readonly string[]
+}
+
+/** Which session is meant, and what is to become of one that is moving. */
+interface Ending {
+  /** Ends it only if it is to be found there. */
+  only?: IndexEntry | undefined
+  /** Where it is arriving will be looked at once more, or where it comes from: until then its copy may be all there is of it. */
+  isGoingOn?: boolean
+}
 
 /**
- * Ends the session at one key, drops its index entries, and sees to it that `onEnd` gets its content. Replicas confirm also
- * where there was none: an attempt before may have ended it, and have been told that none knew.
+ * Ends the session at one key, or where it has moved from there; drops its index entries, and sees to it that `onEnd` gets its
+ * content. Replicas confirm also where there was none: an attempt before may have ended it, and have been told that none knew.
  *
- * @param only ends it only if it is to be found there
  * @returns whether there was one
  */
 export async function endKey(
   context: Context,
   storedId: string,
   reason: DestroyReason,
-  only?: IndexEntry,
+  ending: Ending = {},
 ): Promise<boolean> {
-  const isEnded = await isEndedAt(context, storedId, reason, only)
+  const isEnded = await isEndedAt(context, storedId, reason, ending)
   if (reason !== 'evicted' && reason !== 'expired') await context.replicas?.confirm(storedId)
   return isEnded
 }
@@ -26,30 +42,25 @@ export async function endKey(
 /**
  * Deletes a session that goes on under another id, which is no end for `onEnd`. Its entries are left to the caller.
  *
- * @returns all its fields, flat, as they were then; null if there was none
+ * @returns what it held then; null if there was none
  */
-export async function takeAway(context: Context, storedId: string): Promise<readonly string[] | null> {
-  const left = await end(context, storedId, null)
+export async function takeAway(context: Context, storedId: string, ending: Ending = {}): Promise<Remainder | null> {
+  const left = await end(context, storedId, null, ending)
   await context.replicas?.confirm(storedId)
   return left
 }
 
 /** Ends a session that is being ended with others. Resolves whether there was one. */
 export async function endRevoked(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
-  const isEnded = await endKey(context, storedId, 'revoked', only)
+  const isEnded = await endKey(context, storedId, 'revoked', { only })
   if (isEnded) context.announcer.announceEnd(storedId, 'revoked')
   return isEnded
 }
 
-async function isEndedAt(
-  context: Context,
-  storedId: string,
-  reason: DestroyReason,
-  only: IndexEntry | undefined,
-): Promise<boolean> {
+async function isEndedAt(context: Context, storedId: string, reason: DestroyReason, ending: Ending): Promise<boolean> {
   const { gateway, keys, options, endOfLife, creations } = context
-  const isSimple = options.indexes.length === 0 && endOfLife === undefined
-  if (!isSimple) return (await end(context, storedId, reason, only)) !== null
+  const isSimple = options.indexes.length === 0 && endOfLife === undefined && !context.ids.areSeveral
+  if (!isSimple) return (await end(context, storedId, reason, ending)) !== null
   creations.cancel(storedId)
   return (await gateway.del(keys.session(storedId))) === 1
 }
@@ -58,9 +69,10 @@ async function end(
   context: Context,
   storedId: string,
   reason: DestroyReason | null,
-  only?: IndexEntry,
-): Promise<readonly string[] | null> {
+  ending: Ending,
+): Promise<Remainder | null> {
   const { gateway, keys, options, endOfLife } = context
+  const { only } = ending
   const key = keys.session(storedId)
   // Who ends this session means the one that is being created, too; who ends all of a user, those that he has.
   if (only === undefined) context.creations.cancel(storedId)
@@ -70,12 +82,24 @@ async function end(
   const found = only === undefined ? ['', ''] : [only.name, only.value]
   const args = [...found, isWanted ? options.keepMs : '', reason ?? '', options.absoluteMs ?? '']
   const [code, ...rest] = (await gateway.script(END, key, args)) as [number, ...string[]]
+  if (code === 6) {
+    const to = await movedTo(context, storedId)
+    if (to === null) return null
+    await context.replicas?.confirm(to)
+    return end(context, to, reason, ending)
+  }
+  if (code === 9) {
+    if (await hasArrived(context, storedId)) return end(context, storedId, reason, ending)
+    // Of all of a user, what it comes from is ended, too.
+    if (!ending.isGoingOn && only === undefined) await dropCopy(context, storedId, rest[0] as string)
+    return null
+  }
   if (code !== 1 && code !== 2 && code !== 3) return null
   if (isWanted) {
     if (code === 1) endOfLife.take(storedId)
     else endOfLife.deliver(storedId, code === 3 ? { text: rest[0] as string } : { fields: rest }, reason)
   }
-  if (code === 3) return []
+  if (code === 3) return { storedId, reply: [] }
   if (reason !== null) await leave(context, storedId, entriesIn(pairsOf(rest)))
-  return rest
+  return { storedId, reply: rest }
 }

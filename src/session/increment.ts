@@ -8,11 +8,12 @@ import type { Context } from './context.js'
 import { assertPatchable, firstWritten, onHash } from './patch.js'
 import { tooLarge } from './size.js'
 import { reindex } from './write-indexed.js'
+import { ARRIVING } from './write-reply.js'
 
 /** How often others may change the number before we give up; each lost race means another one won. */
 const ATTEMPTS = 100
 
-type Counted = { kind: 'counted'; value: number } | { kind: 'gone' } | { kind: 'foreign' }
+type Counted = { kind: 'counted'; value: number } | { kind: 'gone'; isArriving?: boolean } | { kind: 'foreign' }
 
 /** Adds to a number of a session that exists; an absent one counts from 0. Null if there is no session. */
 export async function incrementProperty(
@@ -54,7 +55,7 @@ async function countInRedis(
   if (code === 8) throw tooLarge(Number(sum), options.maxBytes)
   if (code === -2) throw notANumber(property)
   if (code === 1) return { kind: 'counted', value: Number(sum) }
-  return { kind: code === 0 ? 'gone' : 'foreign' }
+  return code === 0 ? { kind: 'gone', isArriving: sum === ARRIVING } : { kind: 'foreign' }
 }
 
 async function countHere(context: Context, storedId: string, property: string, by: number): Promise<Counted> {
@@ -73,10 +74,11 @@ async function countHere(context: Context, storedId: string, property: string, b
     const text = toText(options.serializer, property, value) as string
     const args = [field, codec.encode(field, text), options.absoluteMs ?? '', options.maxBytes]
     if (seen !== null) args.push(seen)
-    const [code, bytes] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number, number?]
-    if (code === 8) throw tooLarge(Number(bytes), options.maxBytes)
+    const [code, more] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number, (number | string)?]
+    if (code === 8) throw tooLarge(Number(more), options.maxBytes)
     if (code === 1) return { kind: 'counted', value }
-    if (code !== 4) return { kind: code === 0 ? 'gone' : 'foreign' }
+    if (code === 0) return { kind: 'gone', isArriving: more === ARRIVING }
+    if (code !== 4) return { kind: 'foreign' }
   }
   throw new SessionStoreError(
     'ERR_SESSION_CONFLICT',

@@ -8,8 +8,8 @@ import type { SessionInfo } from '../session-info.js'
 import { admissionOf } from './admission.js'
 import type { Context } from './context.js'
 import { firstOf } from './first-found.js'
-import { decodeOrAnnounce, isAbsent, loadSession } from './load.js'
-import { isLeftBehind } from './move.js'
+import { hasArrived } from './leftovers.js'
+import { decodeOrAnnounce, isAbsent, isArriving, loadSession } from './load.js'
 import { readFields } from './read-hash.js'
 import type { SessionRecord } from './session-record.js'
 
@@ -60,15 +60,22 @@ export interface Inspected {
  *
  * @param sid the id that somebody asks with; undefined: no question of access
  */
-export async function inspectSession(context: Context, storedId: string, sid?: Sid): Promise<Inspected | null> {
+export async function inspectSession(
+  context: Context,
+  storedId: string,
+  sid?: Sid,
+  isAgain = false,
+): Promise<Inspected | null> {
   const { options } = context
   const names = options.indexes.map(([name]) => indexField(name))
   const reply = await readFields(context, storedId, [...[BOOKKEEPING_FIELD, GENERATION_FIELD, CLIENT_FIELD], ...names])
   if (reply === null) return sid && sid.generation > 0 ? null : inspectString(context, storedId)
   const [metaText, generationText, client, ...texts] = reply
   const meta = parseBookkeeping(metaText)
+  if (meta?.isArriving && !isAgain && (await hasArrived(context, storedId))) {
+    return inspectSession(context, storedId, sid, true)
+  }
   if (meta === null || isAbsent(context, meta)) return null
-  if (meta.isLeaving && sid === undefined && (await isLeftBehind(context, storedId))) return null
   if (sid !== undefined && !(await gives(context, storedId, sid, generationText))) return null
   const fields = names.map((field, i) => [field, texts[i] ?? ''] as const)
   const more = furtherFields(fields)
@@ -99,7 +106,8 @@ export async function isLive(context: Context, { storedIds, origin }: SessionRec
     const reply = await readFields(context, storedId, [BOOKKEEPING_FIELD])
     if (reply === null) return origin.kind === 'string' ? true : null
     const meta = parseBookkeeping(reply[0])
-    if (meta === null || isAbsent(context, meta)) return null
+    if (meta === null) return null
+    if (!(meta.isArriving && (await hasArrived(context, storedId))) && isAbsent(context, meta)) return null
     return origin.kind === 'string' || meta.created === origin.meta.created ? true : null
   })
   return found !== null
@@ -111,6 +119,7 @@ export async function readProperties(
   storedId: string,
   sid: Sid,
   properties: readonly string[],
+  isAgain = false,
 ): Promise<Record<string, unknown> | null> {
   const fields = properties.filter(isProperty).map(fieldOf)
   const reply = await readFields(context, storedId, [BOOKKEEPING_FIELD, GENERATION_FIELD, ...fields])
@@ -123,7 +132,11 @@ export async function readProperties(
   const present = fields.flatMap((field, i) => (texts[i] == null ? [] : [field, texts[i]]))
   present.push(BOOKKEEPING_FIELD, metaText)
   const decoded = await decodeOrAnnounce(context, storedId, present)
-  if (decoded === null) return null
+  if (decoded === null) {
+    return !isAgain && isArriving(present) && (await hasArrived(context, storedId))
+      ? readProperties(context, storedId, sid, properties, true)
+      : null
+  }
   delete decoded.session.cookie
   return decoded.session
 }

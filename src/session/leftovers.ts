@@ -1,64 +1,85 @@
-import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from '../hash/bookkeeping.js'
-import { CLEAR_AWAY } from '../redis/scripts/move.js'
+import { BOOKKEEPING_FIELD, parseBookkeeping } from '../hash/bookkeeping.js'
+import { pairsOf } from '../hash/fields.js'
+import { entriesIn } from '../hash/index-fields.js'
+import { CLEAR_AWAY, SETTLE } from '../redis/scripts/move.js'
 import type { Context } from './context.js'
+import { enter } from './index-entries.js'
 
 /*
- * Where a process has died between the last two steps of a move (session/move.ts), the session is under one id, and what it was
- * before is left under the other one. Only the two together tell which is which: what is leaving is old as soon as the
- * session lives elsewhere.
+ * Where a process has died after a session has departed from one key, and before it was settled under the other one, whoever
+ * finds the copy completes the move (session/move.ts).
  */
 
-/** The ids in the order in which to look: what is leaving last, if the session lives elsewhere. Costs nothing where there is one. */
-export async function liveFirst(context: Context, storedIds: readonly string[]): Promise<readonly string[]> {
-  if (storedIds.length === 1) return storedIds
-  const old = await oldAmong(context, storedIds)
-  const isOld = (storedId: string) => old.some((place) => place.storedId === storedId)
-  return [...storedIds.filter((storedId) => !isOld(storedId)), ...storedIds.filter(isOld)]
-}
+/** Bookkeeping fields of a copy: what it is called, and the stored id it comes from. */
+const TOKEN_FIELD = '@move'
+const FROM_FIELD = '@from'
+/** Of a marker: the stored id that the session has moved to. */
+const TO_FIELD = '@to'
 
 /**
- * Deletes what is old. Before a session is moved or ended: nothing must be left that looks like it.
+ * What only seemed to be arriving: completes its move if the session has departed from where it comes from.
  *
- * @param suspects looked at first; nothing else is asked if nothing is leaving there, which is nearly always so
+ * @returns whether it is worth looking again at this key; false: the session is elsewhere, or has ended there
  */
-export async function clearLeftovers(
-  context: Context,
-  storedIds: readonly string[],
-  suspects: readonly string[],
-): Promise<void> {
+export async function hasArrived(context: Context, storedId: string): Promise<boolean> {
   const { gateway, keys } = context
-  const places = await placesOf(context, suspects)
-  if (!places.some(({ meta }) => meta.isLeaving)) return
-  for (const { storedId, meta } of await oldAmong(context, storedIds)) {
-    await gateway.script(CLEAR_AWAY, keys.session(storedId), ['Z', meta.created, ''])
+  const look = (id: string, ...fields: string[]) => gateway.hmget(keys.session(id), [BOOKKEEPING_FIELD, ...fields])
+  const [text, token, from] = (await look(storedId, TOKEN_FIELD, FROM_FIELD)) ?? []
+  if (!parseBookkeeping(text)?.isArriving) return true
+  if (!token || !from) return false
+  const [there, itsToken, to] = (await look(from, TOKEN_FIELD, TO_FIELD)) ?? []
+  const before = parseBookkeeping(there)
+  if (before?.hasMoved && itsToken === token && to === storedId) {
+    await complete(context, { from, to, token })
+    return true
   }
+  if (before !== null) return false
+  // Whoever was moving it may be done just now.
+  return !parseBookkeeping((await look(storedId))?.[0])?.isArriving
 }
 
 /**
- * The same before the session ends under all its ids (`endingOrder`). The last one is the first to go, so that an old one there goes
- * before the session does; only `onEnd` must not be told of it.
+ * Where the session has moved that was under this stored id; completes its move.
+ *
+ * @returns null if it is there no more, or if there has been no such move
  */
-export async function clearBeforeEnd(context: Context, storedIds: readonly string[]): Promise<void> {
-  if (storedIds.length === 1) return
-  await clearLeftovers(context, storedIds, context.endOfLife === undefined ? storedIds.slice(0, -1) : storedIds)
+export async function movedTo(context: Context, storedId: string): Promise<string | null> {
+  const { gateway, keys } = context
+  const fields = [BOOKKEEPING_FIELD, TO_FIELD, TOKEN_FIELD]
+  const [text, to, token] = (await gateway.hmget(keys.session(storedId), fields)) ?? []
+  const before = parseBookkeeping(text)
+  if (!before?.hasMoved || !to || !token) return null
+  await complete(context, { from: storedId, to, token })
+  const [now] = (await gateway.hmget(keys.session(to), [BOOKKEEPING_FIELD])) ?? []
+  const there = parseBookkeeping(now)
+  const isThere = there?.created === before.created && !there.isArriving && !there.hasMoved && !there.hasEnded
+  return isThere ? to : null
 }
 
-interface Place {
-  storedId: string
-  meta: Bookkeeping
+export interface Move {
+  from: string
+  to: string
+  /** Of the copy. */
+  token: string
 }
 
-async function placesOf({ gateway, keys }: Context, storedIds: readonly string[]): Promise<Place[]> {
-  const texts = await Promise.all(storedIds.map((id) => gateway.hmget(keys.session(id), [BOOKKEEPING_FIELD])))
-  return storedIds.flatMap((storedId, i) => {
-    const meta = parseBookkeeping(texts[i]?.[0])
-    return meta === null ? [] : [{ storedId, meta }]
-  })
+/** The last steps of a move, by whoever finds it undone. Costs nothing but commands where it is done. */
+export async function complete(context: Context, { from, to, token }: Move): Promise<void> {
+  const { gateway, keys } = context
+  const [settled] = (await gateway.script(SETTLE, keys.session(to), [token])) as [number]
+  if (settled === 1) await enterAgain(context, to)
+  await gateway.script(CLEAR_AWAY, keys.session(from), ['Z', token])
 }
 
-async function oldAmong(context: Context, storedIds: readonly string[]): Promise<Place[]> {
-  const places = await placesOf(context, storedIds)
-  const live = places.filter(({ meta }) => !meta.isLeaving && !meta.isArriving && !meta.hasEnded)
-  const isOld = ({ meta }: Place) => meta.isLeaving && live.some((one) => one.meta.created === meta.created)
-  return places.filter(isOld)
+/** Who has looked for the session while it was arriving may have dropped its entries. */
+async function enterAgain(context: Context, storedId: string): Promise<void> {
+  if (context.options.indexes.length === 0) return
+  const fields = new Map(pairsOf([...((await context.gateway.hgetall(context.keys.session(storedId))) ?? [])]))
+  const meta = parseBookkeeping(fields.get(BOOKKEEPING_FIELD))
+  if (meta !== null) await enter(context, storedId, entriesIn(fields), meta.idleMs)
+}
+
+/** Deletes a copy that will not be the session. */
+export async function dropCopy({ gateway, keys }: Context, storedId: string, token: string): Promise<void> {
+  await gateway.script(CLEAR_AWAY, keys.session(storedId), ['Y', token])
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Bookkeeping, expiresAtMs } from '../hash/bookkeeping.js'
+import { BOOKKEEPING_FIELD, type Bookkeeping, expiresAtMs, parseBookkeeping } from '../hash/bookkeeping.js'
 import { decodeString } from '../hash/connect-redis-string.js'
 import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from '../hash/decode.js'
 import { encodeProperties } from '../hash/encode.js'
@@ -9,21 +9,18 @@ import { handleOf } from '../ids/handle.js'
 import type { Context } from './context.js'
 import { firstOf } from './first-found.js'
 import { idleMs } from './idle-timeout.js'
+import { hasArrived } from './leftovers.js'
 import { readHash } from './read-hash.js'
 import { type Loaded, SessionRecord } from './session-record.js'
 
 /** The session under whichever of its possible stored ids. */
 export function loadFirst(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
-  const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId), isLeaving)
+  const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId))
   if (storedIds.length === 1) return loading
   return loading.then((loaded) => {
     if (loaded !== null) loaded.record.storedIds = storedIds
     return loaded
   })
-}
-
-export function isLeaving({ record: { origin } }: Loaded): boolean {
-  return origin.kind === 'hash' && origin.meta.isLeaving
 }
 
 /** The session behind a stored id; null if there is none, or none that can be read. HGETALL, and GET if not a hash. */
@@ -33,7 +30,16 @@ export async function loadSession(context: Context, storedId: string, isAgain = 
   if (reply.length === 0) return null
   const decoding = decodeOrAnnounce(context, storedId, reply)
   const decoded = decoding instanceof Promise ? await decoding : decoding
-  return decoded && loadedFrom(storedId, decoded, decoded.session)
+  if (decoded !== null) return loadedFrom(storedId, decoded, decoded.session)
+  return !isAgain && isArriving(reply) && (await hasArrived(context, storedId))
+    ? loadSession(context, storedId, true)
+    : null
+}
+
+/** Whether a hash that is no session may become one, or has since: it is moving here. */
+export function isArriving(reply: readonly string[]): boolean {
+  const at = reply.findIndex((text, i) => i % 2 === 0 && text === BOOKKEEPING_FIELD)
+  return at !== -1 && parseBookkeeping(reply[at + 1])?.isArriving === true
 }
 
 /** What a save of this session will be compared with is what was decoded. */
@@ -70,10 +76,10 @@ export function unreadableHash({ announcer }: Context, storedId: string, { reaso
 /**
  * A key that Redis was not allowed to give a TTL outlives its session; the limit is then ours to keep. So it is for one
  * that other processes keep for their `onEnd`; in this one, Redis's clock has been asked. A copy that is only arriving is
- * no session yet.
+ * no session yet, and one that has moved away is none any more.
  */
 export function isAbsent(context: Context, meta: Bookkeeping): boolean {
-  if (meta.isArriving || meta.hasEnded) return true
+  if (meta.isArriving || meta.hasMoved || meta.hasEnded) return true
   const isOutlived = meta.unexpiring || (meta.isKept && context.endOfLife === undefined)
   return isOutlived && Date.now() >= expiresAtMs(meta, context.options.absoluteMs)
 }

@@ -6,6 +6,7 @@ import { toText } from '../hash/serializer.js'
 import type { AnySession } from '../hash/session-data.js'
 import type { Context } from './context.js'
 import { convertString } from './convert-string.js'
+import { hasArrived } from './leftovers.js'
 import { loadSession } from './load.js'
 import { writeWherever } from './move.js'
 import { lease, type Snapshot, snapshot } from './snapshot.js'
@@ -92,16 +93,18 @@ export async function firstWritten<T>(
 }
 
 /**
- * Runs a script that wants a hash; where it finds connect-redis's string instead, converts that first.
+ * Runs a script that wants a hash; where it finds connect-redis's string instead, converts that first. Where it finds a session that
+ * was to move here, and whose mover has died, completes the move first.
  *
  * @throws ERR_SESSION_FOREIGN_KEY if the key holds neither
  */
-export async function onHash<T extends { kind: string }>(
+export async function onHash<T extends { kind: string; isArriving?: boolean }>(
   context: Context,
   storedId: string,
   work: () => Promise<T | { kind: 'foreign' }>,
 ): Promise<T> {
-  const first = await work()
+  let first = await work()
+  if ('isArriving' in first && first.isArriving && (await hasArrived(context, storedId))) first = await work()
   if (first.kind !== 'foreign') return first as T
   const loaded = await loadSession(context, storedId)
   // Gone meanwhile, or a session again: then the second attempt is no foreign key any more.

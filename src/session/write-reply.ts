@@ -8,10 +8,15 @@ export type WriteReply =
   | { kind: 'written'; meta: Bookkeeping }
   | { kind: 'contended'; meta: Bookkeeping; old: (string | null)[] }
   | { kind: 'outdated' }
-  | { kind: 'gone' }
+  /** `isArriving`: it is moving here, and may be here already for who looks (session/leftovers.ts). */
+  | { kind: 'gone'; isArriving?: boolean }
   | { kind: 'string'; text: string }
   | { kind: 'kept' }
+  | { kind: 'moved' }
   | { kind: 'foreign' }
+
+/** What scripts say of a copy that nobody takes for the session yet. */
+export const ARRIVING = 'arriving'
 
 /** @throws ERR_SESSION_TOO_LARGE: nothing was written */
 export function readWriteReply(context: Context, reply: unknown): WriteReply {
@@ -26,7 +31,7 @@ export function readWriteReply(context: Context, reply: unknown): WriteReply {
       return code === 1 ? { kind: 'written', meta } : { kind: 'contended', meta, old }
     }
     case 0:
-      return { kind: 'gone' }
+      return { kind: 'gone', isArriving: text === ARRIVING }
     case 3:
       return { kind: 'string', text: text ?? '' }
     case 5:
@@ -35,6 +40,8 @@ export function readWriteReply(context: Context, reply: unknown): WriteReply {
       return { kind: 'kept' }
     case 8:
       throw tooLarge(Number(text), context.options.maxBytes)
+    case 10:
+      return { kind: 'moved' }
     case -1:
       return { kind: 'foreign' }
   }

@@ -1,6 +1,7 @@
 import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
+import { idMapper } from '../../src/ids/id-mapper.js'
 import { guardedLineTo } from '../support/guarded-line.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
 
@@ -164,4 +165,170 @@ describe.each(between)('%s', (_what, ahead, behind) => {
       { numRuns: 60 },
     )
   }, 120_000)
+})
+
+// Servers that do not know every id: those that have not been told of the new one yet, or not of the old one any more. They have a
+// session as long as it is under an id they know.
+
+interface Held {
+  user: string
+  n: number
+}
+
+const indexes = { user: (held: object) => (held as Bag).user }
+const idsOf = (options: Options) => idMapper(options.hashIds ?? false, options.acceptPlainIds).candidates('s')
+
+const fleets: [string, Options[]][] = [
+  [
+    'two secrets in both orders, and each alone',
+    [{ hashIds: ['new', 'old'] }, { hashIds: ['old', 'new'] }, { hashIds: 'new' }, { hashIds: 'old' }],
+  ],
+  [
+    'from plain ids to hashed ones, and back',
+    [
+      { hashIds: ['new', 'old'], acceptPlainIds: true },
+      { hashIds: 'new', acceptPlainIds: true },
+      { hashIds: 'old', acceptPlainIds: true },
+      { hashIds: 'new' },
+      { hashIds: false },
+    ],
+  ],
+]
+
+const flagsAt = async (key: string) => ((await client.hget(key, '@')) ?? '').split(' ').slice(4).join('')
+
+/** The stored id under which the session is, as far as Redis can tell; null if there is none. It must not be under two. */
+async function place(): Promise<string | null> {
+  const found: string[] = []
+  for (const key of await client.keys(`${prefix}*`)) {
+    const flags = await flagsAt(key)
+    const storedId = key.slice(prefix.length)
+    if (!/[YZ]/.test(flags)) found.push(storedId)
+    if (!flags.includes('Z')) continue
+    const [to, token] = await client.hmget(key, '@to', '@move')
+    const copy = prefix + to
+    if ((await flagsAt(copy)).includes('Y') && (await client.hget(copy, '@move')) === token) found.push(String(to))
+  }
+  expect(found.length).toBeLessThanOrEqual(1)
+  return found[0] ?? null
+}
+
+/** What a session that ends, or whose mover dies, may leave in Redis goes away by itself. */
+async function expectTtls(): Promise<void> {
+  for (const key of await client.keys(`*${prefix}*`)) expect(await client.pttl(key)).toBeGreaterThan(0)
+}
+
+describe.each(fleets)('%s', (_what, servers) => {
+  const stores = servers.map((options) => storeOf({ ...options, indexes }))
+  const all = stores.map((_, i) => i)
+  const has = (server: number, at: string | null) => at !== null && idsOf(servers[server] as Options).includes(at)
+
+  /** Whoever looks first finds the same as whoever looks last. */
+  async function expectEverywhere(held: object | null, first = 0): Promise<void> {
+    const at = await place()
+    expect(at === null).toBe(held === null)
+    for (const i of [...all.slice(first), ...all.slice(0, first)]) {
+      const store = stores[i] as RedisStore
+      const wanted = has(i, at) ? held : null
+      expect(await load(store)).toEqual(wanted && { cookie, ...wanted })
+      expect(await store.exists('s')).toBe(wanted !== null)
+      // A server without hashed ids does not ask for what moves to them.
+      if (servers[i]?.hashIds !== false) expect(await store.ids()).toEqual(at === null ? [] : [at])
+      expect(await store.findBy('user', 'ada')).toHaveLength(at === null ? 0 : 1)
+    }
+    expect(await stores[0]?.length()).toBe(at === null ? 0 : 1)
+    await expectTtls()
+  }
+
+  /** What a server has that knows where the session is. */
+  async function found(): Promise<Bag> {
+    const at = await place()
+    const session = at && (await load(stores[all.findIndex((i) => has(i, at))] as RedisStore))
+    return session && { user: session.user, n: session.n }
+  }
+
+  const endings: Record<string, (store: RedisStore) => Promise<unknown>> = {
+    destroy: (store) => store.destroy('s'),
+    destroyBy: (store) => store.destroyBy('user', 'ada'),
+  }
+  const movers = all.filter((i) => idsOf(servers[i] as Options).length > 1)
+
+  test.each(Object.keys(endings))(
+    'a mover that dies at any command, and whoever reads next and ends the session by %s: nobody has it any more',
+    async (how) => {
+      for (const mover of movers) {
+        const from = idsOf(servers[mover] as Options).at(-1) as string
+        const maker = all.findLast((i) => idsOf(servers[i] as Options)[0] === from) as number
+        for (let most = 0, hasDied = true; hasDied; most++) {
+          for (const ender of all) {
+            await clean()
+            await stores[maker]?.set('s', { cookie, user: 'ada', n: 1 } as never)
+            hasDied = await dying({ ...servers[mover], indexes }, most, (store) => save(store, { n: 2 }))
+            const at = await place()
+            if ((most + ender) % 2) await expectEverywhere(await found(), ender)
+            await endings[how]?.(stores[ender] as RedisStore)
+            if (how === 'destroyBy' || has(ender, at)) await expectEverywhere(null, mover)
+          }
+        }
+      }
+    },
+    300_000,
+  )
+
+  test('any number of deaths, reads, saves and ends in any order: what has ended is nowhere, and the last save is everywhere', async () => {
+    const step = fc.record({
+      by: fc.constantFrom(...all),
+      first: fc.constantFrom(...all),
+      what: fc.constantFrom(
+        'save',
+        'save',
+        'save',
+        'patch',
+        'increment',
+        'touch',
+        'minute',
+        'minute',
+        ...Object.keys(endings),
+      ),
+      most: fc.oneof(fc.constant(99), fc.nat(16)),
+      isSeen: fc.boolean(),
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...all),
+        fc.array(step, { minLength: 4, maxLength: 12 }),
+        async (maker, steps) => {
+          await clean()
+          let held: Held | null = { user: 'ada', n: 0 }
+          await stores[maker]?.set('s', { cookie, ...held } as never)
+          for (const { by, first, what, most, isSeen } of steps) {
+            if (held === null) break
+            if (what === 'minute') await aMinutePasses()
+            const n: number = held.n + 1
+            const works: Record<string, (store: RedisStore) => Promise<unknown>> = {
+              save: (store) => save(store, { n }),
+              patch: (store) => store.patch('s', { n }),
+              increment: (store) => store.increment('s', 'n'),
+              touch: async (store) => store.touch('s', await load(store)),
+              ...endings,
+            }
+            const work = works[what]
+            if (work === undefined || !(what === 'destroyBy' || has(by, await place()))) continue
+            const hasDied = await dying({ ...servers[by], indexes }, most, work)
+            const after: Held | null = what in endings ? null : what === 'touch' ? held : { ...held, n }
+            // Nobody knows what has become of what was under way; but all must agree.
+            if (!hasDied) held = after
+            else {
+              const outcome = await found()
+              expect([held, after]).toContainEqual(outcome)
+              held = outcome
+            }
+            if (isSeen) await expectEverywhere(held, first)
+          }
+          await expectEverywhere(held)
+        },
+      ),
+      { numRuns: 40 },
+    )
+  }, 300_000)
 })

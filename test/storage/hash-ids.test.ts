@@ -7,7 +7,7 @@ import express from 'express'
 import session from 'express-session'
 import type { Redis } from 'ioredis'
 import { idMapper } from '../../src/ids/id-mapper.js'
-import { ARRIVE, LEAVE } from '../../src/redis/scripts/move.js'
+import { ARRIVE, DEPART, PACK } from '../../src/redis/scripts/move.js'
 import { privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
@@ -220,20 +220,51 @@ describe.each(moves)('from %s', (_what, before, during, after, oldId, newId) => 
 
   test('a process that stopped after any step has lost nothing', async () => {
     await make(old, 's', { base: 1 })
-    const left = (await client.eval(LEAVE.lua, 1, prefix + oldId, '', 'elsewhere')) as string[]
-    expect(await both.get('s')).toMatchObject({ base: 1 })
-    await client.eval(ARRIVE.lua, 1, prefix + newId, left[1] as string, 'token', 10_000, 'base', '1')
+    const [, meta, ttl, state] = (await client.eval(PACK.lua, 1, prefix + oldId, '')) as string[]
+    const token = `${state}.copy`
+    const held = [meta, state, token, '', oldId, ttl, 'base', '1'] as string[]
+    await client.eval(ARRIVE.lua, 1, prefix + newId, ...held)
     expect(await late.get('s')).toBeNull()
     expect(await late.exists('s')).toBe(false)
     expect(await late.patch('s', { a: 1 })).toBe(false)
-    expect(await client.pttl(prefix + newId)).toBeLessThanOrEqual(10_000)
+    // Nobody has to wait for the dead: the old id is as good as before.
+    expect(await old.patch('s', { n: 1 })).toBe(true)
+    expect(await load(both)).toEqual({ cookie, base: 1, n: 1 })
+    await client.hdel(prefix + oldId, 'n')
     const live = await load(both)
-    expect(live).toEqual({ cookie, base: 1 })
-    live.n = 1
+    live.n = 2
     await both.set('s', live)
-    expect(await late.get('s')).toEqual({ cookie, base: 1, n: 1 })
+    expect(await late.get('s')).toEqual({ cookie, base: 1, n: 2 })
     expect(await keys()).toEqual([newId])
   })
+
+  test.each(['get', 'read', 'exists', 'info', 'patch', 'increment', 'ids'] as const)(
+    'a process that stopped when the session had departed: %s completes the move, also by who knows the new id only',
+    async (use) => {
+      await make(old, 's', { base: 1 })
+      const [, meta, ttl, state] = (await client.eval(PACK.lua, 1, prefix + oldId, '')) as [
+        string,
+        string,
+        string,
+        string,
+      ]
+      const copy = [meta, state, `${state}.copy`, '', oldId, ttl, 'base', '1']
+      await client.eval(ARRIVE.lua, 1, prefix + newId, ...copy)
+      await client.eval(DEPART.lua, 1, prefix + oldId, state, newId, `${state}.copy`)
+      const uses = {
+        get: () => late.get('s'),
+        read: () => late.read('s', ['base']),
+        exists: () => late.exists('s'),
+        info: () => late.info('s'),
+        patch: () => late.patch('s', { base: 1 }),
+        increment: () => late.increment('s', 'more'),
+        ids: async () => (await late.ids())[0],
+      }
+      expect(await uses[use]()).toBeTruthy()
+      expect(await keys()).toEqual([newId])
+      expect(await client.pttl(prefix + newId)).toBeGreaterThan(86_000_000)
+    },
+  )
 
   test('encrypted values move along', async () => {
     const encryption = { keys: [randomBytes(32)] }

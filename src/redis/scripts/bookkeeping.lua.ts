@@ -91,7 +91,7 @@ local function is_overdue(s, now, absolute)
   return string.find(s.flags, '[KX]') ~= nil and age_ms(s, now) >= limit_ms(s, absolute)
 end
 
--- Not to be written here: on the way to or from another key (flags Z, Y: redis/scripts/move.ts), or ended (flag E:
+-- Not to be written here: on the way to this key, or moved away (flags Y, Z: redis/scripts/move.ts), or ended (flag E:
 -- redis/scripts/end.ts).
 local function is_shut(s)
   return string.find(s.flags, '[EYZ]') ~= nil
@@ -101,7 +101,8 @@ local function is_over(s, now, absolute)
   return has_flag(s, 'E') or is_overdue(s, now, absolute)
 end
 
--- The session to be changed, or nil and the script's reply: {0} there is none, {-1} the key is none of ours.
+-- The session to be changed, or nil and the script's reply: {0} there is none, {0, 'arriving'} nor is it here yet, {-1} the
+-- key is none of ours.
 local function open(key, absolute)
   local meta = redis.pcall('HGET', key, '@')
   if type(meta) == 'table' then
@@ -111,6 +112,7 @@ local function open(key, absolute)
   if not meta then return nil, {redis.call('EXISTS', key) == 1 and -1 or 0} end
   local s = parse(meta)
   if not s then return nil, {-1} end
+  if has_flag(s, 'Y') then return nil, {0, 'arriving'} end
   if s.flags ~= '' and (is_shut(s) or is_overdue(s, now_us(), absolute)) then return nil, {0} end
   return s
 end

@@ -18,6 +18,7 @@ import { defineScript } from './script.js'
  *           {0}   past its absolute deadline: ended, nothing written
  *           {3, string}  there is a string: come again with its SHA-1 if it is a session of connect-redis's
  *           {7}   the session before has ended, and its content is still wanted (onEnd)
+ *           {10}  a marker: the session that was here has moved away
  *           {-1}  the key is none of ours: left as it is
  */
 export const CREATE = defineScript(
@@ -30,6 +31,7 @@ local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
   local old = parse(redis.call('HGET', key, '@') or '')
   if not old then return {-1} end
+  if has_flag(old, 'Z') then return {10} end
   if is_over(old, now, ARGV[2]) and string.find(old.flags, '[EK]') then return {7} end
   if not is_overdue(old, now, ARGV[2]) then
     s.created, s.saves = old.created, base36(tonumber(old.saves, 36) + 1)

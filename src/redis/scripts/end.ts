@@ -35,6 +35,8 @@ end
  *           {3, string}           ended; what connect-redis had written, which is not kept
  *           {0}                   there is none, or it has ended before
  *           {5}                   it is not found there: left as it is
+ *           {6}                   it has moved away: left as it is
+ *           {9, token}            it is only arriving: left as it is
  */
 export const END = defineScript(
   'end',
@@ -54,12 +56,14 @@ if kind == 'hash' then
     end
   end
 end
+if s and has_flag(s, 'Z') then return {6} end
+if s and has_flag(s, 'Y') then return {9, redis.call('HGET', key, '@move') or ''} end
 if s and string.find(s.flags, '[EKX]') and is_over(s, now_us(), ARGV[5]) then return {0} end
 if not isFound then return {5} end
 
 if ARGV[3] ~= '' and kind == 'string' then reply = {3, redis.call('GET', key)} end
-if ARGV[3] ~= '' and s and not has_flag(s, 'Y') then
-  s.flags = string.gsub(s.flags, '[KXZ]', '') .. 'E'
+if ARGV[3] ~= '' and s then
+  s.flags = string.gsub(s.flags, '[KX]', '') .. 'E'
   local told = ARGV[4] .. ' ' .. base36(math.floor(now_us() / 1000)) .. ' 0'
   if type(write_end(key, s, told)) == 'number' then
     -- Never less than it had: where nobody could be told to look, it is looked for when it would have expired.
@@ -85,6 +89,7 @@ return reply
  * returns   {1, '@end' text, 1 | 0 it has ended by this, field, text, …}   taken on; all its fields
  *           {3, ms}   it has not ended; ms until it will, -1 = never, as things are
  *           {4, ms}   somebody else has taken it on; ms until he has given up
+ *           {5}       it is only arriving here
  *           {0}       there is nothing
  */
 export const CLAIM = defineScript(
@@ -93,7 +98,8 @@ export const CLAIM = defineScript(
 local key = KEYS[1]
 if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
 local s = parse(redis.call('HGET', key, '@') or '')
-if not s or has_flag(s, 'Y') then return {0} end
+if not s or has_flag(s, 'Z') then return {0} end
+if has_flag(s, 'Y') then return {5} end
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 
@@ -115,7 +121,7 @@ else
   return {3, redis.call('PTTL', key)}
 end
 
-s.flags = string.gsub(s.flags, '[EKXZ]', '') .. 'E'
+s.flags = string.gsub(s.flags, '[EKX]', '') .. 'E'
 local told = reason .. ' ' .. at .. ' ' .. base36(now_ms + tonumber(ARGV[2]))
 local written = write_end(key, s, told)
 if type(written) ~= 'number' then return written end

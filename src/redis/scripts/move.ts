@@ -2,26 +2,41 @@ import { BOOKKEEPING } from './bookkeeping.lua.js'
 import { defineScript } from './script.js'
 
 /*
- * The four steps that move a session from one key to another, each on one key (session/move.ts says why it is safe).
- * Flag Z: the session is leaving this key, which is no longer written. Flag Y: it is arriving, and not there yet.
+ * The steps that move a session from one key to another, each on one key (session/move.ts says why it is safe).
+ * Flag Y: the session is arriving at this key, and not there yet. Flag Z: it has moved away, and this marker says where to.
  */
 
+/** Longest life of what a killed move leaves behind, where sessions have no TTL. 30 days. */
+const LONGEST_MS = 30 * 24 * 3_600_000
+
+/** Names the state of a session by all that its key holds: whatever is written changes it, and no state comes back. */
+const STATE = `${BOOKKEEPING}
+local function state_of(all)
+  local digests = {}
+  -- A hash answers in any order.
+  for i = 1, #all, 2 do digests[#digests + 1] = redis.sha1hex(#all[i] .. ' ' .. all[i] .. all[i + 1]) end
+  table.sort(digests)
+  return redis.sha1hex(table.concat(digests))
+end
+`
+
 /**
- * Stops all writing of a session that is to move, and reads it.
+ * Reads a session that is to move. Changes nothing.
  *
  * KEYS[1]   old session key        'sess:x3J…'
  * ARGV[1]   absolute timeout, ms, '' = none
- * ARGV[2]   stored id it moves to    'Pq0…'
  *
- * returns   {1, '@' text without Z, PTTL, field, text, …}
- *           {0}    nothing to move: no session, or one that is itself only arriving
+ * returns   {1, '@' text, PTTL, state, field, text, …}   state: to be given to DEPART
+ *           {0}    nothing to move: there is no session
  *           {3}    a string: connect-redis's, to be converted first
+ *           {4, stored id, token}   it has moved away, to there
+ *           {5}    it is only arriving here
  *           {6}    stays where it is: Redis may not set a TTL, or it came here less than a minute ago
  *           {-1}   the key is none of ours
  */
-export const LEAVE = defineScript(
-  'leave',
-  `${BOOKKEEPING}
+export const PACK = defineScript(
+  'pack',
+  `${STATE}
 local key = KEYS[1]
 local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return {0} end
@@ -29,18 +44,16 @@ if kind == 'string' then return {3} end
 if kind ~= 'hash' then return {-1} end
 local s = parse(redis.call('HGET', key, '@') or '')
 if not s then return {-1} end
-if has_flag(s, 'Y') or is_over(s, now_us(), ARGV[1]) then return {0} end
+if has_flag(s, 'Z') then return {4, redis.call('HGET', key, '@to') or '', redis.call('HGET', key, '@move') or ''} end
+if has_flag(s, 'Y') then return {5} end
+if is_over(s, now_us(), ARGV[1]) then return {0} end
 if has_flag(s, 'X') then return {6} end
 local moved = tonumber(redis.call('HGET', key, '@moved') or '0') or 0
 if math.abs(now_us() / 1000000 - moved) < 60 then return {6} end
-s.flags = string.gsub(s.flags, 'Z', '')
-local plain = format(s)
-s.flags = s.flags .. 'Z'
-redis.call('HSET', key, '@', format(s), '@to', ARGV[2])
-local reply = {1, plain, redis.call('PTTL', key)}
 local all = redis.call('HGETALL', key)
+local reply = {1, format(s), redis.call('PTTL', key), state_of(all)}
 for i = 1, #all, 2 do
-  if all[i] ~= '@' and all[i] ~= '@moved' and all[i] ~= '@to' then
+  if all[i] ~= '@' and all[i] ~= '@moved' then
     reply[#reply + 1] = all[i]
     reply[#reply + 1] = all[i + 1]
   end
@@ -50,17 +63,23 @@ return reply
 )
 
 /**
- * Puts a copy under the new key that nobody sees yet, unless there is one already.
+ * Puts a copy under the new key that nobody takes for the session yet, unless there is one already. It lives as long as the
+ * session: once the session has departed, it is all there is of it.
  *
  * KEYS[1]   new session key        'sess:Pq0…'
  * ARGV[1]   '@' text
- * ARGV[2]   token                  'b3J…', names this copy
- * ARGV[3]   ms until it is given up
- * ARGV[4…]  field, text, …
+ * ARGV[2]   state it is a copy of
+ * ARGV[3]   token                  '<state>.b3J…', names this copy
+ * ARGV[4]   token of an earlier copy that it may replace, '' = none
+ * ARGV[5]   stored id it comes from
+ * ARGV[6]   its TTL, ms; -1 = none, once it has arrived
+ * ARGV[7…]  field, text, …
  *
- * returns   {1, token}   of the copy that is there now, this one or an earlier one
+ * returns   {1, token}   of the copy that is there now, this one or another one of the same state
  *           {2}          the session is there already
- *           {5}          it is just leaving that key, or one before under this id waits for onEnd: come again
+ *           {4, token}   there is a copy of another state
+ *           {5}          one before under this id waits for onEnd: come again
+ *           {6, stored id, token}   a marker: what was here has moved there
  *           {-1}         the key is none of ours
  */
 export const ARRIVE = defineScript(
@@ -71,32 +90,68 @@ local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
   local s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
-  if has_flag(s, 'Z') or has_flag(s, 'E') then return {5} end
+  if has_flag(s, 'E') then return {5} end
+  if has_flag(s, 'Z') then return {6, redis.call('HGET', key, '@to') or '', redis.call('HGET', key, '@move') or ''} end
   if not has_flag(s, 'Y') then return {2} end
-  return {1, redis.call('HGET', key, '@move') or ''}
+  local token = redis.call('HGET', key, '@move') or ''
+  local isSame = string.sub(token, 1, #ARGV[2]) == ARGV[2] and redis.call('HGET', key, '@from') == ARGV[5]
+  if isSame then return {1, token} end
+  if token ~= ARGV[4] then return {4, token} end
+  redis.call('DEL', key)
+elseif kind ~= 'none' then
+  return {-1}
 end
-if kind ~= 'none' then return {-1} end
 local s = parse(ARGV[1])
 s.flags = s.flags .. 'Y'
-local fields = slice(4, #ARGV)
+local fields = slice(7, #ARGV)
 -- What is encrypted anew, or for the first time, may have another length.
 s.size = base36(weigh(fields))
-table.insert(fields, 1, ARGV[2])
-table.insert(fields, 1, '@move')
-table.insert(fields, 1, format(s))
-table.insert(fields, 1, '@')
+local ttl = ARGV[6]
+local head = {'@', format(s), '@move', ARGV[3], '@from', ARGV[5]}
+if ttl == '-1' then head[7], head[8], ttl = '@endless', '1', ${LONGEST_MS} end
+hset(key, head)
 hset(key, fields)
-redis.pcall('PEXPIRE', key, ARGV[3])
-return {1, ARGV[2]}
+redis.pcall('PEXPIRE', key, ttl)
+return {1, ARGV[3]}
 `,
 )
 
 /**
- * Makes the copy the session.
+ * The session departs: in this moment the copy becomes the session. Leaves a marker that says so, with which whoever finds
+ * the copy completes the move, and which lives as long as the session would have.
+ *
+ * KEYS[1]   old session key        'sess:x3J…'
+ * ARGV[1]   state it must still be in
+ * ARGV[2]   stored id it moves to, '' = it is there already: no marker
+ * ARGV[3]   token of the copy      '<state>.b3J…'
+ *
+ * returns   {1}    departed, by this or with the same copy before
+ *           {0}    it has changed since, or ended
+ */
+export const DEPART = defineScript(
+  'depart',
+  `${STATE}
+local key = KEYS[1]
+if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
+local s = parse(redis.call('HGET', key, '@') or '')
+if not s then return {0} end
+if has_flag(s, 'Z') then return {redis.call('HGET', key, '@move') == ARGV[3] and 1 or 0} end
+if is_shut(s) or state_of(redis.call('HGETALL', key)) ~= ARGV[1] then return {0} end
+local ttl = redis.call('PTTL', key)
+redis.call('DEL', key)
+if ARGV[2] == '' then return {1} end
+s.flags, s.size = 'Z', ''
+redis.call('HSET', key, '@', format(s), '@to', ARGV[2], '@move', ARGV[3])
+redis.pcall('PEXPIRE', key, ttl < 0 and ${LONGEST_MS} or ttl)
+return {1}
+`,
+)
+
+/**
+ * Makes the copy of a session that has departed the session. Whoever finds both may do so.
  *
  * KEYS[1]   new session key        'sess:Pq0…'
- * ARGV[1]   token of the copy      'b3J…'
- * ARGV[2]   its TTL, ms; -1 = none
+ * ARGV[1]   token of the copy      '<state>.b3J…'
  *
  * returns   {1}    it is the session now
  *           {0}    there is no such copy any more
@@ -110,19 +165,18 @@ local s = parse(redis.call('HGET', key, '@') or '')
 if not s or not has_flag(s, 'Y') then return {0} end
 s.flags = string.gsub(s.flags, 'Y', '')
 redis.call('HSET', key, '@', format(s), '@moved', redis.call('TIME')[1])
-redis.call('HDEL', key, '@move')
-if ARGV[2] == '-1' then redis.pcall('PERSIST', key) else redis.pcall('PEXPIRE', key, ARGV[2]) end
+redis.call('HDEL', key, '@move', '@from')
+if redis.call('HDEL', key, '@endless') == 1 then redis.pcall('PERSIST', key) end
 return {1}
 `,
 )
 
 /**
- * Deletes what a move leaves behind: the old key, or a copy whose session has ended meanwhile.
+ * Deletes what a move leaves behind: the marker, or a copy that will not be the session.
  *
  * KEYS[1]   session key            'sess:x3J…'
  * ARGV[1]   flag it must carry     'Z' | 'Y'
- * ARGV[2]   creation stamp         'h2mzk9w8qe'
- * ARGV[3]   token it must carry, '' = any
+ * ARGV[2]   token it must carry
  *
  * returns   {1 | 0 deleted}
  */
@@ -132,8 +186,7 @@ export const CLEAR_AWAY = defineScript(
 local key = KEYS[1]
 if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
 local s = parse(redis.call('HGET', key, '@') or '')
-if not s or s.created ~= ARGV[2] or not has_flag(s, ARGV[1]) then return {0} end
-if ARGV[3] ~= '' and redis.call('HGET', key, '@move') ~= ARGV[3] then return {0} end
+if not s or not has_flag(s, ARGV[1]) or redis.call('HGET', key, '@move') ~= ARGV[2] then return {0} end
 return {redis.call('DEL', key)}
 `,
 )
