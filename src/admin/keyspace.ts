@@ -10,18 +10,21 @@ import { readFields } from '../session/read-hash.js'
 import type { Loaded } from '../session/session-record.js'
 import type { SessionInfo } from '../session-info.js'
 
-/** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
+/**
+ * All sessions under the store's prefix. It never blocks Redis, but reads every key: use it for administration, not in
+ * requests.
+ */
 export class Keyspace {
   readonly #context: Context
   readonly #within: Within
 
-  /** @param within gives each step its deadline: all of them together may take long */
+  /** @param within applies the deadline to each step; all steps together may take long */
   constructor(context: Context, within: Within) {
     this.#context = context
     this.#within = within
   }
 
-  /** A batch at a time. */
+  /** Yields the ids in batches. */
   async *storedIds(): AsyncGenerator<string[]> {
     const { options, keys, endOfLife } = this.#context
     for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within)) {
@@ -40,7 +43,7 @@ export class Keyspace {
         return Promise.all(batch.map((id) => loadSession(context, id)))
       })
       for (const one of loaded) {
-        // What a move has left behind is listed where the session is.
+        // A moved session appears under both ids. Skip the id that it has left.
         const isLeft =
           one !== null && isLeaving(one) && (await this.#within(isLeftBehind(this.#context, one.record.storedId)))
         if (one !== null && !isLeft) yield one
@@ -48,12 +51,12 @@ export class Keyspace {
     }
   }
 
-  /** Of a session that `sessions` has yielded; null if it has ended since. */
+  /** Info about a session that `sessions` has yielded; null if it has ended since. */
   info({ record }: Loaded): Promise<SessionInfo | null> {
     return this.#within(infoOfRecord(this.#context, record))
   }
 
-  /** The keys of indexes, and of whatever else is no session; a batch at a time, each once. */
+  /** Yields the keys of indexes and all other keys that hold no session, in batches, each key once. */
   indexKeys(): AsyncGenerator<string[]> {
     const { options, keys } = this.#context
     return scanIndexKeys(options.client, keys, options.scanCount, this.#within)
@@ -66,14 +69,14 @@ export class Keyspace {
     }
     if (options.indexes.length === 0) return
     for await (const keysOfAll of this.indexKeys()) {
-      // What tells of the past stays, and what is still to be told of it.
+      // Keep the activity counts, and ended sessions that `onEnd` has not received yet.
       const batch = keysOfAll.filter((key) => !/^@(activity|ends)$/.test(keys.indexName(key)))
       await this.#within(Promise.all(batch.map((key) => gateway.del(key))))
     }
   }
 }
 
-/** Keys may outlive their sessions (`onEnd` option). */
+/** Filters out keys that have outlived their session, which the `onEnd` option makes them do. */
 async function thoseThere(context: Context, storedIds: readonly string[]): Promise<string[]> {
   const found = await Promise.all(storedIds.map((id) => readFields(context, id, [BOOKKEEPING_FIELD])))
   return storedIds.filter((_, i) => found[i]?.[0] !== null)
