@@ -5,7 +5,7 @@ import { namesOf, type Row, titleOf } from './row.js'
 
 const SESSIONS = 20
 
-/** What one changed counter of a 16 kB session costs on the wire. */
+/** Measures the network traffic of one changed counter in a session of 16 kB. */
 export const bytesRow: Row = {
   names: ['bytes'],
   title: 'Bytes sent for a one-counter change of a 16 kB session',
@@ -33,7 +33,7 @@ export const bytesRow: Row = {
     for (const worker of workers) {
       bench.progress.within(worker.contender)
       await worker.call('seed', { content: '16 kB and a counter', cookie: 'session cookie', from: 0, to: SESSIONS + 1 })
-      // Scripts and prepared statements are sent once per process.
+      // Scripts and prepared statements are sent once per process, so send them before counting.
       await worker.call('once', { work: 'write', i: SESSIONS })
       await worker.call('once', { work: 'read', i: SESSIONS })
       const counts = { read: [] as number[], sent: [] as number[], received: [] as number[] }

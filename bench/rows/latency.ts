@@ -6,7 +6,7 @@ import { alternate, namesOf, type Row, titleOf } from './row.js'
 
 const SESSIONS = 200
 
-/** A read-only request of Express, with Redis further and further away. */
+/** Measures a read-only request of Express, at increasing distances to Redis. */
 export const latencyRow: Row = {
   names: ['latency'],
   title: 'p50 of a read-only Express request, Redis 1 ms away each way',
@@ -71,7 +71,7 @@ function goalsOf(title: string, table: Table): Goal[] {
   ]
 }
 
-/** What the distance really comes to: there and back. */
+/** Measures the round trip that a distance really causes, in milliseconds. */
 async function pingMs(port: number): Promise<number> {
   const client = new Redis(port)
   const times: number[] = []

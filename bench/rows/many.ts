@@ -10,7 +10,7 @@ const COMPARED: readonly [number, number] = [10_000, 1_000_000]
 const REVOKE_TITLE = `destroyBy, a user with ${EACH} sessions`
 const MILLION_TITLE = '1,000,000 live sessions'
 
-/** Stores among few and among many sessions, at the same time: each number of them in a database of its own. */
+/** Compares few and many sessions in the same run. Each number of sessions has its own database. */
 export const manyRow: Row = {
   names: ['revoke', 'million'],
   title: 'Few and many sessions',
@@ -70,7 +70,10 @@ async function revokeTimes(bench: Bench, stages: readonly Stage[], revokes: numb
   return times
 }
 
-/** connect-redis knows no users: all sessions have to be read. Not tried where that takes minutes. */
+/**
+ * Measures connect-redis, which has no index of users, so that it must read all sessions. Sizes for which this takes
+ * minutes are left out.
+ */
 async function theirRevokeTimes(bench: Bench): Promise<Times> {
   await bench.admin.flushall()
   const stages: Stage[] = []

@@ -10,7 +10,7 @@ const CONTENTS: readonly (readonly [Content, number])[] = [
 ]
 const COOKIES: readonly CookieKind[] = ['session cookie', 'maxAge, secure, lax']
 
-/** Bytes per session in Redis with default settings. */
+/** Measures the bytes per session in a Redis with default settings. */
 export const memoryRow: Row = {
   names: ['memory'],
   title: 'Redis memory per session',
@@ -18,7 +18,7 @@ export const memoryRow: Row = {
     const isIn = ({ name, server, isRaw }: { name: string; server: string; isRaw?: boolean }) =>
       server === 'redis' && !isRaw && !/near|every|pipelining|index/.test(name)
     const workers = await bench.workers(namesOf(isIn))
-    // Scripts, connections and code paths cost memory once; that is not the sessions'.
+    // Scripts, connections and code paths cost memory once, which must not count for the sessions.
     for (const worker of workers) await measure(bench, worker, 'Passport only', 'session cookie')
     const tables: Table[] = []
     const goals: Goal[] = []

@@ -6,7 +6,7 @@ import { alternate, namesOf, type Row, titleOf } from './row.js'
 const SESSIONS = 1000
 const CONNECTIONS = 50
 
-/** How many visitors one core serves. */
+/** Measures how many requests per second one core serves. */
 export const requestsRow: Row = {
   names: ['requests'],
   title: 'Express requests/s on one core, read-only',
