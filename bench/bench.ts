@@ -62,6 +62,15 @@ export class Bench {
     return { redisPort: this.#redis?.port as number, sqlPort: await this.#sqlPort }
   }
 
+  /** Ports of the proxy, which it forwards to the servers. */
+  async portsBehind(proxy: Remote<ProxyHandlers>): Promise<Ports> {
+    const { redisPort, sqlPort } = await this.ports()
+    return {
+      redisPort: await proxy.call('open', { port: redisPort }),
+      sqlPort: await proxy.call('open', { port: sqlPort }),
+    }
+  }
+
   /** Starts the processes of these contenders. Contenders that cannot take part are left out. */
   async workers(names: readonly string[], ports?: Ports): Promise<Worker[]> {
     const at = ports ?? (await this.ports())
