@@ -5,7 +5,7 @@ import type { CookieOptions, Request } from 'express'
 import type { Redis } from 'ioredis'
 import './session-data.js'
 
-export const TTL_SECONDS = 30 * 60
+const TTL_SECONDS = 30 * 60
 export const REMEMBER_MS = 30 * 24 * 60 * 60 * 1000
 /** Shorter than the default of 15 minutes, so that a visitor can watch it. */
 export const RENEW_SECONDS = 2 * 60

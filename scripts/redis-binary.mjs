@@ -25,7 +25,7 @@ export async function ensureRedisServer() {
 }
 
 /** @returns {string | undefined} absolute path */
-export function findRedisServer() {
+function findRedisServer() {
   const directories = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
   const candidates = NAMES.flatMap((name) => directories.map((directory) => join(directory, name)))
   return [process.env.REDIS_SERVER_BIN, ...candidates, builtRedis].find((path) => path && isExecutable(path))

@@ -66,7 +66,7 @@ export interface PlainWarning {
 export type SideConnectionKind = 'cache' | 'broadcast' | 'replicas'
 
 /** Emitted once when connections of a kind go down, and once when all of them are back. */
-export interface SideConnectionWarning {
+interface SideConnectionWarning {
   code: 'side-connection-down' | 'side-connection-up'
   message: string
   kind: SideConnectionKind

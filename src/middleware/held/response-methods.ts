@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { isHttp2 } from './response-head.js'
 
 /** All methods that can make a header or a byte leave. The package compression adds `flush`. */
-export const METHODS = ['writeHead', 'write', 'end', 'flushHeaders', 'flush'] as const
+const METHODS = ['writeHead', 'write', 'end', 'flushHeaders', 'flush'] as const
 export type Method = (typeof METHODS)[number]
 
 type AnyFunction = (...args: unknown[]) => unknown
