@@ -39,12 +39,12 @@ export function beforeResponse(
     const added: Partial<Record<Phase, Work>> = {}
     works = added
     pending.set(res, works)
-    new HeldResponse(req, res, next, () => runInOrder(inOrder(added)))
+    new HeldResponse(req, res, next, () => runInOrder(worksInOrder(added)))
   }
   works[phase] = work
 }
 
-function inOrder(works: Partial<Record<Phase, Work>>): Work[] {
+function worksInOrder(works: Partial<Record<Phase, Work>>): Work[] {
   return PHASES.map((phase) => works[phase]).filter((work) => work !== undefined)
 }
 

@@ -4,7 +4,7 @@ import { replyCode } from '../../redis/redis-error.js'
 const PATIENCE_MS = 3000
 
 /** The result of a command: a reply, or the code of an error, e.g. `NOPERM`. */
-export type Answer = { value: unknown } | { error: string; isUnknown: boolean }
+export type Reply = { value: unknown } | { error: string; isUnknown: boolean }
 
 /** A connection to one server that fails quickly and never reconnects. */
 export class Connection {
@@ -46,7 +46,7 @@ export class Connection {
   }
 
   /** @throws the error of ioredis if there was no reply; the connection is then unusable */
-  async ask(command: string, ...args: (string | number)[]): Promise<Answer> {
+  async ask(command: string, ...args: (string | number)[]): Promise<Reply> {
     try {
       return { value: await this.#client.call(command, ...args) }
     } catch (err) {
