@@ -59,8 +59,8 @@ interface OwnOptions {
 }
 
 /**
- * Options of the store that is made. `disableTTL` and `disableTouch` are excluded, because they would break the promise
- * of the preset.
+ * Options of the store that is made. `disableTTL` and `disableTouch` are excluded, because with them the limits of the
+ * preset would not hold.
  */
 type StoreOptions = Omit<RedisStoreOptions, 'disableTTL' | 'disableTouch' | 'ttl'> & {
   /** Idle timeout in seconds. Default, and upper limit: that of the preset. */

@@ -2,8 +2,8 @@ import { hkdfSync } from 'node:crypto'
 
 const MIN_CHARACTERS = 32
 /**
- * Number of different characters. A random secret of 32 decimal digits has about 10, one in hexadecimal more. With
- * fewer than this it is 'aaaa…' or a repeated word.
+ * Number of different characters. 32 random decimal digits contain about 10, hexadecimal digits more. Fewer than this
+ * means 'aaaa…' or a repeated word.
  */
 const MIN_DIFFERENT = 8
 

@@ -16,7 +16,7 @@ const answering = new AsyncLocalStorage<object>()
 let underWay = 0
 
 /**
- * What the visitor gets in place of a response that could not be sent.
+ * The response that the visitor gets instead of one that could not be sent.
  *
  * The error goes to the application's error handlers. Meanwhile the handler that wrote the response may continue to
  * write, set headers, or answer again. Async context tells the two apart: only calls that come from the error handlers
