@@ -18,10 +18,10 @@ import type { Skipped } from './results.js'
 
 export type Worker = Remote<WorkerHandlers> & { contender: string }
 
-/** Ports of servers, or of proxies in front of them. */
+/** Ports of the servers, or of the proxies in front of them. */
 export type Ports = Pick<Place, 'redisPort' | 'sqlPort'>
 
-/** Servers and processes of one run. */
+/** The servers and processes of one run. */
 export class Bench {
   readonly options: Options
   readonly progress: Progress
@@ -42,7 +42,7 @@ export class Bench {
 
   async start(): Promise<void> {
     const port = await freePort()
-    // Redis as it comes, but for persistence, which would compete with what is measured.
+    // Redis has its default settings, except persistence, which would compete with the measured work.
     this.#redis = await startRedis({ dir: this.#directory, persistent: false, port })
     pin(this.#redis.pid, this.cores?.others)
     this.#admin = new Redis(port)
@@ -52,7 +52,7 @@ export class Bench {
     return this.#admin as Redis
   }
 
-  /** The same client, on the database of a contender. */
+  /** Returns a client for the database of a contender. */
   adminOf(contender: string): Redis {
     return this.admin.duplicate({ db: databaseOf(contender) })
   }
@@ -62,7 +62,16 @@ export class Bench {
     return { redisPort: this.#redis?.port as number, sqlPort: await this.#sqlPort }
   }
 
-  /** Processes of these contenders; without those that cannot take part. */
+  /** Ports of the proxy, which it forwards to the servers. */
+  async portsBehind(proxy: Remote<ProxyHandlers>): Promise<Ports> {
+    const { redisPort, sqlPort } = await this.ports()
+    return {
+      redisPort: await proxy.call('open', { port: redisPort }),
+      sqlPort: await proxy.call('open', { port: sqlPort }),
+    }
+  }
+
+  /** Starts the processes of these contenders. Contenders that cannot take part are left out. */
   async workers(names: readonly string[], ports?: Ports): Promise<Worker[]> {
     const at = ports ?? (await this.ports())
     const workers = await Promise.all(names.map((name) => this.worker(name, at, databaseOf(name))))
@@ -98,7 +107,7 @@ export class Bench {
     }
   }
 
-  /** Microseconds of CPU that Redis has needed so far. */
+  /** CPU time that Redis has used so far, in microseconds. */
   async redisCpu(): Promise<number> {
     const info = await this.admin.info('cpu')
     const seconds = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1])
@@ -123,7 +132,7 @@ export class Bench {
   }
 }
 
-/** Each contender has its own, out of Redis's sixteen. */
+/** Each contender has its own database, out of Redis's sixteen. */
 export function databaseOf(contender: string): number {
   return CONTENDERS.findIndex(({ name }) => name === contender)
 }

@@ -1,6 +1,4 @@
-/** What is in the sessions that are measured. */
-
-/** The same for every contender, and different for every session. */
+/** Makes a text that is the same for every contender, and different for every session. */
 export function text(length: number, seed: number): string {
   let state = seed + 1
   let result = ''
@@ -49,7 +47,7 @@ export function cookieOf(kind: CookieKind) {
   return { ...COOKIES[kind] }
 }
 
-/** 32 characters, like express-session's own. */
+/** Makes a session id of 32 characters, like those of express-session. */
 export function sidOf(i: number): string {
   return String(i).padStart(32, 'abcdefghijklmnop')
 }

@@ -10,7 +10,7 @@ export interface Machine {
   node: string
   redis: string
   pinned: boolean
-  /** Of the minute before: what else was running. */
+  /** Load average of the last minute, which shows what else is running. */
   load: number
   packages: Record<string, string>
 }
@@ -29,7 +29,7 @@ export function describeMachine(cores: Cores | undefined, redis: string, package
   }
 }
 
-/** `connect-redis8` is an alias; what it stands for is in its own package.json. */
+/** Reads the version from the package's own package.json, because `connect-redis8` is an alias. */
 function versionOf(name: string): string {
   const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url)
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version

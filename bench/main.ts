@@ -29,7 +29,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (options.write) writeFileSync(new URL('benchmarks.md', DOCS), toMarkdown(results, charts))
 }
 
-/** What to type to measure the same; where this run's JSON goes makes no difference. */
+/** The command that repeats this measurement. The file for its JSON is left out. */
 function commandOf(args: readonly string[]): string {
   const kept = args.filter((arg, i) => !arg.startsWith('--json') && args[i - 1] !== '--json')
   return ['npm run bench', ...(kept.length > 0 ? ['--', ...kept] : [])].join(' ')
@@ -40,7 +40,7 @@ async function measure(options: Options, args: readonly string[]): Promise<Resul
   const progress = new Progress(rows.length)
   const cores = findCores()
   const bench = new Bench(options, progress, cores)
-  // Child processes end with this one; a Redis that runs detached does so by a watcher of its own.
+  // Child processes end with this one. Redis runs detached and is ended by a watcher.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       void bench.stop().finally(() => process.exit(130))

@@ -1,6 +1,6 @@
 /**
- * What the benchmark uses of packages that only bench/package.json names, so that the library's own type check needs none
- * of them.
+ * Types of packages that only bench/package.json names, so that the library's own type check does not need these
+ * packages.
  */
 declare module 'memorystore' {
   export default function make(session: object): new (options: object) => import('express-session').Store

@@ -1,19 +1,19 @@
 import { parseArgs } from 'node:util'
 import { ROWS } from './rows/index.js'
 
-/** How much is measured. */
+/** The amount of measuring. */
 export interface Scale {
   rounds: number
-  /** A round before the others that does not count. */
+  /** Whether a first round runs that does not count. */
   hasWarmUp: boolean
   roundMs: number
-  /** Per round, of the latency row. */
+  /** Requests per round of the latency row. */
   requests: number
-  /** Milliseconds each way. */
+  /** Distances to the server, in milliseconds each way. */
   distances: readonly number[]
   floodSeconds: number
   memorySessions: number
-  /** Numbers of sessions that `destroyBy` is measured among. */
+  /** Total numbers of sessions at which `destroyBy` is measured. */
   sizes: readonly number[]
   revokes: number
 }
@@ -22,12 +22,12 @@ export interface Options {
   rows: ReadonlySet<string>
   isQuick: boolean
   scale: Scale
-  /** docs/benchmarks.md */
+  /** Whether to write docs/benchmarks.md. */
   write: boolean
-  /** docs/images */
+  /** Whether to write charts to docs/images. */
   plot: boolean
   json: string | undefined
-  /** Results of an earlier run, to be shown, written or plotted again. */
+  /** File with the results of an earlier run, to show, write or plot them again. */
   from: string | undefined
 }
 
@@ -68,7 +68,7 @@ export const USAGE = `npm run bench -- [options]
   --from file      no measuring: results of an earlier --json
 `
 
-/** @throws TypeError about what cannot be understood */
+/** @throws TypeError for invalid arguments */
 export function parseOptions(args: readonly string[]): Options | 'help' {
   const { values, positionals } = parseArgs({
     args: [...args],

@@ -1,4 +1,4 @@
-/** What is going on, on stderr: one line that changes where somebody watches, one line per step in a pipe. */
+/** Reports progress on stderr: in a terminal one line that changes, otherwise one line per step. */
 export class Progress {
   readonly #start = performance.now()
   readonly #isLive = process.stderr.isTTY === true
@@ -10,7 +10,7 @@ export class Progress {
     this.#steps = steps
   }
 
-  /** The next row begins. */
+  /** Begins the next row. */
   step(title: string): void {
     this.#done += 1
     this.#step = `[${this.#done}/${this.#steps}] ${title}`
@@ -18,12 +18,12 @@ export class Progress {
     else process.stderr.write(`${this.#time()} ${this.#step}\n`)
   }
 
-  /** How far it is. */
+  /** Shows the progress within a row, in a terminal only. */
   within(text: string): void {
     if (this.#isLive) this.#write(`${this.#step}: ${text}`)
   }
 
-  /** Something to remember. */
+  /** Prints a line that stays. */
   say(text: string): void {
     process.stderr.write(`${this.#isLive ? '\r\x1b[K' : ''}${this.#time()} ${text}\n`)
   }

@@ -1,6 +1,5 @@
 import type { Machine } from './machine.js'
 
-/** A column of a table. */
 export interface Column {
   key: string
   title: string
@@ -8,7 +7,7 @@ export interface Column {
 }
 
 export interface Line {
-  /** Name of the contender, or of what else is compared. */
+  /** Name of the contender, or of another thing that is compared. */
   name: string
   title: string
   values: Record<string, number | string>
@@ -18,11 +17,11 @@ export interface Table {
   title: string
   columns: Column[]
   lines: Line[]
-  /** This column is also given as a multiple of the line of this name. */
+  /** The column `of` is also shown as a multiple of the line `to`. */
   ratio?: { of: string; to: string }
 }
 
-/** One line of the table of goals. `measured` is null where this run has not measured it. */
+/** One line of the table of goals. `measured` is null if this run did not measure it. */
 export interface Goal {
   what: string
   aim: string
@@ -30,11 +29,11 @@ export interface Goal {
   isUpperLimit: boolean
   unit: string
   measured: number | null
-  /** Why there is no number. */
+  /** The reason if there is no number. */
   missing?: string
 }
 
-/** What one row of the benchmark comes to. */
+/** The result of one row of the benchmark. */
 export interface Measurement {
   name: string
   title: string
@@ -63,19 +62,19 @@ export function isReached({ measured, limit, isUpperLimit }: Goal): boolean | nu
   return isUpperLimit ? measured <= limit : measured >= limit
 }
 
-/** The number in a cell, if there is one. */
+/** The number in a cell; undefined if there is none. */
 export function cell(table: Table | undefined, name: string, key: string): number | undefined {
   const value = table?.lines.find((line) => line.name === name)?.values[key]
   return typeof value === 'number' ? value : undefined
 }
 
-/** What a line is of another, in one column; null where either is missing. */
+/** The ratio of two lines in one column; null if either is missing. */
 export function ratio(table: Table | undefined, key: string, of: string, to: string): number | null {
   const [a, b] = [cell(table, of, key), cell(table, to, key)]
   return a === undefined || b === undefined ? null : a / b
 }
 
-/** A goal that is a multiple of what another contender needs. */
+/** Makes a goal that is a multiple of the result of another contender. */
 export function ratioGoal(what: string, aim: string, limit: number, measured: number | null, missing?: string): Goal {
   const isUpperLimit = !aim.includes('>=')
   const reason = measured === null && missing !== undefined ? { missing } : {}

@@ -1,4 +1,5 @@
-// npm run bench: installs what the benchmark needs, packs and installs the library as its users get it, and runs main.ts.
+// npm run bench: installs the dependencies of the benchmark, packs and installs the library as users get it, and runs
+// main.ts.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -19,9 +20,9 @@ try {
   const { program, args } = npm()
   const install = [...args, 'install', '--no-audit', '--no-fund', '--loglevel=error']
   await quietly('npm install', program, install)
-  // In a second step and without saving it: its version and place are no business of the lock file.
+  // Install the tarball separately and without saving, because its version and path must not get into the lock file.
   await quietly('npm install of the package', program, [...install, '--no-save', '--no-package-lock', tarball])
-  // Plain Node runs what is measured: no loader stands between, and nothing is compiled while it runs.
+  // The measured code runs in plain Node, without a loader and without compiling at run time.
   rmSync(join(bench, 'dist'), { recursive: true, force: true })
   await quietly('Compile', process.execPath, [installed('typescript', 'bin', 'tsc'), '--project', bench])
   const main = join(bench, 'dist', 'bench', 'main.js')

@@ -9,7 +9,7 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
 }
 
-/** How far apart the rounds were: half of them lie within this share of the median. */
+/** The distance between the quartiles, as a share of the median: half of the rounds lie within it. */
 export function spread(values: readonly number[]): number {
   return (quantile(values, 0.75) - quantile(values, 0.25)) / median(values)
 }

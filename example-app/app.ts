@@ -24,11 +24,11 @@ import { Users } from './users.js'
 
 export interface AppOptions {
   client: Redis
-  /** Signs the session cookie, and more: at least 32 random characters. */
+  /** Secret for the session cookie and for derived keys: at least 32 random characters. */
   secret: string
-  /** Put before every key, so that several shops can share one Redis. Default none. */
+  /** Prefix of every key, so that several shops can share one Redis. Default: none. */
   namespace?: string
-  /** Whether visitors come over TLS, through a proxy on this machine. Default: where NODE_ENV is `production`. */
+  /** Whether visitors come over TLS, through a proxy on this machine. Default: true if NODE_ENV is `production`. */
   behindTls?: boolean
 }
 
@@ -42,11 +42,11 @@ export function createApp(options: AppOptions): Express {
   app.set('view engine', 'ejs')
   app.set('views', join(import.meta.dirname, 'views'))
   app.disable('x-powered-by')
-  // The proxy says that the visitor came over TLS, and from where; nobody else is believed.
+  // Trust the proxy on this machine, and nobody else, to say whether and from where the visitor came over TLS.
   if (behindTls) app.set('trust proxy', 'loopback')
 
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY } }))
-  // Before the session: a stylesheet needs no visit to Redis, and the 503 page still looks like a page.
+  // Static files come before the session: a stylesheet needs no read from Redis, and the 503 page keeps its style.
   app.use(express.static(join(import.meta.dirname, 'public')))
   app.use(pageDefaults)
   app.use(pretend)
@@ -54,7 +54,8 @@ export function createApp(options: AppOptions): Express {
   app.use(explainEnding)
   app.use(pageSession)
   app.use(showNewName(sessions.store, history))
-  // Before the token of the shop's own forms: its forms prove in another way where they come from.
+  // The list of devices comes before the CSRF token of the shop's own forms, because it checks the origin of its forms
+  // itself.
   app.use(DEVICES, requireUser(users), deviceRoutes(sessions.store))
   app.use(express.urlencoded({ extended: false, limit: '10kb' }))
   app.use(csrfProtection)
@@ -72,7 +73,7 @@ export function createApp(options: AppOptions): Express {
   return app
 }
 
-/** Everything comes from this server's own files; nothing inline, nothing framed. */
+/** All content comes from files of this server. No inline code, no frames. */
 const CONTENT_SECURITY_POLICY = {
   defaultSrc: ["'none'"],
   scriptSrc: ["'self'"],

@@ -1,6 +1,6 @@
 import { findTea, type Tea } from './teas.js'
 
-/** Slug to quantity. Names and prices stay in the catalogue, so that a cart is never out of date. */
+/** Maps slugs to quantities. Names and prices stay in the catalogue, so that a cart is never out of date. */
 export type Cart = Record<string, number>
 
 export interface CartLine {
@@ -11,7 +11,7 @@ export interface CartLine {
 
 export const MAX_QUANTITY = 20
 
-/** A new cart with `quantity` of a tea; none of it when that is 0 or less. */
+/** Returns a new cart with `quantity` of a tea, or without that tea if it is 0 or less. */
 export function withQuantity(cart: Cart | undefined, tea: Tea, quantity: number): Cart {
   const { [tea.slug]: _old, ...others } = cart ?? {}
   return quantity > 0 ? { ...cart, [tea.slug]: Math.min(quantity, MAX_QUANTITY) } : others

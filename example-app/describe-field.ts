@@ -1,9 +1,9 @@
 export interface FieldDescription {
   name: string
   value: string
-  /** Written by the store for itself, not by the shop. */
+  /** Whether the field belongs to the store, not to the shop. */
   bookkeeping: boolean
-  /** For people. */
+  /** An explanation for visitors. */
   about: string
   /** The words of a bookkeeping field, each with its meaning. */
   words: { text: string; about: string }[]
@@ -18,7 +18,7 @@ const ABOUT: Record<string, string> = {
   flash: 'A message for the next page.',
 }
 
-/** Bookkeeping fields of several words, each with its meaning. */
+/** The meaning of each word, for bookkeeping fields of several words. */
 const WORDS: Record<string, readonly string[]> = {
   '@': [
     'begun: microseconds since 1970',
@@ -48,7 +48,7 @@ const ABOUT_BOOKKEEPING: Record<string, string> = {
   '@ua': 'The kind of browser this session is bound to.',
   '@client':
     'What this browser is called on the page of your devices. A shop that does not ask for it stores nothing of the kind.',
-  '@i:user': 'Under which user this session is to be found, to end all of his at once.',
+  '@i:user': 'The user under whom this session is indexed, so that all sessions of a user can be ended together.',
 }
 
 export function describeField(name: string, text: string): FieldDescription {
@@ -63,7 +63,7 @@ export function describeField(name: string, text: string): FieldDescription {
   }
 }
 
-/** Without what a visitor should not carry around in a screenshot. */
+/** Hides secrets that a visitor should not have in a screenshot. */
 function masked(name: string, value: string): string {
   if (name === 'csrfToken') return `${value.slice(0, 5)}…"`
   if (name === '@renew') return value.replace(/ (\S{3})\S*$/, ' $1…')

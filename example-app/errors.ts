@@ -15,11 +15,11 @@ const PAGES: Record<number, { title: string; text: string }> = {
 
 export const notFound: RequestHandler = (_req, res) => sendError(res, 404)
 
-/** The page says what to do, the log says what happened; neither carries the visitor's data. */
+/** The page says what to do, and the log says what happened. Neither contains data of the visitor. */
 export const handleError: ErrorRequestHandler = (error, req, res, next) => {
   const status = PAGES[error?.status] ? (error.status as number) : 500
   if (status >= 500) console.error(`${req.method} ${req.path}: ${error?.code ?? error?.name}: ${error?.message}`)
-  // Half a page is out already: only closing the connection tells the browser that it is not the whole one.
+  // Part of a page has been sent: only a closed connection tells the browser that it is incomplete.
   if (res.headersSent) return next(error)
   sendError(res, status)
 }

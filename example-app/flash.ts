@@ -2,8 +2,8 @@ import type { Request } from 'express'
 import { findTea } from './teas.js'
 
 /**
- * A message for the next page: a word, and after a colon what it is about. The sentence is made when it is shown. Redis
- * keeps a small hash in half the memory as long as no value in it is longer than 64 bytes, and sentences are.
+ * A message for the next page: a keyword, and after a colon its subject. The sentence is made when the message is
+ * shown: Redis keeps a small hash in half the memory if no value is longer than 64 bytes, and sentences are longer.
  */
 export type Flash = keyof typeof MESSAGES | `added:${string}`
 
@@ -35,7 +35,7 @@ export function flash(req: Request, message: Flash): void {
   req.session.flash = [...(req.session.flash ?? []), message]
 }
 
-/** The messages that wait, which then wait no longer. */
+/** Returns the waiting messages, and removes them from the session. */
 export function takeFlashes(req: Request): Message[] {
   const waiting = req.session.flash ?? []
   delete req.session.flash

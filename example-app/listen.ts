@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 const DEFAULT_PORT = 3000
 const TRIES = 20
 
-/** Listens on PORT, or on the first free port from 3000. This machine only, unless HOST says otherwise. */
+/** Listens on PORT, or on the first free port from 3000; on this machine only, unless HOST says otherwise. */
 export async function listen(handler: RequestListener): Promise<{ server: Server; url: string }> {
   const host = process.env.HOST ?? '127.0.0.1'
   const server = createServer(handler)

@@ -1,15 +1,15 @@
-/** `/`, `/cart`, `/add/earl-grey`: words of letters, digits and hyphens. */
+/** Matches `/`, `/cart`, `/add/earl-grey`: words of letters, digits, underscores and hyphens. */
 const LOCAL = /^\/(?:[\w-]+(?:\/[\w-]+)*)?$/
 
 /**
- * Where a visitor wanted to go. Pages of this shop only: with `//evil.example`, or anything else that a browser may read
- * as another site, a link to this shop would end there (open redirect).
+ * Returns the page a visitor wanted, if it is a page of this shop. Otherwise a link to this shop could lead to another
+ * site (open redirect): browsers read `//evil.example`, for example, as one.
  */
 export function localPath(value: unknown, otherwise: string): string {
   return typeof value === 'string' && LOCAL.test(value) ? value : otherwise
 }
 
-/** `/login?to=%2Fcart` */
+/** Makes `/login?to=%2Fcart`. */
 export function via(page: '/login' | '/confirm', to: string): string {
   return `${page}?${new URLSearchParams({ to })}`
 }

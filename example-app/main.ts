@@ -8,7 +8,7 @@ import { sessionSecret } from './secret.js'
 const SHUTDOWN_MS = 5000
 const dataDir = process.env.DATA_DIR ?? join(import.meta.dirname, '.data')
 
-// Whoever read the output may be gone by the time the shop closes; it has to close all the same.
+// The reader of the output may be gone when the shop closes. This must not keep it from closing.
 process.stdout.on('error', () => {})
 
 try {
@@ -31,7 +31,7 @@ async function open(redis: ShopRedis, secret: string): ReturnType<typeof listen>
   }
 }
 
-/** The server first, so that requests under way can still reach Redis; then Redis. */
+/** Ends the server first, because requests in progress still need Redis; then Redis. */
 function endWith(server: Server, redis: ShopRedis): void {
   let ending = false
   const end = () => {
@@ -48,7 +48,7 @@ function endWith(server: Server, redis: ShopRedis): void {
     })
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end)
-  // npm start holds the other end of this channel; it closes when that process is gone.
+  // npm start holds the other end of this channel, which closes when that process ends.
   process.on('disconnect', end)
 }
 

@@ -5,7 +5,7 @@ import type { SessionHistory } from './session-history.js'
 
 const RENAMING: readonly Flash[] = ['signed-up', 'logged-in', 'confirmed']
 
-/** On the page after a login: the public names that the visitor's session had before and has now. */
+/** On the page after a login, shows the session's public name before and after it. */
 export function showNewName(store: RedisStore, history: SessionHistory): RequestHandler {
   return async (req, res, next) => {
     if (req.method === 'GET' && req.session.flash?.some((message) => RENAMING.includes(message))) {

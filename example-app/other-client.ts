@@ -7,7 +7,10 @@ export function isOtherBrowser(req: Request): boolean {
   return req.session?.userId !== undefined && req.sessionBinding?.action === 'reauthenticate'
 }
 
-/** A session that came from another browser and another network at once has just been ended: says so at the login. */
+/**
+ * Explains at the login page that a session has just been ended because it came from another browser and another
+ * network.
+ */
 export const explainEnding: RequestHandler = (req, res, next) => {
   if (req.sessionBinding?.action !== 'destroy' || !req.accepts('html')) return next()
   flash(req, 'ended')

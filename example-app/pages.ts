@@ -9,12 +9,12 @@ import { isPretending } from './pretend.js'
 import { hasSession } from './sessions.js'
 import { money } from './teas.js'
 
-/** What every template may use. Set before the session is loaded, because the error page must do without one. */
+/** Variables of every template. They are set before the session is loaded, because the error page works without one. */
 export const pageDefaults: RequestHandler = (req, res, next) => {
   Object.assign(res.locals, {
     money,
     elapsed,
-    /** Enough of a session's public name to tell it from others. */
+    /** Shortens the public name of a session. */
     short: (handle: string) => `${handle.slice(0, 8)}…`,
     path: req.path,
     title: '',
@@ -32,7 +32,7 @@ export const pageDefaults: RequestHandler = (req, res, next) => {
 }
 
 export const pageSession: RequestHandler = (req, res, next) => {
-  // Pages show what only this visitor may see; no cache keeps them, not the one behind the back button either.
+  // Pages contain private data, so no cache may keep them, not even the one behind the browser's back button.
   res.set('Cache-Control', 'no-store')
   res.locals.hasSession = hasSession(req)
   res.locals.isOtherBrowser = isOtherBrowser(req)
@@ -41,7 +41,7 @@ export const pageSession: RequestHandler = (req, res, next) => {
   next()
 }
 
-/** Read from the session when the page is made, after the handler has changed what it wants to change. */
+/** Renders a page. It reads the session last, after the handler has changed it. */
 export function showPage(res: Response, view: string, locals: { title: string } & Record<string, unknown>): void {
   const { req } = res
   if (req.session) {

@@ -1,16 +1,22 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
 
-/** About 32 MB and a tenth of a second per password; one of the settings OWASP lists for scrypt. */
+/** Takes about 32 MB and a tenth of a second per password; one of the settings that OWASP lists for scrypt. */
 const COST = { N: 2 ** 15, r: 8, p: 3 }
 const KEY_BYTES = 32
 
-/** `scrypt$N$r$p$salt$key`: the cost is kept with the key, so that it can be raised without locking anyone out. */
+/**
+ * Hashes a password as `scrypt$N$r$p$salt$key`. The cost is stored with the key, so that it can be raised without
+ * locking anyone out.
+ */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16)
   return format(salt, await derive(password, salt, COST))
 }
 
-/** Takes as long for a user who does not exist (`stored` undefined), so that the time does not tell who does. */
+/**
+ * Verifies a password. It takes as long for an unknown user (`stored` undefined), so that the time does not reveal
+ * which users exist.
+ */
 export async function verifyPassword(password: string, stored: string | undefined): Promise<boolean> {
   const { salt, key, cost } = parse(stored ?? NOBODY)
   const equal = timingSafeEqual(await derive(password, salt, cost), key)
@@ -33,7 +39,7 @@ function parse(stored: string) {
 function derive(password: string, salt: Buffer, cost: typeof COST): Promise<Buffer> {
   const options: ScryptOptions = { ...cost, maxmem: 256 * cost.N * cost.r }
   return new Promise((resolve, reject) => {
-    // One keyboard composes é of two characters, another sends one: the same password either way.
+    // Some keyboards compose é of two characters, others send one. Both are the same password.
     scrypt(password.normalize('NFKC'), salt, KEY_BYTES, options, (error, key) => (error ? reject(error) : resolve(key)))
   })
 }

@@ -5,12 +5,12 @@ import type { RedisAddress } from '../scripts/redis-wire.js'
 
 export interface ShopRedis {
   client: Redis
-  /** How to look into it from a terminal. */
+  /** The redis-cli command that connects to it from a terminal. */
   cli: string
   close(): Promise<void>
 }
 
-/** The Redis at REDIS_URL, or one of our own that keeps its data in `dataDir`. */
+/** Connects to the Redis at REDIS_URL, or starts one that keeps its data in `dataDir`. */
 export async function openRedis(dataDir: string): Promise<ShopRedis> {
   const url = process.env.REDIS_URL
   if (url) {
@@ -31,13 +31,13 @@ export async function openRedis(dataDir: string): Promise<ShopRedis> {
   }
 }
 
-/** Waits for what is under way; but a Redis that is away must not keep the shop from closing. */
+/** Waits for commands in progress. A Redis that is unavailable must not keep the shop from closing. */
 async function quit(client: Redis): Promise<void> {
   await client.quit().catch(() => client.disconnect())
 }
 
 async function connect(address: string | RedisAddress): Promise<Redis> {
-  // A request should hear soon that Redis is away, rather than wait for it to come back.
+  // A request should fail soon if Redis is unavailable, instead of waiting for it.
   const options = { lazyConnect: true, maxRetriesPerRequest: 1, connectionName: 'example-app' }
   const client = typeof address === 'string' ? new Redis(address, options) : new Redis({ ...address, ...options })
   let last = ''

@@ -3,7 +3,7 @@ import { flash } from './flash.js'
 import { via } from './local-path.js'
 import type { Users } from './users.js'
 
-/** Puts the visitor's account into `res.locals.account`; who has none is asked to log in. */
+/** Puts the visitor's account into `res.locals.account`. A visitor without an account is asked to log in. */
 export function requireUser(users: Users): RequestHandler {
   return async (req, res, next) => {
     const { userId } = req.session
@@ -12,10 +12,11 @@ export function requireUser(users: Users): RequestHandler {
       res.locals.account = account
       return next()
     }
-    // Of an account that was deleted in another browser. Without a user, the session gets a new id and forgets the rest.
+    // The account may have been deleted in another browser. Without a user, the session gets a new id and loses its
+    // other data.
     delete req.session.userId
     flash(req, 'account-first')
-    // Of a router, `path` is only what comes after the path where it is mounted.
+    // In a router, `path` lacks the path where the router is mounted.
     res.redirect(303, via('/login', req.baseUrl || req.path))
   }
 }

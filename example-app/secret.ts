@@ -2,13 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Signs the cookies. Kept in a file, because with a new secret at each start every visitor would be logged out. */
+/**
+ * Returns the secret that signs the cookies. It is kept in a file: a new secret at each start would log everybody out.
+ */
 export function sessionSecret(dataDir: string): string {
   if (process.env.SESSION_SECRET) return process.env.SESSION_SECRET
   const file = join(dataDir, 'secret')
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   try {
-    // 'wx': of two starts at the same time one writes, and both read what it wrote.
+    // With 'wx', only one of two simultaneous starts writes, and both read the same secret.
     writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error

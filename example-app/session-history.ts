@@ -1,20 +1,20 @@
 import type { RedisStore } from 'connect-redis-hash'
 
-/** What has happened to a session's id. */
+/** The history of a session's id. */
 export interface IdHistory {
-  /** The session that was ended when this one began. */
+  /** Public name of the session that was ended when this one began. */
   previousHandle: string
-  /** `login`, or `demand`: a password was asked for again. */
+  /** `login`, or `demand` if the user was asked for the password again. */
   reason: string
-  /** When its user last proved who he is. */
+  /** When the user last proved who they are. */
   at: Date
   renewals: number
   renewedAt?: Date
 }
 
-const MOST = 1000
+const MAX_ENTRIES = 1000
 
-/** Listens to the store. In this process only: after a restart the past is forgotten, the sessions are not. */
+/** Records events of the store, in this process only: a restart loses the history, not the sessions. */
 export class SessionHistory {
   readonly #past = new Map<string, IdHistory>()
 
@@ -23,7 +23,7 @@ export class SessionHistory {
       this.#past.delete(previousHandle)
       this.#past.set(handle, { previousHandle, reason, at: new Date(), renewals: 0 })
       const [oldest] = this.#past.keys()
-      if (this.#past.size > MOST && oldest !== undefined) this.#past.delete(oldest)
+      if (this.#past.size > MAX_ENTRIES && oldest !== undefined) this.#past.delete(oldest)
     })
     store.on('renewed', ({ handle }) => {
       const past = this.#past.get(handle)

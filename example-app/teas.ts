@@ -3,7 +3,7 @@ export interface Tea {
   name: string
   origin: string
   about: string
-  /** In cents. */
+  /** Price in cents. */
   price: number
 }
 

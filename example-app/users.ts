@@ -7,7 +7,7 @@ export interface User {
   name: string
 }
 
-/** Where the tea would go. */
+/** The delivery address. */
 export interface Address {
   street: string
   postcode: string
@@ -23,7 +23,10 @@ interface UserRecord extends Account {
   password: string
 }
 
-/** Accounts, as JSON under `shop:user:<id>`. The id is a digest of the address, so that no key carries an address. */
+/**
+ * Stores accounts as JSON under `shop:user:<id>`. The id is a digest of the e-mail address, so that no key contains an
+ * address.
+ */
 export class Users {
   readonly #client: Redis
   readonly #prefix: string
@@ -33,21 +36,21 @@ export class Users {
     this.#prefix = prefix
   }
 
-  /** Resolves undefined when the address already has an account. */
+  /** Creates an account; resolves undefined if the address already has one. */
   async create(name: string, email: string, password: string): Promise<User | undefined> {
     const id = userId(email)
     const record: UserRecord = { id, name, email: normalise(email), password: await hashPassword(password) }
-    // NX: of two sign-ups at the same time one wins, and no account is ever overwritten.
+    // With NX, only one of two simultaneous sign-ups succeeds, and no account is ever overwritten.
     const created = await this.#client.set(this.#prefix + id, JSON.stringify(record), 'NX')
     return created ? { id, name } : undefined
   }
 
-  /** Resolves undefined when address or password is wrong; which one, nobody is told. */
+  /** Checks address and password; resolves undefined if one is wrong, without revealing which. */
   async authenticate(email: string, password: string): Promise<User | undefined> {
     return this.verify(userId(email), password)
   }
 
-  /** The same for somebody who is logged in. */
+  /** Checks the password of a user who is logged in. */
   async verify(id: string, password: string): Promise<User | undefined> {
     const record = await this.#read(id)
     const correct = await verifyPassword(password, record?.password)
@@ -61,7 +64,7 @@ export class Users {
 
   async setAddress(id: string, address: Address): Promise<void> {
     const record = await this.#read(id)
-    // XX: an account that is deleted meanwhile stays deleted.
+    // With XX, an account that is deleted meanwhile stays deleted.
     if (record) await this.#client.set(this.#prefix + id, JSON.stringify({ ...record, address }), 'XX')
   }
 

@@ -1,4 +1,4 @@
-// npm run build: src -> dist/esm and dist/cjs.
+// npm run build: compiles src to dist/esm and dist/cjs.
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { installed, root, run } from './run.mjs'
@@ -12,9 +12,9 @@ const codes = await Promise.all(
 )
 process.exitCode = Math.max(...codes)
 if (process.exitCode === 0) {
-  // Files are .js in both; these two say which kind each directory holds.
+  // Both directories have .js files, so a package.json says which kind they are.
   writeFileSync(join(dist, 'esm', 'package.json'), '{ "type": "module" }\n')
   writeFileSync(join(dist, 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
-  // The package's "bin"; npm sees to it itself, but not where dist is used as it is.
+  // The package's "bin" must be executable. npm does this when it installs a package, but dist is also used directly.
   chmodSync(join(dist, 'esm', 'cli', 'main.js'), 0o755)
 }

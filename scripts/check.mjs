@@ -1,4 +1,4 @@
-// npm run check: everything but the tests. Says one line per check, and what a check printed only when it failed.
+// npm run check: runs all checks except the tests. It prints one line per check, and the output of checks that fail.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ let failed = 0
 
 /**
  * @param {string} title
- * @param {() => Promise<string | undefined>} check resolves to what is wrong, if anything
+ * @param {() => Promise<string | undefined>} check resolves to a description of the problem, if there is one
  */
 async function report(title, check) {
   const start = performance.now()
@@ -34,8 +34,9 @@ async function report(title, check) {
 }
 
 /**
- * A check that runs a program; what it prints is what is wrong.
- * @param {...string} args of node
+ * Makes a check that runs a program. Its output describes the problem.
+ *
+ * @param {...string} args arguments for node
  */
 const node = (...args) =>
   async function runProgram() {

@@ -1,4 +1,5 @@
-// Applications that use the packed package, in a directory where nothing of this repository but its dependencies is found.
+// Tests applications that use the packed package, in a directory that contains nothing of this repository except its
+// dependencies.
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -23,10 +24,11 @@ const TYPESCRIPT = {
 }
 
 /**
- * An empty project with the package unpacked and everything else linked.
+ * Creates an empty project with the package unpacked and everything else linked.
+ *
  * @param {string} project
  * @param {string} tarball
- * @param {string} ioredis the installed package that plays "ioredis" here
+ * @param {string} ioredis the installed package that serves as "ioredis" here
  */
 async function createProject(project, tarball, ioredis) {
   const modules = join(project, 'node_modules')
@@ -47,8 +49,8 @@ async function createProject(project, tarball, ioredis) {
 }
 
 /**
- * @param {string} [tarball] packed from dist when not given
- * @returns {Promise<string>} what went wrong; empty when nothing did
+ * @param {string} [tarball] the packed package; by default, packed from dist
+ * @returns {Promise<string>} the failures; empty if there are none
  */
 export async function checkConsumers(tarball) {
   const directory = mkdtempSync(join(tmpdir(), 'consumers-'))

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { installed, npm, root, run } from './run.mjs'
 
-/** Make node_modules what package-lock.json says; does nothing, at once, when it already is. */
+/** Installs what package-lock.json lists. Returns immediately if it is already installed. */
 export async function ensureDependencies() {
   if (isInstalled()) return
   console.log('Installing dependencies…')
   const { program, args } = npm()
-  // Not `npm ci`, which refuses a lock file written where the registry did not have every platform's optional packages
-  // (npm/cli#4828). The versions are the lock file's all the same, and --no-save leaves that file alone. In production
-  // mode npm would leave out the development dependencies, which are all there are.
+  // `npm ci` refuses a lock file that was written where the registry lacked the optional packages of other platforms
+  // (npm/cli#4828). `npm install` installs the same versions, and --no-save leaves that file unchanged. --include=dev
+  // is needed if NODE_ENV is production, because all dependencies are development dependencies.
   const code = await run(program, [
     ...args,
     'install',
@@ -22,7 +22,7 @@ export async function ensureDependencies() {
   if (code !== 0) throw new Error(`npm install failed (exit code ${code}); its messages are above`)
 }
 
-/** npm writes a second lock file into node_modules when it has finished: what it really put there. */
+/** Compares package-lock.json with the lock file that npm writes into node_modules at the end of an installation. */
 function isInstalled() {
   const wanted = packagesIn(join(root, 'package-lock.json'))
   const found = packagesIn(installed('.package-lock.json'))

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 
 /**
- * Kill `pid` when this process ends, however it ends. A shell waits on a pipe that only this process holds open, and the
- * kernel closes pipes also for a process that was killed hard. Returns a function that calls the shell off.
+ * Kills the process `pid` when this process ends, however it ends. A shell waits on a pipe that only this process holds
+ * open; the kernel closes the pipe even if this process is killed. Returns a function that stops the shell.
  */
 export function dieWithParent(pid: number): () => void {
   const watcher = spawn('sh', ['-c', 'read -r line; [ "$line" = stop ] || kill -9 "$0"', String(pid)], {

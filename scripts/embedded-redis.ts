@@ -9,9 +9,12 @@ import { type RedisAddress, RedisWire, sendOnce } from './redis-wire.js'
 export interface StartRedisOptions {
   /** Path of redis-server or valkey-server. Default: `REDIS_SERVER_BIN`, then `redis-server` from PATH. */
   bin?: string
-  /** Directory for data, log and socket; created when missing, readable by this user only. */
+  /** Directory for data, log and socket. It is created if missing, and readable by this user only. */
   dir: string
-  /** True: append-only file in `dir`, survives restarts, adopts a server that still runs there. False: nothing is kept. */
+  /**
+   * true: data is kept in an append-only file in `dir` and survives restarts, and a server that still runs there is
+   * reused. false: no data is kept.
+   */
   persistent: boolean
   /** Listen on this port of 127.0.0.1 instead of on a Unix socket. */
   port?: number
@@ -20,23 +23,28 @@ export interface StartRedisOptions {
 }
 
 export interface EmbeddedRedis {
-  /** For `new Redis(options)`. */
+  /** Options for `new Redis(options)`. */
   options: RedisAddress
-  /** For `new Redis(url)` and redis-cli's `-u`; a Unix socket is its plain path. */
+  /** URL for `new Redis(url)` and redis-cli's `-u`. A Unix socket is given as its path. */
   url: string
   socketPath: string | undefined
   port: number | undefined
   pid: number
   /** True when the server was already running. */
   adopted: boolean
-  /** Shuts the server down and waits for its end; one that another owner still uses is left to that owner (`false`). */
+  /**
+   * Shuts the server down and waits for its end. If another owner still uses the server, leaves it running and resolves
+   * false.
+   */
   stop(): Promise<boolean>
-  /** Ends the server at once, as a crash would, and waits for its end. */
+  /** Kills the server immediately, as a crash would, and waits for its end. */
   kill(): Promise<void>
 }
 
 const START_TIMEOUT_MS = 15_000
-/** Every owner of a persistent server keeps a connection of this name open, so that the last one knows it is the last. */
+/**
+ * Every owner of a persistent server keeps a connection of this name open, so that each can see whether it is the last.
+ */
 const OWNER = 'embedded-redis-owner'
 
 export async function startRedis(options: StartRedisOptions): Promise<EmbeddedRedis> {
@@ -46,7 +54,7 @@ export async function startRedis(options: StartRedisOptions): Promise<EmbeddedRe
     ? { host: '127.0.0.1', port: options.port }
     : { path: redisSocketPath(dir) }
 
-  // Only the socket in our own directory tells that the server is ours; a port could be anybody's.
+  // A server on the socket in our own directory is ours; a server on a port could be anybody's.
   if (options.persistent && 'path' in address && (await isListening(address))) {
     await waitUntilReady(address, dir)
     return handleFor(address, await readPid(address), { adopted: true, owned: true })
@@ -67,7 +75,8 @@ function launch(options: StartRedisOptions, dir: string, address: RedisAddress):
   const keep = options.persistent ? ['--appendonly', 'yes', '--appendfsync', 'everysec'] : ['--appendonly', 'no']
   const log = openSync(join(dir, 'redis.log'), 'w', 0o600)
   try {
-    // Detached: Ctrl-C in a terminal reaches the whole group, and Redis must outlive the requests still under way.
+    // Detached, because Ctrl-C in a terminal reaches the whole process group, and Redis must outlive the requests in
+    // progress.
     const child = spawn(bin, ['--dir', dir, '--save', '', ...keep, ...listen, ...(options.args ?? [])], {
       stdio: ['ignore', log, log],
       detached: true,
@@ -85,12 +94,12 @@ async function isListening(address: RedisAddress): Promise<boolean> {
     wire.close()
     return true
   } catch {
-    // No socket, or a stale one: the server removes that itself before it listens.
+    // There is no socket, or a stale one, which the server removes before it listens.
     return false
   }
 }
 
-/** Ready means that it answers a command: while loading its data the server accepts connections and refuses commands. */
+/** Waits until the server answers a command. While it loads its data, it accepts connections but refuses commands. */
 async function waitUntilReady(address: RedisAddress, dir: string, child?: ChildProcess): Promise<void> {
   let failure: string | undefined
   child?.once('error', (error) => {
@@ -114,7 +123,7 @@ async function isReady(address: RedisAddress, child?: ChildProcess): Promise<boo
     const reply = await sendOnce(address, ['PING'])
     if (reply.startsWith('-NOAUTH')) return true
     if (reply !== '+PONG') return false
-    // On a port somebody else's Redis may answer, while ours is about to fail.
+    // On a port, another Redis may answer while ours is about to fail.
     return 'path' in address || (await readPid(address)) === child?.pid
   } catch {
     return false
@@ -147,7 +156,7 @@ async function handleFor(
   async function end(signal: NodeJS.Signals): Promise<void> {
     ownership?.close()
     sendSignal(pid, signal)
-    // An adopted server is not our child: where nothing reaps it, its process id stays after its end.
+    // An adopted server is no child process. Its process id stays after its end if its parent does not reap it.
     while (adopted ? await isListening(address) : sendSignal(pid, 0)) await sleep(10)
   }
 
@@ -182,7 +191,7 @@ async function hasOtherOwners(ownership: RedisWire): Promise<boolean> {
   return clients.split('\n').filter((line) => line.includes(` name=${OWNER} `)).length > 1
 }
 
-/** False when there is no such process; signal 0 only asks. */
+/** Returns false if there is no such process. Signal 0 only checks. */
 function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(pid, signal)

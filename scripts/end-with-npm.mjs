@@ -1,6 +1,6 @@
 /**
- * `npm start` runs its script through a shell, and a signal sent to npm ends that shell without ever reaching the script,
- * which would go on without anybody knowing. A new parent is how it notices.
+ * Ends this process when npm ends. `npm start` runs its script through a shell, and a signal to npm ends this shell
+ * without reaching the script, which would continue unnoticed. The script sees that its parent process has changed.
  */
 export function endWithNpm() {
   if (!process.env.npm_lifecycle_event) return

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 
-/** A port of 127.0.0.1 on which nothing listens, for the server that cannot choose one itself. */
+/** Finds a port of 127.0.0.1 on which nothing listens, for a server that cannot choose one itself. */
 export async function freePort(): Promise<number> {
   const listening = createServer().listen(0, '127.0.0.1')
   await once(listening, 'listening')

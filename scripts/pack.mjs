@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import { capture, npm } from './run.mjs'
 
 /**
- * `npm pack` of what is in dist.
- * @param {string} directory where the tarball goes
- * @returns {Promise<string>} its path
+ * Runs `npm pack` on the contents of dist.
+ *
+ * @param {string} directory the directory for the tarball
+ * @returns {Promise<string>} the path of the tarball
  */
 export async function pack(directory) {
   const { program, args } = npm()

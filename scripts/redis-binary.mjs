@@ -6,7 +6,9 @@ import { run } from './run.mjs'
 const NAMES = ['redis-server', 'valkey-server']
 
 /**
- * A real Redis to run: the one on PATH, else one from the system's package manager (as root), else one built here.
+ * Finds a Redis server: the one on PATH, else one from the system's package manager (as root), else one that is built
+ * here.
+ *
  * @returns {Promise<string>} absolute path
  */
 export async function ensureRedisServer() {
@@ -23,13 +25,13 @@ export async function ensureRedisServer() {
 }
 
 /** @returns {string | undefined} absolute path */
-export function findRedisServer() {
+function findRedisServer() {
   const directories = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
   const candidates = NAMES.flatMap((name) => directories.map((directory) => join(directory, name)))
   return [process.env.REDIS_SERVER_BIN, ...candidates, builtRedis].find((path) => path && isExecutable(path))
 }
 
-/** Every line is tried until one works; package names differ between releases of a system. */
+/** Packages are tried in this order, because their names differ between releases of a system. */
 const PACKAGE_MANAGERS = [
   { program: 'apt-get', before: ['update'], installs: [['redis-server'], ['valkey-server']], options: ['-y'] },
   { program: 'apk', installs: [['redis'], ['valkey']], command: 'add', options: ['--no-cache'] },
@@ -41,7 +43,7 @@ async function installWithPackageManager() {
   const manager = PACKAGE_MANAGERS.find(({ program }) => onPath(program))
   if (!manager) return
   console.log(`No redis-server found; installing one with ${manager.program}…`)
-  // RUNLEVEL=1 keeps Debian from starting the service: only the program is wanted.
+  // RUNLEVEL=1 keeps Debian from starting the service; only the program is needed.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   if (manager.before) await run(manager.program, manager.before, { env })
   for (const packages of manager.installs) {

@@ -2,13 +2,13 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { npm, root, run } from './run.mjs'
 
-/** Exact, because `BUILD` reaches for a file inside the package. */
+/** The version is exact, because `BUILD` loads a file inside the package. */
 const PACKAGE = 'redis-memory-server@0.17.1'
 const VERSION = 'stable'
 
 const directory = join(root, '.cache', 'redis')
 
-/** Where redis-memory-server leaves the program. */
+/** Path of the program that redis-memory-server builds. */
 export const builtRedis = join(directory, 'binaries', VERSION, 'redis-server')
 
 const BUILD = `
@@ -17,11 +17,11 @@ const BUILD = `
     process.exitCode = 1
   })`
 
-/** Download and compile Redis with the npm package redis-memory-server, which needs make and a C compiler. */
+/** Downloads and compiles Redis with the npm package redis-memory-server, which needs make and a C compiler. */
 export async function buildRedis() {
   console.log('No redis-server found; building one with redis-memory-server (takes some minutes, once)…')
   mkdirSync(directory, { recursive: true })
-  // A package.json of its own: the library itself does not depend on this.
+  // A separate package.json, because the library itself does not depend on this package.
   writeFileSync(join(directory, 'package.json'), '{ "private": true }\n')
   const env = {
     ...process.env,

@@ -3,12 +3,12 @@ import { lstatSync, mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
-/** The kernel's limit for a socket path is 104 bytes on macOS and 108 on Linux. */
+/** Bytes. The kernel's limit is 104 on macOS and 108 on Linux. */
 const MAX_SOCKET_PATH = 100
 
 /**
- * The socket of the Redis whose data lives in `dir`: inside it, or, when that path is too long for a socket, in a short
- * directory that the same `dir` always leads to, so that a later run finds the same socket.
+ * Path of the socket of the Redis that keeps its data in `dir`: inside `dir`, or in a short directory if that path is
+ * too long for a socket. The short directory depends on `dir` only, so that a later run finds the same socket.
  */
 export function redisSocketPath(dir: string): string {
   const inside = join(resolve(dir), 'redis.sock')
@@ -17,7 +17,7 @@ export function redisSocketPath(dir: string): string {
   const digest = createHash('sha256').update(resolve(dir)).digest('hex').slice(0, 12)
   const short = join(tmpdir(), `redis-${digest}`)
   mkdirSync(short, { recursive: true, mode: 0o700 })
-  // tmpdir is writable by everyone: somebody else's directory of that name could hold somebody else's Redis.
+  // Everyone can write to tmpdir. A directory of that name may belong to somebody else, and hold their Redis.
   const found = lstatSync(short)
   if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
     throw new Error(`The directory for Redis's socket, ${short}, is not private to this user`)

@@ -1,16 +1,19 @@
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 
-/** Where a Redis listens, in the shape that both `net.connect` and ioredis take. */
+/** Address of a Redis, in a form that both `net.connect` and ioredis accept. */
 export type RedisAddress = { path: string } | { host: string; port: number }
 
 const CRLF = '\r\n'
 
-/** One command in the Redis protocol; an array of bulk strings, so that no argument needs quoting. */
+/** Encodes a command in the Redis protocol, as an array of bulk strings, so that no argument needs quoting. */
 function encode(command: string[]): string {
   return `*${command.length}${CRLF}${command.map((part) => `$${Buffer.byteLength(part)}${CRLF}${part}${CRLF}`).join('')}`
 }
 
-/** The first complete reply in `text`: simple strings, errors, integers and bulk strings are all that is needed here. */
+/**
+ * Decodes the first complete reply in `text`. It supports what is needed here: simple strings, errors, integers and
+ * bulk strings.
+ */
 function decode(text: string): string | undefined {
   const lineEnd = text.indexOf(CRLF)
   if (lineEnd < 0) return undefined
@@ -22,7 +25,10 @@ function decode(text: string): string | undefined {
   return body.length < length + CRLF.length ? undefined : body.subarray(0, length).toString()
 }
 
-/** A bare connection that sends one command at a time. Rejects when Redis closes it or stays silent for `timeoutMs`. */
+/**
+ * A minimal connection that sends one command at a time. It rejects if Redis closes it or does not answer within
+ * `timeoutMs`.
+ */
 export class RedisWire {
   #socket: Socket
   private constructor(socket: Socket) {
@@ -63,7 +69,7 @@ export class RedisWire {
     })
   }
 
-  /** An open connection alone should not keep a process running. */
+  /** Lets the process end although this connection is open. */
   unref(): void {
     this.#socket.unref()
   }
@@ -73,7 +79,7 @@ export class RedisWire {
   }
 }
 
-/** Connect, send one command, close. */
+/** Connects, sends one command and closes the connection. */
 export async function sendOnce(address: RedisAddress, command: string[], timeoutMs?: number): Promise<string> {
   const wire = await RedisWire.open(address)
   try {

@@ -9,11 +9,13 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 export const installed = (...path) => join(root, 'node_modules', ...path)
 
 /**
- * Run a program to its end, with this process's input and output.
+ * Runs a program to its end, with the input and output of this process.
+ *
  * @param {string} program
  * @param {string[]} args
  * @param {import('node:child_process').SpawnOptions} [options]
- * @returns {Promise<number>} its exit code; 128 + the signal's number when a signal ended it; 127 when it cannot be run
+ * @returns {Promise<number>} its exit code; 128 + the number of the signal if a signal ended it; 127 if it cannot be
+ *   run
  */
 export function run(program, args, options = {}) {
   return new Promise((resolve) => {
@@ -30,11 +32,13 @@ export function run(program, args, options = {}) {
 }
 
 /**
- * Run a program to its end and collect what it prints.
+ * Runs a program to its end and collects its output.
+ *
  * @param {string} program
  * @param {string[]} args
  * @param {import('node:child_process').SpawnOptions} [options]
- * @returns {Promise<{ code: number, stdout: string, output: string }>} `output` is stdout and stderr as they came
+ * @returns {Promise<{ code: number, stdout: string, output: string }>} `output` is stdout and stderr in the order they
+ *   came
  */
 export async function capture(program, args, options = {}) {
   let stdout = ''
@@ -57,7 +61,7 @@ export async function capture(program, args, options = {}) {
   return { code, stdout, output }
 }
 
-/** npm as it was started, so that `npm ci` inside `npm start` is the same npm. */
+/** The npm that runs this script, so that `npm start` uses the same npm to install. */
 export function npm() {
   const cli = process.env.npm_execpath
   return cli?.endsWith('.js') ? { program: process.execPath, args: [cli] } : { program: 'npm', args: [] }
@@ -67,7 +71,8 @@ export function npm() {
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
 
 /**
- * The child decides how to end; this process waits for it.
+ * Forwards signals to the child, which decides how to end; this process waits for it.
+ *
  * @param {import('node:child_process').ChildProcess} child
  */
 function forwardSignals(child) {

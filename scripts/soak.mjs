@@ -1,4 +1,4 @@
-// npm run soak: everything the soak needs, then the soak with the arguments given; see test/soak/main.ts.
+// npm run soak: installs what the soak test needs, then runs it with the given arguments; see test/soak/main.ts.
 import { join } from 'node:path'
 import { ensureDependencies } from './dependencies.mjs'
 import { ensureRedisServer } from './redis-binary.mjs'

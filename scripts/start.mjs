@@ -1,4 +1,4 @@
-// npm start: everything the example app needs, then the example app.
+// npm start: installs what the example app needs, then runs it.
 import { join } from 'node:path'
 import { ensureDependencies } from './dependencies.mjs'
 import { endWithNpm } from './end-with-npm.mjs'
@@ -10,9 +10,9 @@ try {
   await ensureDependencies()
   const redis = process.env.REDIS_URL ? {} : { REDIS_SERVER_BIN: await ensureRedisServer() }
   process.exitCode = await run(process.execPath, ['--import', 'tsx', join('example-app', 'main.ts')], {
-    // Its "paths" let the app import the library by its name, from source.
+    // The "paths" of this file let the app import the library by its name, from source.
     env: { ...process.env, ...redis, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') },
-    // The channel closes when this process is killed hard, and the app ends with it.
+    // The channel closes even if this process is killed, and the app ends with it.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   })
 } catch (error) {

@@ -1,4 +1,4 @@
-// npm test: everything the tests need, then Jest with the arguments given, e.g. npm test -- test/store
+// npm test: installs what the tests need, then runs Jest with the given arguments, e.g. npm test -- test/store
 import { ensureDependencies } from './dependencies.mjs'
 import { ensureRedisServer } from './redis-binary.mjs'
 import { installed, run } from './run.mjs'
@@ -6,13 +6,13 @@ import { installed, run } from './run.mjs'
 try {
   await ensureDependencies()
   const args = process.argv.slice(2)
-  // npm run test:sentinel, test:cluster: on which servers the tests run (test/support/global-setup.mjs).
+  // npm run test:sentinel and test:cluster choose the servers for the tests (test/support/global-setup.mjs).
   const on = args.find((arg) => arg.startsWith('--on='))
   const env = { ...process.env, ...(on && { TEST_ON: on.slice(5) }) }
   try {
     env.REDIS_SERVER_BIN = await ensureRedisServer()
   } catch (error) {
-    // Tests of what happens when Redis fails need servers of their own; the others can do with this one.
+    // Tests of Redis failures need servers of their own; the others can use this one.
     if (!process.env.REDIS_URL) throw error
     console.warn('No redis-server on this machine: using REDIS_URL; tests that start servers of their own will fail.')
   }

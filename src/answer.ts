@@ -1,12 +1,13 @@
-import { atEndOfTurn } from './real-set-immediate.js'
+import { realSetImmediate } from './real-set-immediate.js'
 
 /**
- * The promise of a method of the store contract. Hosts made for callbacks leave it alone, so its rejection must not end the
- * process; but a failure of which nobody has asked by then is not to be lost, and is handed to `unheard`. Who awaits it, or takes it
- * with `then`, `catch` or `finally`, gets an ordinary promise.
+ * The promise that a method of the store contract returns. Hosts that pass a callback ignore it, so its rejection must
+ * not end the process. A failure that nobody handles must not be lost either: it is passed to `unheard`. Callers that
+ * use `await`, `then`, `catch` or `finally` get an ordinary promise.
  */
 export class Answer<T> extends Promise<T> {
-  // `await` calls `then` of a promise only where its constructor is not Promise itself, so that one stays as it is.
+  // `await` calls `then` only if the promise's constructor is not Promise itself, so keep this class as its
+  // constructor.
   #isTaken = false
 
   static override get [Symbol.species](): PromiseConstructor {
@@ -17,9 +18,9 @@ export class Answer<T> extends Promise<T> {
     super((resolve, reject) => {
       work.then(resolve, reject)
     })
-    // Node looks for unhandled rejections at the end of the turn, too.
+    // Node, too, reports unhandled rejections only after the current turn of the event loop.
     super.then(undefined, (err: unknown) => {
-      atEndOfTurn(() => {
+      realSetImmediate(() => {
         if (!this.#isTaken) unheard(err)
       })
     })

@@ -1,11 +1,11 @@
-import { atEndOfTurn } from './real-set-immediate.js'
+import { realSetImmediate } from './real-set-immediate.js'
 
-/** The Node convention, as express-session calls a store. */
+/** A Node-style callback, as express-session passes them to a store. */
 export type Callback<T> = (err: unknown, value?: T) => void
 
 /**
- * Calls a host back, once, and outside the promise chain, so that an exception the callback throws surfaces as the caller's own
- * and does not call it again (connect-redis does).
+ * Calls a callback once, and outside the promise chain: an exception that it throws is then the caller's own, and does
+ * not make it run a second time (in connect-redis it does).
  */
 export function callBack<T>(promise: Promise<T>, callback: Callback<T>): void {
   promise.then(
@@ -14,25 +14,25 @@ export function callBack<T>(promise: Promise<T>, callback: Callback<T>): void {
   )
 }
 
-/** Hosts also pass null, or undefined, for none. */
+/** Whether there is a callback. Hosts also pass null or undefined for none. */
 export function isCallback<T>(callback: Callback<T> | null | undefined): callback is Callback<T> {
   return typeof callback === 'function'
 }
 
 /**
- * The same of what is known already, at the end of a request. The callback runs before anything that its caller puts off: so
- * express-session finds the response still corked, and Node sends it in one packet, with one system call.
+ * Delivers a known value at the end of a request. The callback runs before anything that its caller defers, so that
+ * express-session finds the response still corked, and Node sends it in one packet with one system call.
  */
-export function settleAtOnce<T>(value: T, callback: Callback<T> | undefined): Promise<T> {
+export function settleNextTick<T>(value: T, callback: Callback<T> | undefined): Promise<T> {
   if (isCallback(callback)) process.nextTick(callback, null, value)
   return Promise.resolve(value)
 }
 
 /**
- * The same at the beginning of one. The callback runs once everything has been read that has arrived: a busy server then
- * works through its requests in batches, as it does with answers of Redis, and is not interrupted by each.
+ * Delivers a known value at the beginning of a request. The callback runs after all received input has been read, so
+ * that a busy server handles its requests in batches, as it does when it waits for Redis.
  */
-export function settleSoon<T>(value: T, callback: Callback<T> | undefined): Promise<T> {
-  if (isCallback(callback)) atEndOfTurn(callback, null, value)
+export function settleAfterIo<T>(value: T, callback: Callback<T> | undefined): Promise<T> {
+  if (isCallback(callback)) realSetImmediate(callback, null, value)
   return Promise.resolve(value)
 }

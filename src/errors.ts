@@ -1,8 +1,8 @@
 import { HttpError } from './http-error.js'
 
 /**
- * Every failure this library reports at run time. Test `err.code`, never `instanceof`: an application may hold the ESM
- * and the CJS build at once. docs/errors.md says for each code what happened and what to do.
+ * The codes of all failures that this library reports at run time. Test `err.code`, never `instanceof`: an application
+ * may load both the ESM and the CJS build. docs/errors.md explains each code and what to do.
  */
 export type SessionErrorCode =
   | 'ERR_SESSION_TIMEOUT'
@@ -27,7 +27,7 @@ export type SessionErrorCode =
   | 'ERR_SESSION_HEADERS_SENT'
   | 'ERR_SESSION_LOGIN_NOT_FRESH'
 
-/** What Express's error handler answers. 503: Redis cannot do this now. All others are 500. */
+/** HTTP status of each code. 503: Redis cannot do this now. All codes that are missing here are 500. */
 const STATUS: Readonly<Partial<Record<SessionErrorCode, number>>> = {
   ERR_SESSION_TIMEOUT: 503,
   ERR_SESSION_UNAVAILABLE: 503,
@@ -43,9 +43,9 @@ const STATUS: Readonly<Partial<Record<SessionErrorCode, number>>> = {
 }
 
 /**
- * Carries no session id, key or session data, so that it may be logged as it is. `status` and `statusCode` are what the
- * framework answers: 503 where Redis is the reason, 500 where the application is, 401 where the visitor has to log in, 409
- * where they have logged in too often.
+ * A failure of the store or of its middleware. It carries no session id, key or session data, so that it may be logged
+ * as it is. `status` and `statusCode` are the HTTP status of the response: 503 if Redis is the reason, 500 if the
+ * application is, 401 if the visitor has to log in, 409 if they have logged in too often.
  */
 export class SessionStoreError extends HttpError {
   override readonly name = 'SessionStoreError'

@@ -3,52 +3,55 @@ import type { EventEmitter } from 'node:events'
 import { handleOf } from './ids/handle.js'
 import { WARNINGS, type WarningCode } from './warnings.js'
 
-/** Why a session was ended. */
+/**
+ * Why a session was ended: `destroyed`, by the application; `expired`; `reuse`, a stolen id came back (`renewSession`);
+ * `revoked`, by `destroyBy`; `evicted`, by `limit`; `invalid`, by `validate`; `mismatch`, by `bindClient`.
+ */
 export type DestroyReason = 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'evicted' | 'invalid' | 'mismatch'
 
-/** What every session event carries. `handle` is the public name of the session, never its id. */
+/** The payload that all session events share. `handle` is the public name of the session, never its id. */
 export interface SessionEvent {
   handle: string
 }
 
 /**
- * Payloads by event name. None contains a session id, a Redis key or session data; property names may appear.
- * Each is also published on `node:diagnostics_channel` as `connect-redis-hash:<name>`.
+ * The payload of each event. None contains a session id, a Redis key or session data; names of properties may appear.
+ * Each event is also published on `node:diagnostics_channel` as `connect-redis-hash:<name>`.
  */
 export interface SessionEvents {
-  /** A session was written for the first time, or replaced by a plain `set`. */
+  /** A session was written for the first time, or was replaced by a plain `set`. */
   created: SessionEvent
   /** Changes of an existing session were written. */
   saved: SessionEvent & { fields: number }
   /** A session was ended through this store. */
   destroyed: SessionEvent & { reason: DestroyReason }
   /**
-   * A session has ended, here or (`broadcast` option) in another process; `rotated`: it goes on under another id, and this
-   * one is worth nothing. At most once: what is sent while a connection is broken is lost.
+   * A session has ended, in this process or, with the `broadcast` option, in another one. `rotated`: it continues under
+   * another id, and this id is invalid. Emitted at most once; messages sent while a connection is broken are lost.
    */
   ended: SessionEvent & { reason: DestroyReason | 'rotated' }
-  /** A session got a new id because of who its user is. `handle` is the new one's. */
+  /** A session got a new id because its user changed or logged in. `handle` is that of the new session. */
   rotated: SessionEvent & { previousHandle: string; reason: string }
-  /** A session got its next id because of time (`renewSession`). */
+  /** A session got its next id because the previous one was old enough (`renewSession`). */
   renewed: SessionEvent
-  /** An id came back that had been replaced long before: somebody has stolen it, and its session was ended. */
+  /** An id came back that had been replaced long before. It was stolen, so the session was ended. */
   reuse: SessionEvent
-  /** A session was ended because its user has logged in elsewhere more often than `limit` allows. */
+  /** A session was ended because its user has more sessions than `limit` allows. */
   evicted: SessionEvent
-  /** A write met a session that has ended meanwhile, and wrote nothing. */
+  /** A write found that its session had ended meanwhile, and wrote nothing. */
   refused: SessionEvent & { operation: 'save' | 'touch' | 'patch' | 'increment' }
-  /** Another request changed the same properties between load and save; this save won. */
+  /** Another request changed the same properties between load and save. This save has overwritten them. */
   conflict: SessionEvent & { properties: string[] }
-  /** A key could not be read as a session. It counts as absent and is left as it is. */
+  /** A key could not be read as a session. The session counts as absent, and the key is left unchanged. */
   corrupt: SessionEvent & { reason: 'type' | 'bookkeeping' | 'field'; property?: string }
-  /** A session was used by another client than it is bound to (`bindClient`), and what was done about it. */
+  /** A session was used by another client than the one it is bound to (`bindClient`), and this action was taken. */
   mismatch: SessionEvent & {
     verdict: 'network' | 'client' | 'both'
     action: 'observe' | 'reauthenticate' | 'destroy'
   }
-  /** Redis stopped answering. In a Cluster: a master did, at this `host:port`, and all of them had answered until then. */
+  /** Redis stopped answering. In a Cluster: the master at this `host:port` did, after all had been available. */
   unavailable: { code: string; master?: string }
-  /** Redis answers again; in a Cluster, all masters do. */
+  /** Redis answers again; in a Cluster, all masters do. `downMs`: milliseconds since `unavailable`. */
   available: { downMs: number }
   /** Something works less well than configured. */
   warning: PlainWarning | SideConnectionWarning
@@ -59,11 +62,11 @@ export interface PlainWarning {
   message: string
 }
 
-/** What the store has a connection of its own for, beside the client's: the option that asks for it. */
+/** The option for which the store opens an additional connection, beside the client's. */
 export type SideConnectionKind = 'cache' | 'broadcast' | 'replicas'
 
-/** Once when connections of a kind go down, and once when all of them are back. */
-export interface SideConnectionWarning {
+/** Emitted once when connections of a kind go down, and once when all of them are back. */
+interface SideConnectionWarning {
   code: 'side-connection-down' | 'side-connection-up'
   message: string
   kind: SideConnectionKind
@@ -101,7 +104,10 @@ function printUnheard(emitter: EventEmitter, { code, message }: SessionEvents['w
   process.emitWarning(message, { type: 'SessionStoreWarning', code })
 }
 
-/** A listener that throws is its owner's problem: not that of the request, whose session has been dealt with. */
+/**
+ * Emits an event. An exception of a listener must not fail the request, whose session is already done with, so it is
+ * rethrown outside.
+ */
 export function emitSafely(emitter: EventEmitter, name: string, ...args: unknown[]): void {
   try {
     emitter.emit(name, ...args)
@@ -112,10 +118,10 @@ export function emitSafely(emitter: EventEmitter, name: string, ...args: unknown
   }
 }
 
-/** Counts, emits and publishes one event. */
+/** Counts, emits and publishes events. */
 export class Announcer {
   readonly counters: Record<SessionEventName, number>
-  /** Told of every session that ends in this process, or leaves its id, also where nobody listens. */
+  /** Called for every session that ends in this process or leaves its id, even if nobody listens to the events. */
   onEnded: ((handle: string, reason: SessionEvents['ended']['reason']) => void) | undefined
   readonly #emitter: EventEmitter
   readonly #warned = new Set<string>()
@@ -149,7 +155,7 @@ export class Announcer {
     else this.announce(name, { handle: handleOf(storedId), ...more } as SessionEvents[E])
   }
 
-  /** A `warning` about something that many requests will meet. */
+  /** Emits a `warning` once for something that many requests will run into. */
   warnOnce(code: PlainWarning['code'], message: string): void {
     if (this.#warned.has(code)) return
     this.#warned.add(code)

@@ -1,11 +1,12 @@
 /**
- * An error that says what a server answers with it, as the package http-errors has it. Express, Connect and Koa read `status`;
- * NestJS and restify `statusCode`; Fastify either. Koa writes `status` itself, so all are plain properties.
+ * An error with the HTTP status of its response, in the form of the package http-errors. Express, Connect and Koa read
+ * `status`, NestJS and restify `statusCode`, Fastify either. They are plain properties, because Koa assigns to
+ * `status`.
  */
 export class HttpError extends Error {
   readonly status: number
   readonly statusCode: number
-  /** Whether the visitor may read the message: that of a 5xx is for the log. */
+  /** Whether the visitor may read the message. Messages of 5xx errors are for the log. */
   readonly expose: boolean
 
   constructor(status: number, message: string, options?: { cause?: unknown }) {

@@ -1,7 +1,10 @@
 /**
- * @param what whose options they are, e.g. `renewSession`
- * @param example how it is to be called
- * @throws TypeError if they are no object, or have a name that is not known: a typing mistake of the caller's
+ * Checks the names of options.
+ *
+ * @param what the function that takes them, e.g. `renewSession`
+ * @param known an object with all known names as keys
+ * @param example an example of a call
+ * @throws TypeError if the options are no object, or have an unknown name: a typing mistake of the caller
  */
 export function checkNames(what: string, options: unknown, known: object, example: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {

@@ -9,21 +9,21 @@ import { sidIn } from './signed-cookie.js'
 import type { RedisStore } from './store.js'
 
 export interface LoadSessionOptions {
-  /** The store of the application's sessions; with `secureSession`, its `store`. */
+  /** The store of the application's sessions. With `secureSession`: its `store`. */
   store: RedisStore
-  /** What `session()` or `secureSession` signs its cookies with: a secret, or a list of them. */
+  /** The secret that `session()` or `secureSession` signs its cookies with, or the list of them. */
   secret: string | readonly string[]
-  /** Of the cookie. Default `'connect.sid'`; `secureSession` names it `'__Host-sid'`. */
+  /** Name of the cookie. Default `'connect.sid'`; `secureSession` uses `'__Host-sid'`. */
   name?: string
   /**
-   * The options of `bindClient`, where the application uses it: the session is compared with the client of this request, and what
-   * `bindClient` would end here, too, is null. Default: not compared. WARNING: without it, a stolen cookie that requests of HTTP refuse
-   * opens a socket.
+   * The options of `bindClient`, if the application uses it: the session is then compared with the client of this
+   * request, and a session that `bindClient` would end is ended here, too, with the result null. Default: not compared.
+   * WARNING: without it, a stolen cookie that HTTP requests refuse still opens a socket.
    */
   bind?: BindClientOptions
 }
 
-/** Complete. */
+/** The options of `loadSession`, checked and with defaults. */
 export interface ResolvedLoadSession {
   store: StoreAccess
   secrets: readonly string[]
@@ -32,31 +32,34 @@ export interface ResolvedLoadSession {
 }
 
 /**
- * What a session holds. `id` and `handle` (its public name) are not enumerable, and hide properties of the session that
- * have these names.
+ * The content of a session. `id` and `handle` (its public name) are not enumerable, and hide properties of the session
+ * with these names.
  */
 export type OpenSession = SessionContent & { readonly id: string; readonly handle: string }
 
 const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 0, bind: 0 }
 
 /**
- * The session of a request that does not go through Express: a WebSocket upgrade, a plain `http` server. Verifies the
- * signature of the cookie, and then loads the session as `session()` does: one HGETALL, none if there is no cookie of ours.
- * Does not prolong the session, and what it resolves is not saved; write with `store.patch(session.id, ...)`.
+ * Loads the session of a request that does not go through Express: a WebSocket upgrade, or a request of a plain `http`
+ * server. It verifies the signature of the cookie, then loads the session as `session()` does, with one HGETALL; no
+ * command if there is no valid cookie. It does not extend the session, and changes of the result are not saved: write
+ * with `store.patch(session.id, ...)`.
  *
- * An id that `renewSession` has replaced is treated as in a request: served within its grace, and taken for stolen after it. But a
- * socket may call it again with the request that it began with: what that was given once it is given as long as the session lives.
+ * An id that `renewSession` has replaced is accepted within its grace period, and counts as stolen after it, as in a
+ * request. There is one difference: a socket may pass the request that it began with again. A request that was given a
+ * session once gets it again for as long as the session lives.
  *
- * With `bind`, `req.sessionBinding` says what was found.
+ * With `bind`, the result of the comparison is in `req.sessionBinding`.
  *
  * @returns null if there is no session, or the client binding has ended it
- * @throws TypeError for unknown or malformed options; rejects with a SessionStoreError if Redis fails: then nobody is known
+ * @throws TypeError for unknown or malformed options; rejects with a SessionStoreError if Redis fails, in which case
+ *   the visitor is unknown
  */
 export async function loadSession(req: IncomingMessage, options: LoadSessionOptions): Promise<OpenSession | null> {
   return openSession(req, checked(options))
 }
 
-/** The same with options that have been checked. */
+/** Like `loadSession`, with options that have been checked. */
 export async function openSession(
   req: IncomingMessage,
   { store, secrets, name, bind }: ResolvedLoadSession,

@@ -1,14 +1,14 @@
 import * as timers from 'node:timers'
 
 /**
- * `setImmediate` as it was when this was loaded. Tests of applications that fake their timers, of the global object or of the
- * module, would otherwise wait for ever for what is sent at the end of a turn.
+ * The real `setImmediate`. Tests of applications may replace the timers of the global object or of the module after
+ * this file was loaded. What is sent with `setImmediate` would otherwise never leave.
  */
-export const atEndOfTurn: typeof timers.setImmediate = timers.setImmediate
+export const realSetImmediate: typeof timers.setImmediate = timers.setImmediate
 
-/** Lets others have their turn, in the middle of much work. */
+/** Gives other work a turn in the middle of a long computation. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
-    atEndOfTurn(resolve)
+    realSetImmediate(resolve)
   })
 }

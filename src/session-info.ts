@@ -1,24 +1,29 @@
 import type { SessionContent } from './hash/session-data.js'
 
-/** What is known of a session besides its properties. */
+/** What the store knows of a session, apart from its properties. */
 export interface SessionInfo {
-  /** Public name, safe to show; not accepted as a session id. */
+  /** Public name of the session, safe to show; it is not accepted as a session id. */
   handle: string
   createdAt: Date
-  /** When its expiry was last refreshed: at most `touchInterval` behind its last request. */
+  /** When the session's expiry was last refreshed; its last request is at most `touchInterval` later. */
   seenAt: Date
-  /** When it ends if nobody uses it; null if it never does (`disableTTL`). */
+  /** When the session ends if nobody uses it; null if it never does (`disableTTL`). */
   expiresAt: Date | null
-  /** For each index of the store, the values under which the session is to be found; long ones as a digest, `#…`. */
+  /**
+   * For each index of the store, the values under which the session can be found. Long values appear as a digest, `#…`.
+   */
   indexes: Readonly<Record<string, readonly string[]>>
-  /** Browser and system it began with, e.g. `Firefox on Linux`; with `bindClient({ label: true })`. */
+  /**
+   * Browser and operating system that the session began with, e.g. `Firefox on Linux`. Set with
+   * `bindClient({ label: true })`.
+   */
   client?: string
 }
 
-/** What `onEnd` gets. */
+/** The argument of `onEnd`: a session that has ended. */
 export interface EndedSession {
-  /** Its properties, and its cookie, as they were last saved. */
+  /** The session's properties and cookie, as they were last saved. */
   session: SessionContent
-  /** `expiresAt` is when it ended. */
+  /** Info about the session; `expiresAt` is when it ended. */
   info: SessionInfo
 }

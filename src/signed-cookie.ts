@@ -1,15 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import { unsign } from 'cookie-signature'
 
-/** A request behind cookie-parser has read its cookies already, and may have lost their header since. */
+/** A request whose cookies may already have been parsed by cookie-parser. It may have lost its Cookie header since. */
 interface ParsedRequest extends Pick<IncomingMessage, 'headers'> {
   cookies?: Record<string, unknown>
   signedCookies?: Record<string, unknown>
 }
 
 /**
- * The session id that a request brings, wherever express-session looks for it: in the Cookie header, then in what cookie-parser
- * has found.
+ * Reads the session id of a request from the same places as express-session: the Cookie header, then the results of
+ * cookie-parser.
  */
 export function sidIn(req: ParsedRequest, name: string, secrets: readonly string[]): string | undefined {
   const { cookies, signedCookies } = req
@@ -21,12 +21,12 @@ export function sidIn(req: ParsedRequest, name: string, secrets: readonly string
   )
 }
 
-/** The signed text of express-session's cookie, `<id>.<signature>`. */
+/** Reads the signed text from express-session's cookie: `<id>.<signature>`. */
 export function signedText(header: string | undefined, name: string): string | undefined {
   return withoutMark(cookieValue(header ?? '', name))
 }
 
-/** What one of the secrets has signed; undefined if none has. */
+/** Verifies a signed text and returns what was signed; undefined if no secret matches. */
 export function unsigned(text: string | undefined, secrets: readonly string[]): string | undefined {
   if (text === undefined) return undefined
   for (const secret of secrets) {
@@ -37,8 +37,8 @@ export function unsigned(text: string | undefined, secrets: readonly string[]): 
 }
 
 /**
- * As the package cookie reads it for express-session: of several cookies with that name the first counts, quotes around a value
- * are none of it, and what cannot be decoded stays as it is.
+ * Reads a cookie like the package cookie does for express-session: the first cookie of that name counts, quotes around
+ * the value are removed, and a value that cannot be decoded stays as it is.
  */
 function cookieValue(header: string, name: string): string | undefined {
   const pairs = header.split(';').map((pair) => [pair, pair.indexOf('=')] as const)
@@ -49,7 +49,10 @@ function cookieValue(header: string, name: string): string | undefined {
   return decoded(value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value)
 }
 
-/** Blanks and tabs (OWS, RFC 9110), and no others. Not by an expression, which takes very long for very many of them. */
+/**
+ * Removes blanks and tabs at both ends (OWS, RFC 9110), and no other white space. A regular expression would take
+ * quadratic time for long runs of blanks.
+ */
 function trimmed(text: string): string {
   let [start, end] = [0, text.length]
   while (start < end && isBlank(text[start])) start++
@@ -69,7 +72,7 @@ function decoded(value: string): string {
   }
 }
 
-/** express-session marks what it has signed. */
+/** Removes the `s:` with which express-session marks signed values. */
 function withoutMark(value: string | undefined): string | undefined {
   return value?.startsWith('s:') ? value.slice(2) : undefined
 }

@@ -4,7 +4,7 @@ import type { ActivityRange, ActivityReport } from './admin/activity.js'
 import { countSessions, type SessionStats } from './admin/stats.js'
 import { Answer } from './answer.js'
 import type { CacheStats } from './cache/near-cache.js'
-import { type Callback, callBack, isCallback, settleAtOnce, settleSoon } from './callback.js'
+import { type Callback, callBack, isCallback, settleAfterIo, settleNextTick } from './callback.js'
 import type { SessionEventName, SessionEvents } from './events.js'
 import type { LoadedSession } from './hash/decode.js'
 import type { AnySession, SessionContent } from './hash/session-data.js'
@@ -119,7 +119,7 @@ export class RedisStore extends Store {
     } catch (err) {
       return this.#settle('get', Promise.reject(err), answer)
     }
-    if (known !== undefined) return settleSoon(known as unknown as StoredSession, answer)
+    if (known !== undefined) return settleAfterIo(known as unknown as StoredSession, answer)
     const loading = this.#requests.arrivals.load(arrival)
     const noted = isToBeNoted ? loading.then((session) => this.#noteLoad(arrival, session, isAwaited)) : loading
     return this.#settle('get', noted as Promise<StoredSession | null>, answer)
@@ -160,7 +160,7 @@ export class RedisStore extends Store {
     try {
       assertSession('touch', session)
       unseen = this.#sessions.hasUnseenChanges(sid, session)
-      if (unseen === false && this.#sessions.isTouched(sid, session)) return settleAtOnce(undefined, callback)
+      if (unseen === false && this.#sessions.isTouched(sid, session)) return settleNextTick(undefined, callback)
     } catch (err) {
       return this.#settle('touch', Promise.reject(err), callback)
     }

@@ -1,6 +1,6 @@
 /**
- * Each warning, and whether Node prints it where nobody listens: something is lost otherwise, or open to attack.
- * docs/operations.md has a row for each.
+ * All warnings. true: Node prints the warning if nobody listens for it, because data would be lost or an attack
+ * possible. docs/operations.md has a row for each.
  */
 export const WARNINGS = {
   'cache-off': false,

@@ -2,16 +2,16 @@ import type { Store } from 'express-session'
 
 /** Where a contender keeps its sessions. */
 export interface Place {
-  /** Redis, or the proxy in front of it. */
+  /** Port of Redis, or of the proxy in front of it. */
   redisPort: number
-  /** Each contender has a database of its own on the same server. */
+  /** Database of this contender on the common server. */
   redisDatabase: number
   sqlPort: number
   /** An empty directory. */
   directory: string
 }
 
-/** What a request does to the store, reduced to the server's own commands: the least that anything can cost. */
+/** The server commands of a request alone: the minimum cost for any store. */
 export interface RawOperations {
   seed(sid: string, json: Record<string, string>): Promise<unknown>
   read(sid: string): Promise<unknown>
@@ -29,20 +29,20 @@ export interface Contender {
   name: string
   title: string
   server: Server
-  /** Whose versions matter. */
+  /** Packages whose versions the report names. */
   packages: readonly string[]
-  /** Not a session store. */
+  /** Whether this contender sends bare commands and is no session store. */
   isRaw?: boolean
   /**
-   * Imports its packages itself, so that no process carries those of others.
+   * Opens the store. It imports its packages here, so that no process loads the packages of other contenders.
    *
    * @throws Skip
    */
   open(place: Place): Promise<Opened>
 }
 
-/** This contender cannot take part, for a reason that is no failure. */
+/** Thrown if a contender cannot take part for a reason that is no failure. */
 export class Skip extends Error {}
 
-/** Seconds that a session may stay unused, the same for all. */
+/** Idle timeout of a session in seconds, the same for all contenders. */
 export const TTL = 1800

@@ -5,7 +5,7 @@ import { ours, oursCached, oursEveryTouch, oursIndexed, oursPipelining } from '.
 import { rawHash, rawString } from './raw.js'
 import { connectRedis8, connectRedis10, connectValkey } from './redis-peers.js'
 
-/** In the order of the tables. */
+/** All contenders, in the order of the tables. */
 export const CONTENDERS: readonly Contender[] = [
   ours,
   oursCached,

@@ -3,7 +3,7 @@ import { ioredis } from './redis-peers.js'
 
 const packages = ['connect-redis-hash', 'ioredis']
 
-/** What connect-redis does, and no more: the same options as it. */
+/** The same options as connect-redis, and no feature beyond it. */
 export const ours: Contender = {
   name: 'ours',
   title: 'connect-redis-hash',
@@ -20,7 +20,7 @@ export const oursPipelining: Contender = {
   open: (place) => open(place, {}, { enableAutoPipelining: true }),
 }
 
-/** What `touchInterval` saves. */
+/** Shows what `touchInterval` saves. */
 export const oursEveryTouch: Contender = {
   name: 'ours, every touch',
   title: 'connect-redis-hash, `touchInterval: 0`',
@@ -37,7 +37,10 @@ export const oursIndexed: Contender = {
   open: (place) => open(place, { indexes: { user: (session: { userId?: string }) => session.userId } }),
 }
 
-/** Keys of its own: Redis tells of what changes by its key alone, in whatever database, and others write all the time. */
+/**
+ * It needs its own key prefix: Redis reports changes by key name for all databases together, and the other contenders
+ * write all the time.
+ */
 export const oursCached: Contender = {
   name: 'ours, near cache',
   title: 'connect-redis-hash, `cache`',

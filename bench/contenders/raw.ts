@@ -1,7 +1,7 @@
 import { type Contender, TTL } from './contender.js'
 import { ioredis, nodeRedis } from './redis-peers.js'
 
-/** The commands of connect-redis, without JSON and without a session. */
+/** Sends the commands of connect-redis, without JSON and sessions. */
 export const rawString: Contender = {
   name: 'raw string',
   title: 'raw: GET + EXPIRE, SETEX, node-redis',
@@ -28,7 +28,7 @@ export const rawString: Contender = {
   },
 }
 
-/** The commands of a hash, without a script, parsing, or a session. */
+/** Sends the commands of a hash, without scripts, parsing and sessions. */
 export const rawHash: Contender = {
   name: 'raw hash',
   title: 'raw: HGETALL, HSET + PEXPIRE, ioredis',

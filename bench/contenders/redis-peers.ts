@@ -16,7 +16,7 @@ export async function ioredis(
   return new Redis({ host: '127.0.0.1', port: redisPort, db: redisDatabase, ...options })
 }
 
-/** Everything is compared with this one. */
+/** The baseline that all contenders are compared with. */
 export const connectRedis10: Contender = {
   name: 'connect-redis 10',
   title: 'connect-redis 10, node-redis',

@@ -1,11 +1,11 @@
 import type { Results, Table } from '../results.js'
 
 export interface Chart {
-  /** Of its files. */
+  /** Name of its files. */
   name: string
-  /** The row it shows. */
+  /** The row that it shows. */
   row: string
-  /** A Vega-Lite specification without colours; undefined where the results have nothing for it. */
+  /** Makes a Vega-Lite specification without colours; undefined if the results do not have this row. */
   spec(results: Results): object | undefined
 }
 

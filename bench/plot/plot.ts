@@ -4,7 +4,7 @@ import { compile } from 'vega-lite'
 import type { Results } from '../results.js'
 import { CHARTS } from './charts.js'
 
-/** Text and lines for a light and a dark page; the page itself shows through. */
+/** Colours for light and dark pages. The background is transparent. */
 const THEMES = {
   light: {
     text: '#1f2328',
@@ -18,7 +18,7 @@ const THEMES = {
   },
 }
 
-/** @returns names of the charts that the results were enough for */
+/** @returns the names of the charts that the results had data for */
 export async function plot(results: Results, directory: URL): Promise<string[]> {
   mkdirSync(directory, { recursive: true })
   const names: string[] = []

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process'
 
-/** Which core does what: what is measured has one of its own; Redis and whatever makes the load share the other. */
+/** The cores of the machine: one for the measured process, another one for Redis and the load generator. */
 export interface Cores {
   measured: number
   others: number
 }
 
-/** undefined where processes cannot be bound to cores, or there is only one. */
+/** Chooses the cores; undefined if processes cannot be bound to cores, or there is only one. */
 export function findCores(): Cores | undefined {
   const { stdout, status } = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' })
   if (status !== 0) return undefined
@@ -14,7 +14,7 @@ export function findCores(): Cores | undefined {
   return first === undefined || second === undefined ? undefined : { measured: first, others: second }
 }
 
-/** `0,2-3` -> 0, 2, 3 */
+/** Expands `0,2-3` to 0, 2, 3. */
 function expand(list: string): number[] {
   return list.split(',').flatMap((range) => {
     const [from = Number.NaN, to = from] = range.split('-').map(Number)
@@ -22,7 +22,7 @@ function expand(list: string): number[] {
   })
 }
 
-/** A process that runs already, with all its threads. */
+/** Binds a running process to a core, with all its threads. */
 export function pin(pid: number, core: number | undefined): void {
   if (core !== undefined) spawnSync('taskset', ['-acp', String(core), String(pid)])
 }

@@ -3,7 +3,7 @@ import autocannon from 'autocannon'
 import { answerCalls } from './remote.js'
 import { cookieHeader } from './site.js'
 
-/** Visitors, in a process of their own. */
+/** The visitors, who have a process of their own. */
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 
 function visit(port: number, i: number): Promise<string> {
@@ -27,7 +27,7 @@ async function assertKnown(port: number): Promise<void> {
 }
 
 const handlers = {
-  /** Milliseconds of each request, one after the other on one connection. */
+  /** Sends requests one after the other on one connection; resolves the milliseconds of each. */
   async latencies({ port, sessions, requests }: { port: number; sessions: number; requests: number }) {
     await assertKnown(port)
     const times: number[] = []
@@ -39,7 +39,7 @@ const handlers = {
     return times
   },
 
-  /** Requests per second of many connections at once. */
+  /** Sends requests on many connections in parallel; resolves the requests per second. */
   async flood(params: { port: number; sessions: number; connections: number; seconds: number }) {
     const { port, sessions, connections, seconds } = params
     await assertKnown(port)
@@ -54,7 +54,7 @@ const handlers = {
       url: `http://127.0.0.1:${port}`,
       connections,
       duration: seconds,
-      // No two connections come with the same session at the same time.
+      // No two connections use the same session at the same time.
       setupClient: (client: { setRequests(list: object[]): void }) => {
         const first = Math.floor((made++ * sessions) / connections)
         client.setRequests([...requests.slice(first), ...requests.slice(0, first)])

@@ -2,7 +2,7 @@ import session, { type SessionData, type Store } from 'express-session'
 import type { Opened } from '../contenders/contender.js'
 import { type Content, type CookieKind, contentOf, cookieOf, sidOf, text } from '../contents.js'
 
-/** What express-session asks of a store during a request, without HTTP. */
+/** What express-session does with a store during a request, without HTTP. */
 export interface Operations {
   seed(i: number): Promise<unknown>
   /** A request that changes nothing. */
@@ -17,7 +17,10 @@ export function operationsOf(opened: Opened, content: Content, cookie: CookieKin
   return opened.store === undefined ? rawOperations(opened, content) : storeOperations(opened.store, content, cookie)
 }
 
-/** Another text than the one there is. Made beforehand: what is measured is the store. */
+/**
+ * Returns a text that differs from a given one. The texts are made in advance, because only the store is to be
+ * measured.
+ */
 function otherTexts(length: number): (than: string) => string {
   const texts = Array.from({ length: 50 }, (_, i) => text(length, i + 1))
   let at = 0
@@ -32,7 +35,7 @@ function storeOperations(store: Store, content: Content, cookie: CookieKind): Op
   const { field3 } = contentOf(content, 0) as { field3?: string }
   const other = otherTexts(field3?.length ?? 0)
 
-  /** As express-session makes `req.session`. */
+  /** Loads a session and makes it a `req.session`, as express-session does. */
   const load = (sid: string) =>
     new Promise<SessionData & { touch(): void }>((resolve, reject) => {
       store.get(sid, (error, data) => {
@@ -53,7 +56,7 @@ function storeOperations(store: Store, content: Content, cookie: CookieKind): Op
       const live = await load(sid)
       live.touch()
       await new Promise<void>((resolve, reject) => {
-        // Not every store calls back with nothing where all is well.
+        // Some stores call back with a value where express-session expects none.
         store.touch?.(sid, live, ((error?: unknown) => (error ? reject(error) : resolve())) as () => void)
       })
     },

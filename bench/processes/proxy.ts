@@ -2,7 +2,10 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { answerCalls } from './remote.js'
 
-/** A network between application and server: delays, and counts bytes. A process of its own, its CPU is nobody's. */
+/**
+ * A simulated network between application and server: it delays data and counts bytes. It is a separate process, so
+ * that its CPU time counts for no contender.
+ */
 interface Parcel {
   due: number
   deliver: () => void
@@ -14,7 +17,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4))
 let delayMs = 0
 let isRunning = false
 
-/** Timers are too coarse for a millisecond: between deliveries this sleeps a tenth of one at a time. */
+/** Delivers what is due. Timers are too coarse for a millisecond, so it sleeps a tenth of one at a time in between. */
 function deliverDue(): void {
   let next = queue[0]
   while (next !== undefined && next.due <= performance.now()) {
@@ -60,11 +63,11 @@ const handlers = {
     await once(server, 'listening')
     return (server.address() as AddressInfo).port
   },
-  /** Milliseconds each way. */
+  /** Sets the delay, in milliseconds each way. */
   delay(ms: number): void {
     delayMs = ms
   },
-  /** Since the last call. */
+  /** Returns the bytes since the last call. */
   takeBytes(_: null) {
     const taken = { ...bytes }
     bytes.toServer = 0

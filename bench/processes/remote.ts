@@ -2,7 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-/** What a child process can be asked to do. Parameters and results go over Node's IPC, so they are plain data. */
+/**
+ * The functions of a child process. Parameters and results must be plain data, because they are sent over Node's IPC.
+ */
 export type Handlers = Record<string, (params: never) => unknown>
 
 interface Call {
@@ -17,7 +19,7 @@ interface Answer {
   error?: string
 }
 
-/** In the child: answers calls until the parent goes away. */
+/** Runs in the child process: answers calls until the parent process ends. */
 export function answerCalls(handlers: Handlers): void {
   process.on('disconnect', () => process.exit())
   process.on('message', async ({ id, name, params }: Call) => {
@@ -31,7 +33,7 @@ export function answerCalls(handlers: Handlers): void {
   })
 }
 
-/** In the parent: a child process, as its functions. */
+/** Runs in the parent process: calls the functions of a child process. */
 export class Remote<H extends Handlers> {
   readonly pid: number
   readonly #child: ChildProcess

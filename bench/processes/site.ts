@@ -21,7 +21,7 @@ export async function serve(store: Store): Promise<{ port: number; server: Serve
   return { port: (server.address() as AddressInfo).port, server }
 }
 
-/** express-session warns of MemoryStore in production, where it has no business but this one. */
+/** Suppresses a warning of express-session: MemoryStore is not meant for production, which is intended here. */
 function quietly<T>(make: () => T): T {
   const { warn } = console
   console.warn = () => undefined

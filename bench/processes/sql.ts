@@ -3,7 +3,7 @@ import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { freePort } from '../../scripts/free-port.js'
 import { answerCalls } from './remote.js'
 
-/** PostgreSQL, embedded (PGlite), behind a socket: the database of connect-pg-simple. */
+/** Runs an embedded PostgreSQL (PGlite) behind a socket, for connect-pg-simple. */
 const handlers = {
   async open(_: null): Promise<number> {
     const port = await freePort()

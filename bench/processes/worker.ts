@@ -7,12 +7,15 @@ import { type Operations, operationsOf } from './operations.js'
 import { answerCalls } from './remote.js'
 import { serve } from './site.js'
 
-/** One contender: the process whose CPU and memory are measured. */
+/** The process of one contender, whose CPU time and memory are measured. */
 let opened: Opened
 let operations: Operations
 let site: { port: number; server: Server } | undefined
 
-/** Microseconds of CPU per operation, of all threads, and operations per second. `operations`: those in all, measured or not. */
+/**
+ * `cpu`: CPU time of all threads per operation, in microseconds. `operations`: the total number, including unmeasured
+ * ones.
+ */
 export interface Cost {
   cpu: number
   perSecond: number
@@ -20,7 +23,7 @@ export interface Cost {
 }
 
 const handlers = {
-  /** Resolves why the contender cannot take part, or undefined. */
+  /** Resolves the reason if the contender cannot take part, else undefined. */
   async open({ contender, place }: { contender: string; place: Place }): Promise<string | undefined> {
     try {
       opened = await contenderNamed(contender).open(place)
@@ -39,7 +42,7 @@ const handlers = {
     }
   },
 
-  /** Sessions that are there already. */
+  /** Uses sessions that exist already. */
   use({ content }: { content: Content }) {
     operations = operationsOf(opened, content, 'session cookie')
   },
@@ -51,16 +54,16 @@ const handlers = {
     const keepBusy = (until: number) =>
       Promise.all(
         Array.from({ length: concurrency }, async (_, lane) => {
-          // No two lanes use one session, and each walks its own in an order that no cache likes.
+          // Each lane has its own sessions, and accesses them in an order that defeats caches.
           for (let n = lane * 7919; performance.now() < until; n += 7919) {
             await operations[work](lane * share + (n % share))
             count += 1
-            // What answers without ever waiting would leave no turn for anything else.
+            // A store that answers without waiting would leave no turn to anything else.
             if (count % 1000 === 0) await nextTurn()
           }
         }),
       )
-    // While others had their turn, V8 has given back memory that it needs again at once.
+    // While other contenders ran, V8 has released memory that it needs again now.
     await keepBusy(performance.now() + ms / 2)
     const unmeasured = count
     count = 0
@@ -85,13 +88,13 @@ const handlers = {
     return site.port
   },
 
-  /** Microseconds of CPU so far. */
+  /** CPU time so far, in microseconds. */
   cpu(_: null): number {
     const { user, system } = process.cpuUsage()
     return user + system
   },
 
-  /** Bytes, after a collection. */
+  /** Used heap in bytes, after a garbage collection. */
   async heap(_: null): Promise<number> {
     for (let i = 0; i < 3; i++) {
       globalThis.gc?.()
@@ -100,7 +103,7 @@ const handlers = {
     return process.memoryUsage().heapUsed
   },
 
-  /** Milliseconds of ending all sessions of one user, each time anew. */
+  /** Ends all sessions of one user, who gets new ones each time; resolves the milliseconds of each round. */
   async revoke({ rounds, each }: { rounds: number; each: number }): Promise<number[]> {
     const store = opened.store as unknown as { destroyBy?(index: string, value: string): Promise<number> }
     const times: number[] = []
@@ -122,7 +125,7 @@ async function makeSessionsOf(userId: string, count: number): Promise<void> {
   }
 }
 
-/** What is left to an application whose store knows no users. */
+/** Ends a user's sessions through a store without an index: reads all sessions. */
 async function searchAndDestroy(userId: string): Promise<number> {
   const { store } = opened
   const all = await new Promise<{ id: string; userId?: string }[]>((resolve, reject) => {

@@ -6,7 +6,7 @@ const VERDICTS = new Map([
   [null, 'not measured'],
 ])
 
-/** What was wanted, what came of it. */
+/** Cells of the table of goals and results. */
 export function goalCells({ measurements }: Results): string[][] {
   const rows = measurements
     .flatMap(({ goals }) => goals)

@@ -1,6 +1,6 @@
 import { isReached, type Results } from '../results.js'
 
-/** What profiling (`node --cpu-prof`) has shown to stand in the way where a goal is missed. */
+/** The reasons for missed goals, as profiles (`node --cpu-prof`) have shown them. */
 const FOUND: readonly (readonly [goal: RegExp, limit: string])[] = [
   [
     /^CPU of get \+ touch, 8 fields x 20 B$/,
@@ -45,7 +45,7 @@ const FOUND: readonly (readonly [goal: RegExp, limit: string])[] = [
   ],
 ]
 
-/** A sentence for each goal that was missed. */
+/** Returns a sentence for each missed goal. */
 export function limitsOf({ measurements }: Results): string[] {
   const missed = measurements.flatMap(({ goals }) => goals).filter((goal) => isReached(goal) === false)
   return missed.map(({ what }) => {

@@ -4,7 +4,7 @@ import { goalCells } from './goals.js'
 import { limitsOf } from './limits.js'
 import { markdownTable, textCells } from './table.js'
 
-/** docs/benchmarks.md */
+/** Makes docs/benchmarks.md. */
 export function toMarkdown(results: Results, charts: readonly string[]): string {
   const { machine, command, date, skipped } = results
   const packages = Object.entries(machine.packages).map(([name, version]) => `${name.replace(/\d+$/, '')} ${version}`)
@@ -42,7 +42,7 @@ function pinning(isPinned: boolean): string {
     : 'Processes were not bound to cores.'
 }
 
-/** Rows measured in the same way are explained once. */
+/** Makes the sections of the rows. Rows that are measured in the same way are explained once. */
 function measurementsOf({ measurements }: Results, charts: readonly string[]): string[] {
   const explained = new Set<string>()
   return measurements.flatMap((measurement) => {
@@ -60,7 +60,7 @@ function chartsOf({ name }: Measurement, charts: readonly string[]): string[] {
   return CHARTS.filter((chart) => chart.row === name && charts.includes(chart.name)).map((chart) => chart.name)
 }
 
-/** GitHub shows the one that fits its colours. */
+/** Shows a chart in the variant that fits GitHub's colour scheme. */
 function picture(chart: string, alt: string): string {
   return [
     '<picture>',

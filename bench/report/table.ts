@@ -1,6 +1,6 @@
 import type { Column, Table } from '../results.js'
 
-/** Cells of a table as text, the first row its head, with the ratio behind the column it is of. */
+/** Makes the cells of a table as text. The first row is the head; the ratio follows its column. */
 export function textCells({ columns, lines, ratio }: Table): string[][] {
   const head = ['', ...columns.flatMap(({ key, title }) => (ratio?.of === key ? [title, 'ratio'] : [title]))]
   const baseline = lines.find(({ name }) => name === ratio?.to)?.values[ratio?.of ?? '']
@@ -22,7 +22,7 @@ function formatted(value: number | string | undefined, { digits }: Column): stri
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
 
-/** For a terminal: numbers to the right. */
+/** Formats a table for a terminal, with numbers aligned right. */
 export function plainTable(cells: readonly string[][]): string {
   const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((row) => (row[i] ?? '').length)))
   return cells

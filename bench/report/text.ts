@@ -2,7 +2,7 @@ import type { Results } from '../results.js'
 import { goalCells } from './goals.js'
 import { plainTable, textCells } from './table.js'
 
-/** For the terminal. */
+/** Formats the results for a terminal. */
 export function toText(results: Results): string {
   const { machine } = results
   const parts = [

@@ -13,7 +13,7 @@ interface Case {
   work: 'read' | 'write'
   content: Content
   title: string
-  /** Against connect-redis 10, and for the near cache. */
+  /** Maximum ratios to connect-redis 10, without and with the near cache. */
   goals: { limit: number; cached?: number }
 }
 

@@ -2,13 +2,15 @@ import type { Redis } from 'ioredis'
 import { sidOf } from '../contents.js'
 
 const BATCH = 2000
-/** Sessions of one user. */
+/** Number of sessions per user. */
 export const EACH = 4
 
 /**
- * Sessions of others, as a store writes them: through it, a million would take a quarter of an hour.
+ * Writes sessions of other users directly, in the format of the store: a million sessions written through the store
+ * would take a quarter of an hour.
  *
- * @param template bookkeeping of a session that the store has written; without it, sessions are strings like connect-redis's
+ * @param template bookkeeping field of a session that the store has written; without it, sessions are strings like
+ *   those of connect-redis
  */
 export async function fill(
   db: Redis,

@@ -6,20 +6,15 @@ import { alternate, namesOf, type Row, titleOf } from './row.js'
 
 const SESSIONS = 200
 
-/** A read-only request of Express, with Redis further and further away. */
+/** Measures a read-only request of Express, at increasing distances to Redis. */
 export const latencyRow: Row = {
   names: ['latency'],
   title: 'p50 of a read-only Express request, Redis 1 ms away each way',
   async run(bench) {
     const { rounds, requests, distances } = bench.options.scale
     await bench.admin.flushall()
-    const direct = await bench.ports()
     const proxy = bench.proxy()
-    const ports = {
-      redisPort: await proxy.call('open', { port: direct.redisPort }),
-      sqlPort: await proxy.call('open', { port: direct.sqlPort }),
-    }
-    const isIn = ({ name, isRaw }: { name: string; isRaw?: boolean }) => !isRaw && !/every|pipelining|index/.test(name)
+    const ports = await bench.portsBehind(proxy)
     const workers = await bench.workers(namesOf(isIn), ports)
     const sites = new Map<string, number>()
     for (const worker of workers) {
@@ -48,19 +43,21 @@ export const latencyRow: Row = {
       for (const line of table.lines) line.values[distance] = median(times.get(line.name) ?? [])
     }
     await bench.end([load, ...workers, proxy])
-    return [
-      {
-        name: 'latency',
-        title: this.title,
-        how:
-          `Express 5 with \`session()\` and one route; visitors come one after the other on one connection from another process. A ` +
-          `proxy between the application and its server (Redis, PGlite) holds everything back by so many milliseconds each way; PING through ` +
-          `it takes ${pings.join(', ')}. ${requests} requests per round, the median of the rounds' p50.`,
-        tables: [table],
-        goals: goalsOf(this.title, table),
-      },
-    ]
+    const how = howOf(pings, requests)
+    return [{ name: 'latency', title: this.title, how, tables: [table], goals: goalsOf(this.title, table) }]
   },
+}
+
+function isIn({ name, isRaw }: { name: string; isRaw?: boolean }): boolean {
+  return !isRaw && !/every|pipelining|index/.test(name)
+}
+
+function howOf(pings: readonly string[], requests: number): string {
+  return (
+    `Express 5 with \`session()\` and one route; visitors come one after the other on one connection from another process. A ` +
+    `proxy between the application and its server (Redis, PGlite) holds everything back by so many milliseconds each way; PING through ` +
+    `it takes ${pings.join(', ')}. ${requests} requests per round, the median of the rounds' p50.`
+  )
 }
 
 function goalsOf(title: string, table: Table): Goal[] {
@@ -71,7 +68,7 @@ function goalsOf(title: string, table: Table): Goal[] {
   ]
 }
 
-/** What the distance really comes to: there and back. */
+/** Measures the round trip that a distance really causes, in milliseconds. */
 async function pingMs(port: number): Promise<number> {
   const client = new Redis(port)
   const times: number[] = []

@@ -10,7 +10,7 @@ const COMPARED: readonly [number, number] = [10_000, 1_000_000]
 const REVOKE_TITLE = `destroyBy, a user with ${EACH} sessions`
 const MILLION_TITLE = '1,000,000 live sessions'
 
-/** Stores among few and among many sessions, at the same time: each number of them in a database of its own. */
+/** Compares few and many sessions in the same run. Each number of sessions has its own database. */
 export const manyRow: Row = {
   names: ['revoke', 'million'],
   title: 'Few and many sessions',
@@ -70,7 +70,10 @@ async function revokeTimes(bench: Bench, stages: readonly Stage[], revokes: numb
   return times
 }
 
-/** connect-redis knows no users: all sessions have to be read. Not tried where that takes minutes. */
+/**
+ * Measures connect-redis, which has no index of users, so that it must read all sessions. Sizes for which this takes
+ * minutes are left out.
+ */
 async function theirRevokeTimes(bench: Bench): Promise<Times> {
   await bench.admin.flushall()
   const stages: Stage[] = []
@@ -83,8 +86,12 @@ async function theirRevokeTimes(bench: Bench): Promise<Times> {
   return times
 }
 
+const REVOKE_HOW =
+  `"Log out everywhere": milliseconds from call to answer. Rounds alternate between the numbers of sessions, each of which is in a ` +
+  `database of its own; users have ${EACH} sessions each. connect-redis has no such function: what is shown for it is reading all sessions ` +
+  `and destroying those of the user.`
+
 function revokeMeasurement(own: Times, theirs: Times): Measurement {
-  const medianAt = (size: number) => (own.has(size) ? median(own.get(size) as number[]) : null)
   const first = median([...own.values()][0] ?? [])
   const table: Table = {
     title: '',
@@ -105,58 +112,41 @@ function revokeMeasurement(own: Times, theirs: Times): Measurement {
       },
     })),
   }
-  const [few, many] = [medianAt(COMPARED[0]), medianAt(COMPARED[1])]
-  const missing = { missing: 'not in this run' }
-  return {
-    name: 'revoke',
-    title: REVOKE_TITLE,
-    how:
-      `"Log out everywhere": milliseconds from call to answer. Rounds alternate between the numbers of sessions, each of which is in a ` +
-      `database of its own; users have ${EACH} sessions each. connect-redis has no such function: what is shown for it is reading all sessions ` +
-      `and destroying those of the user.`,
-    tables: [table],
-    goals: [
-      {
-        what: `${REVOKE_TITLE}, at 1,000,000 sessions`,
-        aim: '<= 5 ms',
-        limit: 5,
-        isUpperLimit: true,
-        unit: ' ms',
-        measured: many,
-        ...(many === null ? missing : {}),
-      },
-      ratioGoal(
-        `${REVOKE_TITLE}, at 1,000,000 against 10,000`,
-        '<= 1.5x',
-        1.5,
-        few === null || many === null ? null : many / few,
-        missing.missing,
-      ),
-    ],
-  }
+  return { name: 'revoke', title: REVOKE_TITLE, how: REVOKE_HOW, tables: [table], goals: revokeGoals(own) }
 }
 
+function revokeGoals(own: Times): Goal[] {
+  const medianAt = (size: number) => (own.has(size) ? median(own.get(size) as number[]) : null)
+  const [few, many] = [medianAt(COMPARED[0]), medianAt(COMPARED[1])]
+  const missing = 'not in this run'
+  return [
+    {
+      what: `${REVOKE_TITLE}, at 1,000,000 sessions`,
+      aim: '<= 5 ms',
+      limit: 5,
+      isUpperLimit: true,
+      unit: ' ms',
+      measured: many,
+      ...(many === null ? { missing } : {}),
+    },
+    ratioGoal(
+      `${REVOKE_TITLE}, at 1,000,000 against 10,000`,
+      '<= 1.5x',
+      1.5,
+      few === null || many === null ? null : many / few,
+      missing,
+    ),
+  ]
+}
+
+const MB = 2 ** 20
+const MILLION_HOW =
+  `Two processes, alternating, one with 10,000 sessions to read and one with 1,000,000; 50 reads at a time, all over the sessions. The heap is ` +
+  `what \`process.memoryUsage()\` says after a collection. "Flat" is judged as at most 1.05x of the process with 10,000 sessions.`
+
 async function measureMillion(bench: Bench, stages: readonly Stage[]): Promise<Measurement> {
-  const { rounds, roundMs } = bench.options.scale
   const compared = stages.filter(({ size }) => COMPARED.includes(size) || stages.length === 2)
-  const costs: Times = new Map(compared.map(({ size }) => [size, []]))
-  const redis: Times = new Map(compared.map(({ size }) => [size, []]))
-  const heaps: Times = new Map(compared.map(({ size }) => [size, []]))
-  for (const { worker } of compared) await worker.call('use', { content: 'nine fields' })
-  for (let round = -1; round < rounds; round++) {
-    for (const { size, worker } of compared) {
-      bench.progress.within(`reading among ${size}, round ${round + 1} of ${rounds}`)
-      const before = await bench.redisCpu()
-      const cost = await worker.call('cost', { work: 'read', sessions: size, concurrency: 50, ms: roundMs * 2 })
-      const redisCpu = ((await bench.redisCpu()) - before) / cost.operations
-      const heap = await worker.call('heap', null)
-      heaps.get(size)?.push(heap)
-      if (round < 0) continue
-      costs.get(size)?.push(cost.cpu)
-      redis.get(size)?.push(redisCpu)
-    }
-  }
-  const MB = 2 ** 20
+  const { costs, redis, heaps } = await readCosts(bench, compared)
   const heapAfter = (size: number) => (heaps.get(size)?.at(-1) ?? Number.NaN) / MB
   const table: Table = {
     title: '',
@@ -177,15 +167,29 @@ async function measureMillion(bench: Bench, stages: readonly Stage[]): Promise<M
       },
     })),
   }
-  return {
-    name: 'million',
-    title: MILLION_TITLE,
-    how:
-      `Two processes, alternating, one with 10,000 sessions to read and one with 1,000,000; 50 reads at a time, all over the sessions. The heap is ` +
-      `what \`process.memoryUsage()\` says after a collection. "Flat" is judged as at most 1.05x of the process with 10,000 sessions.`,
-    tables: [table],
-    goals: millionGoals(costs, heapAfter),
+  const goals = millionGoals(costs, heapAfter)
+  return { name: 'million', title: MILLION_TITLE, how: MILLION_HOW, tables: [table], goals }
+}
+
+/** Measures reads in alternating rounds: CPU of the process and of Redis per operation, and the heap after each round. */
+async function readCosts(bench: Bench, compared: readonly Stage[]) {
+  const { rounds, roundMs } = bench.options.scale
+  const perSize = (): Times => new Map(compared.map(({ size }) => [size, []]))
+  const [costs, redis, heaps] = [perSize(), perSize(), perSize()]
+  for (const { worker } of compared) await worker.call('use', { content: 'nine fields' })
+  for (let round = -1; round < rounds; round++) {
+    for (const { size, worker } of compared) {
+      bench.progress.within(`reading among ${size}, round ${round + 1} of ${rounds}`)
+      const before = await bench.redisCpu()
+      const cost = await worker.call('cost', { work: 'read', sessions: size, concurrency: 50, ms: roundMs * 2 })
+      const redisCpu = ((await bench.redisCpu()) - before) / cost.operations
+      heaps.get(size)?.push(await worker.call('heap', null))
+      if (round < 0) continue
+      costs.get(size)?.push(cost.cpu)
+      redis.get(size)?.push(redisCpu)
+    }
   }
+  return { costs, redis, heaps }
 }
 
 function millionGoals(costs: Times, heapAfter: (size: number) => number): Goal[] {

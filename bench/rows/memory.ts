@@ -10,38 +10,19 @@ const CONTENTS: readonly (readonly [Content, number])[] = [
 ]
 const COOKIES: readonly CookieKind[] = ['session cookie', 'maxAge, secure, lax']
 
-/** Bytes per session in Redis with default settings. */
+/** Measures the bytes per session in a Redis with default settings. */
 export const memoryRow: Row = {
   names: ['memory'],
   title: 'Redis memory per session',
   async run(bench) {
-    const isIn = ({ name, server, isRaw }: { name: string; server: string; isRaw?: boolean }) =>
-      server === 'redis' && !isRaw && !/near|every|pipelining|index/.test(name)
     const workers = await bench.workers(namesOf(isIn))
-    // Scripts, connections and code paths cost memory once; that is not the sessions'.
+    // Scripts, connections and code paths cost memory once, which must not count for the sessions.
     for (const worker of workers) await measure(bench, worker, 'Passport only', 'session cookie')
     const tables: Table[] = []
     const goals: Goal[] = []
     for (const [content, limit] of CONTENTS) {
       for (const cookie of COOKIES) {
-        const table: Table = {
-          title: `${content}, ${cookie}`,
-          columns: [
-            { key: 'total', title: 'bytes', digits: 0 },
-            { key: 'usage', title: 'MEMORY USAGE', digits: 0 },
-            { key: 'usageRatio', title: 'ratio of MEMORY USAGE', digits: 2 },
-            { key: 'encoding', title: 'encoding', digits: 0 },
-          ],
-          lines: [],
-          ratio: { of: 'total', to: BASELINE },
-        }
-        for (const worker of workers) {
-          bench.progress.within(`${content}, ${cookie}, ${worker.contender}`)
-          const values = await measure(bench, worker, content, cookie)
-          table.lines.push({ name: worker.contender, title: titleOf(worker.contender), values })
-        }
-        const baseline = table.lines.find(({ name }) => name === BASELINE)?.values.usage as number
-        for (const { values } of table.lines) values.usageRatio = (values.usage as number) / baseline
+        const table = await tableOf(bench, workers, content, cookie)
         tables.push(table)
         const aim = `<= ${limit.toFixed(2)}x`
         const measured = ratio(table, 'total', 'ours', BASELINE)
@@ -49,18 +30,37 @@ export const memoryRow: Row = {
       }
     }
     await bench.end(workers)
-    return [
-      {
-        name: 'memory',
-        title: this.title,
-        how:
-          `The growth of \`used_memory\` by ${bench.options.scale.memorySessions} sessions, divided by their number, so that it holds ` +
-          `everything a key costs; next to it \`MEMORY USAGE\` of one of them. A Redis with default settings.`,
-        tables,
-        goals,
-      },
-    ]
+    const how =
+      `The growth of \`used_memory\` by ${bench.options.scale.memorySessions} sessions, divided by their number, so that it holds ` +
+      `everything a key costs; next to it \`MEMORY USAGE\` of one of them. A Redis with default settings.`
+    return [{ name: 'memory', title: this.title, how, tables, goals }]
   },
+}
+
+function isIn({ name, server, isRaw }: { name: string; server: string; isRaw?: boolean }): boolean {
+  return server === 'redis' && !isRaw && !/near|every|pipelining|index/.test(name)
+}
+
+async function tableOf(bench: Bench, workers: readonly Worker[], content: Content, cookie: CookieKind): Promise<Table> {
+  const table: Table = {
+    title: `${content}, ${cookie}`,
+    columns: [
+      { key: 'total', title: 'bytes', digits: 0 },
+      { key: 'usage', title: 'MEMORY USAGE', digits: 0 },
+      { key: 'usageRatio', title: 'ratio of MEMORY USAGE', digits: 2 },
+      { key: 'encoding', title: 'encoding', digits: 0 },
+    ],
+    lines: [],
+    ratio: { of: 'total', to: BASELINE },
+  }
+  for (const worker of workers) {
+    bench.progress.within(`${content}, ${cookie}, ${worker.contender}`)
+    const values = await measure(bench, worker, content, cookie)
+    table.lines.push({ name: worker.contender, title: titleOf(worker.contender), values })
+  }
+  const baseline = table.lines.find(({ name }) => name === BASELINE)?.values.usage as number
+  for (const { values } of table.lines) values.usageRatio = (values.usage as number) / baseline
+  return table
 }
 
 async function measure(bench: Bench, worker: Worker, content: Content, cookie: CookieKind) {

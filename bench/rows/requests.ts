@@ -6,14 +6,13 @@ import { alternate, namesOf, type Row, titleOf } from './row.js'
 const SESSIONS = 1000
 const CONNECTIONS = 50
 
-/** How many visitors one core serves. */
+/** Measures how many requests per second one core serves. */
 export const requestsRow: Row = {
   names: ['requests'],
   title: 'Express requests/s on one core, read-only',
   async run(bench) {
     const { rounds, floodSeconds } = bench.options.scale
     await bench.admin.flushall()
-    const isIn = ({ name, isRaw }: { name: string; isRaw?: boolean }) => !isRaw && !/every|index/.test(name)
     const workers = await bench.workers(namesOf(isIn))
     const sites = new Map<string, number>()
     for (const worker of workers) {
@@ -48,18 +47,20 @@ export const requestsRow: Row = {
       }),
       ratio: { of: 'perSecond', to: BASELINE },
     }
-    return [
-      {
-        name: 'requests',
-        title: this.title,
-        how:
-          `Express 5 with \`session()\` and one route, one process, which has a core to itself; autocannon with ${CONNECTIONS} connections and ` +
-          `${SESSIONS} visitors runs on the other one, next to Redis. ${floodSeconds} seconds per round. 8 fields x 20 B.`,
-        tables: [table],
-        goals: goalsOf(this.title, table),
-      },
-    ]
+    const how = howOf(floodSeconds)
+    return [{ name: 'requests', title: this.title, how, tables: [table], goals: goalsOf(this.title, table) }]
   },
+}
+
+function isIn({ name, isRaw }: { name: string; isRaw?: boolean }): boolean {
+  return !isRaw && !/every|index/.test(name)
+}
+
+function howOf(floodSeconds: number): string {
+  return (
+    `Express 5 with \`session()\` and one route, one process, which has a core to itself; autocannon with ${CONNECTIONS} connections and ` +
+    `${SESSIONS} visitors runs on the other one, next to Redis. ${floodSeconds} seconds per round. 8 fields x 20 B.`
+  )
 }
 
 function goalsOf(title: string, table: Table): Goal[] {

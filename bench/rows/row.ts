@@ -4,7 +4,7 @@ import { CONTENDERS } from '../contenders/index.js'
 import type { Measurement } from '../results.js'
 
 export interface Row {
-  /** Names for `--only`; rows that share their preparation are one. */
+  /** Names for `--only`. Rows that share their preparation are one Row. */
   names: readonly string[]
   title: string
   run(bench: Bench, wanted: ReadonlySet<string>): Promise<Measurement[]>
@@ -19,8 +19,8 @@ export function titleOf(name: string): string {
 }
 
 /**
- * Every contender once per round, so that whatever disturbs the machine disturbs all alike. The first round, number -1,
- * warms up and does not count.
+ * Measures every contender once per round, so that disturbances of the machine affect all alike. The first round,
+ * number -1, warms up and does not count.
  */
 export async function alternate<T>(
   bench: Bench,

@@ -1,6 +1,6 @@
-// Conveniences only: without JavaScript every page still works.
+// Enhancements only: every page works without JavaScript.
 
-// The first tea of a visitor without a session: get a token, then send the form that a later page would have shown.
+// A visitor without a session adds the first tea: get a token, then send the form that a later page would have shown.
 for (const form of document.querySelectorAll('form[data-add]')) {
   form.addEventListener('submit', (event) => {
     event.preventDefault()
@@ -22,7 +22,7 @@ async function addFirst(form) {
   form.submit()
 }
 
-// The time this session has left.
+// Show the time that this session has left.
 const clock = document.querySelector('.ttl')
 if (clock) {
   const end = performance.now() + Number(clock.dataset.seconds) * 1000
@@ -32,7 +32,7 @@ if (clock) {
   })
 }
 
-// The time since the password was typed.
+// Show the time since the password was typed.
 const age = document.querySelector('.age')
 if (age) {
   const begin = performance.now() - Number(age.dataset.seconds) * 1000

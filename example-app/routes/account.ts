@@ -9,7 +9,7 @@ import type { SessionHistory } from '../session-history.js'
 import { endSession, type ShopSessions } from '../sessions.js'
 import type { Address, Users } from '../users.js'
 
-/** What is worth protecting: all of it asks for a fresh login. */
+/** The routes of the account. All of them need a fresh login, because they are worth protecting. */
 export function accountRoutes(users: Users, { store, cookie }: ShopSessions, history: SessionHistory): Router {
   const router = Router()
   router.all(['/account', '/account/delete'], requireUser(users), freshLogin)
@@ -31,7 +31,7 @@ export function accountRoutes(users: Users, { store, cookie }: ShopSessions, his
     if (formText(req, 'sure') !== 'on') return res.redirect(303, '/account/delete')
     const { id } = res.locals.account
     await users.remove(id)
-    // On other devices, too.
+    // End the sessions on other devices, too.
     await store.destroyBy('user', id, { except: req.sessionID })
     await endSession(req, cookie)
     res.redirect(303, '/?bye=deleted')

@@ -50,7 +50,7 @@ export function cartRoutes(): Router {
   return router
 }
 
-/** Undefined when the form says none, or says something that is no quantity. */
+/** Reads the quantity; undefined if the form has none, or an invalid one. */
 function quantityIn(req: Request): number | undefined {
   const text = formText(req, 'quantity')
   return /^\d{1,3}$/.test(text) ? Number(text) : undefined

@@ -9,7 +9,7 @@ import { showPage } from '../pages.js'
 import { requireUser } from '../require-user.js'
 import type { Users } from '../users.js'
 
-/** The password again, for who is logged in; then on to where the visitor wanted to go. */
+/** Asks users who are logged in for their password again, then continues to the page they wanted. */
 export function confirmRoutes(users: Users): Router {
   const router = Router()
   router.all('/confirm', requireUser(users))
@@ -25,9 +25,9 @@ export function confirmRoutes(users: Users): Router {
     const user = await users.verify(res.locals.account.id, formText(req, 'password'))
     if (!user) return showConfirm(res.status(401), to, 'That is not the password of this account.')
     flash(req, 'confirmed')
-    // Whoever else had this session could read its pages, and the token in them.
+    // Somebody else who had this session could read its pages, and the token in them.
     generateToken(req, true)
-    // False: somebody logged out meanwhile.
+    // false: the session was ended meanwhile, by a logout.
     if (await rotateSession(req)) res.redirect(303, to)
     else res.redirect(303, '/login')
   })

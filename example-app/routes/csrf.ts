@@ -1,7 +1,7 @@
 import { Router } from 'express'
 import { generateToken } from '../csrf.js'
 
-/** For programs: the token that a form would carry, as JSON, or as bare text for `Accept: text/plain`. */
+/** Gives programs the token that a form would carry, as JSON, or as plain text for `Accept: text/plain`. */
 export function csrfRoutes(): Router {
   const router = Router()
   router.get('/csrf', (req, res) => {

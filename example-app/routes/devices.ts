@@ -6,7 +6,9 @@ import { via } from '../local-path.js'
 
 export const DEVICES = '/account/sessions'
 
-/** Where the visitor is logged in; to end a session of his takes his password, if he typed it a while ago. */
+/**
+ * Shows where the user is logged in. To end a session, users must retype their password if their login is not fresh.
+ */
 export function deviceRoutes(store: RedisStore): RequestHandler {
   return sessionRouter({
     store,

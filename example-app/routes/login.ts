@@ -6,7 +6,10 @@ import { showPage } from '../pages.js'
 import { endSession, REMEMBER_MS, type ShopSessions } from '../sessions.js'
 import type { User, Users } from '../users.js'
 
-/** A real shop would also limit how often a password may be tried, and confirm the address by e-mail. */
+/**
+ * The routes of login, sign-up and logout. A real shop would also limit the number of attempts, and confirm addresses
+ * by e-mail.
+ */
 export function loginRoutes(users: Users, { cookie }: ShopSessions): Router {
   const router = Router()
 
@@ -50,11 +53,11 @@ export function loginRoutes(users: Users, { cookie }: ShopSessions): Router {
   return router
 }
 
-/** All that there is to a login: the new id, and saving it before the redirect, are secureSession's part. */
+/** Logs a user in. The rest is done by secureSession: the new id, and the save before the redirect. */
 function logIn(req: Request, user: User): void {
   req.session.userId = user.id
   req.session.name = user.name
-  // Longer than the browser is open: Redis keeps the session as long as the cookie.
+  // The cookie then outlives the browser window, and Redis keeps the session as long.
   if (formText(req, 'remember') === 'on') req.session.cookie.maxAge = REMEMBER_MS
 }
 

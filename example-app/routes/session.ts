@@ -13,7 +13,9 @@ interface SessionRoutesOptions {
   history: SessionHistory
 }
 
-/** The visitor's own session as Redis holds it. The key may be shown, a digest that opens nothing; the id may not. */
+/**
+ * Shows the visitor's own session as Redis stores it. The key may be shown, because it is a digest; the id must not be.
+ */
 export function sessionRoutes({ client, sessions: { store, keyOf, cookie }, history }: SessionRoutesOptions): Router {
   const router = Router()
   router.get('/session', noteFreshness, async (req, res) => {
@@ -23,7 +25,7 @@ export function sessionRoutes({ client, sessions: { store, keyOf, cookie }, hist
     const [hash, ttlMs, bytes] = await Promise.all([
       client.hgetall(key),
       client.pttl(key),
-      // Some hosted Redis servers forbid it; the page can do without.
+      // Some hosted Redis servers forbid this command, and the page works without it.
       client.memory('USAGE', key).catch(() => null),
     ])
     const past = history.of(info.handle)

@@ -13,13 +13,13 @@ export function shopRoutes(): Router {
 
   router.get('/', (req, res) => {
     if (hasSession(req)) req.session.views = (req.session.views ?? 0) + 1
-    // After a logout there is no session left that could carry the message.
+    // After a logout there is no session to carry the message.
     const bye = FAREWELLS.get(req.query.bye)
     if (bye !== undefined) res.locals.flashes = [{ kind: 'good', text: bye }]
     showPage(res, 'shop', { title: 'Tea, and a look into your session', teas: TEAS, views: req.session.views ?? 0 })
   })
 
-  // Where a visitor without a session and without JavaScript puts the first tea into the basket.
+  // Here visitors without a session and without JavaScript put the first tea into the basket.
   router.get('/add/:slug', (req, res, next) => {
     const tea = findTea(req.params.slug)
     if (!tea) return next()

@@ -6,16 +6,19 @@ export type ActivityStep = 'minute' | 'hour' | 'day'
 type Counted = 'users' | 'sessions'
 
 export interface ActivityRange {
-  /** Beginning: a Date, or milliseconds since 1970; the step it is in counts whole. */
+  /** Start of the range: a Date, or milliseconds since 1970. The step that contains it is included as a whole. */
   from: Date | number
-  /** End; the step it is in counts, unless it is just beginning. Default: now. */
+  /** End of the range. The step that contains it is included, unless it begins exactly then. Default: now. */
   to?: Date | number
   step: ActivityStep
 }
 
-/** Different users and sessions that were active in one step, to within a percent or so (HyperLogLog). */
+/**
+ * Number of different users and sessions that were active during one step, with an error of about one percent
+ * (HyperLogLog).
+ */
 export interface ActivityPoint {
-  /** When the step began; steps begin with the minute, hour and day of UTC. */
+  /** When the step began. Steps are whole minutes, hours and days in UTC. */
   at: Date
   users: number
   sessions: number
@@ -23,34 +26,35 @@ export interface ActivityPoint {
 
 export interface ActivityReport {
   points: ActivityPoint[]
-  /** Per step, over all points. */
+  /** Average per step, over all points. */
   average: { users: number; sessions: number }
 }
 
 const DAY_MS = 86_400_000
-/** How long a step is, and how long its count is kept. */
+/** Length of each step, and how long its count is kept, in milliseconds. */
 const STEPS: Readonly<Record<ActivityStep, { ms: number; keptMs: number }>> = {
   minute: { ms: 60_000, keptMs: 2 * DAY_MS },
   hour: { ms: 3_600_000, keptMs: 62 * DAY_MS },
   day: { ms: DAY_MS, keptMs: 2 * 366 * DAY_MS },
 }
 const NAMES = Object.keys(STEPS) as ActivityStep[]
-/** How long something may wait in this process: what a crash loses. */
+/** Maximum time that activity waits in this process, in milliseconds. A crash loses it. */
 const FLUSH_MS = 5000
-/** No more than this is noted in one minute, not even while Redis is away. */
-const MOST_KEPT = 100_000
-const MOST_POINTS = 10_000
-/** How many counts are asked for at a time. */
+/** Maximum number of users and sessions noted per minute. It limits memory while Redis is unavailable. */
+const MAX_NOTED = 100_000
+const MAX_POINTS = 10_000
+/** Number of counts that are read at a time. */
 const BATCH = 200
 
 /**
- * Counts who is active. A request only notes it here; every few seconds that goes to Redis, for the minute, the hour and
- * the day it happened in. So counting costs no request a round trip, and Redis holds numbers, no names.
+ * Counts active users and sessions. A request only notes them in this process; every few seconds the notes are sent to
+ * Redis, for the minute, hour and day they belong to. So counting adds no round trip to a request, and Redis stores
+ * counts without names.
  */
 export class Activity {
   readonly #context: Context
   readonly #within: Within
-  /** By the minute: what is noted now may be sent in the next one. */
+  /** Notes by minute, because they may be sent in a later one. */
   readonly #noted = new Map<number, Record<Counted, Set<string>>>()
   #timer: NodeJS.Timeout | undefined
   #flushing: Promise<void> | undefined
@@ -60,21 +64,21 @@ export class Activity {
     this.#within = within
   }
 
-  /** @param users whose session it is */
+  /** @param users the users that the session belongs to */
   note(storedId: string, users: readonly string[]): void {
     const minute = startOf(Date.now(), 'minute')
     const noted = this.#noted.get(minute) ?? { users: new Set(), sessions: new Set() }
-    if (noted.sessions.size + noted.users.size >= MOST_KEPT) return
+    if (noted.sessions.size + noted.users.size >= MAX_NOTED) return
     this.#noted.set(minute, noted)
     noted.sessions.add(storedId)
     for (const user of users) noted.users.add(user)
-    // What has not been sent when the process ends is lost; it must not keep the process alive.
+    // The timer must not keep the process alive; notes that are unsent when it ends are lost.
     this.#timer ??= setTimeout(() => {
       this.flush().catch(() => undefined)
     }, FLUSH_MS).unref()
   }
 
-  /** Sends what has been noted. What Redis does not take is kept for the next time. */
+  /** Sends the notes. Notes that Redis does not accept are kept for the next time. */
   flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -84,7 +88,7 @@ export class Activity {
     return this.#flushing
   }
 
-  /** @throws TypeError for a range that is none */
+  /** @throws TypeError for an invalid range */
   async read(range: ActivityRange): Promise<ActivityReport> {
     const starts = startsOf(range)
     await this.flush()
@@ -151,10 +155,8 @@ function startsOf({ from, to = Date.now(), step }: ActivityRange): number[] {
   const { ms } = STEPS[step]
   const start = startOf(first, step)
   const count = Math.max(1, Math.ceil((end - start) / ms))
-  if (count > MOST_POINTS) {
-    throw new TypeError(
-      `"step" option makes ${count} points of this range, more than ${MOST_POINTS}: take a longer one`,
-    )
+  if (count > MAX_POINTS) {
+    throw new TypeError(`"step" option makes ${count} points of this range, more than ${MAX_POINTS}: take a longer one`)
   }
   return Array.from({ length: count }, (_, i) => start + i * ms)
 }

@@ -10,18 +10,21 @@ import { readFields } from '../session/read-hash.js'
 import type { Loaded } from '../session/session-record.js'
 import type { SessionInfo } from '../session-info.js'
 
-/** All sessions under the store's prefix. Never blocks Redis; for administration, not for requests. */
+/**
+ * All sessions under the store's prefix. It never blocks Redis, but reads every key: use it for administration, not in
+ * requests.
+ */
 export class Keyspace {
   readonly #context: Context
   readonly #within: Within
 
-  /** @param within gives each step its deadline: all of them together may take long */
+  /** @param within applies the deadline to each step; all steps together may take long */
   constructor(context: Context, within: Within) {
     this.#context = context
     this.#within = within
   }
 
-  /** Those of sessions, a batch at a time. With `hashIds` sessions may move: HMGET for each. */
+  /** Yields the ids of sessions in batches. With `hashIds` sessions may move: one HMGET for each. */
   async *storedIds(): AsyncGenerator<string[]> {
     for await (const batch of this.candidates()) {
       const { hashIds } = this.#context.options
@@ -53,12 +56,12 @@ export class Keyspace {
     }
   }
 
-  /** Of a session that `sessions` has yielded; null if it has ended since. */
+  /** Info about a session that `sessions` has yielded; null if it has ended since. */
   info({ record }: Loaded): Promise<SessionInfo | null> {
     return this.#within(infoOfRecord(this.#context, record))
   }
 
-  /** The keys of indexes, and of whatever else is no session; a batch at a time, each once. */
+  /** Yields the keys of indexes and all other keys that hold no session, in batches, each key once. */
   indexKeys(): AsyncGenerator<string[]> {
     const { options, keys } = this.#context
     return scanIndexKeys(options.client, keys, options.scanCount, this.#within)
@@ -71,14 +74,14 @@ export class Keyspace {
     }
     if (options.indexes.length === 0) return
     for await (const keysOfAll of this.indexKeys()) {
-      // What tells of the past stays, and what is still to be told of it.
+      // Keep the activity counts, and ended sessions that `onEnd` has not received yet.
       const batch = keysOfAll.filter((key) => !/^@(activity|ends)$/.test(keys.indexName(key)))
       await this.#within(Promise.all(batch.map((key) => gateway.del(key))))
     }
   }
 }
 
-/** Keys may outlive their sessions (`onEnd` option). */
+/** Filters out keys that have outlived their session, which the `onEnd` option makes them do. */
 async function thoseThere(context: Context, storedIds: readonly string[]): Promise<string[]> {
   const found = await Promise.all(storedIds.map((id) => readFields(context, id, [BOOKKEEPING_FIELD])))
   return storedIds.filter((_, i) => found[i]?.[0] !== null)

@@ -4,7 +4,7 @@ import { inspectSession } from '../session/inspect.js'
 import type { SessionInfo } from '../session-info.js'
 import type { Keyspace } from './keyspace.js'
 
-/** How many sessions did something less than so long ago. */
+/** Number of sessions by the time since something happened. */
 export interface Ages {
   /** Less than a minute ago. */
   minute: number
@@ -18,13 +18,13 @@ export interface Ages {
 
 export interface SessionStats {
   sessions: number
-  /** Of Redis's memory, for sessions and indexes (MEMORY USAGE). */
+  /** Memory that sessions and indexes use in Redis, in bytes (MEMORY USAGE). */
   bytes: number
-  /** For each index: how many sessions are to be found in it, and under how many values. */
+  /** For each index: how many sessions it contains, and under how many values. */
   indexes: Record<string, { sessions: number; values: number }>
-  /** When the sessions began. */
+  /** Sessions by the time since they began. */
   age: Ages
-  /** When they were last seen. */
+  /** Sessions by the time since they were last seen. */
   idle: Ages
 }
 
@@ -38,9 +38,9 @@ const LIMITS: readonly (readonly [name: keyof Ages, ms: number])[] = [
 ]
 
 /**
- * Counts as it walks; what comes or goes meanwhile may be missing.
+ * Counts all sessions. Sessions that begin or end meanwhile may be missing.
  *
- * @param onProgress called after each page with what has been counted so far
+ * @param onProgress called after each batch with the counts so far
  */
 export async function countSessions(
   context: Context,

@@ -3,22 +3,22 @@ import { propertyOf } from '../hash/field-name.js'
 import { isThenable, type Serializer } from '../hash/serializer.js'
 
 /**
- * A session as texts, of which every request gets an object of its own. Texts are those of the serializer: with
- * `encryption`, what Redis holds is decrypted once.
+ * A session as texts, from which every request gets an object of its own. The texts are those of the serializer, so
+ * that with `encryption` each session is decrypted only once.
  */
 export interface CachedSession extends Readonly<Omit<DecodedHash, 'session'>> {
   readonly cookie: LoadedSession['cookie']
-  /** With what they are, where every request may get the same; undefined: the text has to be read each time. */
+  /** Each property with its text and value. undefined: requests must not share the value, so each parses the text. */
   readonly properties: readonly (readonly [property: string, text: string, value: unknown])[]
 }
 
-/** null for what has to be read from Redis each time. */
+/** Makes a cache entry of a loaded session; null if it must be read from Redis each time. */
 export function cachedSession({ session, ...held }: DecodedHash): CachedSession | null {
   const { meta, fields } = held
-  // It is not as it should be, and the next write makes it so.
+  // The session has no TTL. The next write repairs it, so it must reach Redis.
   if (meta.unexpiring) return null
   const { cookie } = session
-  // One that nobody could copy at a glance.
+  // A shallow copy of this cookie would share objects between requests.
   if (cookie !== undefined && Object.values(cookie).some((value) => typeof value === 'object' && value !== null))
     return null
   const properties: [string, string, unknown][] = []
@@ -29,7 +29,7 @@ export function cachedSession({ session, ...held }: DecodedHash): CachedSession 
   return { ...held, cookie: cookie && { ...cookie }, properties }
 }
 
-/** A new object, as `decodeHash` would have made it; a promise if the serializer takes its time. */
+/** Makes a new session object, as `decodeHash` does. A promise if the serializer is asynchronous. */
 export function sessionOf(cached: CachedSession, serializer: Serializer): LoadedSession | Promise<LoadedSession> {
   const session = { cookie: undefined } as unknown as LoadedSession
   let pending: Promise<unknown>[] | undefined

@@ -3,40 +3,41 @@ import type { NearCacheLimits } from '../options.js'
 import { keyPrefixOf, type RedisClient, type RedisNode } from '../redis/client.js'
 import type { SideHealth } from '../redis/side-health.js'
 import type { CachedSession } from './cached-session.js'
-import { type Home, TrackedNodes } from './tracked-nodes.js'
+import { type KeyLocation, TrackedNodes } from './tracked-nodes.js'
 
-/** How the near cache does, since the store was made. */
+/** Counters of the near cache since the store was made. */
 export interface CacheStats {
-  /** Sessions that were served without asking Redis. */
+  /** Number of sessions that were served without asking Redis. */
   hits: number
-  /** Sessions, or what was none, that Redis was asked for. */
+  /** Number of reads that went to Redis, including those of sessions that do not exist. */
   misses: number
-  /** Sessions that are held now. */
+  /** Number of sessions that the cache holds now. */
   entries: number
 }
 
 interface Entry {
   session: CachedSession
-  home: Home
-  /** Of `performance.now()`. */
+  location: KeyLocation
+  /** When the entry expires, by `performance.now()`. */
   until: number
 }
 
-/** A read that is under way, and what may be made of its answer. */
+/** A read that has been sent and whose result may be cached. */
 export interface Read {
   readonly key: string
-  readonly home: Home
+  readonly location: KeyLocation
   readonly sentAt: number
-  /** The key may have changed since: the answer is one for this request only. */
+  /** Whether the key may have changed since the read was sent; the result then serves this request only. */
   isOutdated: boolean
 }
 
 /**
- * Sessions as they were loaded, kept in this process for as long as Redis would tell of every change.
+ * Keeps loaded sessions in this process for as long as Redis reports every change to it.
  *
- * An entry is made of a read that was sent while that was proven (tracked-node.ts), and only if nothing has been heard of the key since it
- * was sent: news and answer come over two connections, in any order. It is dropped when Redis tells that the key has
- * changed, when this process writes it, and when the session ends by its TTL; all of them when a connection is lost.
+ * A read may become an entry if it was sent while that was proven (tracked-node.ts), and if no change of the key has
+ * been reported since: reports and replies use two connections and arrive in any order. An entry is dropped when Redis
+ * reports a change of its key, when this process writes the key, and when the session's TTL ends. All are dropped when
+ * a connection is lost.
  */
 export class NearCache {
   readonly #entries: LRUCache<string, Entry>
@@ -48,9 +49,9 @@ export class NearCache {
   #misses = 0
 
   /**
-   * @param prefix of sessions
-   * @param health of the connections on which Redis tells what changes
-   * @param onRefused called once, if Redis will not tell what changes
+   * @param prefix prefix of session keys
+   * @param health health of the connections on which Redis reports changes
+   * @param onRefused called once, if Redis refuses to report changes
    */
   constructor(
     client: RedisClient,
@@ -88,40 +89,40 @@ export class NearCache {
     if (entry !== undefined) {
       const now = performance.now()
       if (now >= entry.until) this.#entries.delete(key)
-      else if (this.#nodes.isProven(entry.home, now)) {
+      else if (this.#nodes.isProven(entry.location, now)) {
         return entry.session
       }
     }
     return undefined
   }
 
-  /** @param isHit false: Redis has been asked */
+  /** @param isHit false: Redis was asked */
   count(isHit: boolean): void {
     if (isHit) this.#hits += 1
     else this.#misses += 1
   }
 
   /**
-   * Has a key read at its own server; what `keep` is given then, is found from then on.
+   * Reads a key at its own server. The session that `work` passes to `keep` is cached.
    *
-   * @returns undefined, without having read, if nothing could be kept
+   * @returns undefined, without a read, if its result could not be cached
    */
   async read<T>(key: string, work: (node: RedisNode, keep: Keep) => Promise<T>): Promise<T | undefined> {
     const sentAt = performance.now()
-    const home = this.#nodes.homeOf(key, sentAt)
-    if (home === undefined) return undefined
-    const read: Read = { key, home, sentAt, isOutdated: false }
+    const location = this.#nodes.locate(key, sentAt)
+    if (location === undefined) return undefined
+    const read: Read = { key, location, sentAt, isOutdated: false }
     const reads = this.#reads.get(key) ?? new Set()
     this.#reads.set(key, reads.add(read))
     try {
-      return await work(home.node.data, (session, leftMs) => this.#keep(read, session, leftMs))
+      return await work(location.node.data, (session, leftMs) => this.#keep(read, session, leftMs))
     } finally {
       reads.delete(read)
       if (reads.size === 0 && this.#reads.get(key) === reads) this.#reads.delete(key)
     }
   }
 
-  /** The key has changed, or is about to. */
+  /** Drops the entry of a key that has changed or is about to change. */
   forget(key: string): void {
     this.#entries.delete(key)
     for (const read of this.#reads.get(key) ?? []) read.isOutdated = true
@@ -133,10 +134,10 @@ export class NearCache {
     this.#forgetAll()
   }
 
-  #keep({ key, home, sentAt, isOutdated }: Read, session: CachedSession, leftMs: number): void {
-    // By the time it was sent, which is not later than the one at which Redis counted what is left.
+  #keep({ key, location, sentAt, isOutdated }: Read, session: CachedSession, leftMs: number): void {
+    // Count from the time the read was sent, which is earlier than the time for which Redis reported the TTL.
     const until = sentAt + Math.min(leftMs, this.#maxAgeMs)
-    if (!isOutdated && performance.now() < until) this.#entries.set(key, { session, home, until })
+    if (!isOutdated && performance.now() < until) this.#entries.set(key, { session, location, until })
   }
 
   #forgetAll(): void {
@@ -145,5 +146,9 @@ export class NearCache {
   }
 }
 
-/** @param leftMs that the session still lived when Redis read it; Infinity: it has no end */
+/**
+ * Caches a session.
+ *
+ * @param leftMs milliseconds that the session had left when Redis read it; Infinity: it does not expire
+ */
 export type Keep = (session: CachedSession, leftMs: number) => void

@@ -7,7 +7,7 @@ import type { Loaded } from '../session/session-record.js'
 import { type CachedSession, cachedSession, sessionOf } from './cached-session.js'
 import type { Keep, NearCache } from './near-cache.js'
 
-/** Loads sessions for requests: out of the near cache, if that has them. Only what is under the current id is cached. */
+/** Loads sessions for requests, from the near cache if possible. Only sessions under their current id are cached. */
 export class ReadThrough implements SessionCache {
   readonly #context: Context
   readonly #near: NearCache
@@ -18,9 +18,9 @@ export class ReadThrough implements SessionCache {
   }
 
   async load(storedIds: readonly string[]): Promise<Loaded | null> {
-    const home = storedIds[0] as string
-    const cached = this.#near.find(this.#context.keys.session(home))
-    const known = cached && (await this.#reopened(home, cached))
+    const currentId = storedIds[0] as string
+    const cached = this.#near.find(this.#context.keys.session(currentId))
+    const known = cached && (await this.#reopened(currentId, cached))
     this.#near.count(known !== undefined)
     const loaded = known ?? (await this.#loadAnew(storedIds))
     if (loaded !== null) loaded.record.storedIds = storedIds
@@ -28,9 +28,9 @@ export class ReadThrough implements SessionCache {
   }
 
   loadAtOnce(storedIds: readonly string[]): Loaded | undefined {
-    const home = storedIds[0] as string
-    const cached = this.#near.find(this.#context.keys.session(home))
-    const loaded = cached && this.#reopened(home, cached)
+    const currentId = storedIds[0] as string
+    const cached = this.#near.find(this.#context.keys.session(currentId))
+    const loaded = cached && this.#reopened(currentId, cached)
     if (loaded === undefined || loaded instanceof Promise) return undefined
     loaded.record.storedIds = storedIds
     return loaded
@@ -40,7 +40,7 @@ export class ReadThrough implements SessionCache {
     this.#near.count(true)
   }
 
-  /** undefined if the serializer cannot read today what it could read before. */
+  /** Restores a cached session; undefined if the serializer can no longer read it. */
   #reopened(storedId: string, cached: CachedSession): Loaded | undefined | Promise<Loaded | undefined> {
     try {
       const opened = sessionOf(cached, this.#context.options.serializer)
@@ -70,7 +70,10 @@ export class ReadThrough implements SessionCache {
   }
 }
 
-/** undefined if this server of a Cluster does not answer for the key: ioredis then finds the one that does. */
+/**
+ * Reads a session from one server. undefined if that server of a Cluster does not have the key; ioredis then finds the
+ * right one.
+ */
 async function readAt(
   context: Context,
   storedId: string,
@@ -94,7 +97,10 @@ async function readAt(
   return { loaded: loadedFrom(storedId, decoded, decoded.session) }
 }
 
-/** Where other processes keep sessions for their `onEnd` and this one has none, what is left of the key's TTL is not the session's. */
+/**
+ * Whether the TTL of the key is the time that the session has left. It is not if another process keeps ended sessions
+ * for its `onEnd`, and this process has no `onEnd`.
+ */
 function isTold({ endOfLife }: Context, isKept: boolean): boolean {
   return !isKept || endOfLife !== undefined
 }

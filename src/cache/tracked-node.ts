@@ -2,40 +2,46 @@ import { streamOf } from '../redis/beside.js'
 import { isClosed, isClosedByCaller, type RedisClient, type RedisNode } from '../redis/client.js'
 import { runIdOf, TrackingConnection, TrackingRefused } from './tracking-connection.js'
 
-/** Between two questions whether the tracking connection is alive. */
+/** Milliseconds between two PINGs on the tracking connection. */
 export const HEARTBEAT_MS = 250
-/** For how long an answer holds, from when it was asked for: nothing is served from the cache after that. */
+/**
+ * Milliseconds for which a PONG proves that changes are reported, counted from the PING. Without proof, nothing is
+ * served from the cache.
+ */
 export const LEASE_MS = 1000
-/** So many heartbeats without an answer, and the connection is given up. */
-const MOST_MISSED = LEASE_MS / HEARTBEAT_MS
+/** After this many heartbeats without an answer, the connection is given up. */
+const MAX_MISSED = LEASE_MS / HEARTBEAT_MS
 const OPEN_MS = 3000
-/** After the first attempt that fails; each one after it waits twice as long. */
+/** Milliseconds until the first retry. The wait doubles with each further failure, up to MAX_RETRY_MS. */
 const RETRY_MS = 500
-const LONGEST_RETRY_MS = 2000
+const MAX_RETRY_MS = 2000
 const REFUSED_RETRY_MS = 30_000
-/** In a row; then it is no failover. */
-const MOST_STRANGERS = 5
+/**
+ * Maximum number of times in a row that the tracking connection reaches another server. A failover explains fewer, a
+ * load balancer more.
+ */
+const MAX_STRANGERS = 5
 
 export interface NodeNews {
-  /** Keys as Redis has them have changed; null: any of them may have. */
+  /** Reports changed keys, with all prefixes; null: any key may have changed. */
   changed(keys: readonly Buffer[] | null): void
-  /** What is known from this node may have changed without our hearing of it. */
+  /** Reports that changes at this node may have been missed. */
   lost(): void
-  /** There will be no tracking here. */
+  /** Reports that the server refuses tracking. */
   refused(why: string): void
-  /** The connection that tells us is lost, or cannot be made. */
+  /** Reports that the tracking connection is lost, or cannot be made. */
   down(who: object, why: unknown): void
-  /** It tells us, or is needed no more. */
+  /** Reports that tracking works, or is no longer needed. */
   up(who: object): void
 }
 
 /**
- * One server that sessions are read from, and whether it is proven that we hear of every change there.
+ * One server that sessions are read from, and whether it is proven to report every change to us.
  *
- * The proof is a PING on the tracking connection: its answer comes behind the news of all that Redis has carried out
- * before. It holds for LEASE_MS from the moment it was sent, so it needs no timer that fires in time: a process that was
- * halted finds it run out. It holds only for the very connection over which sessions are read, compared by what process
- * answers there: after a failover the two could be connected to two servers.
+ * The proof is a PING on the tracking connection: Redis sends its answer after the reports of all earlier changes. The
+ * proof holds for LEASE_MS from the moment the PING was sent. It needs no timer that fires in time: a process that was
+ * suspended finds the proof expired. It holds only for the connection over which sessions are read, and only if both
+ * connections reach the same server process, because after a failover they may reach different ones.
  */
 export class TrackedNode {
   readonly data: RedisNode
@@ -55,8 +61,8 @@ export class TrackedNode {
   #failures = 0
 
   /**
-   * @param data of the client
-   * @param isServing whether the server would answer reads, apart from being there
+   * @param data the client's connection to this server
+   * @param isServing whether the server, apart from being reachable, would answer reads
    */
   constructor(
     client: RedisClient,
@@ -72,13 +78,13 @@ export class TrackedNode {
     this.#isServing = isServing
   }
 
-  /** @param now of `performance.now()` */
+  /** @param now the current `performance.now()` */
   isProven(now: number): boolean {
-    // The monotonic clock stands still while a virtual machine is suspended.
+    // The monotonic clock stops while a virtual machine is suspended, so the wall clock is compared as well.
     return now < this.#provenUntil && this.#isSameData() && Date.now() < this.#provenUntilDate
   }
 
-  /** To be called every HEARTBEAT_MS. */
+  /** Opens, checks or replaces the tracking connection. Call it every HEARTBEAT_MS. */
   tick(): void {
     const connection = this.#connection
     if (connection === undefined) {
@@ -89,7 +95,7 @@ export class TrackedNode {
     if (!this.#isOn) return
     if (!this.#isSameData()) this.#lose(connection, 0)
     else if (!this.#isAsking) void this.#ask(connection)
-    else if (++this.#missed >= MOST_MISSED) this.#fail(connection, `nothing came for ${LEASE_MS} ms`)
+    else if (++this.#missed >= MAX_MISSED) this.#fail(connection, `nothing came for ${LEASE_MS} ms`)
   }
 
   close(): void {
@@ -104,9 +110,9 @@ export class TrackedNode {
     try {
       connection = this.#connectionBeside((why) => this.#fail(connection, why))
     } catch (err) {
-      // Options that ioredis does not take, for example.
+      // For example, ioredis has refused an option.
       this.#news.down(this, err)
-      this.#retryAt = performance.now() + LONGEST_RETRY_MS
+      this.#retryAt = performance.now() + MAX_RETRY_MS
       return
     }
     this.#connection = connection
@@ -154,12 +160,12 @@ export class TrackedNode {
 
   #meetStranger(connection: TrackingConnection): void {
     this.#strangers += 1
-    if (this.#strangers === MOST_STRANGERS)
+    if (this.#strangers === MAX_STRANGERS)
       this.#news.refused('connections with the same options lead to several servers')
-    this.#lose(connection, this.#strangers < MOST_STRANGERS ? RETRY_MS : REFUSED_RETRY_MS)
+    this.#lose(connection, this.#strangers < MAX_STRANGERS ? RETRY_MS : REFUSED_RETRY_MS)
   }
 
-  /** The connection over which sessions are read is the one it was when tracking began. */
+  /** Whether sessions are still read over the connection that existed when tracking began. */
   #isSameData(): boolean {
     return this.data.status === 'ready' && streamOf(this.data) === this.#stream && !isClosedByCaller(this.data)
   }
@@ -167,7 +173,7 @@ export class TrackedNode {
   #fail(connection: TrackingConnection, why: unknown): void {
     if (this.#connection !== connection) return
     if (!isClosed(this.data)) this.#news.down(this, why)
-    const retryInMs = Math.min(RETRY_MS * 2 ** this.#failures, LONGEST_RETRY_MS)
+    const retryInMs = Math.min(RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS)
     this.#failures += 1
     this.#lose(connection, retryInMs)
   }
@@ -182,7 +188,7 @@ export class TrackedNode {
     this.#provenUntil = Number.NEGATIVE_INFINITY
     this.#retryAt = Math.max(this.#retryAt, performance.now() + retryInMs)
     connection.close()
-    // An attempt that failed is no loss, and there may be many of them while one of several servers is down.
+    // A failed attempt loses nothing, and there may be many while one of several servers is down.
     if (wasOn) this.#news.lost()
   }
 }

@@ -2,21 +2,21 @@ import { isCluster, type RedisClient, type RedisNode } from '../redis/client.js'
 import { EachMaster } from '../redis/each-master.js'
 import { HEARTBEAT_MS, type NodeNews, TrackedNode } from './tracked-node.js'
 
-/** The server that a key is at. */
-export interface Home {
+/** The server that has a key. */
+export interface KeyLocation {
   node: TrackedNode
-  /** undefined without a Cluster. */
+  /** Cluster slot of the key; undefined without a Cluster. */
   slot: number | undefined
 }
 
-/** Every server that sessions are read from, and whether it is proven that we hear of every change there. */
+/** All servers that sessions are read from, and whether each is proven to report every change to us. */
 export class TrackedNodes {
   readonly #client: RedisClient
   readonly #keyPrefix: string
   readonly #nodes: EachMaster<TrackedNode>
   readonly #timer: NodeJS.Timeout
 
-  /** @param prefix of sessions, without the client's own `keyPrefix` */
+  /** @param prefix prefix of session keys, without the client's own `keyPrefix` */
   constructor(client: RedisClient, keyPrefix: string, prefix: string, news: NodeNews) {
     this.#client = client
     this.#keyPrefix = keyPrefix
@@ -28,15 +28,15 @@ export class TrackedNodes {
     this.#tick()
   }
 
-  /** Where a key is read, undefined if it is not proven that we would hear of its changes. */
-  homeOf(key: string, now: number): Home | undefined {
+  /** Finds the server of a key; undefined if it is not proven that this server reports changes of the key to us. */
+  locate(key: string, now: number): KeyLocation | undefined {
     const slot = this.#nodes.slotOf(this.#keyPrefix + key)
     const node = this.#nodes.at(slot)
     return node?.isProven(now) ? { node, slot } : undefined
   }
 
-  /** Whether a key is still where it was read, and we would have heard of its changes. */
-  isProven({ node, slot }: Home, now: number): boolean {
+  /** Whether a key is still at the server where it was read, and that server still reports every change to us. */
+  isProven({ node, slot }: KeyLocation, now: number): boolean {
     return node.isProven(now) && (slot === undefined || this.#nodes.isOwner(node.data, slot))
   }
 
@@ -50,7 +50,10 @@ export class TrackedNodes {
     for (const node of this.#nodes.values()) node.tick()
   }
 
-  /** A master that is cut off from the Cluster answers PING, while others have put another one in its place. */
+  /**
+   * A master that is cut off from the Cluster still answers PING while another has replaced it, so ask for the state of
+   * the Cluster.
+   */
   readonly #isServing = async (data: RedisNode): Promise<boolean> =>
     !isCluster(this.#client) || /^cluster_state:ok/m.test(String(await data.cluster('INFO')))
 }

@@ -2,29 +2,33 @@ import { connectionBeside } from '../redis/beside.js'
 import type { RedisClient, RedisNode } from '../redis/client.js'
 import { replyCode } from '../redis/redis-error.js'
 
-/** Redis tells a RESP2 connection what has changed as messages of this channel, which nobody can publish in. */
+/** Redis reports changes to a RESP2 connection as messages of this channel. No client can publish there. */
 const CHANNEL = '__redis__:invalidate'
 
-/** By reply code. Any other may pass: Redis loads its data, or asks for the password that it has got since. */
+/**
+ * Permanent refusals, by reply code. Other errors may be temporary: Redis is loading its data, or has just been given a
+ * password.
+ */
 const REFUSED: Readonly<Record<string, string>> = {
   NOPERM: 'the Redis user lacks a permission for it',
   ERR: 'Redis does not know it',
 }
 
-/** Redis will not do this for us, now or later: it does not know it, or this user may not. */
+/** Redis permanently refuses tracking: it does not know the command, or its user lacks the permission. */
 export class TrackingRefused extends Error {}
 
-/** A connection to one server on which it tells of every key under a prefix that changes (CLIENT TRACKING, BCAST). */
+/** A connection on which one server reports every change of a key with a given prefix (CLIENT TRACKING with BCAST). */
 export class TrackingConnection {
   readonly #redis: RedisNode
   readonly #prefix: string
   #runId: string | undefined
 
   /**
-   * @param data of the client, whose server is meant; what it leads to has to be compared by `runId`
-   * @param prefix of keys as Redis has them
-   * @param onChanged keys as Redis has them; null: all of them
-   * @param onLost the connection has ended, by itself or by `close`, and what it has failed with
+   * @param data the client's connection to the same server. Compare `runId`, because the new connection may reach
+   *   another one.
+   * @param prefix key prefix, including the client's `keyPrefix`
+   * @param onChanged gets the changed keys with all prefixes; null: any key may have changed
+   * @param onLost called when the connection has ended, by itself or by `close`, with the reason
    */
   constructor(
     client: RedisClient,
@@ -35,31 +39,31 @@ export class TrackingConnection {
   ) {
     this.#prefix = prefix
     this.#redis = connectionBeside(client, data)
-    // What it ends with comes after what it has ended for.
+    // The event `error` precedes `close` and has the reason.
     let why: unknown = 'it was lost'
     this.#redis.on('error', (err) => {
       why = err
     })
     for (const event of ['close', 'end']) this.#redis.on(event, () => onLost(why))
-    // As text, keys would be one string with commas between them.
+    // As text, several keys would arrive as one string with commas between them.
     this.#redis.on('messageBuffer', (_channel: unknown, keys: unknown) => {
       onChanged(Array.isArray(keys) ? (keys as Buffer[]) : null)
     })
   }
 
-  /** Of the process it leads to. */
+  /** Run id of the server process that this connection reaches. */
   get runId(): string | undefined {
     return this.#runId
   }
 
-  /** @throws TrackingRefused, or whatever else the connection fails with */
+  /** @throws TrackingRefused, or the error of the connection */
   async open(): Promise<void> {
     const redis = this.#redis
     await redis.connect()
     try {
       const id = (await redis.call('CLIENT', 'ID')) as number | string
       this.#runId = await runIdOf(redis)
-      // To itself: if the two were two connections, each could be lost without the other.
+      // The reports go to this same connection. With a second one, each could be lost without the other.
       await redis.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id, 'BCAST', 'PREFIX', this.#prefix)
       await redis.subscribe(CHANNEL)
     } catch (err) {
@@ -68,7 +72,7 @@ export class TrackingConnection {
     }
   }
 
-  /** What Redis has carried out before it gets this, it has told of before it answers. */
+  /** Resolves after Redis has reported every change that preceded this PING. */
   async ping(): Promise<void> {
     await this.#redis.ping()
   }
@@ -78,7 +82,7 @@ export class TrackingConnection {
   }
 }
 
-/** Which process this is: another one, also after a restart, has another one. */
+/** Identifies the server process; a restart changes it. */
 export async function runIdOf(node: RedisNode): Promise<string | undefined> {
   return /^run_id:(\w+)/m.exec(await node.info('server'))?.[1]
 }

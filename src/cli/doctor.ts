@@ -39,7 +39,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const
 
-/** Of a Redis that nobody has named. */
+/** The version of Redis that an ACL line is made for if no server is given. */
 const CURRENT = [7, 2] as const
 
 /** @returns the exit code */
@@ -79,7 +79,7 @@ function parsed(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
   } catch (err) {
-    // Only the name of the option: what follows it may be a URL.
+    // The message of parseArgs repeats the argument, which may be a URL.
     const { code } = err as { code?: string }
     if (code?.startsWith('ERR_PARSE_ARGS_') !== true) throw err
     throw new CommandError('There is no such option, or it takes no value. See connect-redis-hash doctor --help')

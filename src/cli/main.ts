@@ -2,7 +2,7 @@
 import * as doctor from './doctor.js'
 import { CommandError, EXIT, type Io } from './io.js'
 
-/** One file each: what it is for, and `run`. */
+/** All subcommands. Each is one file with a summary and a function. */
 const SUBCOMMANDS: Readonly<
   Record<string, { SUMMARY: string; run(args: readonly string[], io: Io): Promise<number> }>
 > = { doctor }
@@ -42,7 +42,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
 }
 
-// Whoever reads the output may have read enough (`| head`).
+// The reader may close its end early (`| head`).
 process.stdout.on('error', (err: NodeJS.ErrnoException) => {
   if (err.code !== 'EPIPE') throw err
 })
@@ -51,7 +51,7 @@ main(process.argv.slice(2)).then(
     process.exitCode = code
   },
   (err: unknown) => {
-    // Nothing of its text: it may hold the URL.
+    // The message may contain the URL.
     io.err(`Failed unexpectedly (${err instanceof Error ? err.name : typeof err}).\n`)
     process.exitCode = EXIT.impossible
   },

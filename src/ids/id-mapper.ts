@@ -1,20 +1,20 @@
 import { createHash, createHmac } from 'node:crypto'
 
-/** Turns the id in the cookie into the id Redis holds. */
+/** Maps the id in the cookie to the id under which Redis stores the session. */
 export interface IdMapper {
-  /** The stored id for new sessions first, then those that older secrets gave; never empty. */
+  /** The id for new sessions first, then the ids that older secrets produce. Never empty. */
   candidates(sid: string): readonly string[]
   /** A session may be under one of several stored ids. */
   areSeveral: boolean
 }
 
-/** `true` for a plain digest, an HMAC secret, or a list of these, current first. */
+/** `true` for a plain digest, a secret for an HMAC, or a list of these, current first. */
 export type HashIds = boolean | string | readonly (string | true)[]
 
-/** What a digest looks like. */
+/** Format of a digest. */
 const DIGEST = /^[\w-]{43}$/
 
-/** @param acceptPlainIds also look for sessions that were stored before ids were hashed */
+/** @param acceptPlainIds whether to find sessions, too, that were stored before ids were hashed */
 export function idMapper(hashIds: HashIds, acceptPlainIds = false): IdMapper {
   if (hashIds === false) return { candidates: (sid) => [sid], areSeveral: false }
   const ways: readonly (string | true)[] = typeof hashIds === 'object' ? hashIds : [hashIds]
@@ -22,7 +22,7 @@ export function idMapper(hashIds: HashIds, acceptPlainIds = false): IdMapper {
     areSeveral: ways.length > 1 || acceptPlainIds,
     candidates(sid) {
       const digests = ways.map((way) => digest(way, sid))
-      // Of a digest in Redis nobody may make a cookie: it would name its own key.
+      // Never look up a cookie that looks like a digest: who reads a digest from Redis could use it as a cookie.
       return acceptPlainIds && !DIGEST.test(sid) ? [...digests, sid] : digests
     },
   }

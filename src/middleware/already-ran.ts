@@ -1,14 +1,15 @@
 const passed = new WeakMap<object, Map<string, object>>()
 
 /**
- * Used for the whole application and for a router of it, a middleware acts once. Two of a kind would work against each
- * other: two bindings with different keys end each other's sessions.
+ * Makes a middleware act once per request, even when it is mounted for the whole application and again for a router.
+ * Two different ones of a kind would work against each other: two bindings with different keys would end each other's
+ * sessions.
  *
- * @param self this very middleware, or what it was made from
- * @returns whether it has seen the request before
- * @throws Error if another of its kind has
+ * @param self this middleware, or a value that is unique to it
+ * @returns whether it has run for this request before
+ * @throws Error if another middleware of this kind has
  */
-export function hasPassed(req: object, name: string, self: object): boolean {
+export function alreadyRan(req: object, name: string, self: object): boolean {
   const kinds = passed.get(req) ?? new Map<string, object>()
   passed.set(req, kinds)
   const known = kinds.get(name)

@@ -4,9 +4,12 @@ import type { SessionRequest } from './session-request.js'
 import { isStandIn } from './stand-in.js'
 
 /**
- * What may have to happen before the first byte of a response leaves, in this order: it is refused; a session gets its
- * new id before it is saved, it is decided what cookie may leave, the session is saved before the visitor can come back
- * with it; one that nobody used is dropped.
+ * The work that may be due before the first byte of a response leaves, in this order:
+ * - refuse: the response is refused
+ * - rotate: a login gives the session its new id, which has to happen before the save
+ * - cookie: decides which session cookie may leave
+ * - save: saves the session, so that the visitor's next request finds it
+ * - drop: drops a new session that nobody used
  */
 const PHASES = ['refuse', 'rotate', 'cookie', 'save', 'drop'] as const
 export type Phase = (typeof PHASES)[number]
@@ -22,11 +25,10 @@ const pending = new WeakMap<ServerResponse, Partial<Record<Phase, Work>>>()
 
 /**
  * Runs `work` once, right before the first header of the response would leave, and holds the response until it is done.
- * If it fails, nothing of the response leaves, the request goes on without a session, so that no cookie is sent either,
- * and the error goes to the application's error handlers.
+ * If the work fails, nothing of the response leaves. The request then goes on without a session, so that no cookie is
+ * sent, and the error goes to the application's error handlers.
  *
- * At an upgrade there is no response to hold: applications pass a stand-in, and nothing is done, as `session()` does
- * nothing there.
+ * An upgrade has no response to hold. Applications pass a stand-in there, and this does nothing, as `session()` does.
  */
 export function beforeResponse(
   req: SessionRequest,
@@ -41,16 +43,16 @@ export function beforeResponse(
     const added: Partial<Record<Phase, Work>> = {}
     works = added
     pending.set(res, works)
-    new HeldResponse(req, res, next, (isLast) => runInOrder(inOrder(added), isLast))
+    new HeldResponse(req, res, next, (isLast) => runInOrder(worksInOrder(added), isLast))
   }
   works[phase] = work
 }
 
-function inOrder(works: Partial<Record<Phase, Work>>): Work[] {
+function worksInOrder(works: Partial<Record<Phase, Work>>): Work[] {
   return PHASES.map((phase) => works[phase]).filter((work) => work !== undefined)
 }
 
-/** Synchronous as long as nothing has to be done. */
+/** Stays synchronous while there is nothing to do, so that the response is not held. */
 function runInOrder([work, ...rest]: Work[], isLast: boolean): Promise<void> | undefined {
   if (work === undefined) return undefined
   const done = work(isLast)

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { type AddressedRequest, refuseBlindTrust, unknownProxies, warnOfUntrusted } from '../requests/client-address.js'
 import type { StoreAccess } from '../requests/store-access.js'
-import { hasPassed } from './already-ran.js'
+import { alreadyRan } from './already-ran.js'
 import { beforeResponse } from './before-response.js'
 import {
   type BindClientOptions,
@@ -12,7 +12,7 @@ import {
 } from './binding/bind-options.js'
 import { ClientBinding } from './binding/client-binding.js'
 import { actionFor, clientOf, keepMismatched } from './binding/mismatch.js'
-import { keepOutOfCaches } from './forbid-caching.js'
+import { forbidCaching } from './forbid-caching.js'
 import { passWithoutSession } from './pass-without-session.js'
 import {
   abandonSession,
@@ -27,7 +27,7 @@ import { isStandIn } from './stand-in.js'
 declare global {
   namespace Express {
     interface Request {
-      /** Set by `bindClient()`. */
+      /** The result of `bindClient()` for this request. */
       sessionBinding?: SessionBinding
     }
   }
@@ -36,12 +36,13 @@ declare global {
 type BoundRequest = SessionRequest & AddressedRequest & { sessionBinding?: SessionBinding }
 
 /**
- * Ties each session to the network and the kind of browser it began with, or last logged in with, so that a stolen
+ * Binds each session to the network and the kind of browser it began with, or last logged in with, so that a stolen
  * cookie is of less use elsewhere (OWASP Session Management Cheat Sheet, "Binding the Session ID to Other User
- * Properties"). Comes right after `session()`.
+ * Properties"). Mount it right after `session()`.
  *
- * The binding is stored with the session's first save, as keyed digests; visitors without a session cause no write.
- * Redis commands: none, but one script per session for `reauthenticate` or a replaced secret, and one DEL for `destroy`.
+ * The session's first save stores the binding, as keyed digests; visitors without a session cause no write. Redis
+ * commands: none, except one script per session for `reauthenticate` or after the secret was replaced, and one DEL for
+ * `destroy`.
  *
  * @throws TypeError for unknown or malformed options; Error at the first request if Express trusts every proxy
  */
@@ -51,13 +52,13 @@ export function bindClient(options: BindClientOptions): Middleware {
 
   return function bindClient(request, res, next) {
     const req = request as BoundRequest
-    // With a "trustProxy" of its own, it does not go by what Express trusts.
+    // With its own "trustProxy", bindClient ignores which proxies Express trusts.
     const isExpressMeant = resolved.prefixes !== undefined && resolved.trustProxy === undefined
     if (isExpressMeant) refuseBlindTrust(req)
     if (!hasSession(req)) return pass(request, res, next)
-    if (hasPassed(req, 'bindClient()', pass)) return next()
+    if (alreadyRan(req, 'bindClient()', pass)) return next()
     const store = storeOf(req, 'bindClient()')
-    keepOutOfCaches(req, res)
+    forbidCaching(req, res)
     if (isExpressMeant) {
       if (!isStandIn(res)) store.proxies.learn(req)
       const unknown = unknownProxies(req, store, undefined)
@@ -69,7 +70,7 @@ export function bindClient(options: BindClientOptions): Middleware {
   }
 }
 
-/** One request, and what becomes of its session. */
+/** Compares one request with the binding of its session, and acts on the result. */
 class BoundClient {
   readonly #req: BoundRequest
   readonly #res: ServerResponse
@@ -117,7 +118,7 @@ class BoundClient {
     this.#req.sessionBinding = { verdict, action }
   }
 
-  /** The request gets a new session; unless somebody uses it, it is neither saved nor is its cookie sent. */
+  /** The request gets a new session. If nobody uses it, it is not saved, and no cookie is sent. */
   async #destroy(session: NonNullable<SessionRequest['session']>): Promise<void> {
     this.#store.hooks.nameEnd(this.#req, 'mismatch')
     await new Promise<void>((resolve, reject) => {

@@ -6,21 +6,22 @@ import { isStandIn } from './stand-in.js'
 const watched = attachment<true>()
 
 /**
- * Keeps a response that hands out the id of a live session out of every cache, whatever the handler says about caching: who gets it
- * from there would be logged in as somebody else (OWASP Session Management Cheat Sheet, "Web Content Caching"). That is any response
- * with the session cookie: of a login, a renewal, a first visit, and every one where `session()` has `rolling`.
+ * Forbids caches to store a response that carries the session cookie, whatever the handler says about caching. Whoever
+ * got such a response from a cache would be logged in as somebody else (OWASP Session Management Cheat Sheet, "Web
+ * Content Caching"). This applies to logins, renewals, first visits, and with `rolling` to every response.
  *
- * express-session adds its cookie inside `writeHead`, below everybody who comes after it. So it is watched there: by then, what
- * the handler has given to `writeHead` are headers of the response, too.
+ * express-session adds its cookie inside its `writeHead`, below all wrappers that come later. So `setHeader` is watched
+ * while that `writeHead` runs; headers that the handler gave to `writeHead` have become headers of the response by
+ * then.
  */
-export function keepOutOfCaches(req: SessionRequest, res: ServerResponse): void {
+export function forbidCaching(req: SessionRequest, res: ServerResponse): void {
   if (isStandIn(res) || watched.has(res)) return
   watched.set(res, true)
   const writeHead = res.writeHead as (...args: unknown[]) => ServerResponse
   const head = (...args: unknown[]) => {
     const { sessionID } = req
     if (sessionID === undefined) return writeHead.apply(res, args)
-    const stop = onCookie(res, (value) => handsOut(value, sessionID), forbidCaching)
+    const stop = onCookie(res, (value) => handsOut(value, sessionID), setNoStore)
     try {
       return writeHead.apply(res, args)
     } finally {
@@ -30,13 +31,13 @@ export function keepOutOfCaches(req: SessionRequest, res: ServerResponse): void 
   Object.defineProperty(res, 'writeHead', { configurable: true, enumerable: true, writable: true, value: head })
 }
 
-/** Whether a Set-Cookie header has the cookie in which express-session sends this id. */
+/** Whether a Set-Cookie header carries this session id in the form that express-session gives it. */
 export function handsOut(setCookie: unknown, sid: string): boolean {
   return String(setCookie ?? '').includes(encodeURIComponent(`s:${sid}.`))
 }
 
-/** @returns stops watching */
-function onCookie(res: ServerResponse, isMeant: (value: unknown) => boolean, work: typeof forbidCaching): () => void {
+/** @returns a function that ends the watch */
+function onCookie(res: ServerResponse, isMeant: (value: unknown) => boolean, work: typeof setNoStore): () => void {
   const own = Object.getOwnPropertyDescriptor(res, 'setHeader')
   const { setHeader } = res
   const set = (name: string, value: OutgoingHttpHeader) => {
@@ -51,10 +52,12 @@ function onCookie(res: ServerResponse, isMeant: (value: unknown) => boolean, wor
   }
 }
 
-/** Headers that some caches believe before Cache-Control: RFC 9213, its forerunner, Akamai's and nginx's. */
+/**
+ * Headers that some caches obey before Cache-Control: those of RFC 9213, of its predecessor, of Akamai and of nginx.
+ */
 const TARGETED = /^(?:.*-)?cdn-cache-control$|^surrogate-control$|^edge-control$|^x-accel-expires$/
 
-function forbidCaching(res: ServerResponse): void {
+function setNoStore(res: ServerResponse): void {
   res.setHeader('Cache-Control', 'no-store')
   for (const name of res.getHeaderNames()) if (TARGETED.test(name)) res.removeHeader(name)
 }

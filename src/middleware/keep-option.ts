@@ -1,4 +1,8 @@
-/** @throws TypeError if `keep` is none of the three */
+/**
+ * Turns a `keep` option into a test of property names.
+ *
+ * @throws TypeError for any other value
+ */
 export function keepOption(keep: 'all' | 'none' | readonly string[]): (property: string) => boolean {
   if (keep === 'all') return () => true
   if (keep === 'none') return () => false

@@ -2,10 +2,10 @@ import type { Middleware, SessionRequest } from './session-request.js'
 import { isStandIn } from './stand-in.js'
 
 /**
- * What a middleware does with a request that has no session: it lets it pass, as express-session leaves out requests
- * outside its cookie's path, and all while the store is away. But if such a request has met a `session()` by the time it
- * has been answered, the middleware stands before that one, where it does nothing and nobody would notice; from then on
- * every such request fails.
+ * Handles requests without a session. They pass, because express-session skips requests outside its cookie's path, and
+ * all requests while the store is unavailable. But if such a request has a `session()` behind this middleware, the
+ * middleware is mounted too early: it does nothing, and nobody would notice. From the end of that response on, every
+ * such request fails.
  *
  * @param name of the middleware, for the message
  */
@@ -22,7 +22,7 @@ export function passWithoutSession(name: string): Middleware {
   }
 }
 
-/** An application may put a `req.session` of its own where there is none; only express-session leaves its store, too. */
+/** An application may set its own `req.session` when there is none. Only express-session also sets its store. */
 function hasMetSession(req: object): boolean {
   return (req as SessionRequest).sessionStore !== undefined
 }

@@ -1,45 +1,47 @@
 import { MAX_SID_LENGTH } from '../ids/sid.js'
 import { checkNames } from '../known-options.js'
 import type { StoreAccess } from '../requests/store-access.js'
-import { hasPassed } from './already-ran.js'
+import { alreadyRan } from './already-ran.js'
 import type { SessionBinding } from './binding/bind-options.js'
-import { keepOutOfCaches } from './forbid-caching.js'
+import { forbidCaching } from './forbid-caching.js'
 import { loginAgeMs } from './login-time.js'
 import { passWithoutSession } from './pass-without-session.js'
-import { settleCookie } from './response-cookie.js'
+import { responseCookie } from './response-cookie.js'
 import { goOnAfter, hasSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
 export interface RenewSessionOptions {
-  /** Seconds after which a session gets its next id; 0 = whenever its client has confirmed the one before. Default 900. */
+  /** Seconds until a session gets its next id. 0: as soon as its client has confirmed the previous one. Default 900. */
   every?: number
   /**
-   * Seconds for which requests with the id before are still served once the client has come with the next one: those it
-   * had sent meanwhile. To be less than `every`: an id two renewals old is taken for stolen at once. Default 30, or half of `every` if that is less.
+   * How long the previous id is still accepted once the client has used the next one, in seconds; it covers requests
+   * that were already on their way. Choose less than `every`: an id that is two renewals old always counts as stolen.
+   * Default 30, or half of `every` if that is less.
    */
   grace?: number
 }
 
 const DEFAULTS = Object.freeze({ every: 900, grace: 30 })
 
-/** Of ids that this process makes. What is appended to an id when it is renewed has to fit into an id with it. */
-const LONGEST_ID = 200
-/** Of ids that are there: `~r<6 digits>~<22 characters>` is appended. */
-const LONGEST_RENEWABLE = MAX_SID_LENGTH - 31
+/** Maximum length of new ids, in characters: a renewal appends to an id, and the result must still be a valid id. */
+const MAX_ID_LENGTH = 200
+/** Maximum length of existing ids that can be renewed: `~r<6 digits>~<22 characters>` is appended. */
+const MAX_RENEWABLE_LENGTH = MAX_SID_LENGTH - 31
 
 /**
- * Gives every session in use its next id every now and then, so that a stolen one is of use for a short while only, and
- * shows when it comes back (OWASP Session Management Cheat Sheet, "Renewal Timeout"; RFC 9700, 4.14.2, for tokens).
+ * Renews the ids of sessions in use regularly. A stolen id is then of use only for a short time, and the theft is
+ * detected when the id comes back (OWASP Session Management Cheat Sheet, "Renewal Timeout"; RFC 9700, 4.14.2, for
+ * tokens).
  *
- * Of many requests at once one issues the next id, and all send the same. Until the client comes with it, the id before
- * is as good, and is answered with the same next id again: a lost response locks nobody out. After that, requests with
- * the id before are served for `grace` seconds, without a cookie and without what `requireFreshLogin` protects; what they
- * write reaches the session. Whoever comes with it later, or with an older one, has stolen it: the session is ended, and
- * `reuse` is emitted.
+ * If several requests arrive together, one issues the next id, and all send this same id. Until the client uses it, the
+ * previous id stays valid and is answered with the next id again, so that a lost response locks nobody out. Afterwards
+ * requests with the previous id are served for `grace` seconds, without a cookie and without access to what
+ * `requireFreshLogin` protects; their changes reach the session. A request that brings this id later, or an older one,
+ * proves theft: the session is ended, and `reuse` is emitted.
  *
- * Neither the idle nor the absolute timeout changes, nor does the session's key in Redis or its handle. Skips HEAD, upgrades
- * and, with `bindClient`, clients other than the one the session is bound to. Comes after `session()`.
- * Redis commands: none, but one script when an id is issued, sent again, confirmed, or is out of date, and one where
- * express-session sends the cookie again (`rolling`, or a `maxAge` and a changed session).
+ * The idle and the absolute timeout, the session's key in Redis and its handle do not change. HEAD requests and
+ * upgrades renew nothing; with `bindClient`, neither do clients other than the one the session is bound to. Mount it
+ * after `session()`. Redis commands: none, except one script when an id is issued, sent again, confirmed or out of
+ * date, and one when express-session sends the cookie again (`rolling`, or a `maxAge` and a changed session).
  *
  * @throws TypeError for unknown or malformed options
  */
@@ -50,18 +52,18 @@ export function renewSession(options: RenewSessionOptions = {}): Middleware {
   return function renewSession(request, res, next) {
     const req = request as SessionRequest & { sessionBinding?: SessionBinding }
     if (!hasSession(req)) return pass(request, res, next)
-    if (hasPassed(req, 'renewSession()', pass)) return next()
+    if (alreadyRan(req, 'renewSession()', pass)) return next()
     const store = storeOf(req, 'renewSession()')
-    keepOutOfCaches(req, res)
+    forbidCaching(req, res)
     const { session } = req
-    if (!store.state.isLoaded(session) && session.id.length > LONGEST_ID) throw idTooLong()
-    const cookie = settleCookie(req, res, next, store)
+    if (!store.state.isLoaded(session) && session.id.length > MAX_ID_LENGTH) throw idTooLong()
+    const cookie = responseCookie(req, res, next, store)
     cookie.renewal = {
       everyMs,
       graceMs,
       mayIssue: () =>
         isOrdinary(req) &&
-        session.id.length <= LONGEST_RENEWABLE &&
+        session.id.length <= MAX_RENEWABLE_LENGTH &&
         (req.sessionBinding?.verdict ?? 'match') === 'match',
       isDue: (current) => isDue(store, current, everyMs),
     }
@@ -72,22 +74,22 @@ export function renewSession(options: RenewSessionOptions = {}): Middleware {
   }
 }
 
-/** Whether the session of this request is to be sent its next id; the script decides by Redis's clock. */
+/** Whether to send this session its next id. The script has the last word, by Redis's clock. */
 function isDue(store: StoreAccess, session: object, everyMs: number): boolean {
   const visit = store.renewal.visitOf(session)
   if (visit?.admission === 'predecessor') return true
   if (visit?.admission !== 'current') return false
-  // A login has brought a new id along.
+  // A login counts as a renewal, because it changes the id.
   return Date.now() - visit.issuedAtMs >= everyMs && loginAgeMs(store, session) >= everyMs
 }
 
-/** Programs that send HEAD or upgrade to a socket often keep no cookie from it. */
+/** Programs that send HEAD or open a socket often ignore the cookie of the response. */
 function isOrdinary(req: SessionRequest): boolean {
   return req.method !== 'HEAD' && req.headers.upgrade === undefined
 }
 
 function idTooLong(): TypeError {
-  return new TypeError(`renewSession needs ids of at most ${LONGEST_ID} characters: shorten what "genid" returns`)
+  return new TypeError(`renewSession needs ids of at most ${MAX_ID_LENGTH} characters: shorten what "genid" returns`)
 }
 
 function checked(options: RenewSessionOptions): { everyMs: number; graceMs: number } {
@@ -96,7 +98,7 @@ function checked(options: RenewSessionOptions): { everyMs: number; graceMs: numb
   if (typeof every !== 'number' || !Number.isFinite(every) || every < 0) {
     throw new TypeError('"every" option must be seconds, 0 or more')
   }
-  // Where only `every` is given, and is short.
+  // The default must also fit a short `every`.
   const { grace = Math.min(DEFAULTS.grace, every / 2) } = options
   if (typeof grace !== 'number' || !Number.isFinite(grace) || grace < 0) {
     throw new TypeError('"grace" option must be seconds, 0 or more')

@@ -5,19 +5,23 @@ import { loginAgeMs } from './login-time.js'
 import { hasSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
 export interface RequireFreshLoginOptions {
-  /** Seconds a login may be old. */
+  /** How old the login may be, in seconds. */
   within: number
-  /** What to do with a request whose login is older, e.g. redirect to a page that asks for the password again. */
+  /**
+   * Handles a request whose login is older, e.g. redirects to a page that asks for the password again. Default: an
+   * error with status 401.
+   */
   onStale?: (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void
 }
 
 const NAMES: Record<keyof RequireFreshLoginOptions, 0> = { within: 0, onStale: 0 }
 
 /**
- * Lets a request pass only if its user logged in a short while ago: for changing a password, paying, ending other
- * sessions (OWASP ASVS 5.0, 7.5.1 and 7.5.3). The time of login is what `rotateOnLogin` and `rotateSession` record.
+ * Lets a request pass only if its user logged in recently. Use it where users change their password, pay, or end other
+ * sessions (OWASP ASVS 5.0, 7.5.1 and 7.5.3). `rotateOnLogin` and `rotateSession` record the time of the login.
  *
- * Others get a 401, as an error with the code ERR_SESSION_LOGIN_NOT_FRESH, or what `onStale` makes of them.
+ * A request whose login is older, or that has no login, gets an error with status 401 and the code
+ * ERR_SESSION_LOGIN_NOT_FRESH. `onStale` replaces this.
  *
  * @throws TypeError for unknown or malformed options
  */

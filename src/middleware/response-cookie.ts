@@ -6,22 +6,22 @@ import { handsOut } from './forbid-caching.js'
 import { hasJustLoggedIn, isSuperseded } from './login-time.js'
 import { abandonSession, type SessionRequest, saveSession } from './session-request.js'
 
-/** When and how the session of a request may get its next id. */
+/** When and how the session of a request gets its next id. */
 export interface CookieRenewal extends RenewalTerms {
-  /** Whether this visitor, on this occasion, may be sent one. */
+  /** Whether the client may get a new id with this response. */
   mayIssue(): boolean
   isDue(session: object): boolean
 }
 
 const cookies = new WeakMap<ServerResponse, ResponseCookie>()
-/** Stores whose `session()` has shown that it has `rolling`: it sent the cookie of an unchanged session. */
+/** Stores whose `session()` uses `rolling`: it has sent the cookie of an unchanged session. */
 const rolling = new WeakSet<StoreAccess>()
 
 /**
- * Sees to it, before the first header leaves, that the session cookie of a response undoes nothing that other requests
- * have done meanwhile: a login, a logout, a renewal. What the request has changed is saved, and the cookie left out.
+ * Makes sure that the session cookie of a response undoes nothing that other requests have done meanwhile: a login, a
+ * logout, a renewal. If it would, the cookie is left out; the request's changes are saved all the same.
  */
-export function settleCookie(
+export function responseCookie(
   req: SessionRequest,
   res: ServerResponse,
   next: (err?: unknown) => void,
@@ -37,9 +37,9 @@ export function settleCookie(
 
 export class ResponseCookie {
   renewal: CookieRenewal | undefined
-  /** Whether `session()` is known to send the cookie with this response, changed or not. */
+  /** Whether `session()` certainly sends the cookie with this response, changed or not. */
   isResent = false
-  /** The session that this request has logged in: its cookie is the newest there is. */
+  /** The session that this request has logged in. No cookie is newer than its cookie. */
   loggedIn: object | undefined
   readonly #req: SessionRequest
   readonly #res: ServerResponse
@@ -57,12 +57,14 @@ export class ResponseCookie {
     const { session } = this.#req
     if (!session || session === this.loggedIn) return undefined
     if (!this.#store.state.isLoaded(session)) {
-      // A thief's, perhaps, of an application that changes ids itself: what it has copied must not go with him.
+      // In an application that changes ids itself, a thief may have sent this request, and the new session may hold
+      // data of the old one. They must not get it.
       if (!this.#cameSuperseded || hasJustLoggedIn(session)) return this.#dropIfStale()
       abandonSession(this.#req)
       return undefined
     }
-    // express-session sends the cookie of a session with an expiry again if it has changed, or any with `rolling`.
+    // express-session sends the cookie again for every session with `rolling`, else for a changed session with an
+    // expiry.
     const hasExpiry = Boolean(session.cookie.expires)
     const isToRenew = this.renewal?.isDue(session) === true && this.renewal.mayIssue()
     const isSentAnyway = isToRenew || this.isResent || rolling.has(this.#store)
@@ -86,7 +88,9 @@ export class ResponseCookie {
     }
   }
 
-  /** A request with an id that a login has replaced a moment ago must not answer with yet another one. */
+  /**
+   * Sends no cookie if a login has replaced the id of this request a moment ago: another new id would undo the login.
+   */
   #dropIfStale(): Promise<void> | undefined {
     const answer = this.#store.arrivals.cameWithRotatedId(this.#req)
     if (answer === false) return undefined
@@ -95,7 +99,7 @@ export class ResponseCookie {
     })
   }
 
-  /** Whether `session()` has `rolling` shows only in what it does. */
+  /** express-session does not expose its `rolling` option, so this reads it from what the response carries. */
   #learnRolling(sid: string): void {
     if (this.#req.session?.id !== sid) return
     if (handsOut(this.#res.getHeader('Set-Cookie'), sid)) rolling.add(this.#store)

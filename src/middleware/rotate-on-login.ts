@@ -3,14 +3,14 @@ import type { SessionContent } from '../hash/session-data.js'
 import { checkNames } from '../known-options.js'
 import { type Principal, userOf } from '../requests/principal.js'
 import type { StoreAccess } from '../requests/store-access.js'
-import { hasPassed } from './already-ran.js'
+import { alreadyRan } from './already-ran.js'
 import { beforeResponse } from './before-response.js'
-import { keepOutOfCaches } from './forbid-caching.js'
+import { forbidCaching } from './forbid-caching.js'
 import { isHeadOut } from './held/pretence.js'
 import { keepOption } from './keep-option.js'
 import { hasJustLoggedIn, recordLogin } from './login-time.js'
 import { passWithoutSession } from './pass-without-session.js'
-import { type ResponseCookie, settleCookie } from './response-cookie.js'
+import { type ResponseCookie, responseCookie } from './response-cookie.js'
 import { headersSent } from './rotate-session.js'
 import {
   abandonSession,
@@ -25,26 +25,29 @@ import { UnseenPrincipal } from './unseen-principal.js'
 
 export interface RotateOnLoginOptions {
   /**
-   * The id of whom the session belongs to, which never changes (no name, no e-mail address); null or undefined: nobody yet. A
-   * string, a number, a bigint, or what JSON makes one of these; any other object is a TypeError at the first request. Passport:
-   * `(s) => s.passport?.user?.id`, or `(s) => s.passport?.user` where `serializeUser` keeps the id alone. Default: the `user` of
-   * the store's `indexes`.
+   * Returns the id of the user that the session belongs to, or null or undefined if it has no user yet. The id must
+   * never change, so use no name and no e-mail address. It is a string, a number, a bigint, or an object that JSON
+   * turns into one of these; any other object is a TypeError at the first request. With Passport:
+   * `(s) => s.passport?.user?.id`, or `(s) => s.passport?.user` if `serializeUser` keeps only the id. Default: the
+   * `user` function of the store's `indexes`.
    */
   principal?: Principal
   /**
-   * Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. What the
-   * request that logs in has written itself is always kept.
+   * Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. Properties
+   * that the login request itself has written are always kept.
    */
   keep?: 'all' | 'none' | readonly string[]
 }
 
 /**
- * Changes the session id whenever the user on the session changes, with no change to the application's login code: an id
- * that an attacker has planted or read before leads nowhere afterwards (session fixation; OWASP ASVS 5.0, 7.2.4).
+ * Changes the session id whenever the user of the session changes, without any change to the application's login code.
+ * An id that an attacker planted or read before the login is worthless afterwards (session fixation; OWASP ASVS 5.0,
+ * 7.2.4).
  *
- * The old session is deleted first; if that fails, so does the login, with a `SessionStoreError` and without a cookie.
- * The new one is saved before the response leaves. From one user to another, and from a user to nobody, only what this
- * very request wrote is kept. Where the application has regenerated the session itself, as Passport does, it only notes the login.
+ * It deletes the old session first; if that fails, the login fails with a `SessionStoreError`, and no cookie is sent.
+ * It saves the new session before the response leaves. When one user replaces another, or a user logs out, only
+ * properties that this request wrote are kept. If the application regenerates the session itself, as Passport does,
+ * only the time of the login is recorded.
  *
  * @throws TypeError for unknown or malformed options
  */
@@ -56,27 +59,27 @@ export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
   return function rotateOnLogin(request, res, next) {
     const req = request as SessionRequest
     if (!hasSession(req)) return pass(request, res, next)
-    if (hasPassed(req, 'rotateOnLogin()', pass)) return next()
+    if (alreadyRan(req, 'rotateOnLogin()', pass)) return next()
     const store = storeOf(req, 'rotateOnLogin()')
-    keepOutOfCaches(req, res)
+    forbidCaching(req, res)
     const whose = principal ?? store.userOf
     if (whose === undefined) throw new TypeError(NO_PRINCIPAL)
     store.principal = whose
-    const login = new Login(req, res, store, { whose, keep, unseen }, settleCookie(req, res, next, store))
+    const login = new Login(req, res, store, { whose, keep, unseen }, responseCookie(req, res, next, store))
     store.hooks.guard(req, () => login.settle(false))
     beforeResponse(req, res, next, 'rotate', (isLast) => login.settle(isLast))
     next()
   }
 }
 
-/** What is the same for every request. */
+/** The parts that all requests share. */
 interface Terms {
   readonly whose: Principal
   readonly keep: (property: string) => boolean
   readonly unseen: UnseenPrincipal
 }
 
-/** One request, and who its session belonged to when it came. */
+/** Follows the user of one request's session. */
 class Login {
   readonly #req: SessionRequest
   readonly #res: ServerResponse
@@ -84,10 +87,10 @@ class Login {
   readonly #terms: Terms
   readonly #cookie: ResponseCookie
   #before: string | undefined
-  /** What in the session looks like a user, though it is nobody's. */
+  /** The property that looks like a user while the principal function sees none. */
   #guess: string | undefined
   #settling: Promise<void> | undefined
-  /** The save that ends a rotation must not wait for the rotation. */
+  /** The save at the end of a rotation must not wait for that rotation. */
   #isSaving = false
 
   constructor(req: SessionRequest, res: ServerResponse, store: StoreAccess, terms: Terms, cookie: ResponseCookie) {
@@ -100,13 +103,17 @@ class Login {
     this.#guess = terms.unseen.look(this.#before, this.#session)
   }
 
-  /** Before anything is saved and before the first header leaves: if the user has changed, so does the id. */
+  /**
+   * Changes the id if the user has changed. Runs before any save and before the first header leaves.
+   *
+   * @param isLast the application has ended its response
+   */
   settle(isLast: boolean): Promise<void> | undefined {
     if (this.#isSaving) return undefined
     if (this.#settling !== undefined) return this.#settling
     if (!this.#req.session || !this.#isLogin()) return undefined
     this.#settling = this.#rotate(isLast)
-      // The id may be gone, or the user not saved: whatever else the request does, it does without a session.
+      // The id may be deleted, or the user unsaved, so the rest of the request must not use the session.
       .catch((err: unknown) => {
         abandonSession(this.#req)
         throw err
@@ -118,8 +125,8 @@ class Login {
   }
 
   /**
-   * Whether there is another user than before, or one for whom the application has made a session in this very request: who logs in
-   * again, where it changes ids itself.
+   * Whether the user has changed, or has logged in again with an application that changes ids itself: then the session
+   * was made in this request.
    */
   #isLogin(): boolean {
     const now = this.#current()
@@ -139,7 +146,7 @@ class Login {
   async #rotate(isLast: boolean): Promise<void> {
     const after = this.#current()
     const session = this.#req.session as NonNullable<SessionRequest['session']>
-    // An id made in this very request is known to nobody yet.
+    // Nobody knows an id that was made in this request, so it need not change.
     if (this.#store.state.isLoaded(session)) {
       if (isHeadOut(this.#res) || isStandIn(this.#res)) throw headersSent()
       const isLogin = this.#before === undefined

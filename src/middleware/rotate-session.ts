@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { SessionStoreError } from '../errors.js'
-import { keepOutOfCaches } from './forbid-caching.js'
+import { forbidCaching } from './forbid-caching.js'
 import { keepOption } from './keep-option.js'
 import { isSuperseded, LOGIN_FIELD, recordLogin } from './login-time.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
@@ -8,24 +8,25 @@ import { abandonSession, type SessionRequest, saveSession, storeOf } from './ses
 export interface RotateSessionOptions {
   /** Which properties the session keeps under its new id: `'all'` (default), `'none'`, or their names. */
   keep?: 'all' | 'none' | readonly string[]
-  /** For the `rotated` event. Default `'demand'`. */
+  /** Reported in the `rotated` event. Default `'demand'`. */
   reason?: string
   /**
-   * Whether the user has just proved who he is, which is what `requireFreshLogin` asks for. Default true. WARNING: leave
-   * it at true only where a password or passkey was checked in this request; otherwise a stolen session would pass as
+   * Whether the user has just proved who they are, which is what `requireFreshLogin` asks for. Default true. WARNING:
+   * set it to false unless this request has checked a password or passkey. Otherwise a stolen session would count as
    * freshly logged in.
    */
   login?: boolean
 }
 
 /**
- * Gives the session of this request a new id, at once: after a re-authentication or a change of privileges, where the
- * user stays the same. The old session is deleted first, the new one saved; its time of creation, absolute deadline and
- * cookie stay. Use `req.session` afterwards, not a reference taken before.
+ * Gives the session of this request a new id immediately. Use it after a re-authentication or a change of privileges,
+ * when the user stays the same. It deletes the old session first, then saves the new one with the same creation time,
+ * absolute deadline and cookie. Use `req.session` afterwards, not a reference that was taken before.
  *
- * @returns false if the session had ended meanwhile, or, with `login: false`, if the id of the request has been renewed:
- *   the request then goes on without a session, and nothing is saved
- * @throws SessionStoreError ERR_SESSION_HEADERS_SENT if the response has begun, or what Redis made fail
+ * @returns false if the session had ended meanwhile, or, with `login: false`, if the id of the request has been
+ *   renewed. The request then continues without a session, and nothing is saved.
+ * @throws SessionStoreError ERR_SESSION_HEADERS_SENT if the response has begun, or the error of the failed Redis
+ *   command
  */
 export async function rotateSession(
   request: object,
@@ -37,10 +38,10 @@ export async function rotateSession(
   const { session } = req
   if (!session) throw new TypeError('rotateSession needs a request with a session')
   if (req.res?.headersSent) throw headersSent()
-  // Express leads from a request to its response.
-  if (req.res !== undefined) keepOutOfCaches(req, req.res)
+  // Only Express sets `req.res`.
+  if (req.res !== undefined) forbidCaching(req, req.res)
   if (!login && isSuperseded(store, session)) {
-    // A thief's, perhaps: without a proof of who he is, he gets no new id.
+    // A thief may have sent this request. Without a proof of who they are, they must not get a new id.
     abandonSession(req)
     return false
   }

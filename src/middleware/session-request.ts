@@ -2,22 +2,22 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Session, SessionData } from 'express-session'
 import { STORE_ACCESS, type StoreAccess } from '../requests/store-access.js'
 
-/** Fits Express 4 and 5, Connect, and whatever else calls middleware the same way. */
+/** A middleware for Express 4 and 5, Connect, and every framework that calls middleware like them. */
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void
 
-/** A request behind express-session. */
+/** A request that express-session has processed. */
 export interface SessionRequest extends IncomingMessage {
   session?: Session & Partial<SessionData> & Record<string, unknown>
   sessionID?: string
   sessionStore?: unknown
 }
 
-/** A request that has a session of express-session's. */
+/** A request with a session of express-session. */
 export type WithSession<R extends SessionRequest> = R & { session: NonNullable<SessionRequest['session']> }
 
 /**
- * Whether it has one. express-session gives none while the store is away (`onUnavailable: 'anonymous'`), and an application may put a plain
- * object in its place: that is nobody's session, and nothing is wrong with the application.
+ * Whether the request has a session of express-session. There is none while the store is unavailable
+ * (`onUnavailable: 'anonymous'`). The application may then put a plain object in its place, which is no mistake.
  */
 export function hasSession<R extends SessionRequest>(req: R): req is WithSession<R> {
   const { session, sessionStore } = req
@@ -25,14 +25,14 @@ export function hasSession<R extends SessionRequest>(req: R): req is WithSession
   return sessionStore !== undefined || !isPlain(session)
 }
 
-/** Other libraries' sessions have a class. */
+/** Whether this is a plain object. Sessions of other libraries have a class. */
 function isPlain(session: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(session)
   return prototype === Object.prototype || prototype === null
 }
 
 /**
- * What the store of this request lets middleware do.
+ * Returns the part of this request's store that is meant for middleware.
  *
  * @throws Error that says what to change in the application
  */
@@ -45,21 +45,24 @@ export function storeOf(req: SessionRequest, middleware: string): StoreAccess {
   return access
 }
 
-/** Undefined where there is no store, or another library's. */
+/** Undefined if the request has no store, or the store of another library. */
 export function storeAccessOf(req: SessionRequest): StoreAccess | undefined {
   return (req.sessionStore as { [STORE_ACCESS]?: StoreAccess } | undefined)?.[STORE_ACCESS]
 }
 
 /**
- * Leaves the rest of the request without a session, so that nothing is saved and no cookie is sent: what express-session
- * does while its store is away. Without an id, not even `unset: 'destroy'` acts.
+ * Removes the session from the request, so that express-session saves nothing and sends no cookie. It does the same
+ * itself while its store is unavailable. Without an id, even `unset: 'destroy'` has no effect.
  */
 export function abandonSession(req: SessionRequest): void {
   delete req.session
   delete req.sessionID
 }
 
-/** The next middleware, at once if there is nothing to wait for; if the work fails, the error, and no session. */
+/**
+ * Calls the next middleware, synchronously if there is nothing to wait for. If the work fails, passes the error on and
+ * removes the session.
+ */
 export function goOnAfter(
   pending: Promise<void> | undefined,
   req: SessionRequest,
@@ -78,7 +81,6 @@ export function goOnAfter(
   )
 }
 
-/** Rejects with the store's error. */
 export function saveSession(session: Session): Promise<void> {
   return new Promise((resolve, reject) => {
     session.save((err) => (err ? reject(err) : resolve()))

@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http'
 
 /**
- * Whether this is no response, but what applications give to middleware at an upgrade, where there is none: `{}`, as the
- * documents of ws show, or the few methods that Socket.IO has for `io.engine.use`. Nothing of it can be held or observed.
+ * Whether this is a stand-in for a response. An upgrade has no response, so applications give middleware `{}`, as the
+ * documentation of ws shows, or the few methods that Socket.IO passes to `io.engine.use`. A stand-in cannot be held or
+ * observed.
  */
 export function isStandIn(res: ServerResponse): boolean {
   const { getHeaderNames, once, writeHead } = (res ?? {}) as Partial<ServerResponse>

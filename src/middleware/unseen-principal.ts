@@ -2,25 +2,28 @@ import type { SessionContent } from '../hash/session-data.js'
 import { guessPrincipal } from '../requests/principal.js'
 import type { StoreAccess } from '../requests/store-access.js'
 
-/** Who asks for a password and then for a code has a user in the session before there is a principal. */
+/**
+ * One sighting is no proof: an application that asks for a password and then for a code stores a user in the session
+ * before the principal function returns one.
+ */
 const ENOUGH = 3
 
 /**
- * Finds out that a principal looks in the wrong place: sessions get what is called a user everywhere, and it has never returned
- * anybody. No login then changes the id, and nobody notices (session fixation). One for each `rotateOnLogin`; once somebody has been
- * seen, it costs nothing any more.
+ * Detects a principal function that reads the wrong property: sessions get a property that usually names a user, but
+ * the function has never returned one. No login changes the id then, and nobody notices (session fixation). Each
+ * `rotateOnLogin` has one detector; it costs nothing once the function has returned a user.
  */
 export class UnseenPrincipal {
   #isOver = false
   #sightings = 0
 
-  /** @returns what in the session looks like a user, while the principal sees nobody */
+  /** @returns the property that looks like a user, while the principal function sees none */
   look(user: string | undefined, session: SessionContent): string | undefined {
     if (user !== undefined) this.#isOver = true
     return this.#isOver ? undefined : guessPrincipal(session)
   }
 
-  /** A request has given its session what looks like a user. */
+  /** Counts a request that has put something that looks like a user into its session. */
   sighted(store: StoreAccess, guess: string): void {
     this.#sightings += 1
     if (this.#isOver || this.#sightings < ENOUGH) return

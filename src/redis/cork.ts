@@ -1,4 +1,4 @@
-import { atEndOfTurn } from '../real-set-immediate.js'
+import { realSetImmediate } from '../real-set-immediate.js'
 import { isCluster, type RedisClient } from './client.js'
 
 /** What ioredis connections write to: Node's own Writable. */
@@ -28,7 +28,7 @@ export class Cork {
     this.#held = held.filter((stream) => stream !== undefined)
     for (const stream of this.#held) stream.cork()
     // Requests that arrive in the same turn each run their own callback; this comes after all of them.
-    atEndOfTurn(this.#release)
+    realSetImmediate(this.#release)
   }
 
   readonly #release = () => {

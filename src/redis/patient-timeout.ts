@@ -1,4 +1,4 @@
-import { atEndOfTurn } from '../real-set-immediate.js'
+import { realSetImmediate } from '../real-set-immediate.js'
 
 /** What Redis has at least, and at most, once the time is up: milliseconds. */
 const LEAST_MS = 50
@@ -17,7 +17,7 @@ export function setPatientTimeout(onTime: () => void, ms: number, hold: (timer: 
   const extend = () => {
     const lateMs = performance.now() - due
     // Immediates come after the event loop has looked at the network.
-    hold(setTimeout(() => atEndOfTurn(onTime), Math.min(Math.max(lateMs, LEAST_MS), MOST_MS)))
+    hold(setTimeout(() => realSetImmediate(onTime), Math.min(Math.max(lateMs, LEAST_MS), MOST_MS)))
   }
   hold(setTimeout(extend, ms))
 }

@@ -1,8 +1,8 @@
 import type { Middleware } from '../middleware/session-request.js'
 
-/** One middleware made of several, each of which calls the next. */
-export function inOrder(steps: readonly Middleware[]): Middleware {
-  return function inOrder(req, res, next) {
+/** Composes several middleware into one; each calls the next. */
+export function compose(steps: readonly Middleware[]): Middleware {
+  return function compose(req, res, next) {
     const run = (at: number) => {
       const step = steps[at]
       if (step === undefined) return next()
@@ -14,7 +14,7 @@ export function inOrder(steps: readonly Middleware[]): Middleware {
           else run(at + 1)
         })
       } catch (err) {
-        // Only what the step itself throws, as Express has it; what comes after it has its own way to report.
+        // Like Express, catch only what the step itself throws. Later steps report their own errors.
         if (hasPassed) throw err
         next(err)
       }

@@ -1,23 +1,26 @@
 export interface SecureCookieOptions {
   /**
-   * Milliseconds the browser keeps the cookie after each response. It replaces `ttl` as the idle timeout, and may not be
-   * more than that. Default: none, the cookie goes when the browser is closed.
+   * How long the browser keeps the cookie after each response, in milliseconds. It replaces `ttl` as the idle timeout,
+   * and must not exceed it. Default: none, the browser deletes the cookie when it is closed.
    */
   maxAge?: number
-  /** `'lax'` (default), or `'strict'` (or true): the cookie does not even come with a link from another site. */
+  /**
+   * `'lax'` (default), or `'strict'` (or true): browsers then send the cookie with no request that another site causes,
+   * not even when a visitor follows a link.
+   */
   sameSite?: 'lax' | 'strict' | true
   /**
    * Default true. false is for development without TLS: the cookie is then called `sid`, and anybody on the network can
-   * read it (session hijacking). Refused where NODE_ENV is `production`.
+   * read it (session hijacking). It is refused if NODE_ENV is `production`.
    */
   secure?: boolean
-  /** Which cookies a browser drops first when it has too many. Default: none. */
+  /** Which cookies a browser deletes first if it has too many. Default: none. */
   priority?: 'low' | 'medium' | 'high'
-  /** A cookie of its own for each site that embeds this one (CHIPS). Default false. */
+  /** Gives each site that embeds this one a separate cookie (CHIPS). Default false. */
   partitioned?: boolean
 }
 
-/** What express-session is told; everything is said, nothing left to its defaults. */
+/** The cookie attributes for express-session. All are given, so that none depends on its defaults. */
 export interface SessionCookie {
   readonly path: '/'
   readonly httpOnly: true
@@ -45,7 +48,7 @@ const CHECKS: { [Name in keyof Required<SecureCookieOptions>]: Check } = {
   partitioned: [boolean, 'true or false'],
 }
 
-/** What an application may have had before, and why it cannot be had here. */
+/** Attributes that cannot be chosen, each with the reason. */
 const FIXED: Readonly<Record<string, string>> = {
   domain: 'a domain would send the cookie to every subdomain, and let each of them plant one',
   path: 'it is always "/", as browsers ask of a "__Host-" cookie',
@@ -53,7 +56,11 @@ const FIXED: Readonly<Record<string, string>> = {
   expires: 'set "cookie.maxAge" (milliseconds) instead',
 }
 
-/** @throws TypeError that names the attribute */
+/**
+ * Checks the option `cookie` and fills in its defaults.
+ *
+ * @throws TypeError that names the attribute
+ */
 export function checkedCookie(cookie: unknown = {}): SessionCookie {
   if (typeof cookie !== 'object' || cookie === null) {
     throw new TypeError('"cookie" option must be an object, the same for every request')
@@ -87,12 +94,16 @@ function checkInsecure(partitioned: boolean): void {
   if (partitioned) throw new TypeError('"cookie.partitioned" option needs "cookie.secure": browsers ignore it without')
 }
 
-/** What RFC 6265 allows in the name of a cookie. */
+/** Characters that RFC 6265 allows in the name of a cookie. */
 const TOKEN = /^[\w!#$%&'*+\-.^`|~]+$/
-/** Browsers compare these without case. */
+/** Prefixes that need a Secure cookie. Browsers compare them case-insensitively. */
 const NEEDS_SECURE = /^__(host|secure)-/i
 
-/** @throws TypeError */
+/**
+ * Checks the option `name`. The default is `__Host-sid`, or `sid` for a cookie without Secure.
+ *
+ * @throws TypeError that names the option
+ */
 export function checkedName(name: unknown, isSecure: boolean): string {
   if (name === undefined) return isSecure ? '__Host-sid' : 'sid'
   if (typeof name !== 'string' || !TOKEN.test(name)) {

@@ -18,56 +18,67 @@ import {
 
 interface OwnOptions {
   /**
-   * Random text of at least 32 characters (`openssl rand -base64 32`), or a list of them while one is being replaced,
-   * current first. Signs the cookie; the keys of `hashIds` and of the client binding are derived from it. What was made
-   * under an older secret of the list works, and goes over to the current one when it is used.
+   * Random text of at least 32 characters (`openssl rand -base64 32`). While you replace it, a list, current first. It
+   * signs the cookie, and the keys of `hashIds` and of the client binding are derived from it. Cookies and sessions
+   * made under an older secret of the list stay valid, and move to the current one when they are used.
    */
   secret: string | readonly string[] | undefined
   /**
-   * Id of the user the session belongs to, which never changes; null or undefined: nobody yet. With Passport:
-   * `(s) => s.passport?.user?.id`, or `(s) => s.passport?.user` where `serializeUser` keeps the id alone. It is also the index `user` of the store that is made: `sessions.store.destroyBy('user', id)`.
+   * Returns the id of the user that the session belongs to, or null or undefined if it has no user yet. The id must
+   * never change. With Passport: `(s) => s.passport?.user?.id`, or `(s) => s.passport?.user` if `serializeUser` keeps
+   * only the id. A store that is made here also gets it as the index `user`: `sessions.store.destroyBy('user', id)`.
    */
   user: (session: SessionContent) => string | number | bigint | null | undefined
   /**
-   * Upper limits of the idle and the absolute timeout. Default `'owasp-low'`: 30 minutes idle, 8 hours in all. A handler
-   * that sets `req.session.cookie.maxAge` chooses the idle timeout of that session; the absolute one holds all the same.
+   * Upper limits of the idle and the absolute timeout. Default `'owasp-low'`: 30 minutes idle, 8 hours in all. A
+   * handler that sets `req.session.cookie.maxAge` chooses the idle timeout of that session; the absolute timeout still
+   * holds.
    */
   preset?: TimeoutPreset
-  /** Default: a session cookie with Secure, HttpOnly, SameSite=Lax and Path=/, and without Domain. */
+  /**
+   * Attributes of the cookie. Default: Secure, HttpOnly, SameSite=Lax and Path=/, no Domain, and deleted when the
+   * browser is closed.
+   */
   cookie?: SecureCookieOptions
-  /** Of the cookie. Default `'__Host-sid'`; `'sid'` with `cookie: { secure: false }`. */
+  /** Name of the cookie. Default `'__Host-sid'`; `'sid'` with `cookie: { secure: false }`. */
   name?: string
-  /** Makes session ids of at least 128 random bits; it is tried out at once. Default: 256 random bits in base64url. */
+  /**
+   * Makes session ids of at least 128 random bits. secureSession() tests it with a sample of ids. Default: 256 random
+   * bits in base64url.
+   */
   genid?: GenerateId
-  /** What `bindClient` compares and does; false: sessions are not bound. Default: its own defaults. */
+  /** Options of `bindClient`; false: sessions are not bound to their client. Default: the defaults of `bindClient`. */
   bind?: Omit<BindClientOptions, 'secret'> | false
   /**
-   * How often the session id is renewed, in seconds; false: only at login. Default `{ every: 900, grace: 30 }`; `every`
-   * is 300 with the presets `'owasp-high'` and `'nist-aal3'`.
+   * How often the session id is renewed, in seconds; false: only a login changes it. Default
+   * `{ every: 900, grace: 30 }`; `every` is 300 with the presets `'owasp-high'` and `'nist-aal3'`.
    */
   renew?: RenewSessionOptions | false
   /** Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. */
   keep?: RotateOnLoginOptions['keep']
 }
 
-/** Of the store that is made. `disableTTL` and `disableTouch` would undo what the preset promises. */
+/**
+ * Options of the store that is made. `disableTTL` and `disableTouch` are excluded, because with them the limits of the
+ * preset would not hold.
+ */
 type StoreOptions = Omit<RedisStoreOptions, 'disableTTL' | 'disableTouch' | 'ttl'> & {
-  /** Idle timeout in seconds, no more than that of the preset, which is the default. */
+  /** Idle timeout in seconds. Default, and upper limit: that of the preset. */
   ttl?: number
 }
 
-/** With `client` a store is made, of which all options may be given here; or the caller has made one: `store`. */
+/** Either `client` and any options of a store, which is then made, or a `store` that the caller has made. */
 export type SecureSessionOptions =
   | (OwnOptions & StoreOptions & { store?: never })
   | (OwnOptions & { [Name in keyof RedisStoreOptions]?: never } & {
-      /** Its timeouts must satisfy the preset. To be used by no other `session()`. */
+      /** A store whose timeouts satisfy the preset. No other `session()` may use it. */
       store: RedisStore
     })
 
-/** Complete. */
+/** The options of `secureSession`, checked and with defaults. */
 export interface ResolvedSecureSession {
   store: RedisStore
-  /** Current first. */
+  /** The current one is first. */
   secrets: readonly string[]
   user: OwnOptions['user']
   cookie: SessionCookie
@@ -78,7 +89,7 @@ export interface ResolvedSecureSession {
   keep: RotateOnLoginOptions['keep']
 }
 
-/** The compiler keeps this map complete; a name that is neither here nor an option of the store is a typing mistake. */
+/** The compiler keeps this map complete. A name that is neither here nor an option of the store is a typing mistake. */
 const OWN: Record<keyof OwnOptions | 'store', 0> = {
   store: 0,
   secret: 0,
@@ -91,11 +102,11 @@ const OWN: Record<keyof OwnOptions | 'store', 0> = {
   renew: 0,
   keep: 0,
 }
-const LASTING: Readonly<Record<string, string>> = {
+const FORBIDDEN: Readonly<Record<string, string>> = {
   disableTTL: 'sessions would never end',
   disableTouch: 'sessions would end while they are used',
 }
-/** What an application may have given to `session()` or to one of the middleware. */
+/** Options of `session()` or of one of the middleware that applications may try here, each with what to do instead. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   resave: 'it is always false',
   saveUninitialized: 'it is always false',
@@ -121,7 +132,7 @@ export function resolveSecureSession(options: SecureSessionOptions): ResolvedSec
   const cookie = checkedCookie(options.cookie)
   const name = checkedName(options.name, cookie.secure)
   const genid = options.genid === undefined ? newSessionId : checkedGenid(options.genid)
-  const store = theStore(options.store, withUser(forStore, options.user), preset, secrets)
+  const store = resolveStore(options.store, withUser(forStore, options.user), preset, secrets)
   checkMaxAge(cookie.maxAge, store, preset)
   return {
     store,
@@ -136,7 +147,7 @@ export function resolveSecureSession(options: SecureSessionOptions): ResolvedSec
   }
 }
 
-/** Those of the options that are the store's. */
+/** Picks the options that belong to the store. */
 function storeOptions(options: SecureSessionOptions): Partial<RedisStoreOptions> {
   const given = Object.entries(options).filter(([name, value]) => {
     if (!Object.hasOwn(OWN, name) && !isStoreOption(name)) {
@@ -146,7 +157,7 @@ function storeOptions(options: SecureSessionOptions): Partial<RedisStoreOptions>
     return !Object.hasOwn(OWN, name) && value !== undefined
   })
   for (const [name] of given) {
-    if (Object.hasOwn(LASTING, name)) throw new TypeError(`"${name}" option must be left out: ${LASTING[name]}`)
+    if (Object.hasOwn(FORBIDDEN, name)) throw new TypeError(`"${name}" option must be left out: ${FORBIDDEN[name]}`)
   }
   const forStore = Object.fromEntries(given) as Partial<RedisStoreOptions>
   if ((options.store === undefined) === (forStore.client === undefined)) {
@@ -159,7 +170,7 @@ function storeOptions(options: SecureSessionOptions): Partial<RedisStoreOptions>
   return forStore
 }
 
-/** The user is an index, for `destroyBy('user', ...)`. */
+/** Makes the user an index, so that `destroyBy('user', ...)` works. */
 function withUser(options: Partial<RedisStoreOptions>, user: OwnOptions['user']): Partial<RedisStoreOptions> {
   if (options.indexes && 'user' in options.indexes) {
     throw new TypeError('"indexes.user" option must be left out: it is the "user" option')
@@ -167,7 +178,7 @@ function withUser(options: Partial<RedisStoreOptions>, user: OwnOptions['user'])
   return { ...options, indexes: { user, ...options.indexes } }
 }
 
-function theStore(
+function resolveStore(
   store: RedisStore | undefined,
   options: Partial<RedisStoreOptions>,
   preset: TimeoutPreset,
@@ -192,7 +203,7 @@ function theStore(
 
 const PLAIN_IDS = 'with NODE_ENV=production, who reads Redis must not be able to log in'
 
-/** The store takes the cookie's `maxAge` for the idle timeout. */
+/** Checks the cookie's `maxAge`, because the store uses it as the idle timeout. */
 function checkMaxAge(maxAge: number | undefined, store: RedisStore, preset: TimeoutPreset): void {
   const idle = store[STORE_ACCESS].timeouts.ttl as number
   if (maxAge === undefined || maxAge <= idle * 1000) return
@@ -215,6 +226,6 @@ function renewOptions(renew: OwnOptions['renew'], presetEvery: number): RenewSes
   if (renew !== undefined && (typeof renew !== 'object' || renew === null)) {
     throw new TypeError('"renew" option must be { every, grace } in seconds, or false')
   }
-  // Names that do not exist go along, for renewSession to refuse; so does what is missing.
+  // Unknown names are passed on, because renewSession refuses them.
   return { every: presetEvery, ...renew }
 }

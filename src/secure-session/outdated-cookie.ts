@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import { signedText, unsigned } from '../signed-cookie.js'
 
 /**
- * Whether the session cookie is signed with a secret on its way out: it is then to be sent again, signed with the
- * current one, or its visitor would be logged out when that secret goes.
+ * Whether the session cookie is signed with an older secret. It must then be sent again, signed with the current one:
+ * otherwise its visitor is logged out when the older secret is removed.
  *
  * @param secrets current first
  */

@@ -6,9 +6,9 @@ import { abandonSession, type SessionRequest } from '../middleware/session-reque
 import type { StoreAccess } from '../requests/store-access.js'
 
 /**
- * express-session leaves a Secure cookie out of a response over plain HTTP without a word: the login succeeds, and the
- * next request is nobody's. Behind a TLS proxy that Express does not know of, every request is like that. Here it fails,
- * and nothing is saved; a request without a session to be saved passes.
+ * Refuses requests over plain HTTP that need the session cookie. express-session silently omits a Secure cookie there:
+ * the login succeeds, but the next request has no session. Behind a TLS proxy that Express does not trust, this happens
+ * to every request. Here such a request fails, and nothing is saved. Requests without a session to save pass.
  */
 export function refusePlainHttp(
   req: SessionRequest,
@@ -26,19 +26,20 @@ export function refusePlainHttp(
   beforeResponse(req, res, next, 'refuse', () => {
     const { session } = req
     if (!session || !isUnsendable(req, store) || !store.state.isChanged(session)) return undefined
-    // A handler that passed the error of its own `save` on has come to its error page; the others go on as if saved.
+    // A handler that got this error from its own `save` is showing an error page now; all others would report a
+    // success.
     if (!isReported || res.statusCode < 400) return Promise.reject(unsendable())
     abandonSession(req)
     return undefined
   })
 }
 
-/** The client of a loaded session has its cookie already. */
+/** Whether the response needs a cookie that cannot be sent. The client of a loaded session already has its cookie. */
 function isUnsendable({ session }: SessionRequest, store: StoreAccess): boolean {
   return session?.cookie.secure === true && !store.state.isLoaded(session)
 }
 
-/** As express-session decides it. */
+/** Decides like express-session. */
 function isEncrypted(req: SessionRequest & { secure?: boolean }): boolean {
   return (req.socket as TLSSocket).encrypted || req.secure === true
 }

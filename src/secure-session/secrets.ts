@@ -1,11 +1,14 @@
 import { hkdfSync } from 'node:crypto'
 
-const LEAST_CHARACTERS = 32
-/** Of 32 random digits about 10 differ, of hex more; fewer than this is 'aaaa…', or a word repeated. */
-const LEAST_DIFFERENT = 8
+const MIN_CHARACTERS = 32
+/**
+ * Number of different characters. 32 random decimal digits contain about 10, hexadecimal digits more. Fewer than this
+ * means 'aaaa…' or a repeated word.
+ */
+const MIN_DIFFERENT = 8
 
 /**
- * Current first.
+ * Checks the option `secret` and returns its secrets, current first.
  *
  * @throws TypeError that does not repeat the secret
  */
@@ -21,13 +24,14 @@ export function checkedSecrets(secret: unknown): readonly string[] {
 }
 
 function isStrong(secret: unknown): boolean {
-  if (typeof secret !== 'string' || secret.length < LEAST_CHARACTERS) return false
-  return new Set(secret).size >= LEAST_DIFFERENT
+  if (typeof secret !== 'string' || secret.length < MIN_CHARACTERS) return false
+  return new Set(secret).size >= MIN_DIFFERENT
 }
 
 /**
- * A key for one purpose from each secret (HKDF, RFC 5869), so that one list replaces everything at once, and what one
- * purpose gives away is of no use for another. Cookies are signed with the secrets themselves, as `session()` does.
+ * Derives one key per secret and purpose (HKDF, RFC 5869). So one list of secrets replaces all keys, and a key that
+ * leaks from one purpose is useless for another. The cookie is signed with the secrets themselves, as `session()` does
+ * it.
  */
 export function derivedKeys(secrets: readonly string[], purpose: 'hashIds' | 'bindClient'): string[] {
   const info = `connect-redis-hash secureSession ${purpose}`

@@ -4,68 +4,72 @@ import type { SessionContent } from '../hash/session-data.js'
 import { type OpenSession, openSession } from '../load-session.js'
 import { bindClient } from '../middleware/bind-client.js'
 import { checkedBindOptions } from '../middleware/binding/bind-options.js'
-import { keepOutOfCaches } from '../middleware/forbid-caching.js'
+import { forbidCaching } from '../middleware/forbid-caching.js'
 import { noteOwner } from '../middleware/held/next-owner.js'
 import { renewSession } from '../middleware/renew-session.js'
-import { settleCookie } from '../middleware/response-cookie.js'
+import { responseCookie } from '../middleware/response-cookie.js'
 import { rotateOnLogin } from '../middleware/rotate-on-login.js'
 import { saveBeforeResponse } from '../middleware/save-before-response.js'
 import { type Middleware, type SessionRequest, storeOf } from '../middleware/session-request.js'
 import { STORE_ACCESS } from '../requests/store-access.js'
 import type { RedisStore } from '../store.js'
-import { inOrder } from './compose.js'
+import { compose } from './compose.js'
 import { type ResolvedSecureSession, resolveSecureSession, type SecureSessionOptions } from './options.js'
 import { isOutdatedCookie } from './outdated-cookie.js'
 import { refusePlainHttp } from './refuse-plain-http.js'
 
-/** The middleware, and what belongs to it. */
+/** The middleware, with its store and two functions that work with its sessions. */
 export type SecureSession = Middleware & {
-  /** For `destroy`, `read` and the rest. */
+  /** The store of these sessions, for `destroyBy`, `read` and its other methods. */
   readonly store: RedisStore
-  /** `loadSession` for these sessions: with their cookie, secret and client binding. For WebSocket upgrades. */
+  /**
+   * Loads the session of a request that does not go through Express, such as a WebSocket upgrade, with the cookie,
+   * secret and client binding of this middleware. Resolves null if there is none.
+   */
   load(req: IncomingMessage): Promise<OpenSession | null>
-  /** The store's: calls back once when a session ends, and returns what stops watching. */
+  /** The store's `watch`: calls back once when a session ends, and returns a function that ends the watch. */
   watch: RedisStore['watch']
 }
 
 /**
- * Sessions as OWASP and NIST recommend them, in one middleware: express-session with a `__Host-` cookie, ids of 256 bits
- * and timeouts, then `bindClient`, `rotateOnLogin`, `renewSession` and `saveBeforeResponse`.
+ * Sessions as OWASP and NIST recommend them, in one middleware: express-session with a `__Host-` cookie, ids of 256
+ * bits and timeouts, then `bindClient`, `rotateOnLogin`, `renewSession` and `saveBeforeResponse`.
  *
- * A response that hands out the cookie is `Cache-Control: no-store`. A request over plain HTTP that would need the cookie
- * fails with status 500, as it could not be sent; behind a TLS proxy, Express has to be told so with
- * `app.set('trust proxy', 1)`.
+ * Responses that carry the cookie get `Cache-Control: no-store`. A request over plain HTTP that needs the cookie fails
+ * with status 500, because the cookie cannot be sent. Behind a TLS proxy, `app.set('trust proxy', 1)` makes Express
+ * recognise the visitor's TLS connection.
  *
- * @throws TypeError for unknown, malformed or too lax options, and for insecure ones where NODE_ENV is `production`
+ * @throws TypeError for unknown, malformed or too lax options, and for insecure ones if NODE_ENV is `production`
  */
 export function secureSession(options: SecureSessionOptions): SecureSession {
   const resolved = resolveSecureSession(options)
   const { store, name, secrets, cookie, bind } = resolved
-  // A cookie with an expiry is sent with every response: the browser must slide it as the store does, or active users
-  // would be logged out. So is one that is signed with an old secret.
+  // A cookie with an expiry is sent with every response: it must last in the browser as long as the session does in the
+  // store, or active users would be logged out. A cookie that is signed with an old secret is sent again, too.
   const rolling = expressSession(resolved, true)
   const sessions = cookie.maxAge === undefined ? expressSession(resolved, false) : rolling
-  const guards = inOrder(guardsOf(resolved))
+  const guards = compose(guardsOf(resolved))
   const handled = new WeakSet<object>()
   const { generator } = store[STORE_ACCESS]
 
   const middleware: Middleware = function secureSession(request, res, next) {
     const req = request as SessionRequest
-    // Used for the whole application and for a router of it.
+    // The application may mount it for everything, and again for a router.
     if (handled.has(req)) return next()
     if (req.session !== undefined) return next(new Error(ANOTHER_SESSION))
     if (store[STORE_ACCESS].generator !== generator) return next(new Error(ANOTHER_GENERATOR))
     handled.add(req)
-    // Before the session is loaded: meanwhile, another request may fail whose `next` this was.
+    // Note the owner before the session is loaded: meanwhile the framework may give this `next` to another request,
+    // which may fail.
     noteOwner(next, req)
     const load = isOutdatedCookie(req, name, secrets) ? rolling : sessions
     load(req, res, (err) => {
-      // While the store is away, with onUnavailable: 'anonymous', there is no session.
+      // With onUnavailable: 'anonymous', there is no session while the store is unavailable.
       if (err || !req.session) return next(err)
       const access = storeOf(req, 'secureSession()')
-      keepOutOfCaches(req, res)
+      forbidCaching(req, res)
       refusePlainHttp(req, res, next, access)
-      if (load === rolling) settleCookie(req, res, next, access).isResent = true
+      if (load === rolling) responseCookie(req, res, next, access).isResent = true
       guards(req, res, next)
     })
   }
@@ -82,7 +86,7 @@ export function secureSession(options: SecureSessionOptions): SecureSession {
   })
 }
 
-/** @param rolling the cookie is sent with every response, not only when it is new */
+/** @param rolling whether the cookie is sent with every response instead of only when it is new */
 function expressSession({ store, secrets, cookie, name, genid }: ResolvedSecureSession, rolling: boolean): Middleware {
   const middleware = session({
     store,
@@ -91,8 +95,8 @@ function expressSession({ store, secrets, cookie, name, genid }: ResolvedSecureS
     genid,
     cookie: { ...cookie },
     rolling,
-    // The two that make express-session save what nobody changed: sessions of visitors who never log in, and old ones
-    // over newer ones.
+    // With true, express-session would save unchanged sessions: those of visitors who never log in, and old ones over
+    // newer ones.
     saveUninitialized: false,
     resave: false,
   })
@@ -102,14 +106,14 @@ function expressSession({ store, secrets, cookie, name, genid }: ResolvedSecureS
 function guardsOf({ user, keep, bind, renew }: ResolvedSecureSession): Middleware[] {
   return [
     ...(bind === false ? [] : [bindClient(bind)]),
-    rotateOnLogin({ principal: atOnce(user), ...(keep !== undefined && { keep }) }),
+    rotateOnLogin({ principal: refusePromise(user), ...(keep !== undefined && { keep }) }),
     ...(renew === false ? [] : [renewSession(renew)]),
     saveBeforeResponse(),
   ]
 }
 
-/** All promises look alike: one user would never be told from another, and no login would change the id. */
-function atOnce(user: ResolvedSecureSession['user']): (session: SessionContent) => unknown {
+/** Refuses a `user` function that returns a promise. All promises look the same, so no login would change the id. */
+function refusePromise(user: ResolvedSecureSession['user']): (session: SessionContent) => unknown {
   return (held) => {
     const id: unknown = user(held)
     if (typeof (id as PromiseLike<unknown> | null | undefined)?.then !== 'function') return id

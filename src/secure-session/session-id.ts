@@ -5,25 +5,30 @@ import { isSid } from '../ids/sid.js'
 
 export type GenerateId = (req: IncomingMessage) => string
 
-/** 256 bits: 128 are asked for (OWASP ASVS 5.0, 7.2.3). */
+/** 256 random bits in base64url. OWASP ASVS 5.0, 7.2.3 requires 128. */
 export const newSessionId: GenerateId = () => randomBytes(32).toString('base64url')
 
-/** So many that of an alphabet of 64 characters hardly one is missing at any position. */
+/**
+ * Number of ids in a sample. With this many, an alphabet of 64 characters is very likely seen in full at every
+ * position.
+ */
 const SAMPLE = 512
-/** One less than the 128 that are asked for, because some character may be missing all the same. */
-const LEAST_BITS = 127
+/** Bits. One less than the required 128, because the sample may still miss a character. */
+const MIN_BITS = 127
 
-/** `renewSession` appends to ids. */
-const LONGEST = 200
+/** Characters. `renewSession` appends to ids, and the result must still be a valid id. */
+const MAX_LENGTH = 200
 
-/** All versions, with and without hyphens; a random id is taken for one only if each of a sample looks like one. */
+/**
+ * UUIDs of all versions, with and without hyphens. The generator counts as one of UUIDs only if every id of the sample
+ * matches.
+ */
 const UUID = /^[0-9a-f]{8}(-?)[0-9a-f]{4}\1[1-8][0-9a-f]{3}\1[89ab][0-9a-f]{3}\1[0-9a-f]{12}$/i
 
 /**
- * Tries a generator of session ids out. That ids can be guessed shows only where it is obvious: this finds mistakes, and
- * is no proof of randomness.
+ * Tests a generator of session ids with a sample. This finds mistakes; it cannot prove that ids are random.
  *
- * @throws TypeError that says what is wrong with its ids
+ * @throws TypeError that says what is wrong with the ids
  */
 export function checkedGenid(genid: unknown): GenerateId {
   if (typeof genid !== 'function') throw new TypeError('"genid" option must be a function that returns a session id')
@@ -49,15 +54,18 @@ function sampleOf(genid: GenerateId): unknown[] {
 }
 
 function fault(ids: unknown[]): string | undefined {
-  if (!ids.every(isSid) || ids.some((id) => id.length > LONGEST))
+  if (!ids.every(isSid) || ids.some((id) => id.length > MAX_LENGTH))
     return 'it returns what is no session id (1 to 200 letters, digits and - . _ ~ : + / = , @ |)'
   if (new Set(ids).size < ids.length) return 'it returns the same id again'
   if (ids.every((id) => UUID.test(id))) return 'it returns UUIDs, of which 122 bits are random at most'
   const bits = Math.floor(visibleBits(ids))
-  return bits < LEAST_BITS ? `its ids vary by ${bits} bits at most` : undefined
+  return bits < MIN_BITS ? `its ids vary by ${bits} bits at most` : undefined
 }
 
-/** An upper limit: as if each position of the ids were random and independent of the others. */
+/**
+ * Upper limit of the random bits per id. It assumes that the positions of an id are random and independent of each
+ * other.
+ */
 function visibleBits(ids: readonly string[]): number {
   const longest = Math.max(...ids.map((id) => id.length))
   let bits = 0

@@ -1,12 +1,12 @@
 import type { StoreTimeouts } from '../requests/store-access.js'
 
-/** Seconds. */
+/** The limits of a preset, in seconds. */
 export interface Timeouts {
-  /** Without a request for this long, a session ends. */
+  /** How long a session lives without a request. */
   readonly idle: number
-  /** This long after it began, a session ends whatever happens. */
+  /** How long a session lives in total, whether it is used or not. */
   readonly absolute: number
-  /** How often the session id is renewed, unless `renew` says otherwise. */
+  /** How often the session id is renewed, unless the option `renew` says otherwise. */
   readonly renewEvery: number
 }
 
@@ -15,11 +15,12 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
 /**
- * Session timeouts that somebody has written down, as upper limits.
+ * Published recommendations for session timeouts, as upper limits.
  *
- * `owasp-low`, `owasp-high`: OWASP Session Management Cheat Sheet, "Session Expiration", the longest of the usual idle
- * and absolute timeouts for applications of low risk and of high value. `nist-aal1` to `nist-aal3`: NIST SP 800-63B-4,
- * reauthentication at authenticator assurance level 1 to 3; level 1 has no limit to inactivity of its own.
+ * `owasp-low` and `owasp-high`: OWASP Session Management Cheat Sheet, "Session Expiration", with the longest of the
+ * usual idle and absolute timeouts for low-risk and high-value applications. `nist-aal1` to `nist-aal3`: NIST SP
+ * 800-63B-4, reauthentication at authenticator assurance levels 1 to 3. Level 1 has no inactivity limit, so its idle
+ * timeout is the absolute one.
  */
 export const TIMEOUT_PRESETS = Object.freeze({
   'owasp-low': limits(30 * MINUTE, 8 * HOUR, 15 * MINUTE),
@@ -35,14 +36,19 @@ function limits(idle: number, absolute: number, renewEvery: number): Timeouts {
   return Object.freeze({ idle, absolute, renewEvery })
 }
 
-/** @throws TypeError */
+/**
+ * Checks the option `preset`; the default is `owasp-low`.
+ *
+ * @throws TypeError that names the option
+ */
 export function checkedPreset(preset: unknown = 'owasp-low'): TimeoutPreset {
   if (typeof preset === 'string' && Object.hasOwn(TIMEOUT_PRESETS, preset)) return preset as TimeoutPreset
   throw new TypeError(`"preset" option must be one of ${Object.keys(TIMEOUT_PRESETS).join(', ')}`)
 }
 
 /**
- * What a store made for the preset has: its limits, or less. Anything but a number is left to the store's own checks.
+ * Timeouts of a store that is made for the preset: its limits, or less. Values that are no numbers are left to the
+ * store's own checks.
  *
  * @throws TypeError for more than the preset allows
  */
@@ -67,7 +73,11 @@ function refuseMore(name: string, value: unknown, preset: TimeoutPreset, limit: 
   throw new TypeError(`"${name}" option must be at most ${limit} seconds with preset ${preset}, not ${value}`)
 }
 
-/** @throws TypeError if the caller's own store allows more than the preset, saying what to set on it */
+/**
+ * Checks a store that the caller has made.
+ *
+ * @throws TypeError that says what to set, if the store allows more than the preset
+ */
 export function checkStoreTimeouts(preset: TimeoutPreset, store: StoreTimeouts): void {
   const { idle, absolute } = TIMEOUT_PRESETS[preset]
   const refuse = (what: string) => new TypeError(`"store" option does not satisfy preset ${preset}: ${what}`)

@@ -4,7 +4,9 @@ const UNITS = [
   ['minute', 60],
 ] as const
 
-/** `3 hours ago`: no finer than a minute, because the store does not know better. */
+/**
+ * Describes a time as `3 hours ago`. Minutes are the finest unit, because the store does not record times more exactly.
+ */
 export function ago(then: Date, now: Date): string {
   const seconds = (now.getTime() - then.getTime()) / 1000
   for (const [unit, size] of UNITS) {

@@ -6,7 +6,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-/** Markup that is safe as it is. */
+/** Markup that needs no escaping. */
 export class Html {
   readonly text: string
 
@@ -15,7 +15,7 @@ export class Html {
   }
 }
 
-/** Escapes every value but markup and lists of it, so that nobody has to remember to. */
+/** Template tag that escapes every value except markup and lists of markup. */
 export function html(parts: TemplateStringsArray, ...values: (string | Html | readonly Html[])[]): Html {
   return new Html(parts.map((part, i) => part + textOf(values[i] ?? '')).join(''))
 }

@@ -2,32 +2,33 @@ import type { SessionInfo } from '../session-info.js'
 import type { RedisStore } from '../store.js'
 
 /** How many sessions a page shows. */
-const MOST_SHOWN = 50
+const MAX_SHOWN = 50
 
-/** What a user may know of one of their sessions: no id, no key, nothing of what it holds. */
+/** What users may see of one of their sessions: no id, no key, and none of its data. */
 export interface OwnSession extends Pick<SessionInfo, 'handle' | 'createdAt' | 'seenAt' | 'client'> {
-  /** Whether it is the session that asks. */
+  /** Whether it is the session of this request. */
   current: boolean
 }
 
 export interface OwnSessions {
-  /** The one that asks first, then the others, last seen first. */
+  /** The session of this request first, then the others, most recently seen first. */
   sessions: OwnSession[]
-  /** How many there are besides, or thereabouts. */
+  /** Approximate number of further sessions. */
   more: number
 }
 
 /**
- * Looks only at what is shown. ZRANGE, and HMGET for each of them and for the one that asks; ZCOUNT where there may be more.
+ * Reads only the sessions that are shown. Redis commands: ZRANGE, one HMGET for each session and for that of the
+ * request; ZCOUNT if there may be more.
  */
 export async function ownSessions(store: RedisStore, user: string | number, sid: string): Promise<OwnSessions> {
-  const [found, own] = await Promise.all([store.findBy('user', user, { limit: MOST_SHOWN }), store.info(sid)])
+  const [found, own] = await Promise.all([store.findBy('user', user, { limit: MAX_SHOWN }), store.info(sid)])
   const others = found.filter(({ handle }) => handle !== own?.handle)
   others.sort((a, b) => Number(b.seenAt) - Number(a.seenAt))
-  // The page may be of another user than the one whose session asks.
+  // A `user` option may name another user than the one this session belongs to.
   const isOwn = others.length < found.length || own?.indexes.user?.includes(String(user))
-  const sessions = own && isOwn ? [own, ...others].slice(0, MOST_SHOWN) : others
-  const more = found.length < MOST_SHOWN ? 0 : Math.max(0, (await store.countBy('user', user)) - sessions.length)
+  const sessions = own && isOwn ? [own, ...others].slice(0, MAX_SHOWN) : others
+  const more = found.length < MAX_SHOWN ? 0 : Math.max(0, (await store.countBy('user', user)) - sessions.length)
   return { sessions: sessions.map((info) => shown(info, info === own)), more }
 }
 

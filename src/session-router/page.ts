@@ -4,15 +4,15 @@ import type { OwnSession } from './own-sessions.js'
 
 export interface Page {
   sessions: readonly OwnSession[]
-  /** How many there are that are not shown. */
+  /** Number of sessions that the page does not show. */
   more: number
-  /** What the router's own paths begin with, as seen from the page: `./sessions/`. */
+  /** Prefix of the router's own paths, relative to the page: `./sessions/`. */
   base: string
   back: string | undefined
   now: Date
 }
 
-/** The list as a page that needs no script. */
+/** Renders the list of sessions as an HTML page that needs no script. */
 export function pageOf({ sessions, more, base, back, now }: Page): string {
   const others = sessions.filter(({ current }) => !current).length + more
   const items = sessions.map((session, i) => itemOf(session, `device-${i}`, base, now))
@@ -65,7 +65,7 @@ function endOthers(base: string, count: number): Html {
 </form>`
 }
 
-/** In UTC, because only the browser knows where it is, and it is not to need a script. */
+/** Formats a date in UTC, because only a script in the browser would know the visitor's time zone. */
 function dateOf(date: Date): string {
   const text = date.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
   return `${text} UTC`

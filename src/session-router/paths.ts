@@ -1,11 +1,12 @@
-/** Of a request's URL. */
+/** The path of a URL, without its query. */
 export function pathOf(url = ''): string {
   return url.split('?', 1)[0] || '/'
 }
 
 /**
- * Relative, so that it also holds behind a proxy that has taken a part of the path away, and leads to no other site
- * whatever the path looks like. From `/account/sessions` it is `./sessions/`, from `/account/sessions/` it is `./`.
+ * The path of the router, relative to the requested page. It stays correct behind a proxy that removes a prefix, and
+ * leads to no other site whatever the path looks like. From `/account/sessions` it is `./sessions/`, from
+ * `/account/sessions/` it is `./`.
  */
 export function baseOf(req: { url?: string | undefined; originalUrl?: string }): string {
   const path = pathOf(req.originalUrl ?? req.url)

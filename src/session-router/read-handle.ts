@@ -1,20 +1,20 @@
 import type { IncomingMessage } from 'node:http'
-import { Refusal } from './refusal.js'
+import { HttpError } from '../http-error.js'
 
-/** A handle takes 22 characters: anything much larger is no form of ours. */
-const LONGEST_BODY = 4096
-const LONGEST_HANDLE = 64
+/** Far more than needed: a handle has 22 characters. */
+const MAX_BODY_BYTES = 4096
+const MAX_HANDLE_LENGTH = 64
 
 /**
- * The handle that a form or a JSON body names. Where another middleware has parsed the body, that is taken.
+ * Reads the handle from a form or a JSON body. Uses `req.body` if another middleware has parsed it.
  *
- * @throws Refusal of a body that is too large, of another type, or broken, or names no handle
+ * @throws HttpError if the body is too large, of another type or malformed, or names no handle
  */
-export async function handleInBody(req: IncomingMessage & { body?: unknown }): Promise<string> {
-  // Parsers leave an empty object behind where the body is of a type that is not theirs, without reading it.
+export async function readHandle(req: IncomingMessage & { body?: unknown }): Promise<string> {
+  // Body parsers set `req.body` to an empty object, without reading the body, if they do not support its type.
   const handle = ownHandle(req.body) ?? parsed(typeOf(req), await textOf(req))
-  if (typeof handle !== 'string' || handle === '' || handle.length > LONGEST_HANDLE) {
-    throw new Refusal(400, 'the body must name one "handle"')
+  if (typeof handle !== 'string' || handle === '' || handle.length > MAX_HANDLE_LENGTH) {
+    throw new HttpError(400, 'the body must name one "handle"')
   }
   return handle
 }
@@ -26,7 +26,7 @@ function typeOf(req: IncomingMessage): BodyType {
   const isPlain = (req.headers['content-encoding'] ?? 'identity') === 'identity'
   if (isPlain && type?.trim() === 'application/x-www-form-urlencoded') return 'form'
   if (isPlain && type?.trim() === 'application/json') return 'json'
-  throw new Refusal(415, 'the body must be application/x-www-form-urlencoded or application/json')
+  throw new HttpError(415, 'the body must be application/x-www-form-urlencoded or application/json')
 }
 
 function parsed(type: BodyType, text: string): unknown {
@@ -37,7 +37,7 @@ function parsed(type: BodyType, text: string): unknown {
   try {
     return ownHandle(JSON.parse(text))
   } catch {
-    throw new Refusal(400, 'the body is not valid JSON')
+    throw new HttpError(400, 'the body is not valid JSON')
   }
 }
 
@@ -47,21 +47,21 @@ function ownHandle(body: unknown): unknown {
     : undefined
 }
 
-/** What is too large is not kept, however long it goes on. */
+/** Reads the body. Beyond the limit it stores nothing, however long the body is. */
 function textOf(req: IncomingMessage): Promise<string> {
-  const tooLarge = new Refusal(413, `the body must be at most ${LONGEST_BODY} bytes`)
-  // Cut off while the session was read, or read by a parser that found no handle: no event will tell.
-  if (req.destroyed) return Promise.reject(new Refusal(400, 'the body names no "handle"'))
+  const tooLarge = new HttpError(413, `the body must be at most ${MAX_BODY_BYTES} bytes`)
+  // No event comes if the body was cut off while the session was read, or if a parser has read it and found no handle.
+  if (req.destroyed) return Promise.reject(new HttpError(400, 'the body names no "handle"'))
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
     req.on('data', (chunk: Buffer) => {
       bytes += chunk.length
-      if (bytes <= LONGEST_BODY) chunks.push(chunk)
+      if (bytes <= MAX_BODY_BYTES) chunks.push(chunk)
       else reject(tooLarge)
     })
     req.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
-    // After an error, too; at the end of a body that is complete, it comes too late to matter.
-    req.once('close', () => reject(new Refusal(400, 'the body did not arrive')))
+    // `close` also follows an error. After a complete body it has no effect, because `end` has resolved the promise.
+    req.once('close', () => reject(new HttpError(400, 'the body did not arrive')))
   })
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** A script asks for JSON; a browser says that it takes HTML, whatever else it takes. */
+/** Whether the client prefers JSON. Scripts ask for it; browsers accept HTML in any case. */
 export function wantsJson({ headers }: IncomingMessage): boolean {
   const accept = headers.accept ?? ''
   return /\bapplication\/json\b/i.test(accept) && !/\btext\/html\b/i.test(accept)
@@ -10,13 +10,13 @@ export function sendJson(res: ServerResponse, status: number, body: object): voi
   send(res, status, 'application/json; charset=utf-8', JSON.stringify(body))
 }
 
-/** The policy comes on top of the application's own, if it has one: browsers enforce both. */
+/** Sends HTML. The policy is added to the application's own, if there is one: browsers enforce both. */
 export function sendPage(res: ServerResponse, html: string): void {
   res.appendHeader(
     'Content-Security-Policy',
     "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
   )
-  // With `no-referrer`, which helmet sets, browsers send `Origin: null` with a form.
+  // With `no-referrer`, the default of helmet, browsers send `Origin: null` with a form.
   res.setHeader('Referrer-Policy', 'same-origin')
   send(res, 200, 'text/html; charset=utf-8', html)
 }
@@ -28,7 +28,7 @@ export function sendStyle(res: ServerResponse, css: string): void {
   res.end(css)
 }
 
-/** 303: the browser gets the next page, and reloading that one posts nothing. */
+/** Redirects with 303: the browser requests the next page with GET, and reloading that page posts nothing. */
 export function redirect(res: ServerResponse, location: string): void {
   res.setHeader('Location', location)
   send(res, 303, 'text/plain; charset=utf-8', '')

@@ -1,17 +1,17 @@
+import { HttpError } from '../http-error.js'
 import type { Middleware, SessionRequest } from '../middleware/session-request.js'
 import { checkedSessionRouter, type SessionRouterOptions } from './options.js'
 import { pathOf } from './paths.js'
-import { Refusal } from './refusal.js'
 import { sendJson, wantsJson } from './responses.js'
 import { routesOf } from './routes.js'
 
 /**
- * A page on which users see where they are logged in and end their own sessions (OWASP ASVS 5.0, 7.5.2), to be mounted at
- * a path of its own, after `session()` and `rotateOnLogin()`: `app.use('/account/sessions', sessionRouter({ store }))`.
+ * A page on which users see where they are logged in, and end their own sessions (OWASP ASVS 5.0, 7.5.2). Mount it at a
+ * path of its own, after `session()` and `rotateOnLogin()`: `app.use('/account/sessions', sessionRouter({ store }))`.
  *
- * `GET /` is the list, as HTML or JSON; `POST /end` ends the session with the `handle` in the body, `POST /end-others` all
- * but the one that asks. Ending takes a fresh login, and a page of the same origin. Redis commands: those of `findBy`, `countBy`,
- * `info` and `destroyBy`.
+ * `GET /` lists the sessions as HTML or JSON. `POST /end` ends the session with the `handle` in the body,
+ * `POST /end-others` ends all others but the caller's own. Both need a fresh login, and must come from a page of the
+ * same origin. Redis commands: those of `findBy`, `countBy`, `info` and `destroyBy`.
  *
  * @throws TypeError for unknown or malformed options
  */
@@ -24,13 +24,14 @@ export function sessionRouter(options: SessionRouterOptions): Middleware {
     if (route === undefined) return next()
     const answered = async () => route(req, res)
     answered().catch((err: unknown) => {
-      // The application knows how to say the rest: with a page of its own, or in its log.
-      if (!(err instanceof Refusal || isStale(err)) || !wantsJson(req)) return next(err)
+      // The application's error handler answers everything else, with its own page or in its log.
+      if (!isForVisitor(err) || !wantsJson(req)) return next(err)
       sendJson(res, err.status, { error: err.message, code: err.code })
     })
   }
 }
 
-function isStale(err: unknown): err is Error & { status: number; code: string } {
-  return (err as { code?: unknown } | null)?.code === 'ERR_SESSION_LOGIN_NOT_FRESH'
+/** Whether the visitor may read the error: a refusal of the router, or a login that is not fresh, which alone has a code. */
+function isForVisitor(err: unknown): err is HttpError & { code?: string } {
+  return err instanceof HttpError && err.expose
 }

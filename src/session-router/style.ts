@@ -1,4 +1,4 @@
-/** Of the list; a file of its own, because strict policies allow no inline styles. */
+/** Style sheet of the list. It is a resource of its own, because strict content security policies forbid inline styles. */
 export const STYLE = `:root {
   color-scheme: light dark;
   --paper: #f6f7f9;

@@ -19,14 +19,17 @@ const REASONS: Readonly<Record<EndReason, 0>> = {
   rotated: 0,
 }
 
-/** How often a watched session is looked at, for what nobody has told of: it expired, or a message was lost. */
+/**
+ * Milliseconds between two reads of a watched session. They find ends that nobody has announced: by expiry, or because
+ * a message was lost.
+ */
 const LOOK_MS = 60_000
-/** Redis lets a key expire a little late. */
+/** Milliseconds to wait after the expiry, because Redis expires keys a little late. */
 const LATE_MS = 50
 const RETRY_MS = 5000
 const NEWS_MS = 500
 
-/** Tells of sessions that have ended, in this process and (`broadcast` option) in others. */
+/** Reports ended sessions of this process and, with the `broadcast` option, of other processes. */
 export class Endings {
   readonly #context: Context
   readonly #announcer: Announcer
@@ -43,15 +46,15 @@ export class Endings {
     this.#channel.open()
   }
 
-  /** In this process. */
+  /** Reports a session that has ended in this process. */
   happened(handle: string, reason: EndReason): void {
     this.#channel?.send(JSON.stringify([handle, reason]))
     this.#tell(handle, reason)
   }
 
   /**
-   * @param storedIds under which the session may be found
-   * @returns stops watching
+   * @param storedIds ids under which the session may be stored
+   * @returns a function that ends the watch
    */
   watch(storedIds: readonly string[], onEnd: (reason: EndReason) => void): () => void {
     const handles = storedIds.map(handleOf)
@@ -78,7 +81,7 @@ export class Endings {
     this.#watches.clear()
   }
 
-  /** Anybody with access to Redis may have sent it. */
+  /** The message is untrusted: anybody with access to Redis can publish on the channel. */
   #heard(message: string): void {
     let parsed: unknown
     try {
@@ -97,7 +100,7 @@ export class Endings {
   }
 }
 
-/** One session that somebody wants to know the end of. */
+/** A session whose end somebody is waiting for. */
 class Watch {
   readonly #context: Context
   readonly #storedIds: readonly string[]
@@ -111,7 +114,7 @@ class Watch {
     this.#onEnd = onEnd
   }
 
-  /** It may have ended since it was loaded. */
+  /** Begins with a read, because the session may have ended since it was loaded. */
   start(): void {
     this.#lookIn(0)
   }
@@ -132,19 +135,19 @@ class Watch {
     this.#timer = setTimeout(() => {
       this.#look().then(
         (next) => (next === undefined ? this.#endSoon() : this.#lookIn(next)),
-        // Redis is away: nothing is known of the session.
+        // Redis is unavailable, so the session may still exist.
         () => this.#lookIn(RETRY_MS),
       )
     }, ms).unref()
   }
 
-  /** Why it is gone may still be on its way here. */
+  /** Waits a moment before it reports an expiry: a message with the real reason may still be on its way. */
   #endSoon(): void {
     if (this.#isOver) return
     this.#timer = setTimeout(() => this.end('expired'), NEWS_MS).unref()
   }
 
-  /** When to look again; undefined if the session is gone. Whichever of its ids is the current one does not matter here. */
+  /** Returns the milliseconds until the next read; undefined if the session is gone. Any of its ids will do. */
   async #look(): Promise<number | undefined> {
     const found = await firstOf(this.#storedIds, (storedId) => inspectSession(this.#context, storedId))
     if (found === null) return undefined

@@ -1,13 +1,13 @@
 import { type AclSubject, aclRules, isOlder } from '../../redis/permissions/acl.js'
 import { CommandError } from '../io.js'
 
-/** Redis refuses this as a digest: a line that somebody pastes as it is makes no user. */
+/** A placeholder that Redis refuses as a digest, so that a line pasted unchanged creates no user. */
 const PASSWORD = '#<SHA-256 of the password>'
 
 /**
- * To be typed into redis-cli.
+ * Returns an ACL SETUSER command for redis-cli.
  *
- * @throws CommandError for a Redis that has no users
+ * @throws CommandError if this version of Redis has no users
  */
 export function aclLine(subject: AclSubject): string {
   if (isOlder(subject.version, [6, 0])) throw new CommandError('Redis has users from 6.0 on; this one is older.')
@@ -16,7 +16,7 @@ export function aclLine(subject: AclSubject): string {
   return `ACL SETUSER ${words.map(quoted).join(' ')}`
 }
 
-/** As redis-cli reads it. */
+/** Quotes a word for redis-cli. */
 function quoted(word: string): string {
   return /["'\\\s]/.test(word) ? `"${word.replace(/[\\"]/g, '\\$&')}"` : word
 }

@@ -2,11 +2,11 @@ import { CommandError } from '../io.js'
 import type { Connection } from './connection.js'
 import type { Permission } from './facts.js'
 
-/** What Redis says to each of these commands, none of which is carried out; undefined where it does not tell. */
+/** Asks Redis for the permission of each command, without running any; undefined if Redis does not tell. */
 export type Ask = (commands: readonly (readonly string[])[]) => Promise<Permission[] | undefined>
 
 /**
- * Asks Redis (7 and later) what this user may do: nothing is carried out, and nothing gets into ACL LOG.
+ * Asks Redis (7 and later) what this user may do. It runs no command, and adds nothing to ACL LOG.
  *
  * ARGV      for each command: the number of its words, the words      '3', 'hget', 'sess:x3J…', '@'
  *
@@ -25,7 +25,7 @@ return reply
 `
 const ANSWERS: Readonly<Record<string, Permission>> = { '1': 'allowed', '0': 'denied', '-1': 'missing' }
 
-/** About our own user. Not before Redis 7, and not where he may not run scripts. */
+/** Asks about the user of the connection. It needs Redis 7 and a user who may run scripts. */
 export function askForUs(connection: Connection): Ask {
   return async (commands) => {
     const words = commands.flatMap((command) => [String(command.length), ...command])
@@ -34,7 +34,7 @@ export function askForUs(connection: Connection): Ask {
   }
 }
 
-/** About another user, for an administrator. Not before Redis 7. */
+/** Asks about another user. It needs Redis 7 and an administrator. */
 export function askFor(connection: Connection, user: string): Ask {
   return async (commands) => {
     if ((await connection.list('ACL', 'GETUSER', user)) === undefined) {
@@ -44,7 +44,7 @@ export function askFor(connection: Connection, user: string): Ask {
       commands.map(async (command): Promise<Permission> => {
         const answer = await connection.ask('ACL', 'DRYRUN', user, ...command)
         if ('value' in answer) return answer.value === 'OK' ? 'allowed' : 'denied'
-        // An unknown command is an error without a code of its own; so is DRYRUN itself, before Redis 7.
+        // An unknown command gives an error without a code of its own. So does DRYRUN itself before Redis 7.
         return answer.error === 'ERR' && !answer.isUnknown ? 'missing' : 'unknown'
       }),
     )

@@ -3,10 +3,10 @@ import { replyCode } from '../../redis/redis-error.js'
 
 const PATIENCE_MS = 3000
 
-/** What came back: a reply, or the code of an error, e.g. `NOPERM`. */
-export type Answer = { value: unknown } | { error: string; isUnknown: boolean }
+/** The result of a command: a reply, or the code of an error, e.g. `NOPERM`. */
+export type Reply = { value: unknown } | { error: string; isUnknown: boolean }
 
-/** A connection to one server that fails soon and never tries again. */
+/** A connection to one server that fails quickly and never reconnects. */
 export class Connection {
   readonly #client: Redis
 
@@ -14,7 +14,7 @@ export class Connection {
     this.#client = client
   }
 
-  /** @throws what kept it from connecting, as ioredis says it: may hold what the URL does */
+  /** @throws the error of ioredis; its message may contain parts of the URL */
   static async open(url: string): Promise<Connection> {
     const client = new Redis(url, {
       lazyConnect: true,
@@ -23,7 +23,7 @@ export class Connection {
       disconnectTimeout: 100,
       retryStrategy: () => null,
       maxRetriesPerRequest: 0,
-      // Whether Redis is loading its data is for the checks to say.
+      // The checks report a Redis that is still loading its data.
       enableReadyCheck: false,
       disableClientInfo: true,
       protocol: 2,
@@ -34,7 +34,7 @@ export class Connection {
     })
     try {
       await client.connect()
-      // The first to find out that a login is needed, or that nobody answers.
+      // This first command reveals that a login is needed, or that nothing answers.
       await client.ping().catch((err: unknown) => {
         if (!isState(replyCode(err))) throw err
       })
@@ -45,8 +45,8 @@ export class Connection {
     }
   }
 
-  /** @throws what ioredis says where nothing came back: nothing will any more */
-  async ask(command: string, ...args: (string | number)[]): Promise<Answer> {
+  /** @throws the error of ioredis if there was no reply; the connection is then unusable */
+  async ask(command: string, ...args: (string | number)[]): Promise<Reply> {
     try {
       return { value: await this.#client.call(command, ...args) }
     } catch (err) {
@@ -56,13 +56,13 @@ export class Connection {
     }
   }
 
-  /** The reply as text; undefined for any other. */
+  /** Runs a command and returns its reply if it is text; otherwise undefined. */
   async text(command: string, ...args: (string | number)[]): Promise<string | undefined> {
     const answer = await this.ask(command, ...args)
     return 'value' in answer && typeof answer.value === 'string' ? answer.value : undefined
   }
 
-  /** The reply as a list; undefined for any other. */
+  /** Runs a command and returns its reply if it is a list; otherwise undefined. */
   async list(command: string, ...args: (string | number)[]): Promise<unknown[] | undefined> {
     const answer = await this.ask(command, ...args)
     return 'value' in answer && Array.isArray(answer.value) ? answer.value : undefined
@@ -73,7 +73,7 @@ export class Connection {
   }
 }
 
-/** Redis is there and says what keeps it from working, or forbids PING: that can be looked at. */
+/** Whether an error describes the state of a Redis that can be examined all the same. */
 function isState(code: string): boolean {
   return ['LOADING', 'BUSY', 'MASTERDOWN', 'MISCONF', 'NOPERM'].includes(code)
 }

@@ -1,9 +1,11 @@
 import type { Target } from './target.js'
 
-/** `unknown`: nobody would say. `missing`: the server has no such command. */
+/** `unknown`: Redis did not tell. `missing`: the server has no such command. */
 export type Permission = 'allowed' | 'denied' | 'missing' | 'unknown'
 
-/** What a user may do with keys of sessions, and with the others. Alike for commands that take no key. */
+/**
+ * Whether a user may run a command on keys of sessions, and on other keys. Both are equal for commands without keys.
+ */
 export interface KeyPermission {
   session: Permission
   index: Permission
@@ -12,57 +14,57 @@ export interface KeyPermission {
 export interface SlowCommand {
   at: Date
   ms: number
-  /** Only its name: arguments are keys and session data. */
+  /** The name only, because arguments contain keys and session data. */
   command: string
 }
 
-/** All that was read from one server. undefined: this user may not look, or the server does not tell. */
+/** Everything that was read from one server. undefined: the user may not read it, or the server does not tell. */
 export interface Facts {
   target: Target
-  /** Of the store. */
+  /** Key prefix of the store. */
   prefix: string
-  /** Whether the URL is that of an administrator, who also lists and counts sessions. */
+  /** Whether the user is also meant to list and count sessions. */
   isAdmin: boolean
   /** Fields of INFO. */
   info: Readonly<Record<string, string>> | undefined
-  /** Of CONFIG GET. */
+  /** Settings from CONFIG GET. */
   config: Readonly<Record<string, string>> | undefined
-  /** Who we are to the server; undefined also before Redis 6. */
+  /** Name of the user; undefined before Redis 6, too. */
   user: string | undefined
-  /** Without a password. */
+  /** Whether a client without a password gets in. */
   letsAnybodyIn: boolean | undefined
   permissions: Readonly<Record<string, KeyPermission>>
-  /** Of FLUSHALL and CONFIG SET, which a store never needs. */
+  /** Whether the user may run FLUSHALL and CONFIG SET, which a store never needs. */
   mayDoAnything: boolean | undefined
-  /** What PING was answered with instead of PONG, e.g. LOADING. */
+  /** The error that PING was answered with, e.g. LOADING. */
   state: string | undefined
   pingsMs: readonly number[]
   slowCommands: readonly SlowCommand[] | undefined
-  /** The longest of each kind, milliseconds, of LATENCY. */
+  /** From LATENCY LATEST: the longest latency by event, in milliseconds. */
   latencyEvents: Readonly<Record<string, number>> | undefined
-  /** Redis's clock minus that of this machine. */
+  /** Redis's clock minus this machine's clock, in milliseconds. */
   clockSkewMs: number | undefined
-  /** Of CLUSTER INFO, where it is a Cluster. */
+  /** Fields of CLUSTER INFO, if it is a Cluster. */
   cluster: Readonly<Record<string, string>> | undefined
-  /** Masters by name, where the server is a Sentinel. */
+  /** Addresses of masters by name, if the server is a Sentinel. */
   sentinelMasters: Readonly<Record<string, string>> | undefined
 }
 
 export type Version = readonly [major: number, minor: number]
 
-/** Valkey counts on from Redis 7.2, whose commands it has; undefined if it was not told. */
+/** The version of Redis whose commands the server has; undefined if it does not tell. Valkey reports 7.2 there. */
 export function versionOf(facts: Pick<Facts, 'info'>): Version | undefined {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(facts.info?.redis_version ?? '') ?? []
   return major === undefined ? undefined : [Number(major), Number(minor)]
 }
 
-/** A field of INFO as a number; undefined if it is none. */
+/** A field of INFO as a number; undefined if it is no number. */
 export function numberOf(fields: Readonly<Record<string, string>> | undefined, name: string): number | undefined {
   const text = fields?.[name]
   return text === undefined || text === '' || !Number.isFinite(Number(text)) ? undefined : Number(text)
 }
 
-/** `name:value` lines, of INFO and CLUSTER INFO. */
+/** Parses the `name:value` lines of INFO and CLUSTER INFO. */
 export function fieldsOf(text: string): Record<string, string> {
   const lines = text.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#'))
   return Object.fromEntries(lines.map((line) => [line.split(':', 1)[0] as string, line.slice(line.indexOf(':') + 1)]))

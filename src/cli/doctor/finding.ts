@@ -1,29 +1,29 @@
 import type { Facts } from './facts.js'
 
 /**
- * problem: something goes wrong, now or as soon as what it waits for happens. warning: it may, or is worse than it need be.
- * unknown: could not look. note: nothing to change, good to know.
+ * problem: something fails, now or as soon as a given event happens. warning: it may fail, or is worse than necessary.
+ * unknown: the check could not look. note: nothing to change, but good to know.
  */
 export type Level = 'problem' | 'warning' | 'unknown' | 'note' | 'ok'
 
 export interface Finding {
-  /** What was looked at, one word or two. */
+  /** The subject of the check, in one or two words. */
   check: string
   level: Level
-  /** How it is. */
+  /** The state that was found. */
   what: string
-  /** What comes of it. */
+  /** What this state leads to. */
   consequence?: string
-  /** Commands and settings that change it, one a line. */
+  /** Commands and settings that change it, one per entry. */
   change?: string[]
 }
 
-/** Judges what was read; tells at least one thing where it looks at anything. */
+/** Judges the facts. Returns at least one finding if its subject applies to the server. */
 export type Check = (facts: Facts) => Finding[]
 
 type Said = Pick<Finding, 'what'> & Partial<Finding>
 
-/** Findings of one check. */
+/** Makes functions that make the findings of one check, one function per level. */
 export function findingsOf(check: string) {
   const say = (level: Level) => (what: string, consequence?: string, change?: string | string[]) => {
     const said: Said = { what }

@@ -29,7 +29,7 @@ const CHECKS: readonly Check[] = [
 
 const WORST_FIRST: readonly Level[] = ['problem', 'warning', 'unknown', 'note', 'ok']
 
-/** Everything there is to say, the worst first. */
+/** Runs all checks and sorts their findings, worst first. */
 export function judge(facts: Facts): Finding[] {
   const sentinel = checkSentinel(facts)
   const found = sentinel.length > 0 ? [...sentinel, ...checkVersion(facts)] : CHECKS.flatMap((check) => check(facts))

@@ -3,15 +3,15 @@ import type { NeededCommand } from '../../redis/permissions/commands.js'
 export interface ProbeKeys {
   session: string
   index: string
-  /** Of the store itself: permissions are for this very name. */
+  /** The store's own channel, because permissions for channels go by name. */
   channel: string
 }
 
 const NO_SCRIPT = '0'.repeat(40)
 
 /**
- * A form of each command that changes nothing, on a key that is not there: those that would make one are given what Redis
- * refuses to store, which it finds out only after it has looked at the permissions.
+ * Arguments that make each command harmless, on a key that does not exist. Commands that would create it get arguments
+ * that Redis refuses; it checks permissions before arguments.
  */
 const ARGUMENTS: Readonly<Record<string, (key: string, keys: ProbeKeys) => string[]>> = {
   hmget: (key) => [key, '@'],
@@ -50,10 +50,10 @@ const ARGUMENTS: Readonly<Record<string, (key: string, keys: ProbeKeys) => strin
   asking: () => [],
 }
 
-/** What has no such form, or would be heard by others. */
+/** Commands without a harmless form, and commands whose effect others would notice. */
 export const NOT_HARMLESS: ReadonlySet<string> = new Set(['pfadd', 'publish', 'subscribe'])
 
-/** The words of a command as it would be sent. */
+/** Returns a harmless call of a command, as a list of words. */
 export function probeOf({ name }: Pick<NeededCommand, 'name'>, key: string, keys: ProbeKeys): [string, ...string[]] {
   const args = ARGUMENTS[name] ?? ((only: string) => [only])
   return [...(name.split('|') as [string, ...string[]]), ...args(key, keys)]

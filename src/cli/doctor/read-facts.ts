@@ -29,33 +29,33 @@ const SETTINGS = [
   'protected-mode',
 ]
 
-/** Of no use to a store. */
-const TOO_MUCH = [['flushall'], ['config', 'set', 'maxmemory', '0']]
-/** What this one does not know is not asked for. */
-const UNTOLD = [7, 0] as const
+/** Commands that no store needs. A user who may run them may do anything. */
+const NEVER_NEEDED = [['flushall'], ['config', 'set', 'maxmemory', '0']]
+/** If the server does not tell its version, do not ask it for commands that came later than this one. */
+const UNKNOWN_VERSION = [7, 0] as const
 
 export interface Examination {
   url: string
   target: Target
   prefix: string
   isAdmin: boolean
-  /** Whose permissions are meant, if not those of who the URL logs in. */
+  /** The user whose permissions are examined. Default: the user of the URL. */
   user?: string | undefined
 }
 
-/** Looks at everything there is to see, and changes nothing. */
+/** Reads all facts, and changes nothing. */
 export async function readFacts(connection: Connection, examination: Examination): Promise<Facts> {
   const { url, target, prefix, isAdmin, user } = examination
   const info = await readInfo(connection)
-  // As Redis calls it, and Valkey.
+  // The names of this field in Redis and in Valkey.
   const isSentinel = (info?.redis_mode ?? info?.server_mode) === 'sentinel'
   const isCluster = info?.cluster_enabled === '1'
-  const version = versionOf({ info }) ?? UNTOLD
+  const version = versionOf({ info }) ?? UNKNOWN_VERSION
   const needed = isSentinel ? [] : commandsFor({ prefix, version, isAdmin: true, isCluster, database: target.database })
   const ask = user === undefined ? askForUs(connection) : askFor(connection, user)
   const canTry = user === undefined ? connection : undefined
-  const nobodys = `doctor-${randomBytes(9).toString('base64url')}`
-  const permissions = await readPermissions(ask, canTry, needed, prefix, nobodys)
+  const unusedName = `doctor-${randomBytes(9).toString('base64url')}`
+  const permissions = await readPermissions(ask, canTry, needed, prefix, unusedName)
   const speed = await readPings(connection)
   const clockSkewMs = await readClockSkew(connection)
   return {
@@ -67,7 +67,7 @@ export async function readFacts(connection: Connection, examination: Examination
     user: user ?? (await connection.text('ACL', 'WHOAMI')),
     letsAnybodyIn: target.hasPassword ? await letsIn(withoutLogin(url)) : true,
     permissions,
-    mayDoAnything: (await ask(TOO_MUCH))?.every((permission) => permission === 'allowed'),
+    mayDoAnything: (await ask(NEVER_NEEDED))?.every((permission) => permission === 'allowed'),
     ...speed,
     slowCommands: await readSlowCommands(connection),
     latencyEvents: await readLatencyEvents(connection),
@@ -77,7 +77,7 @@ export async function readFacts(connection: Connection, examination: Examination
   }
 }
 
-/** Fields of INFO; undefined where it is forbidden. */
+/** Fields of INFO; undefined if it is forbidden. */
 export const readInfo = (connection: Connection) => readFields(connection, 'INFO')
 
 async function readFields(connection: Connection, command: string, ...args: string[]) {
@@ -85,7 +85,7 @@ async function readFields(connection: Connection, command: string, ...args: stri
   return text === undefined ? undefined : fieldsOf(text)
 }
 
-/** One by one: before Redis 7, CONFIG GET takes one name. */
+/** Reads one setting per command, because CONFIG GET takes only one name before Redis 7. */
 async function readConfig(connection: Connection): Promise<Record<string, string> | undefined> {
   const replies = await Promise.all(SETTINGS.map((name) => connection.list('CONFIG', 'GET', name)))
   if (replies[0] === undefined) return undefined
@@ -93,7 +93,7 @@ async function readConfig(connection: Connection): Promise<Record<string, string
   return Object.fromEntries(pairs)
 }
 
-/** undefined where something else went wrong than a password that is missing. */
+/** Whether a client without a password gets in; undefined if the attempt failed for another reason. */
 async function letsIn(url: string): Promise<boolean | undefined> {
   try {
     const connection = await Connection.open(url)

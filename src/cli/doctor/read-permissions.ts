@@ -6,9 +6,11 @@ import type { KeyPermission, Permission } from './facts.js'
 import { NOT_HARMLESS, type ProbeKeys, probeOf } from './probes.js'
 
 /**
- * @param ask Redis what the user may do
- * @param canTry whether it is our own user: what Redis does not tell is then tried
- * @param name of keys that nobody has
+ * Reads what a user may do with keys of sessions and with other keys.
+ *
+ * @param ask asks Redis for permissions
+ * @param canTry the connection, if its own user is examined: commands are then tried if Redis does not answer `ask`
+ * @param name a key name that nobody uses
  */
 export async function readPermissions(
   ask: Ask,
@@ -36,7 +38,9 @@ export async function readPermissions(
   )
 }
 
-/** Runs what changes nothing. A command that is denied is denied before Redis looks at anything else. */
+/**
+ * Tries the harmless form of each command. Redis checks permissions first, so that a denied command has no other error.
+ */
 function tryAll(connection: Connection, probes: readonly [string, ...string[]][]): Promise<Permission[]> {
   return Promise.all(
     probes.map(async ([command, ...args]): Promise<Permission> => {

@@ -4,7 +4,7 @@ import type { Facts, SlowCommand } from './facts.js'
 const PINGS = 20
 const SLOWEST = 32
 
-/** One after the other: as many round trips. */
+/** Measures one PING after the other, so that each is one round trip. */
 export async function readPings(connection: Connection): Promise<Pick<Facts, 'pingsMs' | 'state'>> {
   const pingsMs: number[] = []
   for (let i = 0; i < PINGS; i++) {
@@ -16,7 +16,7 @@ export async function readPings(connection: Connection): Promise<Pick<Facts, 'pi
   return { pingsMs, state: undefined }
 }
 
-/** Redis's clock minus ours, as of the middle of the round trip. */
+/** Redis's clock minus ours in milliseconds, measured at the middle of the round trip. */
 export async function readClockSkew(connection: Connection): Promise<number | undefined> {
   const before = Date.now()
   const time = await connection.list('TIME')
@@ -25,7 +25,7 @@ export async function readClockSkew(connection: Connection): Promise<number | un
   return Number(time[0]) * 1000 + Number(time[1]) / 1000 - middle
 }
 
-/** Of what Redis has kept: it forgets the oldest. */
+/** Reads the newest entries of the slow log; Redis deletes old ones. */
 export async function readSlowCommands(connection: Connection): Promise<SlowCommand[] | undefined> {
   const entries = await connection.list('SLOWLOG', 'GET', SLOWEST)
   return entries?.flatMap((entry) => {
@@ -35,7 +35,7 @@ export async function readSlowCommands(connection: Connection): Promise<SlowComm
   })
 }
 
-/** Empty where Redis keeps none, which is how it comes. */
+/** Longest latency by event, in milliseconds. Empty unless latency monitoring is on, which is off by default. */
 export async function readLatencyEvents(connection: Connection): Promise<Record<string, number> | undefined> {
   const events = await connection.list('LATENCY', 'LATEST')
   const longest = events?.flatMap((event) => (Array.isArray(event) ? [[String(event[0]), Number(event[3])]] : []))

@@ -10,7 +10,7 @@ const WORDS: Readonly<Record<Level, string>> = {
   note: 'note',
   ok: 'ok',
 }
-/** SGR codes. */
+/** SGR codes of the terminal. */
 const COLOURS: Readonly<Record<Level, number>> = { problem: 31, warning: 33, unknown: 35, note: 36, ok: 32 }
 const WIDTH = 96
 const INDENT = ' '.repeat(9)
@@ -22,7 +22,7 @@ export function asText(facts: Facts, findings: readonly Finding[], hasColours: b
     const [first = '', ...rest] = wrapped(`${check}: ${what}`)
     lines.push(paint(WORDS[level].padEnd(INDENT.length), COLOURS[level]) + first, ...rest.map(indented))
     if (consequence !== undefined) lines.push(...wrapped(consequence).map(indented))
-    // Commands are to be copied: they stay on one line.
+    // Commands stay on one line, so that they can be copied.
     for (const line of change ?? []) lines.push(paint(`${INDENT}-> ${line}`, 1))
   }
   lines.push('', summary(findings))

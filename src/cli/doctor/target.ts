@@ -1,12 +1,12 @@
 import { CommandError } from '../io.js'
 
-/** Where the Redis is, without who logs in: may be printed. */
+/** The address of a Redis without user and password, so that it may be printed. */
 export interface Target {
-  /** `host:port`, or the path of a socket. */
+  /** `host:port`, or the path of a Unix socket. */
   address: string
   host: string
   isTls: boolean
-  /** On this machine. */
+  /** Whether the server is on this machine. */
   isLocal: boolean
   hasUser: boolean
   hasPassword: boolean
@@ -62,7 +62,7 @@ function wrongUrl(): CommandError {
   return new CommandError(`That is no Redis URL. It looks like this: ${FORM}.`)
 }
 
-/** The same server for somebody who has no password. */
+/** Returns the URL without user and password. */
 export function withoutLogin(text: string): string {
   if (text.startsWith('/')) return text.split('?', 1)[0] as string
   const url = new URL(/^rediss?:\/\//i.test(text) ? text : `redis://${text}`)

@@ -22,9 +22,10 @@ const BY_SYSTEM: Readonly<Record<string, string>> = {
 }
 
 /**
- * Why the server cannot be examined. Built from codes alone: messages of ioredis may hold what the URL does.
+ * Explains why the server cannot be examined. It uses error codes only, because messages of ioredis may contain parts
+ * of the URL.
  *
- * @throws err where it is a mistake of ours
+ * @throws err if it is a bug of this program
  */
 export function unreachable(err: unknown, target: Target): CommandError {
   if (err instanceof TypeError || err instanceof RangeError || err instanceof ReferenceError) throw err
@@ -43,7 +44,7 @@ function reason(err: unknown, target: Target): string {
   if (BY_SYSTEM[code]) return BY_SYSTEM[code]
   if (reply === 'DENIED')
     return 'it is in protected mode: without a password it takes connections of its own machine only.'
-  // Redis before 6.
+  // Redis before 6 has no code for this.
   if (isRefused) return BY_REPLY.WRONGPASS as string
   if (reply !== '') return `it answers with the error ${reply}.`
   if (message === 'Command timed out') return 'it takes the connection but does not answer within 3 seconds.'

@@ -6,69 +6,74 @@ import type { BindingVerdict } from './client-binding.js'
 import type { Prefixes } from './client-fingerprint.js'
 
 /**
- * What happens to a session that comes from another client. `observe`: nothing but the event. `reauthenticate`: its
- * login counts as stale, so that `requireFreshLogin` refuses. `destroy`: it ends, and the request goes on without it.
+ * What happens to a session that comes from another client. `observe`: only the `mismatch` event is emitted.
+ * `reauthenticate`: its login counts as stale, so that `requireFreshLogin` refuses it. `destroy`: the session ends, and
+ * the request goes on without it.
  */
 export type MismatchAction = 'observe' | 'reauthenticate' | 'destroy'
 
-/** `req.sessionBinding`. */
+/** The result of `bindClient()` for a request, as `req.sessionBinding`. */
 export interface SessionBinding {
   verdict: BindingVerdict
-  /** What was done about it; `none` where the verdict is `match`. */
+  /** What was done about the verdict; `none` for `match`. */
   action: MismatchAction | 'none'
 }
 
 export interface Mismatch {
   verdict: Exclude<BindingVerdict, 'match'>
-  /** What would happen without `onMismatch`. */
+  /** The action that is taken without `onMismatch`. */
   defaultAction: MismatchAction
   session: SessionContent
   req: SessionRequest
 }
 
 export interface BindClientOptions {
-  /** Key of the digests in Redis; a list while it is being replaced, current first. */
+  /** Key of the digests in Redis. While you replace it, a list, current first. */
   secret: string | readonly string[] | undefined
-  /** How many leading bits of an address make its network. Default `{ v4: 24, v6: 64 }`; false: not compared. */
+  /**
+   * How many leading bits of an address are its network. Default `{ v4: 24, v6: 64 }`. false: addresses are not
+   * compared.
+   */
   ip?: Partial<Prefixes> | false
   /**
-   * Which proxies to believe where they say who their client is (X-Forwarded-For): how many there are, false for none, or a function
-   * of an address, such as `proxyaddr.compile(['10.0.0.0/8'])` of the package proxy-addr. Default: as Express has it in `trust proxy`;
-   * without Express, none. For sockets, and for processes that have no Express.
+   * Which proxies are trusted to say who their client is (X-Forwarded-For): their number, false for none, or a function
+   * of an address such as `proxyaddr.compile(['10.0.0.0/8'])` of the package proxy-addr. Default: Express's
+   * `trust proxy` setting; without Express, none. Set it for sockets and for processes that do not use Express.
    */
   trustProxy?: number | false | Trust
   /**
-   * `'family'` (default): browser, operating system and whether it is mobile, not their versions. `'exact'`: the whole
-   * header, so that every update of a browser is a mismatch. false: not compared.
+   * `'family'` (default) compares browser, operating system and whether it is a mobile device, not their versions.
+   * `'exact'` compares the whole header, so that every update of a browser is a mismatch. false: not compared.
    */
   userAgent?: 'family' | 'exact' | false
   /**
-   * One action for every mismatch, or a function that chooses. Default: `observe` if only the network has changed,
-   * `reauthenticate` if only the browser or system has, `destroy` if both have. WARNING: `destroy` for a mere change of
-   * network logs out everybody who leaves the house with a phone.
+   * One action for every mismatch, or a function that chooses one. Default: `observe` if only the network has changed,
+   * `reauthenticate` if only the browser or the operating system has, `destroy` if both have. WARNING: with `destroy`
+   * for a changed network, everybody who leaves their home with a phone is logged out.
    */
   onMismatch?: MismatchAction | ((mismatch: Mismatch) => MismatchAction | Promise<MismatchAction>)
   /**
-   * Also stores, readable, what kind of client a session began with, e.g. `Firefox on Linux`: `SessionInfo.client`, for a
-   * page of the user's own devices. Default false: nothing readable about the client is stored.
+   * Also stores in plain text which kind of client the session began with, e.g. `Firefox on Linux`. It is available as
+   * `SessionInfo.client`, for a page that lists the user's devices. Default false: nothing readable about the client is
+   * stored.
    */
   label?: boolean
 }
 
-/** Complete. */
+/** The options of `bindClient`, checked and with defaults. */
 export interface BindOptions {
-  /** Current first. */
+  /** The current one is first. */
   secrets: readonly string[]
   /** undefined: addresses are not compared. */
   prefixes: Prefixes | undefined
-  /** undefined: those that Express trusts. */
+  /** undefined: the proxies that Express trusts. */
   trustProxy: Trust | undefined
   userAgent: 'family' | 'exact' | false
   onMismatch: BindClientOptions['onMismatch']
   label: boolean
 }
 
-/** The compiler keeps these complete; a name that is not in them is a typing mistake of the caller's. */
+/** The compiler keeps these maps complete. Any other name is a typing mistake of the caller. */
 const NAMES: Record<keyof BindClientOptions, 0> = {
   secret: 0,
   ip: 0,
@@ -78,7 +83,7 @@ const NAMES: Record<keyof BindClientOptions, 0> = {
   label: 0,
 }
 const ACTIONS: Record<MismatchAction, 0> = { observe: 0, reauthenticate: 0, destroy: 0 }
-const LONGEST_PREFIX: Prefixes = Object.freeze({ v4: 32, v6: 128 })
+const MAX_PREFIX: Prefixes = Object.freeze({ v4: 32, v6: 128 })
 const PREFIXES: Prefixes = Object.freeze({ v4: 24, v6: 64 })
 
 /** @throws TypeError that names the option */
@@ -132,8 +137,8 @@ function checkedPrefixes(ip: Partial<Prefixes>): Prefixes {
   const prefixes = { v4: ip.v4 ?? PREFIXES.v4, v6: ip.v6 ?? PREFIXES.v6 }
   for (const family of ['v4', 'v6'] as const) {
     const bits = prefixes[family]
-    if (!Number.isInteger(bits) || bits < 1 || bits > LONGEST_PREFIX[family]) {
-      throw new TypeError(`"ip.${family}" option must be a whole number of bits from 1 to ${LONGEST_PREFIX[family]}`)
+    if (!Number.isInteger(bits) || bits < 1 || bits > MAX_PREFIX[family]) {
+      throw new TypeError(`"ip.${family}" option must be a whole number of bits from 1 to ${MAX_PREFIX[family]}`)
     }
   }
   return prefixes

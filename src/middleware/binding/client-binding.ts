@@ -3,23 +3,28 @@ import type { StoreAccess } from '../../requests/store-access.js'
 import { CLIENT_FIELD } from '../../session/inspect.js'
 import { SLOT_FIELDS, type Slot, type SlotField } from './client-fingerprint.js'
 
-/** Whether it is the client the session is bound to: the network changed, the browser or system did, or both. */
+/**
+ * How the client of a request compares with the client that the session is bound to: the same, or with another network,
+ * another browser or operating system, or both.
+ */
 export type BindingVerdict = 'match' | 'network' | 'client' | 'both'
 
-/** A client as one request shows it. */
+/** What one request reveals of its client. */
 export interface Client {
-  /** null: it has no address that can be read. undefined: addresses are not compared. */
+  /** null: the request has no readable address. undefined: addresses are not compared. */
   network: Slot | null | undefined
   /** undefined: browsers are not compared. */
   browser: Slot | undefined
-  /** Readable, for the user himself; empty if it is not known. undefined: clients are not labelled. */
+  /**
+   * A readable name for the user's own list of devices; empty if it is unknown. undefined: clients are not labelled.
+   */
   label: string | undefined
 }
 
 /**
- * A session's slots, each a bookkeeping field `<kind> <salt> <digest>` of under 64 bytes. The salt makes the digests of
- * one network differ from session to session, so that Redis does not tell who shares one; it goes along when the session
- * gets a new id.
+ * Stores and compares the client of a session. Each thing that is compared is a slot: a bookkeeping field
+ * `<kind> <salt> <digest>` of under 64 bytes. The salt differs from session to session, so that nobody can read from
+ * Redis which sessions share a network. A session that gets a new id keeps its salt.
  */
 export class ClientBinding {
   readonly #store: StoreAccess
@@ -33,7 +38,7 @@ export class ClientBinding {
     this.#client = client
   }
 
-  /** Binds the session to this client and no other, from its next save on. */
+  /** Binds the session to this client alone, with the session's next save. */
   bind(session: object): void {
     const slots = this.#slots()
     this.#label(session, '')
@@ -43,7 +48,7 @@ export class ClientBinding {
     }
   }
 
-  /** A session that goes on from another is bound to what that one was bound to. */
+  /** Copies the binding to a session that continues another one. */
   carryOver(from: object, to: object): void {
     for (const field of [...SLOT_FIELDS, CLIENT_FIELD] as const) {
       const text = this.#store.fields.marked(from, field)
@@ -59,22 +64,22 @@ export class ClientBinding {
   }
 
   /**
-   * Marks the session with what it is not bound to yet, an address family not seen before, say; that is stored with its
-   * next save. Only for a client that matches.
+   * Binds the session to what it is not bound to yet, for example an address family that it has not come from before.
+   * The session's next save stores it. Call this only for a client that matches.
    */
   learn(session: object): void {
     this.#label(session, this.#store.fields.marked(session, CLIENT_FIELD) ?? '')
     for (const slot of this.#slots()) if (this.#find(session, slot) === 'new') this.#mark(session, slot)
     const { network } = this.#client
     if (!network || this.#find(session, network) !== 'outdated') return
-    // The other family's slot cannot be told to be under the old secret too; it is learned anew.
+    // This request cannot show whether the slot of the other address family has the old secret, too: learn it anew.
     this.#forget(session, network.field === '@ip4' ? '@ip6' : '@ip4')
   }
 
   /**
-   * Marks the session with what is bound under a secret on its way out, as far as this client matches it.
+   * Replaces the slots that were made with an older secret, as far as this client matches them.
    *
-   * @returns whether there was something, which is then to be stored now
+   * @returns whether there were any; the caller then has to store them now
    */
   renew(session: object): boolean {
     const outdated = this.#slots().filter((slot) => this.#find(session, slot) === 'outdated')
@@ -89,7 +94,7 @@ export class ClientBinding {
 
   #isSameNetwork(session: object): boolean {
     const { network } = this.#client
-    // Nobody gets around the comparison by hiding where he is.
+    // Hiding one's address must not circumvent the comparison.
     if (network === null)
       return !this.#store.fields.marked(session, '@ip4') && !this.#store.fields.marked(session, '@ip6')
     return this.#isSame(session, network)
@@ -99,7 +104,7 @@ export class ClientBinding {
     return slot === undefined || this.#find(session, slot) !== 'other'
   }
 
-  /** A slot of another kind was stored under other options, and counts as not there. */
+  /** A stored slot of another kind was made under other options. It cannot be compared and counts as absent. */
   #find(session: object, { field, kind, value }: Slot): 'new' | 'same' | 'outdated' | 'other' {
     const [storedKind, salt, digest] = (this.#store.fields.marked(session, field) ?? '').split(' ')
     if (storedKind !== kind || salt === undefined || digest === undefined) return 'new'
@@ -117,7 +122,7 @@ export class ClientBinding {
     )
   }
 
-  /** @param known the label that stays; it goes when labels are switched off */
+  /** @param known the stored label, which stays; it is deleted when labels are switched off */
   #label(session: object, known: string): void {
     const { label } = this.#client
     const text = label === undefined ? '' : known || label

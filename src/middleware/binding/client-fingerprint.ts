@@ -1,16 +1,16 @@
 import Bowser from 'bowser'
 import ipaddr from 'ipaddr.js'
 
-/** Bookkeeping fields of the binding: one slot per address family, because phones flip between them. */
+/** Bookkeeping fields of the binding. Each address family has its own, because phones switch between them. */
 export const SLOT_FIELDS = ['@ip4', '@ip6', '@ua'] as const
 export type SlotField = (typeof SLOT_FIELDS)[number]
 
-/** One thing that is compared. The kind says how: a slot of another kind cannot be compared with it. */
+/** One thing that is compared. The kind says how; slots of different kinds cannot be compared. */
 export interface Slot {
   field: SlotField
   /** Prefix length in bits, `family` or `exact`. */
   kind: string
-  /** Never leaves the process; Redis gets a keyed digest of it. */
+  /** It never leaves the process; Redis gets a keyed digest of it. */
   value: string
 }
 
@@ -20,10 +20,10 @@ export interface Prefixes {
 }
 
 /**
- * The network an address is in, in one form however the address is written; an IPv4-mapped IPv6 address is IPv4, and a
- * zone counts for nothing.
+ * The network of an address, in one form however the address is written. An IPv4-mapped IPv6 address counts as IPv4,
+ * and a zone is ignored.
  *
- * @returns null for an address that is missing (the connection is gone, or a Unix socket) or cannot be read
+ * @returns null if the address is missing (the connection is closed, or a Unix socket) or cannot be read
  */
 export function networkOf(address: string | undefined, prefixes: Prefixes): Slot | null {
   if (address === undefined || !ipaddr.isValid(address)) return null
@@ -37,12 +37,13 @@ export function networkOf(address: string | undefined, prefixes: Prefixes): Slot
   return { field: '@ip6', kind: String(prefixes.v6), value: network.toString() }
 }
 
-/** Beyond this, a header is none that a browser sends, and is not worth parsing. */
-export const LONGEST_USER_AGENT = 1024
+/** Characters. No browser sends a longer header, and a longer one is not worth the time to parse it. */
+export const MAX_USER_AGENT_LENGTH = 1024
 
 /**
- * The kind of browser behind a User-Agent header. `family`: browser, operating system, and whether it is a phone or
- * tablet; no versions. A missing header is a client of its own; one that bowser does not know is compared whole.
+ * The kind of browser that a User-Agent header names. `family`: browser, operating system, and whether it is a phone or
+ * tablet; no versions. A missing header counts as a kind of its own. A header that bowser does not know is compared
+ * whole.
  */
 export function browserOf(userAgent: string | undefined, how: 'family' | 'exact'): Slot {
   return { field: '@ua', kind: how, value: how === 'exact' ? `exact ${userAgent ?? ''}` : familyOf(userAgent ?? '') }
@@ -51,11 +52,11 @@ export function browserOf(userAgent: string | undefined, how: 'family' | 'exact'
 function familyOf(userAgent: string): string {
   if (userAgent === '') return 'none'
   const whole = `unknown ${userAgent}`
-  if (userAgent.length > LONGEST_USER_AGENT) return whole
+  if (userAgent.length > MAX_USER_AGENT_LENGTH) return whole
   const { browser, os, platform } = Bowser.parse(userAgent)
-  // With neither system nor platform, the name is a guess of bowser's, which may contain a version.
+  // Without a system and a platform, bowser has guessed the name, and the guess may contain a version.
   if (!browser.name || (!os.name && !platform.type)) return whole
-  // A foldable is a phone and a tablet.
+  // Phones and tablets count as one type, because a foldable is both.
   const isMobile = platform.type === 'mobile' || platform.type === 'tablet'
   return JSON.stringify([browser.name, os.name ?? '', isMobile])
 }

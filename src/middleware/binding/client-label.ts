@@ -1,18 +1,18 @@
 import Bowser from 'bowser'
-import { LONGEST_USER_AGENT } from './client-fingerprint.js'
+import { MAX_USER_AGENT_LENGTH } from './client-fingerprint.js'
 
 const BROWSERS = new Set(Object.values(Bowser.BROWSER_MAP))
 const SYSTEMS = new Set(Object.values(Bowser.OS_MAP))
 const DEVICES: Readonly<Record<string, string>> = { mobile: 'phone', tablet: 'tablet' }
 
 /**
- * What a user calls his client: `Firefox on Linux`, `Safari on iOS, phone`. Made of bowser's own names, never of what the
- * header says: no versions, no model, no text that a visitor has chosen, and under 64 bytes.
+ * How users would name their client: `Firefox on Linux`, `Safari on iOS, phone`. It consists of bowser's own names,
+ * never of text from the header, which the visitor chooses: no versions, no model, and under 64 bytes.
  *
- * @returns '' for one that bowser does not know
+ * @returns '' for a client that bowser does not know
  */
 export function clientLabel(userAgent: string | undefined): string {
-  if (!userAgent || userAgent.length > LONGEST_USER_AGENT) return ''
+  if (!userAgent || userAgent.length > MAX_USER_AGENT_LENGTH) return ''
   const { browser, os, platform } = Bowser.parse(userAgent)
   const names = [known(BROWSERS, browser.name), known(SYSTEMS, os.name)].filter((name) => name !== undefined)
   if (names.length === 0) return ''

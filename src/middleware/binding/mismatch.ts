@@ -11,7 +11,7 @@ import { clientLabel } from './client-label.js'
 
 const DEFAULT_ACTIONS = { network: 'observe', client: 'reauthenticate', both: 'destroy' } as const
 
-/** The client that a request comes from, as far as it is compared. */
+/** The client of a request, as far as the options compare it. */
 export function clientOf(
   req: IncomingMessage,
   store: StoreAccess,
@@ -24,7 +24,7 @@ export function clientOf(
   }
 }
 
-/** Chooses what is to happen to a session that comes from another client, and announces it. */
+/** Chooses what happens to a session that comes from another client, and announces it. */
 export async function actionFor(
   req: IncomingMessage,
   session: object,
@@ -42,7 +42,10 @@ export async function actionFor(
   return action
 }
 
-/** The session stays, for all its login may be stale now. Written at once: a request that changes nothing is not saved. */
+/**
+ * Keeps the session, and makes its login stale for `reauthenticate`. Writes immediately: a request that changes nothing
+ * else is never saved.
+ */
 export async function keepMismatched(
   session: object,
   action: 'observe' | 'reauthenticate',
@@ -56,10 +59,11 @@ export async function keepMismatched(
 }
 
 /**
- * What `bindClient` does, for a session that was loaded outside a request of `session()`. Sets `req.sessionBinding`.
+ * Does what `bindClient` does, for a session that was loaded without `session()`. Sets `req.sessionBinding`.
  *
- * @returns false if the session has been ended: its cookie was stolen
- * @throws HttpError where it is not known whose address the request has
+ * @returns false if the session has been ended because its cookie was stolen
+ * @throws HttpError if the request has X-Forwarded-For, and it is not known which proxies to trust: its address is
+ *   unknown then
  */
 export async function admitClient(
   req: IncomingMessage & { sessionBinding?: SessionBinding },

@@ -1,6 +1,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 
-/** Answers with the status of an error and its name. */
+/** Answers with the status of an error and the name of that status. */
 export function answerBriefly(res: ServerResponse, err: unknown): void {
   const status = statusOf(err)
   try {

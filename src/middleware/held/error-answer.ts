@@ -8,18 +8,20 @@ import { closeAfterwards, isClosed, type ResponseHead, restoreHead } from './res
 import type { Method, ResponseMethods } from './response-methods.js'
 import { shadowSetters } from './shadow-setters.js'
 
-/** How long the application's error handlers may take until they begin to answer, or until what they have begun goes on. */
+/** How long the application's error handlers may take to begin their answer, or to continue one they have begun. */
 const ANSWER_WITHIN_MS = 1000
 
-/** Names, in the code that is running, whose answer it writes. */
+/** Identifies, in the code that is running, the writer on whose behalf it runs. */
 const answering = new AsyncLocalStorage<object>()
 let underWay = 0
 
 /**
- * What the visitor gets in place of a response that could not be sent. The error goes to the application's error handlers; meanwhile
- * the handler that wrote the response may go on writing to it, set headers, or answer once more. So whoever writes is told apart by
- * where their call comes from, and only the error handlers are heard. Where none of them answers, as a `next` that counts once has
- * been used up, this does.
+ * The response that the visitor gets instead of one that could not be sent.
+ *
+ * The error goes to the application's error handlers. Meanwhile the handler that wrote the response may continue to
+ * write, set headers, or answer again. Async context tells the two apart: only calls that come from the error handlers
+ * reach the response. If no error handler answers, for example because a `next` that works only once has been called
+ * before, a short answer is sent from here.
  */
 export class ErrorAnswer {
   readonly #req: SessionRequest
@@ -27,15 +29,15 @@ export class ErrorAnswer {
   readonly #below: ResponseMethods
   readonly #calls: HeldCalls
   readonly #head: ResponseHead
-  /** Whose calls are heard. */
+  /** The writer whose calls reach the response. */
   #speaker: object = this
   #state: 'awaited' | 'begun' | 'ended' = 'awaited'
   #timer: NodeJS.Timeout | undefined
 
   /**
    * @param below the methods of the response as they were before the application wrote to it
-   * @param calls drops what is not heard
-   * @param head what the response begins with
+   * @param calls drops the calls that must not reach the response
+   * @param head the status and headers that the error response starts with
    */
   constructor(req: SessionRequest, res: ServerResponse, below: ResponseMethods, calls: HeldCalls, head: ResponseHead) {
     this.#req = req
@@ -47,7 +49,7 @@ export class ErrorAnswer {
 
   give(err: unknown, next: (err?: unknown) => void): void {
     const res = this.#res
-    // The head is out: nothing can be said any more, and a response that never ends would keep its visitor waiting.
+    // The head is out, so no error can be sent. A response that never ends would keep its visitor waiting.
     if (res.headersSent) res.destroy()
     this.#startAnew(!this.#calls.isEnded)
     this.#below.giveBack()
@@ -58,25 +60,28 @@ export class ErrorAnswer {
     const over = () => {
       clearTimeout(this.#timer)
       underWay -= 1
-      // Node has to follow all asynchronous calls of the process as long as somebody asks for this.
+      // Enabled, it makes Node track every asynchronous call of the process.
       if (underWay === 0) answering.disable()
     }
     if (!isClosed(res)) res.once('close', over)
     answering.run(this.#speaker, () => this.#tell(err, next))
     if (isClosed(res)) over()
-    // A handler that waits for `drain` writes on, into nothing, and comes to an end.
+    // A handler that waits for `drain` continues; its writes are dropped, and it ends.
     this.#below.drain()
   }
 
-  /** @param isToClose whether the application may still find that its own response has failed, and end the connection for it */
+  /**
+   * @param isToClose whether the application has not ended its own response yet. It may find that its response has
+   *   failed, and close the connection for that, so no other request may use this connection.
+   */
   #startAnew(isToClose: boolean): void {
     try {
       restoreHead(this.#res, this.#head)
       if (isToClose) closeAfterwards(this.#res)
-      // A handler that corks leaves it to `end` to uncork.
+      // A handler that has corked the response relies on `end` to uncork it.
       while (this.#res.writableCorked > 0) this.#res.uncork()
     } catch {
-      // A runtime that takes a head for sent before it says so.
+      // Some runtimes treat a head as sent before `headersSent` is true.
       this.#res.destroy()
     }
   }
@@ -98,7 +103,7 @@ export class ErrorAnswer {
   }
 
   #called(method: Method, args: unknown[]): unknown {
-    // Somebody below may put off the end, and Node's own comes to the head then.
+    // A wrapper below may defer `end`; Node's own `end` then asks for the head after ours has returned.
     const isOver = this.#state === 'ended' && (method !== 'writeHead' || this.#res.headersSent)
     if (isOver || !this.#isHeard()) return this.#drop(method, args)
     if (this.#state === 'awaited') this.#state = 'begun'
@@ -108,7 +113,7 @@ export class ErrorAnswer {
   }
 
   #drop(method: Method, args: unknown[]): unknown {
-    // It may have been an error handler's: some callbacks come from where nobody knows who has asked for them.
+    // An error handler may have made this call: some callbacks lose the async context of their caller.
     if (method === 'end' && this.#state === 'begun') {
       this.#watchTime(() => {
         if (this.#state === 'begun') this.#res.destroy()

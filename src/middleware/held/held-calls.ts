@@ -3,18 +3,21 @@ import type { Method } from './response-methods.js'
 
 type Call = [method: Method, args: unknown[]]
 
-/** What the application has written of a response that is held, and what it has been told. */
+/** Records the calls that an application makes on a held response, and what they returned. */
 export class HeldCalls {
   #calls: Call[] = []
   #bytes = 0
   #failure: unknown
   #isHeadImplicit = false
-  /** Whether the application has said that its response is complete. */
+  /** Whether the application has ended its response. */
   isEnded = false
-  /** Whether a `write` has answered that its caller should wait for `drain`. */
+  /** Whether a `write` has returned false, so that its caller waits for `drain`. */
   hasAskedToWait = false
 
-  /** A head that nobody has asked for by itself: the body says what has to be in it, such as its length. */
+  /**
+   * Runs `writeHead` for a head that Node would write implicitly. Its call is not recorded: only the body tells what
+   * the head must contain, such as the length.
+   */
   passImplicitHead(writeHead: () => void): void {
     this.#isHeadImplicit = true
     try {
@@ -26,7 +29,7 @@ export class HeldCalls {
 
   /** @returns what the method returns to its caller */
   add(method: Method, args: unknown[], res: ServerResponse): unknown {
-    // The first head counts; compression before 1.8 writes it again with every chunk where it is held.
+    // Only the first head counts. compression before 1.8 writes it again with every chunk while the response is held.
     const isSecondHead = method === 'writeHead' && this.#calls.length > 0
     if (this.isEnded || isSecondHead) return this.drop(method, args, res)
     if (this.#isHeadImplicit && args.length === 1) return Object.assign(res, { statusCode: args[0] })
@@ -39,7 +42,7 @@ export class HeldCalls {
     return !isFull
   }
 
-  /** A call that belongs to no response. Who waits for its end is told that it has failed. */
+  /** Drops a call. A callback that waits for its end gets an error. */
   drop(method: Method, args: readonly unknown[], res: ServerResponse): unknown {
     const callback = args.findLast((arg) => typeof arg === 'function') as ((err: unknown) => void) | undefined
     if (callback !== undefined) process.nextTick(callback, this.#failure ?? writeAfterEnd())
@@ -52,7 +55,7 @@ export class HeldCalls {
     return calls
   }
 
-  /** Nothing of it will be sent, nor of what comes. */
+  /** Drops all recorded calls, and makes later ones fail with the same error. */
   discard(failure: unknown, res: ServerResponse): void {
     this.#failure = failure
     for (const [method, args] of this.take()) this.drop(method, args, res)

@@ -8,17 +8,17 @@ import { headOf, type ResponseHead, restoreStatus } from './response-head.js'
 import { type Method, ResponseMethods } from './response-methods.js'
 
 /**
- * Stands between a response and whoever writes to it. Other packages wrap the same methods: those that came before this
- * one are below it, those that came after it are above it, with the application.
+ * Intercepts the methods of a response. Other packages wrap the same methods: those that did so earlier are "below"
+ * this one, between it and Node; those that did so later are "above" it, with the application.
  *
- * | state | who is above | who is below |
+ * | state | above | below |
  * |---|---|---|
- * | `open` | has sent nothing | has got nothing |
- * | `held` | has sent what it likes, and is told so | has still got nothing |
- * | `through` | is connected with those below | gets all that was held, then what comes |
- * | `failed` | is cut off: its half of a response belongs to nobody | gets an ErrorAnswer |
+ * | `open` | has sent nothing | has received nothing |
+ * | `held` | has sent something, and believes that it is out | has still received nothing |
+ * | `through` | is connected with those below | receives all held calls, then the later ones |
+ * | `failed` | is cut off; its incomplete response is dropped | receives an ErrorAnswer |
  *
- * So a visitor gets either all of the application's response or all of an error.
+ * So a visitor gets either the application's complete response or a complete error response.
  */
 export class HeldResponse {
   readonly #req: SessionRequest
@@ -28,12 +28,12 @@ export class HeldResponse {
   readonly #below: ResponseMethods
   readonly #headAtEntry: ResponseHead
   readonly #calls = new HeldCalls()
-  /** What the application has sent; before that, what it was when the hold began. */
+  /** Status and headers that the application has sent; before that, those at the beginning of the hold. */
   #head: ResponseHead
   #pretence: Pretence | undefined
   #state: 'open' | 'held' | 'through' | 'failed' = 'open'
 
-  /** @param work what has to be done before the first header leaves; returns nothing if there is nothing to do */
+  /** @param work runs before the first header leaves; returns undefined if there is nothing to do */
   constructor(
     req: SessionRequest,
     res: ServerResponse,
@@ -51,7 +51,7 @@ export class HeldResponse {
     this.#below.takeOver((method, args) => this.#called(method, args))
   }
 
-  /** What those above call; other packages may go on calling it for as long as they like. */
+  /** Receives the calls of those above. Other packages may keep calling it at any later time. */
   #called(method: Method, args: unknown[]): unknown {
     if (this.#state === 'open') this.#begin(method)
     if (this.#state === 'through') return this.#below.pass(method, args)
@@ -60,7 +60,7 @@ export class HeldResponse {
   }
 
   #begin(method: Method): void {
-    // Whatever the work itself does with the response must get through.
+    // The work may use the response itself, and its calls must get through.
     this.#state = 'through'
     const working = started(() => this.#work(method === 'end'))
     if (working === undefined) {
@@ -72,7 +72,7 @@ export class HeldResponse {
       () => this.#release(),
       (err: unknown) => this.#fail(err),
     )
-    // Node would ask for the head now, and others decide by that what to do with the body.
+    // Node would write the head now. Wrappers such as compression decide by that call what to do with the body.
     if (method !== 'writeHead') this.#calls.passImplicitHead(() => this.#res.writeHead(this.#res.statusCode))
     this.#head = headOf(this.#res)
     this.#pretence = new Pretence(this.#res, this.#calls)
@@ -82,7 +82,7 @@ export class HeldResponse {
     this.#pretence?.end()
     restoreStatus(this.#res, this.#head)
     this.#state = 'through'
-    // Those above have seen the head leave.
+    // Those above have already seen a head leave, and must not see another one.
     this.#below.giveBack('writeHead')
     let isWritable = true
     try {
@@ -91,12 +91,12 @@ export class HeldResponse {
         if (method === 'write') isWritable = result !== false
       }
     } catch (err) {
-      // A header or a body that cannot be sent. Nobody is there to catch it, and it would end the process.
+      // A header or a body was invalid. No caller could catch this, so it would end the process.
       this.#below.bypass()
       this.#fail(err)
       return
     }
-    // Who was told to wait would otherwise wait for ever: those below have not been full.
+    // Those below have never been full, so no `drain` would come from them, and a writer that waits would wait forever.
     if (this.#calls.hasAskedToWait && isWritable && !this.#calls.isEnded) this.#below.drain()
     else this.#below.forgetWhoWaits()
   }
@@ -110,7 +110,9 @@ export class HeldResponse {
   }
 }
 
-/** Work that throws at once fails like work that rejects: not into the handler that happened to call `end`. */
+/**
+ * Turns a synchronous throw into a rejection. Otherwise the error would reach the handler that happened to call `end`.
+ */
 function started(work: () => Promise<void> | undefined): Promise<void> | undefined {
   try {
     return work()

@@ -3,8 +3,9 @@ import type { HeldCalls } from './held-calls.js'
 import { SETTERS } from './shadow-setters.js'
 
 /**
- * Makes a held response look to the application as it would without the hold: its head is out, and what it has ended has
- * ended. An error handler that finds `headersSent` false would write a second response.
+ * Makes a held response look to the application as it would without the hold: `headersSent` is true, and
+ * `writableEnded` is true once the application has called `end`. An error handler that finds `headersSent` false would
+ * write a second response.
  */
 export class Pretence {
   readonly #res: ServerResponse
@@ -14,7 +15,7 @@ export class Pretence {
     this.#res = res
     this.#shadow('headersSent', { get: () => true })
     this.#shadow('writableEnded', { get: () => calls.isEnded })
-    // compression before 1.8, which Next brings along, asks for this one.
+    // compression before 1.8, which Next includes, reads this property.
     if (Object.hasOwn(res, '_header')) this.#shadow('_header', { get: () => 'held' })
     for (const name of SETTERS) {
       if (typeof (res as Partial<ServerResponse>)[name] === 'function') this.#shadow(name, { value: refuse })
@@ -35,7 +36,7 @@ export class Pretence {
   }
 }
 
-/** Whether the head of a response has left, also where the application has been told so before. */
+/** Whether the head has really left, regardless of what a `Pretence` makes the application see. */
 export function isHeadOut(res: ServerResponse): boolean {
   return Boolean(Reflect.get(Object.getPrototypeOf(res) as object, 'headersSent', res))
 }

@@ -3,13 +3,13 @@ import type { ServerResponse } from 'node:http'
 /** Status and headers of a response as they were at one moment. */
 export interface ResponseHead {
   statusCode: number
-  /** Undefined for HTTP/2, which has none; Node warns whoever asks. */
+  /** Undefined for HTTP/2, which has none; Node prints a warning when it is read there. */
   statusMessage: string | undefined
   headers: readonly [name: string, value: number | string | readonly string[]][]
 }
 
 export function headOf(res: ServerResponse): ResponseHead {
-  // In the spelling of whoever set them; HTTP/2 knows lower case only.
+  // Keeps the spelling in which they were set. HTTP/2 has lower case only.
   const names = (res as Partial<RawNames>).getRawHeaderNames?.() ?? res.getHeaderNames()
   return {
     statusCode: res.statusCode,
@@ -33,18 +33,18 @@ export function isHttp2(res: ServerResponse): boolean {
   return typeof (res as { createPushResponse?: unknown }).createPushResponse === 'function'
 }
 
-/** HTTP/2 ends streams, not connections. */
+/** Closes the connection after this response. HTTP/2 ends streams instead of connections, so it needs nothing. */
 export function closeAfterwards(res: ServerResponse): void {
   if (!isHttp2(res)) res.setHeader('Connection', 'close')
 }
 
-/** Whether nobody is there any more to read the response, or all of it is out. */
+/** Whether the client has disconnected, or has received the whole response. */
 export function isClosed(res: ServerResponse): boolean {
   const { closed, stream } = res as { closed?: boolean; stream?: { destroyed: boolean } }
   return closed ?? stream?.destroyed ?? false
 }
 
-/** Node has it; its types for ServerResponse do not. */
+/** Node has this method; its types for ServerResponse lack it. */
 interface RawNames {
   getRawHeaderNames(): string[]
 }

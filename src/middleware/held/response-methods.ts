@@ -1,19 +1,22 @@
 import type { ServerResponse } from 'node:http'
 import { isHttp2 } from './response-head.js'
 
-/** The ways a header or a byte can leave. `flush` is compression's. */
-export const METHODS = ['writeHead', 'write', 'end', 'flushHeaders', 'flush'] as const
+/** All methods that can make a header or a byte leave. The package compression adds `flush`. */
+const METHODS = ['writeHead', 'write', 'end', 'flushHeaders', 'flush'] as const
 export type Method = (typeof METHODS)[number]
 
 type AnyFunction = (...args: unknown[]) => unknown
 type Methods = Partial<Record<Method | 'on', AnyFunction>>
 
-/** What a response's methods were at one moment: Node's own, or the wrappers of packages that came before. */
+/** The methods of a response at one moment: Node's own, or wrappers of packages that came earlier. */
 export class ResponseMethods {
   readonly #res: ServerResponse
   readonly #methods: Methods
   #isBypassed = false
-  /** Who listens to `drain`; only where somebody has wrapped `on`, and events of the response may not reach them. */
+  /**
+   * Listeners of `drain`. Kept only if a package has wrapped `on`, because the response's own events may not reach them
+   * then.
+   */
   #waiting: AnyFunction[] | undefined
 
   constructor(res: ServerResponse) {
@@ -23,7 +26,7 @@ export class ResponseMethods {
     if (Object.hasOwn(res, 'on')) this.#noteWhoWaits()
   }
 
-  /** From here on, who calls one of the response's methods calls `called`. */
+  /** From now on, a call of one of the response's methods calls `called` instead. */
   takeOver(called: (method: Method, args: unknown[]) => unknown): void {
     for (const method of METHODS) {
       if (this.#methods[method] === undefined) continue
@@ -32,12 +35,12 @@ export class ResponseMethods {
   }
 
   pass(method: Method, args: unknown[]): unknown {
-    // express-session asks HTTP/1 to write the head here, in a way that HTTP/2 does not have.
+    // express-session makes HTTP/1 write its head here, with a method that HTTP/2 lacks.
     if (method === 'end' && isHttp2(this.#res) && !this.#res.headersSent) this.#res.writeHead(this.#res.statusCode)
     return this.#methods[method]?.apply(this.#res, args)
   }
 
-  /** Cuts off whoever has wrapped the methods since, or one of them. */
+  /** Restores the methods, or one of them, and so removes all wrappers that were added since. */
   giveBack(only?: Method): void {
     for (const [method, original] of Object.entries(this.#methods)) {
       if (only !== undefined && method !== only) continue
@@ -46,7 +49,7 @@ export class ResponseMethods {
     }
   }
 
-  /** Leaves out those who came before, too: one that has ended a response once does not do so again. */
+  /** Also removes the wrappers that came earlier: a wrapper that has ended a response cannot end it a second time. */
   bypass(): void {
     this.#isBypassed = true
     const own = Object.getPrototypeOf(this.#res) as Methods
@@ -56,7 +59,7 @@ export class ResponseMethods {
     }
   }
 
-  /** Tells everybody who was asked to wait that they may go on, wherever they wait. */
+  /** Makes all writers that wait for `drain` continue, wherever they listen. */
   drain(): void {
     const reached = new Set<unknown>(this.#res.rawListeners('drain'))
     const others = this.#waiting?.filter((listener) => !reached.has(listener)) ?? []
@@ -65,12 +68,12 @@ export class ResponseMethods {
     for (const listener of others) listener.call(this.#res)
   }
 
-  /** Nobody is asked to wait any more but by those below, who keep their own word. */
+  /** Forgets the listeners. From now on those below emit `drain` themselves when they have returned false. */
   forgetWhoWaits(): void {
     this.#waiting = undefined
   }
 
-  /** compression keeps listeners of `drain` on a stream of its own, which does not drain if it has not been full. */
+  /** compression attaches listeners of `drain` to its own stream, which emits no `drain` unless it has been full. */
   #noteWhoWaits(): void {
     const on = this.#methods.on as AnyFunction
     this.#waiting = []

@@ -1,15 +1,15 @@
 import type { ServerResponse } from 'node:http'
 
-/** What Node refuses once the head is out. */
+/** The methods that throw in Node once the head is out. */
 export const SETTERS = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader'] as const
 
 type Setter = (this: ServerResponse, ...args: unknown[]) => unknown
 
 /**
- * Makes what sets the head of a response heed only some of those who call it. To the others the response is out already, as they have
- * sent it; nothing is thrown at them, as they may have nobody to catch it.
+ * Makes the setters of status and headers work for some callers only. For all others the response looks sent. Their
+ * calls do nothing instead of throwing, because the caller may have no way to catch an error.
  *
- * @param isHeard of the code that is running
+ * @param isHeard whether the code that is running may set the head
  */
 export function shadowSetters(res: ServerResponse, isHeard: () => boolean): void {
   for (const name of SETTERS) {
@@ -22,7 +22,7 @@ export function shadowSetters(res: ServerResponse, isHeard: () => boolean): void
     const own = inherited(res, name)
     Object.defineProperty(res, name, { configurable: true, get: () => !isHeard() || own.get() })
   }
-  // HTTP/2 has no message, and warns whoever asks.
+  // HTTP/2 has no status message, and Node prints a warning when it is read.
   for (const name of 'createPushResponse' in res ? ['statusCode'] : ['statusCode', 'statusMessage']) {
     const own = inherited(res, name)
     Object.defineProperty(res, name, {
@@ -36,7 +36,7 @@ export function shadowSetters(res: ServerResponse, isHeard: () => boolean): void
   }
 }
 
-/** A property as it is without its shadow: of the prototype, or a value of its own. */
+/** Access to a property below its shadow: to the accessor of the prototype, or to a plain value. */
 function inherited(res: object, name: string): { get(): unknown; set(value: unknown): void } {
   for (let of = res; of !== null; of = Object.getPrototypeOf(of) as object) {
     const found = Object.getOwnPropertyDescriptor(of, name)

@@ -2,7 +2,7 @@ import type { Facts } from '../facts.js'
 import { type Finding, findingsOf } from '../finding.js'
 import { isLoopback } from '../target.js'
 
-const OPEN = 'whoever can connect gets in without a password'
+const OPEN = 'anyone who can connect gets in without a password'
 const SHUT = [
   'CONFIG SET requirepass <password>',
   'or a user of its own (connect-redis-hash doctor --acl), and then: ACL SETUSER default off',
@@ -16,7 +16,7 @@ export function checkAccess(facts: Facts): Finding[] {
     found.push(
       warning(
         `the connection to ${target.host} is not encrypted`,
-        'Who can listen on the way reads the password, session ids (unless hashIds is set) and what sessions hold.',
+        'Anyone who can listen on the way reads the password, session ids (unless hashIds is set) and session data.',
         'rediss:// and tls-port in redis.conf, or a network that nobody else is on',
       ),
     )
@@ -24,7 +24,7 @@ export function checkAccess(facts: Facts): Finding[] {
   if (letsAnybodyIn === undefined) found.push(unknown('whether somebody gets in without a password'))
   else if (letsAnybodyIn) found.push(...withoutPassword(facts))
   else found.push(ok('nobody gets in without a password'))
-  // Where nobody logs in, there are no users to tell apart.
+  // Without logins, all clients have the same user.
   if (mayDoAnything && letsAnybodyIn === false) {
     found.push(
       note(
@@ -37,7 +37,7 @@ export function checkAccess(facts: Facts): Finding[] {
 
 function withoutPassword({ target, config }: Facts): Finding[] {
   const { note, problem, warning } = findingsOf('access')
-  const consequence = 'He can read every session, log in as anybody, or delete all.'
+  const consequence = 'They can read every session, log in as anybody, or delete everything.'
   if (!target.isLocal) return [problem(OPEN, consequence, SHUT)]
   if (config === undefined) return [warning(OPEN, consequence, SHUT)]
   if (config.port === '0' || listensHere(config.bind)) return [note(`${OPEN}, from this machine only`)]
@@ -50,7 +50,7 @@ function withoutPassword({ target, config }: Facts): Finding[] {
   ]
 }
 
-/** Only to programs on its own machine. */
+/** Whether Redis listens only on addresses of its own machine. */
 function listensHere(bind = ''): boolean {
   const addresses = bind.split(' ').filter(Boolean)
   return addresses.length > 0 && addresses.every((address) => isLoopback(address.replace(/^-/, '')))

@@ -2,12 +2,12 @@ import { isOlder } from '../../../redis/permissions/acl.js'
 import { type Facts, numberOf, versionOf } from '../facts.js'
 import { type Finding, findingsOf, NO_CONFIG } from '../finding.js'
 
-/** No bookkeeping field is longer (docs/storage.md). */
+/** Maximum length of a bookkeeping field (docs/storage.md). */
 const VALUE_BYTES = 64
-/** Bookkeeping, and twenty properties or so. */
+/** Enough for the bookkeeping fields and about twenty properties. */
 const ENTRIES = 32
 
-/** A hash above either limit takes twice the memory. */
+/** Checks the limits of the compact encoding. A hash above one of them takes twice the memory. */
 export function checkEncoding(facts: Facts): Finding[] {
   const { ok, unknown, warning } = findingsOf('encoding')
   const { config } = facts

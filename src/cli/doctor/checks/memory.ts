@@ -13,7 +13,7 @@ export function checkEviction({ info, config }: Facts): Finding[] {
   const evicted = numberOf(info, 'evicted_keys') ?? 0
   const found: Finding[] = []
   if (policy.startsWith('allkeys-') || policy === 'volatile-random') {
-    // Without a limit nothing is evicted, until somebody sets one.
+    // Without a limit nothing is evicted until somebody sets one.
     const say = limit === 0 ? warning : problem
     found.push(
       say(
@@ -72,7 +72,7 @@ export function checkMemory({ info, config }: Facts): Finding[] {
   return [share >= FILLING ? warning(what, consequence, change) : ok(what)]
 }
 
-/** As Redis counts them. */
+/** Redis, too, counts in powers of 1024. */
 function megabytes(bytes: number): string {
   const [unit, size] = bytes >= 2 ** 30 ? ['GB', 2 ** 30] : ['MB', 2 ** 20]
   return `${(bytes / (size as number)).toFixed(1)} ${unit}`

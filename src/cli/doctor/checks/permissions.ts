@@ -3,7 +3,7 @@ import { NEEDED_COMMANDS, type NeededCommand, type Use } from '../../../redis/pe
 import { type Facts, type Permission, versionOf } from '../facts.js'
 import { type Finding, findingsOf, type Level } from '../finding.js'
 
-/** What a user who may not run the commands for something has to expect. */
+/** What happens without the commands for each use. */
 const WITHOUT: Readonly<Record<Use, readonly [level: Level, consequence: string]>> = {
   sessions: ['problem', 'Requests with a session fail with ERR_SESSION_FORBIDDEN (status 503).'],
   'connect-redis': ['warning', 'Sessions that connect-redis wrote cannot be read.'],
@@ -12,7 +12,7 @@ const WITHOUT: Readonly<Record<Use, readonly [level: Level, consequence: string]
   rotateOnLogin: ['warning', 'A slow request that began before the login may undo it for that visitor.'],
   indexes: ['warning', 'Stores with indexes fail to save; secureSession and rotateOnLogin() have one.'],
   limit: ['warning', 'With limit, logins fail.'],
-  onEnd: ['warning', 'With onEnd, sessions that have expired are not told of.'],
+  onEnd: ['warning', 'With onEnd, it is not called for sessions that have expired.'],
   replicas: ['warning', 'With replicas, every logout fails.'],
   activity: ['warning', 'With activity, nothing is counted.'],
   broadcast: ['warning', 'With broadcast, other processes learn up to a minute late that a session has ended.'],
@@ -30,50 +30,49 @@ const WITHOUT: Readonly<Record<Use, readonly [level: Level, consequence: string]
 }
 
 export function checkPermissions(facts: Facts): Finding[] {
-  const { ok, problem, unknown } = findingsOf('permissions')
-  const found: Finding[] = []
-  const { permissions } = facts
-  const commands = NEEDED_COMMANDS.filter(({ name }) => permissions[name] !== undefined)
+  const { ok, unknown } = findingsOf('permissions')
+  const commands = NEEDED_COMMANDS.filter(({ name }) => facts.permissions[name] !== undefined)
   if (commands.length === 0) return []
-  if (commands.every((command) => permissionFor(facts, command) === 'unknown')) {
+  const by = (permission: Permission) => commands.filter((command) => permissionFor(facts, command) === permission)
+  const untold = by('unknown')
+  if (untold.length === commands.length) {
     return [unknown('what the user may do: only Redis 7 and later tell that of another user (ACL DRYRUN)')]
   }
   const patterns = missingPatterns(facts, commands)
-  if (patterns.length > 0) {
-    found.push(
-      problem(
-        `the user may not use keys like ${patterns.map((pattern) => pattern.slice(1)).join(' and ')}`,
-        'Requests with a session fail with ERR_SESSION_FORBIDDEN (status 503).',
-        [`ACL SETUSER ${userOf(facts)} ${patterns.join(' ')}`, 'The whole line: connect-redis-hash doctor --acl'],
-      ),
-    )
-  }
-  const by = (permission: Permission) => commands.filter((command) => permissionFor(facts, command) === permission)
-  const missing = by('missing')
-  if (missing.length > 0) {
-    found.push(
-      problem(
-        `the server has no ${namesOf(missing)}`,
-        'Either it is no Redis, or somebody has renamed these commands. What needs them fails.',
-        'Remove rename-command from redis.conf, and forbid by ACL instead',
-      ),
-    )
-  }
-  // Without any key, whether the commands are allowed does not show.
+  // If the user may use no keys at all, every command on a key is denied, so that its own permission is unknown.
   const isBlind = patterns.length === 2
-  found.push(
-    ...denied(
-      facts,
-      by('denied').filter((command) => !isBlind || !isKeyed(command)),
-    ),
-  )
-  const untold = by('unknown')
+  const shown = by('denied').filter((command) => !isBlind || !isKeyed(command))
+  const found = [...withoutPatterns(facts, patterns), ...missing(by('missing')), ...denied(facts, shown)]
   if (untold.length > 0) found.push(unknown(`whether the user may run ${namesOf(untold)}`))
   if (found.some(({ level }) => level === 'problem' || level === 'warning')) return found
   return [...found, ok(`${facts.user ?? 'the user'} may run every command that a request needs`)]
 }
 
-/** One finding for all commands of one use. */
+function withoutPatterns(facts: Facts, patterns: readonly string[]): Finding[] {
+  const { problem } = findingsOf('permissions')
+  if (patterns.length === 0) return []
+  return [
+    problem(
+      `the user may not use keys like ${patterns.map((pattern) => pattern.slice(1)).join(' and ')}`,
+      'Requests with a session fail with ERR_SESSION_FORBIDDEN (status 503).',
+      [`ACL SETUSER ${userOf(facts)} ${patterns.join(' ')}`, 'The whole line: connect-redis-hash doctor --acl'],
+    ),
+  ]
+}
+
+function missing(commands: readonly NeededCommand[]): Finding[] {
+  const { problem } = findingsOf('permissions')
+  if (commands.length === 0) return []
+  return [
+    problem(
+      `the server has no ${namesOf(commands)}`,
+      'Either it is no Redis, or somebody has renamed these commands. What needs them fails.',
+      'Remove rename-command from redis.conf, and forbid by ACL instead',
+    ),
+  ]
+}
+
+/** Makes one finding per use of the denied commands. */
 function denied(facts: Facts, commands: readonly NeededCommand[]): Finding[] {
   return (Object.keys(WITHOUT) as Use[]).flatMap((use) => {
     const some = commands.filter((command) => command.use === use)
@@ -89,8 +88,8 @@ function denied(facts: Facts, commands: readonly NeededCommand[]): Finding[] {
 }
 
 /**
- * Where no command at all is allowed on one kind of keys, it is not the commands that are missing. What nobody could be asked
- * about says nothing either way.
+ * Finds key patterns that the user lacks: if all commands are denied on one kind of key, the pattern is missing, not
+ * the commands. Unknown permissions are left out.
  */
 function missingPatterns(facts: Facts, commands: readonly NeededCommand[]): string[] {
   const [session, index] = rulesOf(facts)
@@ -102,7 +101,7 @@ function missingPatterns(facts: Facts, commands: readonly NeededCommand[]): stri
   return [...(isShut('session') ? [session] : []), ...(isShut('index') ? [index] : [])] as string[]
 }
 
-/** A command counts as denied only where it is denied on any key: patterns are another matter. */
+/** The permission of a command. It is denied only if it is denied on every key; otherwise a key pattern is missing. */
 function permissionFor({ permissions }: Facts, { name, area }: NeededCommand): Permission {
   const { session, index } = permissions[name] as { session: Permission; index: Permission }
   if (session === index) return session

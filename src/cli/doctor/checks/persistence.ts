@@ -43,7 +43,7 @@ export function checkPersistence({ info, config }: Facts): Finding[] {
   return found
 }
 
-/** What Redis has tried to write and could not. */
+/** Finds writes to disk that have failed. */
 function failures({ info, config }: Pick<Facts, 'info' | 'config'>): Finding[] {
   const { problem, warning } = findingsOf('persistence')
   const found: Finding[] = []
@@ -53,7 +53,7 @@ function failures({ info, config }: Pick<Facts, 'info' | 'config'>): Finding[] {
     found.push(problem('the last write to the append-only file has failed', consequence, look))
   }
   if (info?.rdb_last_bgsave_status === 'err') {
-    // Redis goes on where it was told so, and where it was never asked to save by itself.
+    // Redis still accepts writes if this setting is off, or if it makes no snapshots by itself.
     const stops = config?.['stop-writes-on-bgsave-error'] !== 'no' && config?.save !== ''
     found.push(
       stops

@@ -3,43 +3,14 @@ import { type Finding, findingsOf, NO_INFO } from '../finding.js'
 
 const LATE_SECONDS = 10
 
-export function checkReplication({ info, config }: Facts): Finding[] {
-  const { note, ok, problem, unknown, warning } = findingsOf('replication')
+export function checkReplication(facts: Facts): Finding[] {
+  const { note, ok, unknown } = findingsOf('replication')
+  const { info, config } = facts
   if (info?.role === undefined) return [unknown(NO_INFO)]
-  if (info.role === 'slave') {
-    const master = `${info.master_host}:${info.master_port}`
-    return [
-      problem(
-        `this is a replica of ${master}${info.master_link_status === 'up' ? '' : ', which it has lost'}`,
-        'It takes no writes: nobody can log in, and what it reads may be out of date.',
-        `Use the master: redis://${master}. With Sentinel or Cluster, let ioredis find it`,
-      ),
-    ]
-  }
+  if (info.role === 'slave') return [isReplica(info)]
   const replicas = replicasOf(info)
-  const found: Finding[] = []
   const needed = numberOf(config, 'min-replicas-to-write') ?? 0
-  // Redis counts only where it needs some.
-  const good = numberOf(info, 'min_slaves_good_slaves')
-  if (good !== undefined && good < needed) {
-    found.push(
-      problem(
-        `${good} replicas keep up, and min-replicas-to-write is ${needed}`,
-        'Redis refuses to write: every save fails with ERR_SESSION_NO_REPLICAS (status 503).',
-        ['Bring the replicas back', `Until then: CONFIG SET min-replicas-to-write ${good}`],
-      ),
-    )
-  }
-  for (const { address, state, lag } of replicas) {
-    if (state === 'online' && lag <= LATE_SECONDS) continue
-    found.push(
-      warning(
-        `the replica ${address} is ${state === 'online' ? `${lag} s behind` : `not in step (${state})`}`,
-        'If it becomes the master now, logins since are gone, and sessions that were ended since are back.',
-        'Look at its log and at the network between the two',
-      ),
-    )
-  }
+  const found = [...tooFewReplicas(info, needed), ...lateReplicas(replicas)]
   if (found.length > 0) return found
   if (replicas.length === 0) return [note('a master without replicas: if this machine is lost, so are all sessions')]
   const loss =
@@ -47,8 +18,54 @@ export function checkReplication({ info, config }: Facts): Finding[] {
   return [ok(`a master, ${replicas.length} replica${replicas.length === 1 ? '' : 's'} in step${loss}`)]
 }
 
-/** `slave0:ip=127.0.0.1,port=7001,state=online,offset=14,lag=0` */
-function replicasOf(info: Readonly<Record<string, string>>): { address: string; state: string; lag: number }[] {
+type Info = NonNullable<Facts['info']>
+
+function isReplica(info: Info): Finding {
+  const { problem } = findingsOf('replication')
+  const master = `${info.master_host}:${info.master_port}`
+  return problem(
+    `this is a replica of ${master}${info.master_link_status === 'up' ? '' : ', which it has lost'}`,
+    'It takes no writes: nobody can log in, and what it reads may be out of date.',
+    `Use the master: redis://${master}. With Sentinel or Cluster, let ioredis find it`,
+  )
+}
+
+function tooFewReplicas(info: Info, needed: number): Finding[] {
+  const { problem } = findingsOf('replication')
+  // Redis reports this field only if min-replicas-to-write is above 0.
+  const good = numberOf(info, 'min_slaves_good_slaves')
+  if (good === undefined || good >= needed) return []
+  return [
+    problem(
+      `${good} replicas keep up, and min-replicas-to-write is ${needed}`,
+      'Redis refuses to write: every save fails with ERR_SESSION_NO_REPLICAS (status 503).',
+      ['Bring the replicas back', `Until then: CONFIG SET min-replicas-to-write ${good}`],
+    ),
+  ]
+}
+
+function lateReplicas(replicas: readonly Replica[]): Finding[] {
+  const { warning } = findingsOf('replication')
+  return replicas
+    .filter(({ state, lag }) => !(state === 'online' && lag <= LATE_SECONDS))
+    .map(({ address, state, lag }) =>
+      warning(
+        `the replica ${address} is ${state === 'online' ? `${lag} s behind` : `not in step (${state})`}`,
+        'If it becomes the master now, logins since are gone, and sessions that were ended since are back.',
+        'Look at its log and at the network between the two',
+      ),
+    )
+}
+
+interface Replica {
+  address: string
+  state: string
+  /** Seconds since the replica last confirmed what it has received. */
+  lag: number
+}
+
+/** Parses `slave0:ip=127.0.0.1,port=7001,state=online,offset=14,lag=0`. */
+function replicasOf(info: Info): Replica[] {
   return Object.entries(info).flatMap(([name, text]) => {
     if (!/^slave\d+$/.test(name)) return []
     const fields = Object.fromEntries(text.split(',').map((pair) => pair.split('=') as [string, string]))

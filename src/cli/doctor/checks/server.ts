@@ -2,9 +2,10 @@ import { isOlder } from '../../../redis/permissions/acl.js'
 import { type Facts, versionOf } from '../facts.js'
 import { type Finding, findingsOf, NO_INFO } from '../finding.js'
 
-/** The first whose scripts may ask for the time and then write; and the first without known holes in its own. */
+/** The first version whose scripts may read the time and then write. */
 const OLDEST = [5, 0] as const
 const OLDEST_WITH_ACL = [6, 0] as const
+/** The oldest version that Redis still makes security fixes for. */
 const OLDEST_MAINTAINED = [7, 2] as const
 
 export function checkVersion(facts: Facts): Finding[] {
@@ -25,7 +26,7 @@ export function checkVersion(facts: Facts): Finding[] {
     return [
       warning(
         `${name} has no users and gets no security fixes`,
-        'Whoever has the password may do everything, and read every session.',
+        'Anyone with the password may do everything, and read every session.',
         'Upgrade to Redis 7.2 or later, or Valkey',
       ),
     ]
@@ -36,14 +37,14 @@ export function checkVersion(facts: Facts): Finding[] {
   return [ok(name)]
 }
 
-/** As it calls itself. */
+/** The name and version that the server gives itself. */
 export function nameOf({ info }: Pick<Facts, 'info'>): string {
   if (info?.valkey_version) return `Valkey ${info.valkey_version}`
   if (info?.dragonfly_version) return `Dragonfly ${info.dragonfly_version}`
   return info?.redis_version ? `Redis ${info.redis_version}` : 'Redis'
 }
 
-/** A Sentinel knows where a Redis is, and holds nothing. Nothing else needs looking at then. */
+/** Finds a Sentinel, which knows the address of a Redis but stores nothing. No other check makes sense then. */
 export function checkSentinel({ sentinelMasters, target }: Facts): Finding[] {
   if (sentinelMasters === undefined) return []
   const { problem } = findingsOf('server')
@@ -64,7 +65,7 @@ const STATES: Readonly<Record<string, readonly [what: string, change: string]>> 
   MISCONF: ['it cannot save to disk', 'Look at its log: is the disk full?'],
 }
 
-/** It answers, but with an error to everything. */
+/** Finds a server that answers every command with an error. */
 export function checkState({ state }: Facts): Finding[] {
   if (state === undefined) return []
   const { problem } = findingsOf('state')
