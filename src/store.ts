@@ -1,15 +1,24 @@
 import type { Request } from 'express'
-import { type Session, type SessionData, Store } from 'express-session'
+import type { Session, SessionData } from 'express-session'
 import { Activity, type ActivityRange, type ActivityReport } from './admin/activity.js'
 import { Keyspace } from './admin/keyspace.js'
 import { countSessions, type SessionStats } from './admin/stats.js'
 import { Answer } from './answer.js'
 import { type CacheStats, NearCache } from './cache/near-cache.js'
 import { type Callback, callBack, isCallback, settleAtOnce, settleSoon } from './callback.js'
-import { Announcer, type SessionEventName, type SessionEvents } from './events.js'
+import { EventStore } from './event-store.js'
+import { Announcer, type SessionEventName } from './events.js'
 import type { LoadedSession } from './hash/decode.js'
 import { codecOf } from './hash/encryption.js'
-import type { AnySession, SessionContent } from './hash/session-data.js'
+import type {
+  NumberName,
+  PropertiesOf,
+  PropertyName,
+  SessionChanges,
+  SessionContent,
+  Whatever,
+} from './hash/session-content.js'
+import type { AnyContent, AnySession } from './hash/session-data.js'
 import { idMapper } from './ids/sid.js'
 import { type Ending, endSessions } from './indexes/destroy-by.js'
 import { checkedDestroyBy, type DestroyByOptions } from './indexes/destroy-by-options.js'
@@ -41,35 +50,31 @@ import { Creations } from './session/pending-creations.js'
 import { timeOfWrite } from './session/write-reply.js'
 import { Endings, type EndReason } from './watch/endings.js'
 
-/** A session as `get` resolves it; `req.session` gets its methods from express-session. */
-export type StoredSession = SessionData
-
 /** A session of `all`, with the id under which Redis holds it (with `hashIds`: a digest, not the cookie's id). */
-export type ListedSession = SessionData & { id: string }
+export type ListedSession<Data extends object = SessionData> = SessionContent<Data> & { id: string }
 
 /** What `scan` yields. */
-export interface ScannedSession {
-  session: SessionData
+export interface ScannedSession<Content = SessionContent> {
+  session: Content
   info: SessionInfo
 }
 
-export interface RedisStore {
-  on<E extends SessionEventName>(event: E, listener: (payload: SessionEvents[E]) => void): this
-  // biome-ignore lint/suspicious/noExplicitAny: EventEmitter's own signature
-  on(event: string | symbol, listener: (...args: any[]) => void): this
-  once<E extends SessionEventName>(event: E, listener: (payload: SessionEvents[E]) => void): this
-  // biome-ignore lint/suspicious/noExplicitAny: EventEmitter's own signature
-  once(event: string | symbol, listener: (...args: any[]) => void): this
-}
+/** A store of whatever sessions, for what works with every store. */
+export type AnyRedisStore = RedisStore<Whatever, Whatever>
 
 /**
  * An express-session store that keeps each session as one Redis hash.
  *
  * Every method of the store contract takes an optional callback, called exactly once, and always returns a promise.
  * What is absent resolves null; ending what is not there is no error. All failures are `SessionStoreError`s.
+ *
+ * Where a method has several signatures, the last one is how it is written: no compiler knows what Redis holds, and the others say
+ * what the application has declared. The one without a callback also makes a store of whatever `Data` fit express-session's `Store`.
+ *
+ * @typeParam Data what the application keeps in its sessions: by default, what it has added to express-session's `SessionData`
+ * @typeParam Index the names of `indexes`, from which the compiler infers it where `Data` is not given
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
-export class RedisStore extends Store {
+export class RedisStore<Data extends object = SessionData, Index extends string = string> extends EventStore {
   readonly #context: Context
   readonly #sessions: Sessions
   readonly #requests: RequestSessions
@@ -79,7 +84,7 @@ export class RedisStore extends Store {
   readonly #availability: Availability
 
   /** @throws TypeError that names the wrong option */
-  constructor(options: RedisStoreOptions) {
+  constructor(options: RedisStoreOptions<Data, Index>) {
     super()
     const resolved = resolveOptions(options)
     const announcer = new Announcer(this)
@@ -175,11 +180,16 @@ export class RedisStore extends Store {
   }
 
   /** The session, or null. HGETALL, one command; none if the near cache has it (`cache` option). */
-  override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
+  override get(sid: string): Promise<SessionContent<Data> | null>
+  override get(
+    sid: string,
+    callback: Callback<SessionContent<Data> | null> | undefined,
+  ): Promise<SessionContent<Data> | null>
+  override get(sid: string, callback?: Callback<Whatever>): Promise<Whatever> {
     return this.#get({ sid, isReuse: false }, callback)
   }
 
-  #get(arrival: Arrival, callback: Callback<StoredSession | null> | undefined): Promise<StoredSession | null> {
+  #get(arrival: Arrival, callback: Callback<LoadedSession | null> | undefined): Promise<LoadedSession | null> {
     const isAwaited = !isCallback(callback)
     const answer: typeof callback = isCallback(callback)
       ? (err, found) => this.#requests.answer(arrival, callback, err, found)
@@ -192,17 +202,17 @@ export class RedisStore extends Store {
     } catch (err) {
       return this.#settle('get', Promise.reject(err), answer)
     }
-    if (known !== undefined) return settleSoon(known as unknown as StoredSession, answer)
+    if (known !== undefined) return settleSoon(known, answer)
     const loading = this.#requests.load(arrival)
     const noted = isToBeNoted ? loading.then((session) => this.#noteLoad(arrival, session, isAwaited)) : loading
-    return this.#settle('get', noted as Promise<StoredSession | null>, answer)
+    return this.#settle('get', noted, answer)
   }
 
   /**
    * Saves a session: of one that was loaded, what changed, and nothing if it has ended meanwhile; of any other,
    * everything. An `expires` in the past ends the session.
    */
-  override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
+  override set(sid: string, session: AnySession | SessionContent<Data>, callback?: Callback<void>): Promise<void> {
     const saving = this.#run((signal) => {
       assertSession('set', session)
       const guarding = this.#requests.beforeSave(session)
@@ -228,7 +238,7 @@ export class RedisStore extends Store {
    * Slides the expiry, at most every `touchInterval`, and writes a changed cookie. With another serializer than JSON it also saves
    * what express-session cannot see, as it compares JSON: a Map, a Set or an instance that was changed in place.
    */
-  override touch(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
+  override touch(sid: string, session: AnySession | SessionContent<Data>, callback?: Callback<void>): Promise<void> {
     let unseen: boolean | Promise<boolean>
     try {
       assertSession('touch', session)
@@ -251,14 +261,16 @@ export class RedisStore extends Store {
   }
 
   /** Every session. Walks the whole keyspace: for administration, not for requests. */
-  override all(callback?: Callback<ListedSession[]>): Promise<ListedSession[]> {
+  override all(): Promise<ListedSession<Data>[]>
+  override all(callback: Callback<ListedSession<Data>[]> | undefined): Promise<ListedSession<Data>[]>
+  override all(callback?: Callback<Whatever>): Promise<Whatever> {
     return this.#settle('all', this.#listed(), callback)
   }
 
-  async #listed(): Promise<ListedSession[]> {
-    const sessions: ListedSession[] = []
+  async #listed(): Promise<unknown[]> {
+    const sessions: unknown[] = []
     for await (const { record, session } of this.#keyspace.sessions()) {
-      sessions.push({ ...session, id: record.storedId } as unknown as ListedSession)
+      sessions.push({ ...session, id: record.storedId })
     }
     return sessions
   }
@@ -298,7 +310,9 @@ export class RedisStore extends Store {
    * Without `fields`, the session as `get` has it; with them, those properties only (HMGET). Never prolongs the session,
    * and what it resolves cannot be saved as a change.
    */
-  read(sid: string, fields?: readonly string[]): Promise<Record<string, unknown> | null> {
+  read(sid: string, fields?: undefined): Promise<SessionContent<Data> | null>
+  read<Name extends PropertyName<Data>>(sid: string, fields: readonly Name[]): Promise<PropertiesOf<Data, Name> | null>
+  read(sid: string, fields?: readonly string[]): Promise<Whatever> {
     return this.#run(async () => {
       if (fields === undefined) return (await this.#sessions.load(sid))?.session ?? null
       return this.#sessions.first(sid, (storedId, id) => readProperties(this.#context, storedId, id, fields))
@@ -311,7 +325,7 @@ export class RedisStore extends Store {
    *
    * @returns false if there is no such session
    */
-  patch(sid: string, changes: Readonly<Record<string, unknown>>): Promise<boolean> {
+  patch(sid: string, changes: SessionChanges<Data>): Promise<boolean> {
     return this.#run(async () => {
       const encoded = encodeChanges(this.#context, changes)
       const storedIds = this.#sessions.storedIds(sid)
@@ -327,7 +341,7 @@ export class RedisStore extends Store {
    *
    * @returns the new number, or null if there is no such session
    */
-  increment(sid: string, field: string, by = 1): Promise<number | null> {
+  increment(sid: string, field: NumberName<Data>, by = 1): Promise<number | null> {
     return this.#run(async () => {
       const storedIds = this.#sessions.storedIds(sid)
       return storedIds.length > 0 ? incrementProperty(this.#context, storedIds, field, by) : null
@@ -354,7 +368,7 @@ export class RedisStore extends Store {
    *
    * @returns fewer than `limit` where there are no more
    */
-  findBy(index: string, value: string | number, options: FindByOptions = {}): Promise<SessionInfo[]> {
+  findBy(index: Index, value: string | number, options: FindByOptions = {}): Promise<SessionInfo[]> {
     return this.#run(async (signal) => {
       const entry = indexEntry(this.#context, index, value)
       return findPage(reading(this.#context, signal), entry, checkedFindBy(options))
@@ -362,7 +376,7 @@ export class RedisStore extends Store {
   }
 
   /** How many sessions there are under this value of an index; one that has just ended may count. ZCOUNT, one command. */
-  countBy(index: string, value: string | number): Promise<number> {
+  countBy(index: Index, value: string | number): Promise<number> {
     return this.#run(async () => countMembers(this.#context, indexEntry(this.#context, index, value)))
   }
 
@@ -372,7 +386,7 @@ export class RedisStore extends Store {
    *
    * @returns how many have been ended
    */
-  destroyBy(index: string, value: string | number, options: DestroyByOptions = {}): Promise<number> {
+  destroyBy(index: Index, value: string | number, options: DestroyByOptions = {}): Promise<number> {
     return this.#runLong(async () => {
       const entry = indexEntry(this.#context, index, value)
       const { except, handle, thorough = false } = checkedDestroyBy(options)
@@ -386,7 +400,11 @@ export class RedisStore extends Store {
    *
    * @param options.fields only these properties; the others are dropped after loading
    */
-  async *scan(options: { fields?: readonly string[] } = {}): AsyncGenerator<ScannedSession, void, undefined> {
+  scan(options?: { fields?: undefined }): AsyncGenerator<ScannedSession<SessionContent<Data>>, void, undefined>
+  scan<Name extends PropertyName<Data>>(options: {
+    fields: readonly Name[]
+  }): AsyncGenerator<ScannedSession<PropertiesOf<Data, Name>>, void, undefined>
+  async *scan(options: { fields?: readonly string[] } = {}): AsyncGenerator<ScannedSession<Whatever>, void, undefined> {
     const { fields } = options
     for await (const loaded of this.#keyspace.sessions()) {
       const info = await this.#keyspace.info(loaded)
@@ -394,7 +412,7 @@ export class RedisStore extends Store {
       const { session } = loaded
       const kept =
         fields === undefined ? session : Object.fromEntries(Object.entries(session).filter(([k]) => fields.includes(k)))
-      yield { session: kept as unknown as SessionData, info }
+      yield { session: kept, info }
     }
   }
 
@@ -510,7 +528,7 @@ export class RedisStore extends Store {
   #noteActive<S extends AnySession | null>(session: S): S {
     const record = session === null ? undefined : this.#sessions.recordOf(session)
     if (record === undefined) return session
-    const users = [this.#requests.userOf?.(session as SessionContent)].flat()
+    const users = [this.#requests.userOf?.(session as AnyContent)].flat()
     const known = users.filter((user) => user !== undefined && user !== null && user !== '')
     this.#activity.note(record.storedId, known.map(String))
     return session

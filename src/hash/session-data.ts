@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { SessionData } from 'express-session'
+import type { Cookie, SessionData } from 'express-session'
 import { SessionStoreError } from '../errors.js'
 
 /** A cookie as JSON holds it: what `MemoryStore` and connect-redis hand out. */
@@ -18,9 +18,9 @@ export interface PlainCookie {
 /** A session as a store receives it: a live `Session`, or plain data with or without a cookie. */
 export type AnySession = SessionData | Record<string, unknown>
 
-/** What the application keeps in a session; its types are those that it has added to express-session's `SessionData`. */
-// biome-ignore lint/suspicious/noExplicitAny: without such types it may be anything
-export type SessionContent = SessionData & { [property: string]: any }
+/** What an application keeps in a session, for this library, which does not know its types (session-content.ts has them). */
+// biome-ignore lint/suspicious/noExplicitAny: it may be anything
+export type AnyContent = { cookie: Cookie; [property: string]: any }
 
 interface CookieLike {
   toJSON?: () => unknown

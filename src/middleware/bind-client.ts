@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import type { SessionContent } from '../hash/session-data.js'
+import type { SessionData } from 'express-session'
+import type { SessionContent } from '../hash/session-content.js'
 import {
   type AddressedRequest,
   refuseBlindTrust,
@@ -39,15 +40,15 @@ export interface SessionBinding {
   action: MismatchAction | 'none'
 }
 
-export interface Mismatch {
+export interface Mismatch<Data extends object = SessionData> {
   verdict: Exclude<BindingVerdict, 'match'>
   /** What would happen without `onMismatch`. */
   defaultAction: MismatchAction
-  session: SessionContent
+  session: SessionContent<Data>
   req: SessionRequest
 }
 
-export interface BindClientOptions {
+export interface BindClientOptions<Data extends object = SessionData> {
   /** Key of the digests in Redis; a list while it is being replaced, current first. */
   secret: string | readonly string[] | undefined
   /** How many leading bits of an address make its network. Default `{ v4: 24, v6: 64 }`; false: not compared. */
@@ -68,7 +69,7 @@ export interface BindClientOptions {
    * `reauthenticate` if only the browser or system has, `destroy` if both have. WARNING: `destroy` for a mere change of
    * network logs out everybody who leaves the house with a phone.
    */
-  onMismatch?: MismatchAction | ((mismatch: Mismatch) => MismatchAction | Promise<MismatchAction>)
+  onMismatch?: MismatchAction | ((mismatch: Mismatch<Data>) => MismatchAction | Promise<MismatchAction>)
   /**
    * Also stores, readable, what kind of client a session began with, e.g. `Firefox on Linux`: `SessionInfo.client`, for a
    * page of the user's own devices. Default false: nothing readable about the client is stored.
@@ -97,7 +98,7 @@ type BoundRequest = SessionRequest & AddressedRequest & { sessionBinding?: Sessi
  *
  * @throws TypeError for unknown or malformed options; Error at the first request if Express trusts every proxy
  */
-export function bindClient(options: BindClientOptions): Middleware {
+export function bindClient<Data extends object = SessionData>(options: BindClientOptions<Data>): Middleware {
   const resolved = checkedBindOptions(options)
   const pass = passWithoutSession('bindClient()')
 

@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import type { SessionContent } from '../hash/session-data.js'
+import type { SessionData } from 'express-session'
+import type { PropertyName, SessionContent, Whatever } from '../hash/session-content.js'
+import type { AnyContent } from '../hash/session-data.js'
 import { checkNames } from '../known-options.js'
 import { type Principal, userOf } from '../requests/principal.js'
 import type { StoreAccess } from '../requests/store-access.js'
@@ -23,19 +25,19 @@ import {
 import { isStandIn } from './stand-in.js'
 import { UnseenPrincipal } from './unseen-principal.js'
 
-export interface RotateOnLoginOptions {
+export interface RotateOnLoginOptions<Data extends object = SessionData> {
   /**
    * The id of whom the session belongs to, which never changes (no name, no e-mail address); null or undefined: nobody yet. A
    * string, a number, a bigint, or what JSON makes one of these; any other object is a TypeError at the first request. Passport:
    * `(s) => s.passport?.user?.id`, or `(s) => s.passport?.user` where `serializeUser` keeps the id alone. Default: the `user` of
    * the store's `indexes`.
    */
-  principal?: Principal
+  principal?: (session: SessionContent<Data>) => unknown
   /**
    * Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. What the
    * request that logs in has written itself is always kept.
    */
-  keep?: 'all' | 'none' | readonly string[]
+  keep?: 'all' | 'none' | readonly PropertyName<NoInfer<Data>>[]
 }
 
 /**
@@ -48,7 +50,7 @@ export interface RotateOnLoginOptions {
  *
  * @throws TypeError for unknown or malformed options
  */
-export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
+export function rotateOnLogin<Data extends object = SessionData>(options: RotateOnLoginOptions<Data> = {}): Middleware {
   const { principal, keep } = checked(options)
   const pass = passWithoutSession('rotateOnLogin()')
   const unseen = new UnseenPrincipal()
@@ -167,14 +169,14 @@ class Login {
     return userOf(this.#terms.whose, this.#session)
   }
 
-  get #session(): SessionContent {
-    return this.#req.session as unknown as SessionContent
+  get #session(): AnyContent {
+    return this.#req.session as unknown as AnyContent
   }
 }
 
 const NAMES: Record<keyof RotateOnLoginOptions, 0> = { principal: 0, keep: 0 }
 
-function checked(options: RotateOnLoginOptions) {
+function checked(options: RotateOnLoginOptions<Whatever>) {
   checkNames('rotateOnLogin', options, NAMES, 'rotateOnLogin({ principal: (session) => session.userId })')
   const { principal, keep = 'all' } = options
   if (principal !== undefined && typeof principal !== 'function') {

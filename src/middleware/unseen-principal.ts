@@ -1,4 +1,4 @@
-import type { SessionContent } from '../hash/session-data.js'
+import type { AnyContent } from '../hash/session-data.js'
 import { guessPrincipal } from '../requests/principal.js'
 import type { StoreAccess } from '../requests/store-access.js'
 
@@ -15,7 +15,7 @@ export class UnseenPrincipal {
   #sightings = 0
 
   /** @returns what in the session looks like a user, while the principal sees nobody */
-  look(user: string | undefined, session: SessionContent): string | undefined {
+  look(user: string | undefined, session: AnyContent): string | undefined {
     if (user !== undefined) this.#isOver = true
     return this.#isOver ? undefined : guessPrincipal(session)
   }

@@ -1,6 +1,7 @@
+import type { SessionData } from 'express-session'
 import { CorruptHash, decodeHash } from '../hash/decode.js'
 import { entriesIn } from '../hash/index-fields.js'
-import type { SessionContent } from '../hash/session-data.js'
+import type { SessionContent } from '../hash/session-content.js'
 import { handleOf } from '../ids/sid.js'
 import type { Context } from '../session/context.js'
 import { CLIENT_FIELD, infoOf, type SessionInfo, valuesByIndex } from '../session/inspect.js'
@@ -9,9 +10,9 @@ import { fromString, unreadableHash } from '../session/load.js'
 /** What is left of a session that has ended: all fields, or what connect-redis wrote. */
 export type Remains = { fields: readonly string[] } | { text: string }
 
-export interface EndedSession {
+export interface EndedSession<Data extends object = SessionData> {
   /** Its properties, and its cookie, as they were last saved. */
-  session: SessionContent
+  session: SessionContent<Data>
   /** `expiresAt` is when it ended. */
   info: SessionInfo
 }

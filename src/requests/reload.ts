@@ -1,9 +1,10 @@
 import type { Request } from 'express'
 import type { Session, SessionData, Store } from 'express-session'
 import type { Callback } from '../callback.js'
+import type { LoadedSession } from '../hash/decode.js'
 
 /** Loads what a session object stands for, as it is now. */
-type Load = (session: Session, callback: Callback<SessionData | null>) => Promise<unknown>
+type Load = (session: Session, callback: Callback<LoadedSession | null>) => Promise<unknown>
 type LiveSession = Session & { req: Request & { sessionStore: Store } }
 
 /**
@@ -17,7 +18,7 @@ export function reloadMethod(load: Load): PropertyDescriptor {
     void load(this, (err, found) => {
       if (err) return done(err)
       if (!found) return done(new Error('failed to load session'))
-      req.sessionStore.createSession(req, found)
+      req.sessionStore.createSession(req, found as SessionData)
       done()
     })
     return this

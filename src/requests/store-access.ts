@@ -1,7 +1,7 @@
 import type { Cookie, Session } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from '../events.js'
 import type { Admission } from '../hash/renewal-field.js'
-import type { SessionContent } from '../hash/session-data.js'
+import type { AnyContent } from '../hash/session-data.js'
 import type { ResolvedOptions } from '../options.js'
 import type { RenewalTerms } from '../rotation/renew.js'
 import type { KnownProxies } from './client-address.js'
@@ -66,9 +66,9 @@ export interface StoreAccess {
   /** What makes new sessions: the work of the `session()` that was made last. */
   readonly generator: unknown
   /** The function behind the index `user`: whose a session is. */
-  readonly userOf: ((session: SessionContent) => unknown) | undefined
+  readonly userOf: ((session: AnyContent) => unknown) | undefined
   /** `rotateOnLogin` says whose a session is: what gives it another user elsewhere is to be told of. The first one counts. */
-  set principal(principal: (session: SessionContent) => unknown)
+  set principal(principal: (session: AnyContent) => unknown)
   /**
    * The session that a client has come with, as in a request; null if there is none, or it may not be used. HGETALL. A request that
    * has been given a session gets it again as long as it lives, also after a renewal: sockets keep theirs for hours.

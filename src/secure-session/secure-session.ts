@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import session from 'express-session'
-import type { SessionContent } from '../hash/session-data.js'
+import session, { type SessionData } from 'express-session'
+import type { Whatever } from '../hash/session-content.js'
+import type { AnyContent } from '../hash/session-data.js'
 import { type OpenSession, openSession } from '../load-session.js'
 import { bindClient } from '../middleware/bind-client.js'
 import { checkedBindOptions } from '../middleware/binding/bind-options.js'
@@ -19,11 +20,11 @@ import { isOutdatedCookie } from './outdated-cookie.js'
 import { refusePlainHttp } from './refuse-plain-http.js'
 
 /** The middleware, and what belongs to it. */
-export type SecureSession = Middleware & {
+export type SecureSession<Data extends object = SessionData, Index extends string = string> = Middleware & {
   /** For `destroy`, `read` and the rest. */
-  readonly store: RedisStore
+  readonly store: RedisStore<Data, Index>
   /** `loadSession` for these sessions: with their cookie, secret and client binding. For WebSocket upgrades. */
-  load(req: IncomingMessage): Promise<OpenSession | null>
+  load(req: IncomingMessage): Promise<OpenSession<Data> | null>
   /** The store's: calls back once when a session ends, and returns what stops watching. */
   watch: RedisStore['watch']
 }
@@ -38,7 +39,10 @@ export type SecureSession = Middleware & {
  *
  * @throws TypeError for unknown, malformed or too lax options, and for insecure ones where NODE_ENV is `production`
  */
-export function secureSession(options: SecureSessionOptions): SecureSession {
+export function secureSession<Data extends object = SessionData, Index extends string = never>(
+  options: SecureSessionOptions<Data, Index>,
+): SecureSession<Data, Index | 'user'>
+export function secureSession(options: SecureSessionOptions<Whatever, Whatever>): SecureSession<Whatever, Whatever> {
   const resolved = resolveSecureSession(options)
   const { store, name, secrets, cookie, bind } = resolved
   // A cookie with an expiry is sent with every response: the browser must slide it as the store does, or active users
@@ -109,7 +113,7 @@ function guardsOf({ user, keep, bind, renew }: ResolvedSecureSession): Middlewar
 }
 
 /** All promises look alike: one user would never be told from another, and no login would change the id. */
-function atOnce(user: ResolvedSecureSession['user']): (session: SessionContent) => unknown {
+function atOnce(user: ResolvedSecureSession['user']): (session: AnyContent) => unknown {
   return (held) => {
     const id: unknown = user(held)
     if (typeof (id as PromiseLike<unknown> | null | undefined)?.then !== 'function') return id

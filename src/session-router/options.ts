@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import type { SessionContent } from '../hash/session-data.js'
+import type { AnyContent } from '../hash/session-data.js'
 import { checkNames } from '../known-options.js'
 import { type RequireFreshLoginOptions, requireFreshLogin } from '../middleware/require-fresh-login.js'
 import type { Middleware } from '../middleware/session-request.js'
 import { STORE_ACCESS, type StoreAccess } from '../requests/store-access.js'
-import type { RedisStore } from '../store.js'
+import type { AnyRedisStore } from '../store.js'
 
 /** Loose, so that a function of Express's `Request` fits as well: of Passport's `req.user`, say. */
 export interface RequestOfUser extends IncomingMessage {
@@ -14,7 +14,7 @@ export interface RequestOfUser extends IncomingMessage {
 
 export interface SessionRouterOptions {
   /** The store of the `session()` in front of it, with an index `user`; of secureSession: `sessions.store`. */
-  store: RedisStore
+  store: AnyRedisStore
   /**
    * Id of the user who is logged in, as the index `user` has it; null or undefined: nobody is. Called for requests with a
    * session only. Default: what the index `user` makes of the session.
@@ -30,7 +30,7 @@ export interface SessionRouterOptions {
 
 /** Complete. */
 export interface ResolvedSessionRouter {
-  store: RedisStore
+  store: AnyRedisStore
   user: (req: RequestOfUser) => unknown
   freshLogin: Middleware
   back: string | undefined
@@ -51,7 +51,7 @@ export function checkedSessionRouter(options: SessionRouterOptions): ResolvedSes
   if (userOf === undefined) {
     throw new TypeError('"store" option must have the index of users: new RedisStore({ indexes: { user: ... } })')
   }
-  const { user = (req) => userOf(req.session as SessionContent) as string } = options
+  const { user = (req) => userOf(req.session as AnyContent) as string } = options
   if (typeof user !== 'function') throw new TypeError('"user" option must be a function of the request')
   // A second slash, or a backslash, would make it another site.
   if (back !== undefined && (typeof back !== 'string' || !/^\/(?![/\\])/.test(back))) {

@@ -1,5 +1,5 @@
 import type { SessionInfo } from '../session/inspect.js'
-import type { RedisStore } from '../store.js'
+import type { AnyRedisStore } from '../store.js'
 
 /** How many sessions a page shows. */
 const MOST_SHOWN = 50
@@ -20,7 +20,7 @@ export interface OwnSessions {
 /**
  * Looks only at what is shown. ZRANGE, and HMGET for each of them and for the one that asks; ZCOUNT where there may be more.
  */
-export async function ownSessions(store: RedisStore, user: string | number, sid: string): Promise<OwnSessions> {
+export async function ownSessions(store: AnyRedisStore, user: string | number, sid: string): Promise<OwnSessions> {
   const [found, own] = await Promise.all([store.findBy('user', user, { limit: MOST_SHOWN }), store.info(sid)])
   const others = found.filter(({ handle }) => handle !== own?.handle)
   others.sort((a, b) => Number(b.seenAt) - Number(a.seenAt))

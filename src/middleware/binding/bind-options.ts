@@ -1,3 +1,4 @@
+import type { Whatever } from '../../hash/session-content.js'
 import { checkNames } from '../../known-options.js'
 import type { Trust } from '../../requests/client-address.js'
 import type { BindClientOptions, MismatchAction } from '../bind-client.js'
@@ -12,7 +13,7 @@ export interface BindOptions {
   /** undefined: those that Express trusts. */
   trustProxy: Trust | undefined
   userAgent: 'family' | 'exact' | false
-  onMismatch: BindClientOptions['onMismatch']
+  onMismatch: BindClientOptions<Whatever>['onMismatch']
   label: boolean
 }
 
@@ -30,7 +31,7 @@ const LONGEST_PREFIX: Prefixes = Object.freeze({ v4: 32, v6: 128 })
 const PREFIXES: Prefixes = Object.freeze({ v4: 24, v6: 64 })
 
 /** @throws TypeError that names the option */
-export function checkedBindOptions(options: BindClientOptions): BindOptions {
+export function checkedBindOptions(options: BindClientOptions<Whatever>): BindOptions {
   checkNames('bindClient', options, NAMES, 'bindClient({ secret })')
   const { secret, ip = PREFIXES, trustProxy, userAgent = 'family', onMismatch, label = false } = options
   const secrets = typeof secret === 'string' ? [secret] : secret

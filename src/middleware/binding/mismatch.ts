@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { SessionContent } from '../../hash/session-data.js'
+import type { AnyContent } from '../../hash/session-data.js'
 import { addressOf, unknownProxies } from '../../requests/client-address.js'
 import type { StoreAccess } from '../../requests/store-access.js'
 import type { Mismatch, MismatchAction, SessionBinding } from '../bind-client.js'
@@ -35,7 +35,7 @@ export async function actionFor(
   const defaultAction = DEFAULT_ACTIONS[verdict]
   const action =
     typeof onMismatch === 'function'
-      ? await onMismatch({ verdict, defaultAction, session: session as SessionContent, req })
+      ? await onMismatch({ verdict, defaultAction, session: session as AnyContent, req })
       : (onMismatch ?? defaultAction)
   if (!isAction(action)) throw new TypeError("\"onMismatch\" must return 'observe', 'reauthenticate' or 'destroy'")
   store.announce('mismatch', { handle: store.handleOf(session), verdict, action })

@@ -1,0 +1,33 @@
+import type { Cookie, SessionData } from 'express-session'
+
+/** A type argument that fits all: for what works with every store, whatever its sessions hold. */
+// biome-ignore lint/suspicious/noExplicitAny: nothing else goes with every type in both directions
+export type Whatever = any
+
+/**
+ * What the application keeps in a session, as `Data` declares it: express-session's `SessionData` with what the application has added,
+ * or a type of its own. Where `Data` declares no property, there may be any.
+ */
+export type SessionProperties<Data extends object = SessionData> = [Exclude<keyof Data, 'cookie'>] extends [never]
+  ? Record<string, Whatever>
+  : { [Name in keyof Data as Name extends 'cookie' ? never : Name]: Data[Name] }
+
+export type PropertyName<Data extends object = SessionData> = keyof SessionProperties<Data> & string
+
+/** The properties to which `increment` can add. */
+export type NumberName<Data extends object = SessionData> = {
+  [Name in PropertyName<Data>]-?: [Exclude<SessionProperties<Data>[Name], undefined>] extends [number] ? Name : never
+}[PropertyName<Data>]
+
+/** A session as it is read. Each property may be absent: a session begins empty. */
+export type SessionContent<Data extends object = SessionData> = Partial<SessionProperties<Data>> & { cookie: Cookie }
+
+/** Some properties of a session, those of them that are there. */
+export type PropertiesOf<Data extends object, Name extends PropertyName<Data>> = Partial<
+  Pick<SessionProperties<Data>, Name>
+>
+
+/** New values of some properties; undefined removes one. */
+export type SessionChanges<Data extends object = SessionData> = {
+  readonly [Name in PropertyName<Data>]?: SessionProperties<Data>[Name] | undefined
+}
