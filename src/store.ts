@@ -183,7 +183,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   override get(sid: string): Promise<SessionContent<Data> | null>
   override get(
     sid: string,
-    callback: Callback<SessionContent<Data> | null> | undefined,
+    callback?: Callback<SessionContent<Data> | null>,
   ): Promise<SessionContent<Data> | null>
   override get(sid: string, callback?: Callback<Whatever>): Promise<Whatever> {
     return this.#get({ sid, isReuse: false }, callback)
@@ -262,7 +262,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
 
   /** Every session. Walks the whole keyspace: for administration, not for requests. */
   override all(): Promise<ListedSession<Data>[]>
-  override all(callback: Callback<ListedSession<Data>[]> | undefined): Promise<ListedSession<Data>[]>
+  override all(callback?: Callback<ListedSession<Data>[]>): Promise<ListedSession<Data>[]>
   override all(callback?: Callback<Whatever>): Promise<Whatever> {
     return this.#settle('all', this.#listed(), callback)
   }
@@ -404,7 +404,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   scan<Name extends PropertyName<Data>>(options: {
     fields: readonly Name[]
   }): AsyncGenerator<ScannedSession<PropertiesOf<Data, Name>>, void, undefined>
-  async *scan(options: { fields?: readonly string[] } = {}): AsyncGenerator<ScannedSession<Whatever>, void, undefined> {
+  async *scan(options: { fields?: readonly string[] | undefined } = {}): AsyncGenerator<ScannedSession<Whatever>, void, undefined> {
     const { fields } = options
     for await (const loaded of this.#keyspace.sessions()) {
       const info = await this.#keyspace.info(loaded)

@@ -106,7 +106,7 @@ function expressSession({ store, secrets, cookie, name, genid }: ResolvedSecureS
 function guardsOf({ user, keep, bind, renew }: ResolvedSecureSession): Middleware[] {
   return [
     ...(bind === false ? [] : [bindClient(bind)]),
-    rotateOnLogin({ principal: atOnce(user), ...(keep !== undefined && { keep }) }),
+    rotateOnLogin<Whatever>({ principal: atOnce(user), ...(keep !== undefined && { keep }) }),
     ...(renew === false ? [] : [renewSession(renew)]),
     saveBeforeResponse(),
   ]

@@ -329,7 +329,6 @@ describe('while Redis fails', () => {
     const line = await badLineTo(socketPath())
     const redis = new Redis(line.path, { maxRetriesPerRequest: 1 })
     const away = new RedisStore({ client: redis, prefix, indexes, timeout: 400 })
-    away.on('error', () => {})
     let isFailing = false
     const fail = (_req: unknown, _res: unknown, next: () => void) => {
       if (isFailing) line[how]()
