@@ -181,10 +181,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
 
   /** The session, or null. HGETALL, one command; none if the near cache has it (`cache` option). */
   override get(sid: string): Promise<SessionContent<Data> | null>
-  override get(
-    sid: string,
-    callback?: Callback<SessionContent<Data> | null>,
-  ): Promise<SessionContent<Data> | null>
+  override get(sid: string, callback?: Callback<SessionContent<Data> | null>): Promise<SessionContent<Data> | null>
   override get(sid: string, callback?: Callback<Whatever>): Promise<Whatever> {
     return this.#get({ sid, isReuse: false }, callback)
   }
@@ -404,7 +401,9 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   scan<Name extends PropertyName<Data>>(options: {
     fields: readonly Name[]
   }): AsyncGenerator<ScannedSession<PropertiesOf<Data, Name>>, void, undefined>
-  async *scan(options: { fields?: readonly string[] | undefined } = {}): AsyncGenerator<ScannedSession<Whatever>, void, undefined> {
+  async *scan(
+    options: { fields?: readonly string[] | undefined } = {},
+  ): AsyncGenerator<ScannedSession<Whatever>, void, undefined> {
     const { fields } = options
     for await (const loaded of this.#keyspace.sessions()) {
       const info = await this.#keyspace.info(loaded)

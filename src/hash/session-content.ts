@@ -20,7 +20,9 @@ export type NumberName<Data extends object = SessionData> = {
 }[PropertyName<Data>]
 
 /** A session as it is read. Each property may be absent: a session begins empty. */
-export type SessionContent<Data extends object = SessionData> = Partial<SessionProperties<Data>> & { cookie: Cookie }
+export type SessionContent<Data extends object = SessionData> = [Exclude<keyof Data, 'cookie'>] extends [never]
+  ? Record<string, Whatever>
+  : Partial<SessionProperties<Data>> & { cookie: Cookie }
 
 /** Some properties of a session, those of them that are there. */
 export type PropertiesOf<Data extends object, Name extends PropertyName<Data>> = Partial<

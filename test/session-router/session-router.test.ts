@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import { RedisStore, sessionRouter } from 'connect-redis-hash'
+import { RedisStore, type SessionContent, sessionRouter } from 'connect-redis-hash'
 import express from 'express'
 import { Redis } from 'ioredis'
 import { badLineTo } from '../support/bad-line.js'
@@ -11,7 +11,7 @@ import { Browser, DATA, FRAMEWORKS, IPHONE, JSON_ONLY, MOUNT, type Options, SAME
 
 const client = connect()
 const prefix = freshPrefix()
-const indexes = { user: (held: { userId?: string }) => held.userId }
+const indexes = { user: (held: SessionContent) => held.userId }
 const store = new RedisStore({ client, prefix, indexes })
 store.setMaxListeners(0)
 const servers: Server[] = []
