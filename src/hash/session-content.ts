@@ -8,9 +8,17 @@ export type Whatever = any
  * What the application keeps in a session, as `Data` declares it: express-session's `SessionData` with what the application has added,
  * or a type of its own. Where `Data` declares no property, there may be any.
  */
-export type SessionProperties<Data extends object = SessionData> = [Exclude<keyof Data, 'cookie'>] extends [never]
-  ? Record<string, Whatever>
-  : { [Name in keyof Data as Name extends 'cookie' ? never : Name]: Data[Name] }
+export type SessionProperties<Data extends object = SessionData> =
+  IsDeclared<Data> extends true
+    ? { [Name in keyof Data as Name extends 'cookie' ? never : Name]: Data[Name] }
+    : Record<string, Whatever>
+
+/** Whether `Data` declares a property; `Whatever` declares none. */
+type IsDeclared<Data extends object> =
+  IsAny<Data> extends true ? false : [Exclude<keyof Data, 'cookie'>] extends [never] ? false : true
+
+/** Only with `any`, 1 and it have 0 in common. */
+type IsAny<T> = 0 extends 1 & T ? true : false
 
 export type PropertyName<Data extends object = SessionData> = keyof SessionProperties<Data> & string
 
@@ -20,9 +28,8 @@ export type NumberName<Data extends object = SessionData> = {
 }[PropertyName<Data>]
 
 /** A session as it is read. Each property may be absent: a session begins empty. */
-export type SessionContent<Data extends object = SessionData> = [Exclude<keyof Data, 'cookie'>] extends [never]
-  ? Record<string, Whatever>
-  : Partial<SessionProperties<Data>> & { cookie: Cookie }
+export type SessionContent<Data extends object = SessionData> =
+  IsDeclared<Data> extends true ? Partial<SessionProperties<Data>> & { cookie: Cookie } : Record<string, Whatever>
 
 /** Some properties of a session, those of them that are there. */
 export type PropertiesOf<Data extends object, Name extends PropertyName<Data>> = Partial<
