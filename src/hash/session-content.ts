@@ -13,12 +13,12 @@ export type SessionProperties<Data extends object = SessionData> =
     ? { [Name in keyof Data as Name extends 'cookie' ? never : Name]: Data[Name] }
     : Record<string, Whatever>
 
-/** Whether `Data` declares a property; `Whatever` declares none. */
-type IsDeclared<Data extends object> =
-  IsAny<Data> extends true ? false : [Exclude<keyof Data, 'cookie'>] extends [never] ? false : true
-
-/** Only with `any`, 1 and it have 0 in common. */
-type IsAny<T> = 0 extends 1 & T ? true : false
+/** Whether `Data` declares a property. `Whatever`, which alone has every symbol for a key, declares none. */
+type IsDeclared<Data extends object> = symbol extends keyof Data
+  ? false
+  : [Exclude<keyof Data, 'cookie'>] extends [never]
+    ? false
+    : true
 
 export type PropertyName<Data extends object = SessionData> = keyof SessionProperties<Data> & string
 

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Cookie, SessionData } from 'express-session'
+import type { SessionData } from 'express-session'
 import { SessionStoreError } from '../errors.js'
+import type { SessionContent, Whatever } from './session-content.js'
 
 /** A cookie as JSON holds it: what `MemoryStore` and connect-redis hand out. */
 export interface PlainCookie {
@@ -18,9 +19,8 @@ export interface PlainCookie {
 /** A session as a store receives it: a live `Session`, or plain data with or without a cookie. */
 export type AnySession = SessionData | Record<string, unknown>
 
-/** What an application keeps in a session, for this library, which does not know its types (session-content.ts has them). */
-// biome-ignore lint/suspicious/noExplicitAny: it may be anything
-export type AnyContent = { cookie: Cookie; [property: string]: any }
+/** What an application keeps in a session, where its types do not matter. */
+export type AnyContent = SessionContent<Whatever>
 
 interface CookieLike {
   toJSON?: () => unknown
