@@ -52,27 +52,26 @@ async function createProject(project, tarball, ioredis) {
 /**
  * Adds the type tests to a project, each as an ES module and as CommonJS.
  * @param {string} project
- * @returns {string[]} the names of their configurations, `declared-session.mts.json` and so on
+ * @returns {string[]} the names of their configurations
  */
 function addTypeTests(project) {
-  return TYPE_TESTS.flatMap((test) =>
-    ['mts', 'cts'].map((ending) => {
-      const file = `${test}.${ending}`
-      copyFileSync(source(`${test}.ts`), join(project, file))
-      const compilerOptions = {
-        ...TYPESCRIPT.nodenext,
-        target: 'es2022',
-        types: ['node'],
-        strict: true,
-        exactOptionalPropertyTypes: true,
-        noUncheckedIndexedAccess: true,
-        skipLibCheck: false,
-        noEmit: true,
-      }
-      writeFileSync(join(project, `${file}.json`), JSON.stringify({ compilerOptions, files: [file] }))
-      return `${file}.json`
-    }),
-  )
+  const compilerOptions = {
+    ...TYPESCRIPT.nodenext,
+    target: 'es2022',
+    types: ['node'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    noEmit: true,
+  }
+  return TYPE_TESTS.map((test) => {
+    // Their endings say which half of the package they get.
+    const files = [`${test}.mts`, `${test}.cts`]
+    for (const file of files) copyFileSync(source(`${test}.ts`), join(project, file))
+    writeFileSync(join(project, `${test}.json`), JSON.stringify({ compilerOptions, files }))
+    return `${test}.json`
+  })
 }
 
 /** @param {string} file of test/package */
