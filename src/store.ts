@@ -19,7 +19,7 @@ import type {
   Whatever,
 } from './hash/session-content.js'
 import type { AnyContent, AnySession } from './hash/session-data.js'
-import { idMapper } from './ids/sid.js'
+import { hasId, idMapper } from './ids/sid.js'
 import { type Ending, endSessions } from './indexes/destroy-by.js'
 import { checkedDestroyBy, type DestroyByOptions } from './indexes/destroy-by-options.js'
 import { indexEntry } from './indexes/find.js'
@@ -326,7 +326,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return this.#run(async () => {
       const encoded = encodeChanges(this.#context, changes)
       const storedIds = this.#sessions.storedIds(sid)
-      if (storedIds.length === 0) return false
+      if (!hasId(storedIds)) return false
       const looking = this.#requests.outside.beforePatch(storedIds, changes)
       if (looking !== undefined) await looking
       return patchSession(this.#context, storedIds, encoded)
@@ -341,7 +341,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   increment(sid: string, field: NumberName<Data>, by = 1): Promise<number | null> {
     return this.#run(async () => {
       const storedIds = this.#sessions.storedIds(sid)
-      return storedIds.length > 0 ? incrementProperty(this.#context, storedIds, field, by) : null
+      return hasId(storedIds) ? incrementProperty(this.#context, storedIds, field, by) : null
     })
   }
 
@@ -451,7 +451,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    */
   watch(session: { id: string }, onEnd: (reason: EndReason) => void): () => void {
     const storedIds = this.#sessions.storedIds(session?.id)
-    if (storedIds.length === 0 || typeof onEnd !== 'function') {
+    if (!hasId(storedIds) || typeof onEnd !== 'function') {
       throw new TypeError('watch takes a session and a function: store.watch(session, (reason) => socket.close())')
     }
     return this.#endings.watch(storedIds, onEnd)

@@ -1,3 +1,4 @@
+import type { StoredIds } from '../ids/sid.js'
 import { isCluster, type RedisNode } from '../redis/client.js'
 import type { Context } from '../session/context.js'
 import { firstOf } from '../session/first-found.js'
@@ -18,14 +19,14 @@ import type { Keep, NearCache } from './near-cache.js'
  * The session under whichever of its possible stored ids, for a request: out of the near cache, if there is one that has it.
  * Only what is under the current id is cached.
  */
-export function loadThrough(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
+export function loadThrough(context: Context, storedIds: StoredIds): Promise<Loaded | null> {
   const { cache } = context
   return cache === undefined ? loadFirst(context, storedIds) : loadCached(context, cache, storedIds)
 }
 
-async function loadCached(context: Context, cache: NearCache, storedIds: readonly string[]): Promise<Loaded | null> {
+async function loadCached(context: Context, cache: NearCache, storedIds: StoredIds): Promise<Loaded | null> {
   const { keys } = context
-  const home = storedIds[0] as string
+  const home = storedIds[0]
   const cached = cache.find(keys.session(home))
   const known = cached && (await reopened(context, home, cached))
   cache.count(known !== undefined)
@@ -35,7 +36,7 @@ async function loadCached(context: Context, cache: NearCache, storedIds: readonl
 }
 
 /** The same in this very call; undefined if that cannot be. */
-export function loadAtOnce(context: Context, storedIds: readonly string[]): Loaded | undefined {
+export function loadAtOnce(context: Context, storedIds: StoredIds): Loaded | undefined {
   const { cache, keys } = context
   const home = storedIds[0]
   const cached = home === undefined ? undefined : cache?.find(keys.session(home))
@@ -68,7 +69,7 @@ function unreadable(context: Context, storedId: string): undefined {
   context.cache?.forget(context.keys.session(storedId))
 }
 
-function loadAnew(context: Context, cache: NearCache, storedIds: readonly string[]): Promise<Loaded | null> {
+function loadAnew(context: Context, cache: NearCache, storedIds: StoredIds): Promise<Loaded | null> {
   const find = async (storedId: string) => {
     if (storedId !== storedIds[0]) return loadSession(context, storedId)
     const read = await cache.read(context.keys.session(storedId), (node, keep) => readAt(context, storedId, node, keep))

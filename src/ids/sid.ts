@@ -53,10 +53,18 @@ export function formatSid({ first, generation, proof }: Sid): string {
   return generation === 0 ? first : `${first}~r${generation.toString(36)}~${proof}`
 }
 
+/** The stored ids that a session may have, the one for new sessions first; more than one only while `hashIds` changes. */
+export type StoredIds = readonly [string, ...string[]]
+
+/** False where an id was none: it has no stored ids. */
+export function hasId(storedIds: readonly string[]): storedIds is StoredIds {
+  return storedIds.length > 0
+}
+
 /** Turns the id in the cookie into the id Redis holds. */
 export interface IdMapper {
-  /** The stored id for new sessions first, then those that older secrets gave; never empty. */
-  candidates(sid: string): readonly string[]
+  /** The stored id for new sessions first, then those that older secrets gave. */
+  candidates(sid: string): StoredIds
 }
 
 /** `true` for a plain digest, an HMAC secret, or a list of these, current first. */
@@ -71,7 +79,8 @@ export function idMapper(hashIds: HashIds, acceptPlainIds = false): IdMapper {
   const ways: readonly (string | true)[] = typeof hashIds === 'object' ? hashIds : [hashIds]
   return {
     candidates(sid) {
-      const digests = ways.map((way) => digest(way, sid))
+      // options.ts refuses an empty list.
+      const digests = ways.map((way) => digest(way, sid)) as [string, ...string[]]
       // Of a digest in Redis nobody may make a cookie: it would name its own key.
       return acceptPlainIds && !DIGEST.test(sid) ? [...digests, sid] : digests
     },

@@ -5,7 +5,7 @@ import type { LoadedSession } from '../hash/decode.js'
 import { isProperty } from '../hash/field-name.js'
 import type { AnySession } from '../hash/session-data.js'
 import { invalidId } from '../ids/invalid-id.js'
-import { handleOf, parseSid } from '../ids/sid.js'
+import { handleOf, hasId, parseSid } from '../ids/sid.js'
 import type { Within } from '../redis/deadline.js'
 import { catchUp } from '../rotation/merge-late-saves.js'
 import { confirmId, type RenewalTerms, renewSession } from '../rotation/renew.js'
@@ -299,7 +299,7 @@ export class RequestSessions implements StoreAccess {
     this.#newSession.get(req)?.(fresh, old)
     if (record !== undefined) this.#sessions.inherit(fresh, record, left)
     const [newId] = this.#sessions.storedIds(req.sessionID)
-    announceRotation(this.#context, oldIds[0] as string, newId as string, reason)
+    if (hasId(oldIds) && newId !== undefined) announceRotation(this.#context, oldIds[0], newId, reason)
     return true
   }
 
@@ -320,7 +320,7 @@ export class RequestSessions implements StoreAccess {
 
   #endReused(sid: string): Promise<void> {
     const storedIds = this.#sessions.storedIds(sid)
-    this.announce('reuse', { handle: handleOf(storedIds[0] as string) })
+    if (hasId(storedIds)) this.announce('reuse', { handle: handleOf(storedIds[0]) })
     return this.#within(destroySession(this.#context, storedIds, 'reuse'))
   }
 

@@ -8,7 +8,7 @@ import { pairsOf } from '../hash/pairs.js'
 import { type Admission, heldAdmission, isAdmitted, standingOf } from '../hash/renewal-field.js'
 import { type AnySession, isLiveCookie, withExpires } from '../hash/session-data.js'
 import { invalidId } from '../ids/invalid-id.js'
-import { parseSid, type Sid } from '../ids/sid.js'
+import { hasId, parseSid, type Sid, type StoredIds } from '../ids/sid.js'
 import { admit, limitedAmong } from '../indexes/limit.js'
 import type { Signal } from '../redis/deadline.js'
 import type { Remainder } from '../rotation/merge-late-saves.js'
@@ -55,7 +55,9 @@ export class Sessions {
   async first<T>(id: string, find: (storedId: string, sid: Sid) => Promise<T | null>): Promise<T | null> {
     const sid = parseSid(id)
     if (sid === null) return null
-    return firstOf(await liveFirst(this.#context, this.storedIds(id)), (storedId) => find(storedId, sid))
+    return firstOf(await liveFirst(this.#context, this.#context.ids.candidates(sid.first)), (storedId) =>
+      find(storedId, sid),
+    )
   }
 
   /**
@@ -143,7 +145,7 @@ export class Sessions {
   async set(sid: string, session: AnySession, signal?: Signal): Promise<void> {
     const context = this.#during(signal)
     const storedIds = this.storedIds(sid)
-    if (storedIds.length === 0) throw invalidId(sid)
+    if (!hasId(storedIds)) throw invalidId(sid)
     const base = this.#recordOf(session, storedIds) === undefined && this.#copies.baseOf(session, storedIds)
     if (base && base.kind !== 'certain') this.#warnOfCopies()
     if (base && base.kind === 'forgotten') return this.#replaceLoaded(storedIds, session, base.created)
@@ -271,11 +273,11 @@ export class Sessions {
    *
    * @param created creation stamp of the session that was loaded
    */
-  async #replaceLoaded(storedIds: readonly string[], session: AnySession, created: string | undefined): Promise<void> {
+  async #replaceLoaded(storedIds: StoredIds, session: AnySession, created: string | undefined): Promise<void> {
     const copy = { ...session }
     const loaded = await loadFirst(this.#context, storedIds)
     if (loaded === null || createdOf(loaded.record) !== created) {
-      this.#context.announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'save' })
+      this.#context.announcer.announceOf(storedIds[0], 'refused', { operation: 'save' })
       return
     }
     const { record } = loaded
@@ -307,7 +309,7 @@ export class Sessions {
   }
 
   /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */
-  #create(context: Context, session: AnySession, storedIds: readonly string[], next: Snapshot): Promise<void> {
+  #create(context: Context, session: AnySession, storedIds: StoredIds, next: Snapshot): Promise<void> {
     return this.#inTurn(session, async () => {
       const known = this.#recordOf(session, storedIds)
       if (known !== undefined) return this.#inTurn(known, () => saveSession(context, known, next))

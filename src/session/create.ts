@@ -3,7 +3,7 @@ import { SessionStoreError } from '../errors.js'
 import { stampToMs } from '../hash/bookkeeping.js'
 import { decodeString } from '../hash/connect-redis-string.js'
 import { entriesIn } from '../hash/index-fields.js'
-import { handleOf } from '../ids/sid.js'
+import { handleOf, type StoredIds } from '../ids/sid.js'
 import { timedOut } from '../redis/deadline.js'
 import { CREATE } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
@@ -24,10 +24,10 @@ const PAUSE_MS = 20
 /** Writes a session that was never loaded, in place of what session there was. Resolves its record, null if it ended. */
 export async function createSession(
   context: Context,
-  storedIds: readonly string[],
+  storedIds: StoredIds,
   next: Snapshot,
 ): Promise<SessionRecord | null> {
-  const [current, ...others] = storedIds as [string, ...string[]]
+  const [current, ...others] = storedIds
   let home = current
   // What is under an older id is what this session replaces.
   const strings: string[] = []

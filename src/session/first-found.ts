@@ -1,3 +1,5 @@
+import { hasId, type StoredIds } from '../ids/sid.js'
+
 /**
  * The first answer among the stored ids a session may have; more than one only while `hashIds` changes. A session may
  * move to its first id just after we have looked there.
@@ -10,17 +12,17 @@ export function firstOf<T>(
   find: (storedId: string) => Promise<T | null>,
   isLeaving?: (found: T) => boolean,
 ): Promise<T | null> {
-  return storedIds.length === 1 ? find(storedIds[0] as string) : firstOfMany(storedIds, find, isLeaving)
+  if (!hasId(storedIds)) return Promise.resolve(null)
+  return storedIds.length === 1 ? find(storedIds[0]) : firstOfMany(storedIds, find, isLeaving)
 }
 
 async function firstOfMany<T>(
-  storedIds: readonly string[],
+  storedIds: StoredIds,
   find: (storedId: string) => Promise<T | null>,
   isLeaving: (found: T) => boolean = () => false,
 ): Promise<T | null> {
-  const again = storedIds.length > 1 ? [storedIds[0] as string] : []
   let leaving: T | null = null
-  for (const storedId of [...storedIds, ...again]) {
+  for (const storedId of [...storedIds, storedIds[0]]) {
     const found = await find(storedId)
     if (found !== null && !isLeaving(found)) return found
     leaving ??= found

@@ -1,7 +1,7 @@
 import { SessionStoreError } from '../errors.js'
 import { fieldOf } from '../hash/field-name.js'
 import { type Serializer, toText } from '../hash/serializer.js'
-import { handleOf } from '../ids/sid.js'
+import { handleOf, type StoredIds } from '../ids/sid.js'
 import { INCREMENT } from '../redis/scripts/increment.js'
 import { SWAP } from '../redis/scripts/swap.js'
 import type { Context } from './context.js'
@@ -17,7 +17,7 @@ type Counted = { kind: 'counted'; value: number } | { kind: 'gone' } | { kind: '
 /** Adds to a number of a session that exists; an absent one counts from 0. Null if there is no session. */
 export async function incrementProperty(
   context: Context,
-  storedIds: readonly string[],
+  storedIds: StoredIds,
   property: string,
   by: number,
 ): Promise<number | null> {
@@ -32,7 +32,7 @@ export async function incrementProperty(
     return result.value
   })
   if (value !== null) return value
-  context.announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'increment' })
+  context.announcer.announceOf(storedIds[0], 'refused', { operation: 'increment' })
   return null
 }
 

@@ -1,4 +1,5 @@
 import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from '../hash/bookkeeping.js'
+import type { StoredIds } from '../ids/sid.js'
 import { CLEAR_AWAY } from '../redis/scripts/move.js'
 import type { Context } from './context.js'
 
@@ -9,11 +10,12 @@ import type { Context } from './context.js'
  */
 
 /** The ids in the order in which to look: what is leaving last, if the session lives elsewhere. Costs nothing where there is one. */
-export async function liveFirst(context: Context, storedIds: readonly string[]): Promise<readonly string[]> {
+export async function liveFirst(context: Context, storedIds: StoredIds): Promise<StoredIds> {
   if (storedIds.length === 1) return storedIds
   const old = await oldAmong(context, storedIds)
   const isOld = (storedId: string) => old.some((place) => place.storedId === storedId)
-  return [...storedIds.filter((storedId) => !isOld(storedId)), ...storedIds.filter(isOld)]
+  const ordered = [...storedIds.filter((storedId) => !isOld(storedId)), ...storedIds.filter(isOld)]
+  return ordered as [string, ...string[]]
 }
 
 /**

@@ -6,7 +6,7 @@ import { encodeProperties } from '../hash/encode.js'
 import type { Fields } from '../hash/fields.js'
 import { indexFields } from '../hash/index-fields.js'
 import type { Generation } from '../hash/renewal-field.js'
-import { handleOf } from '../ids/sid.js'
+import { handleOf, hasId } from '../ids/sid.js'
 import type { Context } from './context.js'
 import { firstOf } from './first-found.js'
 import { idleMs } from './idle-timeout.js'
@@ -25,7 +25,7 @@ export function loadFirst(context: Context, storedIds: readonly string[]): Promi
   const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId), isLeaving)
   if (storedIds.length === 1) return loading
   return loading.then((loaded) => {
-    if (loaded !== null) loaded.record.storedIds = storedIds
+    if (loaded !== null && hasId(storedIds)) loaded.record.storedIds = storedIds
     return loaded
   })
 }

@@ -4,6 +4,7 @@ import { SessionStoreError } from '../errors.js'
 import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from '../hash/bookkeeping.js'
 import { entriesIn } from '../hash/index-fields.js'
 import { pairsOf } from '../hash/pairs.js'
+import type { StoredIds } from '../ids/sid.js'
 import { scheduleExpiry } from '../on-end/queue.js'
 import { ARRIVE, CLEAR_AWAY, LEAVE, SETTLE } from '../redis/scripts/move.js'
 import type { Context } from './context.js'
@@ -134,11 +135,11 @@ function reencoded({ codec }: Context, { fields }: Leaving, from: string, to: st
  */
 export async function writeWherever<T>(
   context: Context,
-  storedIds: readonly string[],
+  storedIds: StoredIds,
   created: string,
   write: (storedId: string) => Promise<T | null>,
 ): Promise<T | null> {
-  const [home, ...others] = storedIds as [string, ...string[]]
+  const [home, ...others] = storedIds
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await sleep(PAUSE_MS)
     for (const from of others) await bringHome(context, from, home)

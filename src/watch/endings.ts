@@ -1,5 +1,5 @@
 import type { Announcer, SessionEvents } from '../events.js'
-import { handleOf } from '../ids/sid.js'
+import { handleOf, type StoredIds } from '../ids/sid.js'
 import { Channel } from '../redis/channel.js'
 import { SideHealth } from '../redis/side-health.js'
 import type { Context } from '../session/context.js'
@@ -53,7 +53,7 @@ export class Endings {
    * @param storedIds under which the session may be found
    * @returns stops watching
    */
-  watch(storedIds: readonly string[], onEnd: (reason: EndReason) => void): () => void {
+  watch(storedIds: StoredIds, onEnd: (reason: EndReason) => void): () => void {
     const handles = storedIds.map(handleOf)
     const watch = new Watch(this.#context, storedIds, (reason) => {
       stop()
@@ -100,12 +100,12 @@ export class Endings {
 /** One session that somebody wants to know the end of. */
 class Watch {
   readonly #context: Context
-  readonly #storedIds: readonly string[]
+  readonly #storedIds: StoredIds
   readonly #onEnd: (reason: EndReason) => void
   #timer: NodeJS.Timeout | undefined
   #isOver = false
 
-  constructor(context: Context, storedIds: readonly string[], onEnd: (reason: EndReason) => void) {
+  constructor(context: Context, storedIds: StoredIds, onEnd: (reason: EndReason) => void) {
     this.#context = context
     this.#storedIds = storedIds
     this.#onEnd = onEnd

@@ -100,7 +100,7 @@ export async function declared(): Promise<void> {
   await store.set(sid, { userId: 'ada' })
   const found = await store.get(sid)
   if (found !== null) await store.set(sid, found)
-  store.get(sid, (_err, one) => console.log(one?.userId?.length))
+  void store.get(sid, (_err, one) => console.log(one?.userId?.length))
   console.log(cart, surely)
 }
 

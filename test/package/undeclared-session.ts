@@ -25,7 +25,7 @@ export async function anything(req: express.Request): Promise<void> {
   for await (const { session: one } of store.scan({ fields: names })) console.log(one.userId)
   await store.set(sid, { cart: [] })
   console.log((await store.get(sid))?.cart, (await store.all())[0]?.cart)
-  store.get(sid, (_err, one) => console.log(one?.userId))
+  void store.get(sid, (_err, one) => console.log(one?.userId))
   console.log((await loadSession(req, { store, secret }))?.userId, (await sessions.load(req))?.userId)
   await rotateSession(req, { keep: ['cart'] })
   await store.findBy('user', 'ada')
