@@ -31,7 +31,7 @@ export function cachedSession({ session, ...held }: DecodedHash): CachedSession 
 
 /** A new object, as `decodeHash` would have made it; a promise if the serializer takes its time. */
 export function sessionOf(cached: CachedSession, serializer: Serializer): LoadedSession | Promise<LoadedSession> {
-  const session = { cookie: undefined } as unknown as LoadedSession
+  const session: LoadedSession = { cookie: undefined }
   let pending: Promise<unknown>[] | undefined
   for (const [property, text, known] of cached.properties) {
     const value = known === undefined ? serializer.parse(text) : known

@@ -9,7 +9,7 @@ import { fromText, isThenable, type Serializer } from './serializer.js'
 import type { PlainCookie } from './session-data.js'
 
 /** The plain data `get` resolves: what JSON would give back, never an object with a foreign prototype. */
-export type LoadedSession = Record<string, unknown> & { cookie?: PlainCookie }
+export type LoadedSession = Record<string, unknown> & { cookie?: PlainCookie | undefined }
 
 /** Why a hash is not a session. `property` names the one that could not be read. */
 export class CorruptHash {
@@ -52,7 +52,7 @@ export function decodeHash(
   let generation: Generation | null | undefined
   const cookiePieces: [string, string][] = []
   // The cookie comes first, as in a session that express-session made.
-  const session = { cookie: undefined } as unknown as LoadedSession
+  const session: LoadedSession = { cookie: undefined }
   let pending: Promise<void>[] | undefined
   let unreadable: string | undefined
   let plain = reply

@@ -170,7 +170,7 @@ class Login {
   }
 
   get #session(): AnyContent {
-    return this.#req.session as unknown as AnyContent
+    return this.#req.session as AnyContent
   }
 }
 

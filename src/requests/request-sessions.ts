@@ -368,7 +368,7 @@ export class RequestSessions implements StoreAccess {
   /** express-session sends a cookie where the session has another id than it had when it was loaded. */
   #goOn(req: RequestWithSession, session: NonNullable<RequestWithSession['session']>, sid: string): void {
     req.sessionID = sid
-    const next = new (Session as unknown as new (req: object, data: object) => typeof session)(req, { ...session })
+    const next = Reflect.construct(Session, [req, { ...session }]) as typeof session
     this.#sessions.carryOver(session, next)
     this.equip(next)
     req.session = next

@@ -100,7 +100,7 @@ function expressSession({ store, secrets, cookie, name, genid }: ResolvedSecureS
     saveUninitialized: false,
     resave: false,
   })
-  return middleware as unknown as Middleware
+  return middleware as Middleware
 }
 
 function guardsOf({ user, keep, bind, renew }: ResolvedSecureSession): Middleware[] {
