@@ -234,7 +234,12 @@ same<typeof office, SecureSession<Admin, 'user' | 'tenant'>>(true)
 app.use(office)
 const lone = secureSession({ client, secret, user: (s) => s.userId })
 same<typeof lone, SecureSession<session.SessionData, 'user'>>(true)
-const own = secureSession<Admin, 'tenant'>({ client, secret, user: (s) => s.userId, indexes: { tenant: (s) => s.tenants } })
+const own = secureSession<Admin, 'tenant'>({
+  client,
+  secret,
+  user: (s) => s.userId,
+  indexes: { tenant: (s) => s.tenants },
+})
 const subclassed = secureSession({ store: counting, secret, user: (s) => s.userId })
 
 export async function secured(req: express.Request): Promise<void> {
