@@ -48,6 +48,7 @@ try {
   await ensureDependencies()
   await report('format and lint (biome)', node(biome, 'ci', '--colors=off', '--error-on-warnings', '.'))
   await report('types (tsc)', node(tsc, '--noEmit'))
+  await report('types of the example app (tsc)', node(tsc, '--noEmit', '--project', 'example-app'))
   await report('promises (oxlint)', node(oxlint, '--type-aware', '--deny-warnings', '.'))
   await report('import directions (dependency-cruiser)', node(depcruise, '--config', '.dependency-cruiser.mjs', 'src'))
   const built = await report('build', node(join(root, 'scripts', 'build.mjs')))

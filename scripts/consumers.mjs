@@ -7,6 +7,9 @@ import { pack } from './pack.mjs'
 import { capture, installed, root } from './run.mjs'
 
 const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts']
+/** What must compile, and what must not (`@ts-expect-error`): one program each, as what one declares holds for all of it. */
+const TYPE_TESTS = ['declared-session', 'undeclared-session']
+const COMPILERS = { 'TypeScript 7': 'typescript', 'TypeScript 5.4': 'typescript5.4' }
 const DEPENDENCIES = [
   'express',
   'express-session',
@@ -40,12 +43,42 @@ async function createProject(project, tarball, ioredis) {
     mkdirSync(dirname(join(modules, name)), { recursive: true })
     symlinkSync(installed(target), join(modules, name), 'dir')
   }
-  for (const file of CONSUMERS) copyFileSync(join(root, 'test', 'package', file), join(project, file))
+  for (const file of CONSUMERS) copyFileSync(source(file), join(project, file))
   writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n')
   for (const [name, options] of Object.entries(TYPESCRIPT)) {
     const compilerOptions = { ...options, target: 'es2022', types: ['node'], strict: true, noEmit: true }
     writeFileSync(join(project, `${name}.json`), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
   }
+}
+
+/**
+ * Adds the type tests to a project, each as an ES module and as CommonJS.
+ * @param {string} project
+ * @returns {string[]} the names of their configurations
+ */
+function addTypeTests(project) {
+  const compilerOptions = {
+    ...TYPESCRIPT.nodenext,
+    target: 'es2022',
+    types: ['node'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    noEmit: true,
+  }
+  return TYPE_TESTS.map((test) => {
+    // Their endings say which half of the package they get.
+    const files = [`${test}.mts`, `${test}.cts`]
+    for (const file of files) copyFileSync(source(`${test}.ts`), join(project, file))
+    writeFileSync(join(project, `${test}.json`), JSON.stringify({ compilerOptions, files }))
+    return `${test}.json`
+  })
+}
+
+/** @param {string} file of test/package */
+function source(file) {
+  return join(root, 'test', 'package', file)
 }
 
 /**
@@ -60,12 +93,18 @@ export async function checkConsumers(tarball) {
     for (const ioredis of ['ioredis', 'ioredis5', 'ioredis5-lowest']) {
       const project = join(directory, ioredis)
       await createProject(project, packed, ioredis)
+      /** @type {Record<string, string[]>} */
       const commands = {
         'ES module': ['esm.mjs'],
         CommonJS: ['cjs.cjs'],
         'the command': [join('node_modules', 'connect-redis-hash', 'dist', 'esm', 'cli', 'main.js'), 'doctor', '--acl'],
         'TypeScript, nodenext': [installed('typescript', 'bin', 'tsc'), '-p', 'nodenext.json'],
         'TypeScript, commonjs': [installed('typescript', 'bin', 'tsc'), '-p', 'commonjs.json'],
+      }
+      // The types are the same whichever ioredis there is.
+      const typeTests = ioredis === 'ioredis' ? addTypeTests(project) : []
+      for (const [name, compiler] of Object.entries(COMPILERS)) {
+        for (const test of typeTests) commands[`${name}, ${test}`] = [installed(compiler, 'bin', 'tsc'), '-p', test]
       }
       for (const [name, args] of Object.entries(commands)) {
         const { code, output } = await capture(process.execPath, args, { cwd: project })

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import type { SessionContent } from './hash/session-data.js'
+import type { SessionData } from 'express-session'
+import type { SessionContent, Whatever } from './hash/session-content.js'
 import { checkNames } from './known-options.js'
 import type { BindClientOptions } from './middleware/binding/bind-options.js'
 import { type BindOptions, checkedBindOptions } from './middleware/binding/bind-options.js'
@@ -8,9 +9,9 @@ import { STORE_ACCESS, type StoreAccess } from './requests/store-access.js'
 import { sidIn } from './signed-cookie.js'
 import type { RedisStore } from './store.js'
 
-export interface LoadSessionOptions {
+export interface LoadSessionOptions<Data extends object = SessionData> {
   /** The store of the application's sessions. With `secureSession`: its `store`. */
-  store: RedisStore
+  store: RedisStore<Data, Whatever>
   /** The secret that `session()` or `secureSession` signs its cookies with, or the list of them. */
   secret: string | readonly string[]
   /** Name of the cookie. Default `'connect.sid'`; `secureSession` uses `'__Host-sid'`. */
@@ -20,7 +21,7 @@ export interface LoadSessionOptions {
    * request, and a session that `bindClient` would end is ended here, too, with the result null. Default: not compared.
    * WARNING: without it, a stolen cookie that HTTP requests refuse still opens a socket.
    */
-  bind?: BindClientOptions
+  bind?: BindClientOptions<Data>
 }
 
 /** The options of `loadSession`, checked and with defaults. */
@@ -35,7 +36,10 @@ export interface ResolvedLoadSession {
  * The content of a session. `id` and `handle` (its public name) are not enumerable, and hide properties of the session
  * with these names.
  */
-export type OpenSession = SessionContent & { readonly id: string; readonly handle: string }
+export type OpenSession<Data extends object = SessionData> = SessionContent<Data> & {
+  readonly id: string
+  readonly handle: string
+}
 
 const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 0, bind: 0 }
 
@@ -55,7 +59,11 @@ const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 
  * @throws TypeError for unknown or malformed options; rejects with a SessionStoreError if Redis fails, in which case
  *   the visitor is unknown
  */
-export async function loadSession(req: IncomingMessage, options: LoadSessionOptions): Promise<OpenSession | null> {
+export function loadSession<Data extends object = SessionData>(
+  req: IncomingMessage,
+  options: LoadSessionOptions<Data>,
+): Promise<OpenSession<Data> | null>
+export async function loadSession(req: IncomingMessage, options: LoadSessionOptions<Whatever>): Promise<Whatever> {
   return openSession(req, checked(options))
 }
 
@@ -63,16 +71,16 @@ export async function loadSession(req: IncomingMessage, options: LoadSessionOpti
 export async function openSession(
   req: IncomingMessage,
   { store, secrets, name, bind }: ResolvedLoadSession,
-): Promise<OpenSession | null> {
+): Promise<OpenSession<Whatever> | null> {
   const id = sidIn(req, name, secrets)
   const opened = id === undefined ? null : await store.arrivals.open(id, req)
   if (opened === null) return null
   if (bind !== undefined && !(await admitClient(req, opened.session, store, bind))) return null
   const hidden = { id: { value: id }, handle: { value: opened.handle } }
-  return Object.defineProperties(opened.session, hidden) as unknown as OpenSession
+  return Object.defineProperties(opened.session, hidden) as OpenSession<Whatever>
 }
 
-function checked(options: LoadSessionOptions): ResolvedLoadSession {
+function checked(options: LoadSessionOptions<Whatever>): ResolvedLoadSession {
   checkNames('loadSession', options, NAMES, 'loadSession(req, { store, secret })')
   const { store, secret, name = 'connect.sid', bind } = options
   const access = (store as { [STORE_ACCESS]?: StoreAccess } | undefined)?.[STORE_ACCESS]

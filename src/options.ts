@@ -1,21 +1,27 @@
+import type { SessionData } from 'express-session'
 import type { DestroyReason } from './events.js'
 import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './hash/encryption.js'
 import type { Indexes } from './hash/index-fields.js'
 import type { Serializer } from './hash/serializer.js'
-import type { AnySession, SessionContent } from './hash/session-data.js'
+import type { SessionContent, Whatever } from './hash/session-content.js'
+import type { AnySession } from './hash/session-data.js'
 import type { HashIds } from './ids/id-mapper.js'
 import { checkNames } from './known-options.js'
 import { isRedisClient, type RedisClient } from './redis/client.js'
 import { foreignClient } from './redis/foreign-client.js'
 import type { EndedSession, SessionInfo } from './session-info.js'
 
-export interface RedisStoreOptions {
+/**
+ * @typeParam Data what the application keeps in its sessions: by default, what it has added to express-session's `SessionData`
+ * @typeParam Index the names of `indexes`, from which the compiler infers it
+ */
+export interface RedisStoreOptions<Data extends object = SessionData, Index extends string = string> {
   /** ioredis `Redis` or `Cluster`, version 5 or 6. Yours: the store never closes it. */
   client: RedisClient
   /** Session key = prefix + id. Default `'sess:'`. No prefix of another store may begin with it. */
   prefix?: string
   /** Idle timeout in seconds where the cookie has no `maxAge`: a number, or a function of the session. Default 86400. */
-  ttl?: number | ((session: AnySession) => number)
+  ttl?: number | ((session: SessionContent<Data>) => number)
   /**
    * Seconds. Sliding expiry is refreshed at most this often per session, 0 = at every request. Never more than half the
    * idle timeout, or a session could end under an active user. Default: 60, or a twentieth of the idle timeout if that
@@ -49,13 +55,13 @@ export interface RedisStoreOptions {
    * Names begin with a letter and have at most 32 letters, digits and underscores. Redis holds the values as they are.
    * Default: none.
    */
-  indexes?: Readonly<Record<string, (session: SessionContent) => IndexValue | readonly IndexValue[]>>
+  indexes?: Readonly<Record<Index, (session: SessionContent<Data>) => IndexValue | readonly IndexValue[]>>
   /**
    * How many sessions there may be under one value of an index, e.g. `{ index: 'user', max: 3, onExceed: 'evict' }`. One
    * login more ends the session least recently seen (`'evict'`), or fails with `ERR_SESSION_LIMIT` (`'reject'`). Default:
    * none.
    */
-  limit?: Limit
+  limit?: Limit<NoInfer<Index>>
   /**
    * Tell other processes which sessions have ended (`ended` event, `store.watch`), over Redis pub/sub and a connection of
    * its own. Default false.
@@ -71,14 +77,14 @@ export interface RedisStoreOptions {
    * not changed since: `(session, info) => boolean`, or a promise of it. false: the session is ended and counts as absent.
    * What it throws fails the request. Its time is its own, `timeout` does not count it. Default: none.
    */
-  validate?: (session: SessionContent, info: SessionInfo) => boolean | Promise<boolean>
+  validate?: (session: SessionContent<Data>, info: SessionInfo) => boolean | Promise<boolean>
   /**
    * Gets the last content of every session that has ended, and why, for archives: `async ({ session, info }, reason)`. At
    * least once, in one of the processes; what it throws makes it be called again a minute later. Also for sessions
    * that expire while no process runs, up to 24 hours: for so long their keys outlive them. Every process that uses these
    * sessions needs it. Not called for a rotation: the session goes on. Default: none.
    */
-  onEnd?: (ended: EndedSession, reason: DestroyReason) => void | Promise<void>
+  onEnd?: (ended: EndedSession<Data>, reason: DestroyReason) => void | Promise<void>
   /**
    * How many replicas must have confirmed the end of a session before `destroy`, `destroyBy`, `regenerate` or a rotation
    * succeeds (WAIT, on a connection of its own); otherwise `ERR_SESSION_NOT_REPLICATED`. Default 0: the master's word counts.
@@ -103,12 +109,15 @@ export interface RedisStoreOptions {
   scanCount?: number
 }
 
+/** Options of any store. */
+export type AnyStoreOptions = RedisStoreOptions<Whatever, Whatever>
+
 /** null and undefined: under none. */
 export type IndexValue = string | number | bigint | null | undefined
 
-export interface Limit {
+export interface Limit<Index extends string = string> {
   /** One of `indexes`. */
-  index: string
+  index: Index
   /** Sessions for each of its values. */
   max: number
   onExceed: 'evict' | 'reject'
@@ -142,10 +151,10 @@ export interface ResolvedOptions {
   encryption: Encryption | undefined
   indexes: Indexes
   limit: Limit | undefined
-  validate: RedisStoreOptions['validate']
+  validate: AnyStoreOptions['validate']
   activity: boolean
   broadcast: boolean
-  onEnd: RedisStoreOptions['onEnd'] | undefined
+  onEnd: AnyStoreOptions['onEnd'] | undefined
   /** For how long the content of a session that has ended is there for `onEnd`. */
   keepMs: number
   replicas: number
@@ -253,7 +262,7 @@ export function isStoreOption(name: string): name is keyof RedisStoreOptions {
 }
 
 /** @throws TypeError that names the option and says what it must be */
-export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
+export function resolveOptions(options: AnyStoreOptions): ResolvedOptions {
   if (isRedisClient(options)) throw new TypeError('RedisStore takes an options object: new RedisStore({ client })')
   checkNames('RedisStore', options, CHECKS, 'new RedisStore({ client: new Redis() })')
   for (const [name, value] of Object.entries(options)) {
@@ -273,7 +282,7 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
   return {
     client: options.client,
     prefix: options.prefix ?? DEFAULTS.prefix,
-    ttl: options.ttl ?? DEFAULTS.ttl,
+    ttl: (options.ttl ?? DEFAULTS.ttl) as ResolvedOptions['ttl'],
     touchIntervalMs: options.touchInterval === undefined ? undefined : options.touchInterval * 1000,
     disableTouch: options.disableTouch ?? DEFAULTS.disableTouch,
     disableTTL: options.disableTTL ?? DEFAULTS.disableTTL,

@@ -1,4 +1,5 @@
-import type { SessionContent } from './hash/session-data.js'
+import type { SessionData } from 'express-session'
+import type { SessionContent } from './hash/session-content.js'
 
 /** What the store knows of a session, apart from its properties. */
 export interface SessionInfo {
@@ -21,9 +22,9 @@ export interface SessionInfo {
 }
 
 /** The argument of `onEnd`: a session that has ended. */
-export interface EndedSession {
+export interface EndedSession<Data extends object = SessionData> {
   /** The session's properties and cookie, as they were last saved. */
-  session: SessionContent
+  session: SessionContent<Data>
   /** Info about the session; `expiresAt` is when it ended. */
   info: SessionInfo
 }

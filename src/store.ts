@@ -1,13 +1,24 @@
 import type { Request } from 'express'
-import { type Session, type SessionData, Store } from 'express-session'
+import type { Session, SessionData } from 'express-session'
 import type { ActivityRange, ActivityReport } from './admin/activity.js'
 import { countSessions, type SessionStats } from './admin/stats.js'
 import { Answer } from './answer.js'
 import type { CacheStats } from './cache/near-cache.js'
 import { type Callback, callBack, isCallback, settleAfterIo, settleNextTick } from './callback.js'
-import type { SessionEventName, SessionEvents } from './events.js'
+import { EventStore } from './event-store.js'
+import type { SessionEventName } from './events.js'
 import type { LoadedSession } from './hash/decode.js'
-import type { AnySession, SessionContent } from './hash/session-data.js'
+import type {
+  AnyContent,
+  NumberName,
+  PropertiesOf,
+  PropertyName,
+  SessionChanges,
+  SessionContent,
+  Whatever,
+} from './hash/session-content.js'
+import type { AnySession } from './hash/session-data.js'
+import { hasId } from './ids/id-mapper.js'
 import { type Ending, endSessions } from './indexes/destroy-by.js'
 import { checkedDestroyBy, type DestroyByOptions } from './indexes/destroy-by-options.js'
 import { indexEntry } from './indexes/find.js'
@@ -31,35 +42,31 @@ import type { SessionInfo } from './session-info.js'
 import { type StoreParts, storeParts } from './store-context.js'
 import type { EndReason } from './watch/endings.js'
 
-/** A session as `get` resolves it; `req.session` gets its methods from express-session. */
-export type StoredSession = SessionData
-
 /** A session of `all`, with the id under which Redis holds it (with `hashIds`: a digest, not the cookie's id). */
-export type ListedSession = SessionData & { id: string }
+export type ListedSession<Data extends object = SessionData> = SessionContent<Data> & { id: string }
 
 /** What `scan` yields. */
-export interface ScannedSession {
-  session: SessionData
+export interface ScannedSession<Content = SessionContent> {
+  session: Content
   info: SessionInfo
 }
 
-export interface RedisStore {
-  on<E extends SessionEventName>(event: E, listener: (payload: SessionEvents[E]) => void): this
-  // biome-ignore lint/suspicious/noExplicitAny: EventEmitter's own signature
-  on(event: string | symbol, listener: (...args: any[]) => void): this
-  once<E extends SessionEventName>(event: E, listener: (payload: SessionEvents[E]) => void): this
-  // biome-ignore lint/suspicious/noExplicitAny: EventEmitter's own signature
-  once(event: string | symbol, listener: (...args: any[]) => void): this
-}
+/** A store of whatever sessions, for what works with every store. */
+export type AnyRedisStore = RedisStore<Whatever, Whatever>
 
 /**
  * An express-session store that keeps each session as one Redis hash.
  *
  * Every method of the store contract takes an optional callback, called exactly once, and always returns a promise.
  * What is absent resolves null; ending what is not there is no error. All failures are `SessionStoreError`s.
+ *
+ * Where a method has several signatures, the last one is how it is written: no compiler knows what Redis holds, and the others say
+ * what the application has declared. The one without a callback also makes a store of whatever `Data` fit express-session's `Store`.
+ *
+ * @typeParam Data what the application keeps in its sessions: by default, what it has added to express-session's `SessionData`
+ * @typeParam Index the names of `indexes`, from which the compiler infers it where `Data` is not given
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
-export class RedisStore extends Store {
+export class RedisStore<Data extends object = SessionData, Index extends string = string> extends EventStore {
   readonly #parts: StoreParts
   readonly #context: Context
   readonly #within: Within
@@ -67,7 +74,7 @@ export class RedisStore extends Store {
   readonly #requests: RequestSessions
 
   /** @throws TypeError that names the wrong option */
-  constructor(options: RedisStoreOptions) {
+  constructor(options: RedisStoreOptions<Data, Index>) {
     super()
     this.#parts = storeParts(resolveOptions(options), this)
     this.#context = this.#parts.context
@@ -102,11 +109,13 @@ export class RedisStore extends Store {
   }
 
   /** The session, or null. HGETALL, one command; none if the near cache has it (`cache` option). */
-  override get(sid: string, callback?: Callback<StoredSession | null>): Promise<StoredSession | null> {
+  override get(sid: string): Promise<SessionContent<Data> | null>
+  override get(sid: string, callback?: Callback<SessionContent<Data> | null>): Promise<SessionContent<Data> | null>
+  override get(sid: string, callback?: Callback<Whatever>): Promise<Whatever> {
     return this.#get({ sid, isReuse: false }, callback)
   }
 
-  #get(arrival: Arrival, callback: Callback<StoredSession | null> | undefined): Promise<StoredSession | null> {
+  #get(arrival: Arrival, callback: Callback<LoadedSession | null> | undefined): Promise<LoadedSession | null> {
     const isAwaited = !isCallback(callback)
     const answer: typeof callback = isCallback(callback)
       ? (err, found) => this.#requests.arrivals.answer(arrival, callback, err, found)
@@ -119,17 +128,17 @@ export class RedisStore extends Store {
     } catch (err) {
       return this.#settle('get', Promise.reject(err), answer)
     }
-    if (known !== undefined) return settleAfterIo(known as unknown as StoredSession, answer)
+    if (known !== undefined) return settleAfterIo(known, answer)
     const loading = this.#requests.arrivals.load(arrival)
     const noted = isToBeNoted ? loading.then((session) => this.#noteLoad(arrival, session, isAwaited)) : loading
-    return this.#settle('get', noted as Promise<StoredSession | null>, answer)
+    return this.#settle('get', noted, answer)
   }
 
   /**
    * Saves a session: of one that was loaded, what changed, and nothing if it has ended meanwhile; of any other,
    * everything. An `expires` in the past ends the session.
    */
-  override set(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
+  override set(sid: string, session: AnySession | SessionContent<Data>, callback?: Callback<void>): Promise<void> {
     const saving = this.#run((signal) => {
       assertSession('set', session)
       const guarding = this.#requests.hooks.beforeSave(session)
@@ -155,7 +164,7 @@ export class RedisStore extends Store {
    * Slides the expiry, at most every `touchInterval`, and writes a changed cookie. With another serializer than JSON it also saves
    * what express-session cannot see, as it compares JSON: a Map, a Set or an instance that was changed in place.
    */
-  override touch(sid: string, session: AnySession, callback?: Callback<void>): Promise<void> {
+  override touch(sid: string, session: AnySession | SessionContent<Data>, callback?: Callback<void>): Promise<void> {
     let unseen: boolean | Promise<boolean>
     try {
       assertSession('touch', session)
@@ -178,14 +187,16 @@ export class RedisStore extends Store {
   }
 
   /** Every session. Walks the whole keyspace: for administration, not for requests. */
-  override all(callback?: Callback<ListedSession[]>): Promise<ListedSession[]> {
+  override all(): Promise<ListedSession<Data>[]>
+  override all(callback?: Callback<ListedSession<Data>[]>): Promise<ListedSession<Data>[]>
+  override all(callback?: Callback<Whatever>): Promise<Whatever> {
     return this.#settle('all', this.#listed(), callback)
   }
 
-  async #listed(): Promise<ListedSession[]> {
-    const sessions: ListedSession[] = []
+  async #listed(): Promise<unknown[]> {
+    const sessions: unknown[] = []
     for await (const { record, session } of this.#parts.keyspace.sessions()) {
-      sessions.push({ ...session, id: record.storedId } as unknown as ListedSession)
+      sessions.push({ ...session, id: record.storedId })
     }
     return sessions
   }
@@ -225,7 +236,9 @@ export class RedisStore extends Store {
    * Without `fields`, the session as `get` has it; with them, those properties only (HMGET). Never prolongs the session,
    * and what it resolves cannot be saved as a change.
    */
-  read(sid: string, fields?: readonly string[]): Promise<Record<string, unknown> | null> {
+  read(sid: string, fields?: undefined): Promise<SessionContent<Data> | null>
+  read<Name extends PropertyName<Data>>(sid: string, fields: readonly Name[]): Promise<PropertiesOf<Data, Name> | null>
+  read(sid: string, fields?: readonly string[]): Promise<Whatever> {
     return this.#run(async () => {
       if (fields === undefined) return (await this.#sessions.load(sid))?.session ?? null
       return this.#sessions.first(sid, (storedId, id) => readProperties(this.#context, storedId, id, fields))
@@ -238,11 +251,11 @@ export class RedisStore extends Store {
    *
    * @returns false if there is no such session
    */
-  patch(sid: string, changes: Readonly<Record<string, unknown>>): Promise<boolean> {
+  patch(sid: string, changes: SessionChanges<Data>): Promise<boolean> {
     return this.#run(async () => {
       const encoded = encodeChanges(this.#context, changes)
       const storedIds = this.#sessions.storedIds(sid)
-      if (storedIds.length === 0) return false
+      if (!hasId(storedIds)) return false
       const looking = this.#requests.outside.beforePatch(storedIds, changes)
       if (looking !== undefined) await looking
       return patchSession(this.#context, storedIds, encoded)
@@ -254,10 +267,10 @@ export class RedisStore extends Store {
    *
    * @returns the new number, or null if there is no such session
    */
-  increment(sid: string, field: string, by = 1): Promise<number | null> {
+  increment(sid: string, field: NumberName<Data>, by = 1): Promise<number | null> {
     return this.#run(async () => {
       const storedIds = this.#sessions.storedIds(sid)
-      return storedIds.length > 0 ? incrementProperty(this.#context, storedIds, field, by) : null
+      return hasId(storedIds) ? incrementProperty(this.#context, storedIds, field, by) : null
     })
   }
 
@@ -281,7 +294,7 @@ export class RedisStore extends Store {
    *
    * @returns fewer than `limit` where there are no more
    */
-  findBy(index: string, value: string | number, options: FindByOptions = {}): Promise<SessionInfo[]> {
+  findBy(index: Index, value: string | number, options: FindByOptions = {}): Promise<SessionInfo[]> {
     return this.#run(async (signal) => {
       const entry = indexEntry(this.#context, index, value)
       return findPage(reading(this.#context, signal), entry, checkedFindBy(options))
@@ -289,7 +302,7 @@ export class RedisStore extends Store {
   }
 
   /** How many sessions there are under this value of an index; one that has just ended may count. ZCOUNT, one command. */
-  countBy(index: string, value: string | number): Promise<number> {
+  countBy(index: Index, value: string | number): Promise<number> {
     return this.#run(async () => countMembers(this.#context, indexEntry(this.#context, index, value)))
   }
 
@@ -299,7 +312,7 @@ export class RedisStore extends Store {
    *
    * @returns how many have been ended
    */
-  destroyBy(index: string, value: string | number, options: DestroyByOptions = {}): Promise<number> {
+  destroyBy(index: Index, value: string | number, options: DestroyByOptions = {}): Promise<number> {
     return this.#runLong(async () => {
       const entry = indexEntry(this.#context, index, value)
       const { except, handle, thorough = false } = checkedDestroyBy(options)
@@ -313,7 +326,13 @@ export class RedisStore extends Store {
    *
    * @param options.fields only these properties; the others are dropped after loading
    */
-  async *scan(options: { fields?: readonly string[] } = {}): AsyncGenerator<ScannedSession, void, undefined> {
+  scan(options?: { fields?: undefined }): AsyncGenerator<ScannedSession<SessionContent<Data>>, void, undefined>
+  scan<Name extends PropertyName<Data>>(options: {
+    fields: readonly Name[]
+  }): AsyncGenerator<ScannedSession<PropertiesOf<Data, Name>>, void, undefined>
+  async *scan(
+    options: { fields?: readonly string[] | undefined } = {},
+  ): AsyncGenerator<ScannedSession<Whatever>, void, undefined> {
     const { fields } = options
     for await (const loaded of this.#parts.keyspace.sessions()) {
       const info = await this.#parts.keyspace.info(loaded)
@@ -321,7 +340,7 @@ export class RedisStore extends Store {
       const { session } = loaded
       const kept =
         fields === undefined ? session : Object.fromEntries(Object.entries(session).filter(([k]) => fields.includes(k)))
-      yield { session: kept as unknown as SessionData, info }
+      yield { session: kept, info }
     }
   }
 
@@ -361,7 +380,7 @@ export class RedisStore extends Store {
    */
   watch(session: { id: string }, onEnd: (reason: EndReason) => void): () => void {
     const storedIds = this.#sessions.storedIds(session?.id)
-    if (storedIds.length === 0 || typeof onEnd !== 'function') {
+    if (!hasId(storedIds) || typeof onEnd !== 'function') {
       throw new TypeError('watch takes a session and a function: store.watch(session, (reason) => socket.close())')
     }
     return this.#parts.endings.watch(storedIds, onEnd)
@@ -438,7 +457,7 @@ export class RedisStore extends Store {
   #noteActive<S extends AnySession | null>(session: S): S {
     const record = session === null ? undefined : this.#sessions.recordOf(session)
     if (record === undefined) return session
-    const users = [this.#requests.userOf?.(session as SessionContent)].flat()
+    const users = [this.#requests.userOf?.(session as AnyContent)].flat()
     const known = users.filter((user) => user !== undefined && user !== null && user !== '')
     this.#parts.activity?.note(record.storedId, known.map(String))
     return session

@@ -31,7 +31,7 @@ export function cachedSession({ session, ...held }: DecodedHash): CachedSession 
 
 /** Makes a new session object, as `decodeHash` does. A promise if the serializer is asynchronous. */
 export function sessionOf(cached: CachedSession, serializer: Serializer): LoadedSession | Promise<LoadedSession> {
-  const session = { cookie: undefined } as unknown as LoadedSession
+  const session: LoadedSession = { cookie: undefined }
   let pending: Promise<unknown>[] | undefined
   for (const [property, text, known] of cached.properties) {
     const value = known === undefined ? serializer.parse(text) : known

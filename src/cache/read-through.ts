@@ -1,3 +1,4 @@
+import type { StoredIds } from '../ids/id-mapper.js'
 import { isCluster, type RedisNode } from '../redis/client.js'
 import type { Context, SessionCache } from '../session/context.js'
 import { firstOf } from '../session/first-found.js'
@@ -17,8 +18,8 @@ export class ReadThrough implements SessionCache {
     this.#near = near
   }
 
-  async load(storedIds: readonly string[]): Promise<Loaded | null> {
-    const currentId = storedIds[0] as string
+  async load(storedIds: StoredIds): Promise<Loaded | null> {
+    const currentId = storedIds[0]
     const cached = this.#near.find(this.#context.keys.session(currentId))
     const known = cached && (await this.#reopened(currentId, cached))
     this.#near.count(known !== undefined)
@@ -27,8 +28,8 @@ export class ReadThrough implements SessionCache {
     return loaded
   }
 
-  loadAtOnce(storedIds: readonly string[]): Loaded | undefined {
-    const currentId = storedIds[0] as string
+  loadAtOnce(storedIds: StoredIds): Loaded | undefined {
+    const currentId = storedIds[0]
     const cached = this.#near.find(this.#context.keys.session(currentId))
     const loaded = cached && this.#reopened(currentId, cached)
     if (loaded === undefined || loaded instanceof Promise) return undefined
@@ -58,7 +59,7 @@ export class ReadThrough implements SessionCache {
     this.#near.forget(this.#context.keys.session(storedId))
   }
 
-  #loadAnew(storedIds: readonly string[]): Promise<Loaded | null> {
+  #loadAnew(storedIds: StoredIds): Promise<Loaded | null> {
     const context = this.#context
     const find = async (storedId: string) => {
       if (storedId !== storedIds[0]) return loadSession(context, storedId)

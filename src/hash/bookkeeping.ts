@@ -44,17 +44,8 @@ const FORM =
 
 /** `null` for anything that is not of this form. */
 export function parseBookkeeping(text: string | null | undefined): Bookkeeping | null {
-  const parts = FORM.exec(text ?? '')
-  if (parts === null) return null
-  const [, created, seen, idle, saves, flags = '', size] = parts as unknown as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string?,
-    string?,
-  ]
+  const [, created, seen, idle, saves, flags = '', size] = FORM.exec(text ?? '') ?? []
+  if (created === undefined || seen === undefined || idle === undefined || saves === undefined) return null
   const createdAtMs = stampToMs(created)
   return {
     created,

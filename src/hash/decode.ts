@@ -8,7 +8,7 @@ import { GENERATION_FIELD, type Generation, parseGeneration } from './renewal-fi
 import { fromText, isThenable, type Serializer } from './serializer.js'
 
 /** The plain data `get` resolves: what JSON would give back, never an object with a foreign prototype. */
-export type LoadedSession = Record<string, unknown> & { cookie?: PlainCookie }
+export type LoadedSession = Record<string, unknown> & { cookie?: PlainCookie | undefined }
 
 /** Why a hash is not a session. `property` names the one that could not be read. */
 export class CorruptHash {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { SessionStoreError } from '../errors.js'
 import type { Fields } from './fields.js'
 import { identityOf } from './identity.js'
-import type { AnySession, SessionContent } from './session-data.js'
+import type { AnyContent } from './session-content.js'
+import type { AnySession } from './session-data.js'
 
 /*
  * Under which values a session is to be found, in bookkeeping fields of its own: `@i:user` holds `u-1`. Of several values
@@ -16,7 +17,7 @@ const LONGEST = 44
 const MOST_VALUES = 100
 
 /** The `indexes` option: functions of the session by name. */
-export type Indexes = readonly (readonly [name: string, extract: (session: SessionContent) => unknown])[]
+export type Indexes = readonly (readonly [name: string, extract: (session: AnyContent) => unknown])[]
 
 /** One place where a session is to be found. */
 export interface IndexEntry {
@@ -41,7 +42,7 @@ export function indexField(name: string): string {
 export function indexFields(indexes: Indexes, session: AnySession, held: ReadonlyMap<string, string>): Fields {
   const fields: Fields = new Map()
   for (const [name, extract] of indexes) {
-    const values = valuesOf(name, extract(session as SessionContent))
+    const values = valuesOf(name, extract(session as AnyContent))
     values.forEach((value, i) => {
       if (i > 0) fields.set(`${PREFIX}${name}.${i}`, value)
       else fields.set(PREFIX + name, values.length === 1 ? value : `${values.length}:${value}`)

@@ -27,9 +27,8 @@ const FORM = /^([0-9a-z]{1,6}) ([0-9a-z]{1,10}) ([uc]) ([0-9a-z]{1,10}) ([\w-]{2
 
 /** `null` for anything that is not of this form. */
 export function parseGeneration(text: string): Generation | null {
-  const parts = FORM.exec(text)
-  if (parts === null) return null
-  const [, generation, since, state, , secret] = parts as unknown as [string, string, string, string, string, string]
+  const [, generation, since, state, , secret] = FORM.exec(text) ?? []
+  if (generation === undefined || since === undefined || secret === undefined) return null
   return {
     generation: Number.parseInt(generation, 36),
     sinceMs: Number.parseInt(since, 36),

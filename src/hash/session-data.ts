@@ -3,10 +3,6 @@ import type { SessionData } from 'express-session'
 /** A session as a store receives it: a live `Session`, or plain data with or without a cookie. */
 export type AnySession = SessionData | Record<string, unknown>
 
-/** What the application keeps in a session; its types are those that it has added to express-session's `SessionData`. */
-// biome-ignore lint/suspicious/noExplicitAny: without such types it may be anything
-export type SessionContent = SessionData & { [property: string]: any }
-
 /**
  * JSON.parse makes `__proto__` an own property, harmless until somebody copies it: assigning it replaces the copy's
  * prototype (ASVS 15.3.6).

@@ -1,9 +1,17 @@
 import { createHash, createHmac } from 'node:crypto'
 
+/** The stored ids that a session may have, the one for new sessions first; more than one only while `hashIds` changes. */
+export type StoredIds = readonly [string, ...string[]]
+
+/** False where the id of a cookie was none: it has no stored ids. */
+export function hasId(storedIds: readonly string[]): storedIds is StoredIds {
+  return storedIds.length > 0
+}
+
 /** Maps the id in the cookie to the id under which Redis stores the session. */
 export interface IdMapper {
   /** The id for new sessions first, then the ids that older secrets produce. Never empty. */
-  candidates(sid: string): readonly string[]
+  candidates(sid: string): StoredIds
   /** A session may be under one of several stored ids. */
   areSeveral: boolean
 }
@@ -21,7 +29,8 @@ export function idMapper(hashIds: HashIds, acceptPlainIds = false): IdMapper {
   return {
     areSeveral: ways.length > 1 || acceptPlainIds,
     candidates(sid) {
-      const digests = ways.map((way) => digest(way, sid))
+      // options.ts refuses an empty list.
+      const digests = ways.map((way) => digest(way, sid)) as [string, ...string[]]
       // Never look up a cookie that looks like a digest: who reads a digest from Redis could use it as a cookie.
       return acceptPlainIds && !DIGEST.test(sid) ? [...digests, sid] : digests
     },

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { SessionData } from 'express-session'
 import { type AddressedRequest, refuseBlindTrust, unknownProxies, warnOfUntrusted } from '../requests/client-address.js'
 import type { StoreAccess } from '../requests/store-access.js'
 import { alreadyRan } from './already-ran.js'
@@ -46,7 +47,7 @@ type BoundRequest = SessionRequest & AddressedRequest & { sessionBinding?: Sessi
  *
  * @throws TypeError for unknown or malformed options; Error at the first request if Express trusts every proxy
  */
-export function bindClient(options: BindClientOptions): Middleware {
+export function bindClient<Data extends object = SessionData>(options: BindClientOptions<Data>): Middleware {
   const resolved = checkedBindOptions(options)
   const pass = passWithoutSession('bindClient()')
 

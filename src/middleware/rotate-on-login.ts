@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import type { SessionContent } from '../hash/session-data.js'
+import type { SessionData } from 'express-session'
+import type { AnyContent, PropertyName, SessionContent, Whatever } from '../hash/session-content.js'
 import { checkNames } from '../known-options.js'
 import { type Principal, userOf } from '../requests/principal.js'
 import type { StoreAccess } from '../requests/store-access.js'
@@ -23,7 +24,7 @@ import {
 import { isStandIn } from './stand-in.js'
 import { UnseenPrincipal } from './unseen-principal.js'
 
-export interface RotateOnLoginOptions {
+export interface RotateOnLoginOptions<Data extends object = SessionData> {
   /**
    * Returns the id of the user that the session belongs to, or null or undefined if it has no user yet. The id must
    * never change, so use no name and no e-mail address. It is a string, a number, a bigint, or an object that JSON
@@ -31,12 +32,12 @@ export interface RotateOnLoginOptions {
    * `(s) => s.passport?.user?.id`, or `(s) => s.passport?.user` if `serializeUser` keeps only the id. Default: the
    * `user` function of the store's `indexes`.
    */
-  principal?: Principal
+  principal?: (session: SessionContent<Data>) => unknown
   /**
    * Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. Properties
    * that the login request itself has written are always kept.
    */
-  keep?: 'all' | 'none' | readonly string[]
+  keep?: 'all' | 'none' | readonly PropertyName<NoInfer<Data>>[]
 }
 
 /**
@@ -51,7 +52,7 @@ export interface RotateOnLoginOptions {
  *
  * @throws TypeError for unknown or malformed options
  */
-export function rotateOnLogin(options: RotateOnLoginOptions = {}): Middleware {
+export function rotateOnLogin<Data extends object = SessionData>(options: RotateOnLoginOptions<Data> = {}): Middleware {
   const { principal, keep } = checked(options)
   const pass = passWithoutSession('rotateOnLogin()')
   const unseen = new UnseenPrincipal()
@@ -173,14 +174,14 @@ class Login {
     return userOf(this.#terms.whose, this.#session)
   }
 
-  get #session(): SessionContent {
-    return this.#req.session as unknown as SessionContent
+  get #session(): AnyContent {
+    return this.#req.session as AnyContent
   }
 }
 
 const NAMES: Record<keyof RotateOnLoginOptions, 0> = { principal: 0, keep: 0 }
 
-function checked(options: RotateOnLoginOptions) {
+function checked(options: RotateOnLoginOptions<Whatever>) {
   checkNames('rotateOnLogin', options, NAMES, 'rotateOnLogin({ principal: (session) => session.userId })')
   const { principal, keep = 'all' } = options
   if (principal !== undefined && typeof principal !== 'function') {

@@ -1,13 +1,15 @@
 import type { ServerResponse } from 'node:http'
+import type { SessionData } from 'express-session'
 import { SessionStoreError } from '../errors.js'
+import type { PropertyName } from '../hash/session-content.js'
 import { forbidCaching } from './forbid-caching.js'
 import { keepOption } from './keep-option.js'
 import { isSuperseded, LOGIN_FIELD, recordLogin } from './login-time.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
-export interface RotateSessionOptions {
+export interface RotateSessionOptions<Data extends object = SessionData> {
   /** Which properties the session keeps under its new id: `'all'` (default), `'none'`, or their names. */
-  keep?: 'all' | 'none' | readonly string[]
+  keep?: 'all' | 'none' | readonly PropertyName<Data>[]
   /** Reported in the `rotated` event. Default `'demand'`. */
   reason?: string
   /**
@@ -28,9 +30,9 @@ export interface RotateSessionOptions {
  * @throws SessionStoreError ERR_SESSION_HEADERS_SENT if the response has begun, or the error of the failed Redis
  *   command
  */
-export async function rotateSession(
+export async function rotateSession<Data extends object = SessionData>(
   request: object,
-  { keep = 'all', reason = 'demand', login = true }: RotateSessionOptions = {},
+  { keep = 'all', reason = 'demand', login = true }: RotateSessionOptions<Data> = {},
 ): Promise<boolean> {
   const req = request as SessionRequest & { res?: ServerResponse }
   const isKept = keepOption(keep)

@@ -1,4 +1,4 @@
-import type { SessionContent } from '../hash/session-data.js'
+import type { AnyContent } from '../hash/session-content.js'
 import { guessPrincipal } from '../requests/principal.js'
 import type { StoreAccess } from '../requests/store-access.js'
 
@@ -18,7 +18,7 @@ export class UnseenPrincipal {
   #sightings = 0
 
   /** @returns the property that looks like a user, while the principal function sees none */
-  look(user: string | undefined, session: SessionContent): string | undefined {
+  look(user: string | undefined, session: AnyContent): string | undefined {
     if (user !== undefined) this.#isOver = true
     return this.#isOver ? undefined : guessPrincipal(session)
   }

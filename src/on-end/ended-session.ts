@@ -1,6 +1,6 @@
 import { CorruptHash, decodeHash } from '../hash/decode.js'
 import { entriesIn } from '../hash/index-fields.js'
-import type { SessionContent } from '../hash/session-data.js'
+import type { SessionContent } from '../hash/session-content.js'
 import { handleOf } from '../ids/handle.js'
 import type { Context, Remains } from '../session/context.js'
 import { CLIENT_FIELD, infoOf, valuesByIndex } from '../session/inspect.js'

@@ -2,6 +2,7 @@ import type { LoadedSession } from '../hash/decode.js'
 import { isProperty } from '../hash/field-name.js'
 import { isExpressCookie, isLiveCookie } from '../hash/live-cookie.js'
 import type { AnySession } from '../hash/session-data.js'
+import { hasId, type StoredIds } from '../ids/id-mapper.js'
 import { type CopyBase, RecentLoads, type RecentSession } from '../session/recent-loads.js'
 import type { SessionRecord } from '../session/session-record.js'
 import { attachment } from './attachment.js'
@@ -36,7 +37,7 @@ export class Copies {
   /** `req.session` has been made from it, and is what will be saved. */
   adopted(session: object, record: SessionRecord): void {
     if (this.#offered === session) this.#offered = undefined
-    else if (!this.isUnused) this.#recent.remove(home(record.storedIds), record)
+    else if (!this.isUnused) this.#recent.remove(record.storedIds[0], record)
   }
 
   /** The callback has returned, or a save cannot wait for that: whoever got the session may save a copy. */
@@ -53,12 +54,12 @@ export class Copies {
       // A value that two loads share says nothing.
       if (isObject(value)) this.#ofValue.set(value, this.#ofValue.has(value) ? undefined : record)
     }
-    this.#recent.add(home(record.storedIds), record, formOf(session.cookie))
+    this.#recent.add(record.storedIds[0], record, formOf(session.cookie))
   }
 
   /** A load has found nothing under these ids. */
   missed(storedIds: readonly string[]): void {
-    if (storedIds.length > 0) this.#recent.gone(home(storedIds))
+    if (hasId(storedIds)) this.#recent.gone(storedIds[0])
   }
 
   /** Nobody but express-session has loaded anything. */
@@ -71,7 +72,7 @@ export class Copies {
   }
 
   saved(record: SessionRecord): void {
-    this.#recent.saved(home(record.storedIds), record)
+    this.#recent.saved(record.storedIds[0], record)
   }
 
   /** Plain data that was new once stays so, and so does its cookie: it may be set again and again. */
@@ -82,13 +83,13 @@ export class Copies {
   }
 
   /** @param session an object that nothing is known of; undefined: it was made from no session that was loaded */
-  baseOf(session: AnySession, storedIds: readonly string[]): CopyBase | undefined {
+  baseOf(session: AnySession, storedIds: StoredIds): CopyBase | undefined {
     this.settle()
     const { cookie } = session as { cookie?: unknown }
     if (this.isUnused || KNOWN_AS_NEW.has(session) || (isObject(cookie) && KNOWN_AS_NEW.has(cookie))) return undefined
     const record = this.#byValues(session, storedIds)
     if (record !== undefined) return { kind: 'certain', record }
-    const recent = this.#recent.find(home(storedIds))
+    const recent = this.#recent.find(storedIds[0])
     return recent !== undefined && isLikeCopy(session, recent) ? this.#recent.baseOf(recent) : undefined
   }
 
@@ -127,10 +128,6 @@ function formOf(cookie: unknown): string | undefined {
     // Nothing like it has been handed out; the save says what is wrong with it.
     return undefined
   }
-}
-
-function home(storedIds: readonly string[]): string {
-  return storedIds[0] as string
 }
 
 function isObject(value: unknown): value is object {

@@ -1,7 +1,8 @@
 import { propertyOf } from '../hash/field-name.js'
 import { identityOf } from '../hash/identity.js'
 import { fromText } from '../hash/serializer.js'
-import type { AnySession, SessionContent } from '../hash/session-data.js'
+import type { AnyContent } from '../hash/session-content.js'
+import type { AnySession } from '../hash/session-data.js'
 import type { Context } from '../session/context.js'
 import { loadFirst } from '../session/load.js'
 import type { SessionRecord } from '../session/session-record.js'
@@ -56,7 +57,7 @@ export class OutsideLogin {
     record: SessionRecord | undefined,
   ): Promise<AnySession | null> {
     if (record === undefined) return (await loadFirst(this.#context, storedIds))?.session ?? null
-    const held: Record<string, unknown> = { cookie: (session as SessionContent).cookie }
+    const held: Record<string, unknown> = { cookie: (session as AnyContent).cookie }
     for (const [field, text] of record.fields) {
       const property = propertyOf(field)
       if (property !== undefined) held[property] = await fromText(this.#context.options.serializer, text)
@@ -76,7 +77,7 @@ export class OutsideLogin {
 /** Undefined for nobody, and for what `rotateOnLogin` would refuse. */
 function userIn(principal: Principal, session: AnySession | Readonly<Record<string, unknown>>): string | undefined {
   try {
-    return identityOf(principal(session as SessionContent)) || undefined
+    return identityOf(principal(session as AnyContent)) || undefined
   } catch {
     return undefined
   }

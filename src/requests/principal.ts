@@ -1,15 +1,15 @@
 import { identityOf } from '../hash/identity.js'
-import type { SessionContent } from '../hash/session-data.js'
+import type { AnyContent } from '../hash/session-content.js'
 
 /** Whose a session is; null, undefined or '' for nobody's. */
-export type Principal = (session: SessionContent) => unknown
+export type Principal = (session: AnyContent) => unknown
 
 /**
  * Comparable; undefined for nobody.
  *
  * @throws TypeError that names the function to write, for what does not tell users apart
  */
-export function userOf(principal: Principal, session: SessionContent): string | undefined {
+export function userOf(principal: Principal, session: AnyContent): string | undefined {
   const who = principal(session)
   if (who === undefined || who === null || who === '') return undefined
   const id = identityOf(who)
@@ -18,7 +18,7 @@ export function userOf(principal: Principal, session: SessionContent): string | 
 }
 
 /** The text of a function that finds whose this session is; undefined if nothing in it looks like a user. */
-export function guessPrincipal(session: SessionContent): string | undefined {
+export function guessPrincipal(session: AnyContent): string | undefined {
   for (const name of USER_NAMES) {
     const held: unknown = session[name]
     const at = name === 'passport' ? (held as { user?: unknown } | undefined)?.user : held
@@ -63,7 +63,7 @@ function kindOf(who: unknown): string {
 }
 
 /** For the object that a principal has returned, where it lies in the session. */
-function functionFor(who: unknown, session: SessionContent): string {
+function functionFor(who: unknown, session: AnyContent): string {
   const name = Object.keys(session).find((property) => session[property] === who)
   const isPassport = who === (session.passport as { user?: unknown } | undefined)?.user
   const path = isPassport ? 'session.passport?.user' : name === undefined ? undefined : `session.${name}`

@@ -1,10 +1,11 @@
-import type { Request } from 'express'
-import type { Session, SessionData, Store } from 'express-session'
+import type { Session } from 'express-session'
 import type { Callback } from '../callback.js'
+import type { LoadedSession } from '../hash/decode.js'
 
 /** Loads what a session object stands for, as it is now. */
-type Load = (session: Session, callback: Callback<SessionData | null>) => Promise<unknown>
-type LiveSession = Session & { req: Request & { sessionStore: Store } }
+type Load = (session: Session, callback: Callback<LoadedSession | null>) => Promise<unknown>
+/** With the request that express-session keeps in it. */
+type LiveSession = Session & { req: { sessionStore: { createSession(req: object, session: LoadedSession): unknown } } }
 
 /**
  * `reload` as sessions get it from us. express-session's own goes by the id alone, which a renewal puts out of date after a while;

@@ -5,6 +5,7 @@ import { propertyOf } from '../hash/field-name.js'
 import { isLiveCookie, withExpires } from '../hash/live-cookie.js'
 import { type Admission, heldAdmission, isAdmitted, standingOf } from '../hash/renewal-field.js'
 import type { AnySession } from '../hash/session-data.js'
+import { hasId, type StoredIds } from '../ids/id-mapper.js'
 import { invalidId, parseSid, type Sid } from '../ids/sid.js'
 import type { Signal } from '../redis/deadline.js'
 import { admissionOf } from '../session/admission.js'
@@ -49,7 +50,7 @@ export class Sessions {
   async first<T>(id: string, find: (storedId: string, sid: Sid) => Promise<T | null>): Promise<T | null> {
     const sid = parseSid(id)
     if (sid === null) return null
-    return firstOf(this.storedIds(id), (storedId) => find(storedId, sid))
+    return firstOf(this.#context.ids.candidates(sid.first), (storedId) => find(storedId, sid))
   }
 
   /**
@@ -142,7 +143,7 @@ export class Sessions {
   async set(sid: string, session: AnySession, signal?: Signal): Promise<void> {
     const context = this.#during(signal)
     const storedIds = this.storedIds(sid)
-    if (storedIds.length === 0) throw invalidId(sid)
+    if (!hasId(storedIds)) throw invalidId(sid)
     const base = this.#recordOf(session, storedIds) === undefined && this.#copies.baseOf(session, storedIds)
     if (base && base.kind !== 'certain') this.#warnOfCopies()
     if (base && base.kind === 'forgotten') return this.#replaceLoaded(storedIds, session, base.created)
@@ -260,11 +261,11 @@ export class Sessions {
    *
    * @param created creation stamp of the session that was loaded
    */
-  async #replaceLoaded(storedIds: readonly string[], session: AnySession, created: string | undefined): Promise<void> {
+  async #replaceLoaded(storedIds: StoredIds, session: AnySession, created: string | undefined): Promise<void> {
     const copy = { ...session }
     const loaded = await loadFirst(this.#context, storedIds)
     if (loaded === null || createdOf(loaded.record) !== created) {
-      this.#context.announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'save' })
+      this.#context.announcer.announceOf(storedIds[0], 'refused', { operation: 'save' })
       return
     }
     const { record } = loaded
@@ -295,7 +296,7 @@ export class Sessions {
   }
 
   /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */
-  #create(context: Context, session: AnySession, storedIds: readonly string[], next: Snapshot): Promise<void> {
+  #create(context: Context, session: AnySession, storedIds: StoredIds, next: Snapshot): Promise<void> {
     return this.#inTurn(session, async () => {
       const known = this.#recordOf(session, storedIds)
       if (known !== undefined) return this.#inTurn(known, () => saveSession(context, known, next))

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Cookie, Session, SessionData } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from '../events.js'
 import type { Admission } from '../hash/renewal-field.js'
-import type { SessionContent } from '../hash/session-data.js'
+import type { AnyContent } from '../hash/session-content.js'
 import type { ResolvedOptions } from '../options.js'
 import type { RenewalTerms } from '../rotation/renew.js'
 import type { KnownProxies } from './client-address.js'
@@ -158,7 +158,7 @@ export interface StoreAccess {
   /** What makes new sessions: the work of the `session()` that was made last. */
   readonly generator: unknown
   /** The function behind the index `user`: whose a session is. */
-  readonly userOf: ((session: SessionContent) => unknown) | undefined
+  readonly userOf: ((session: AnyContent) => unknown) | undefined
   readonly state: StateAccess
   readonly fields: FieldAccess
   readonly hooks: HookAccess
@@ -166,7 +166,7 @@ export interface StoreAccess {
   readonly rotation: RotationAccess
   readonly renewal: RenewalAccess
   /** `rotateOnLogin` says whose a session is: what gives it another user elsewhere is to be told of. The first one counts. */
-  set principal(principal: (session: SessionContent) => unknown)
+  set principal(principal: (session: AnyContent) => unknown)
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void
   /** Ends a session that is loaded. DEL. */
   end(session: object, reason: DestroyReason): Promise<void>

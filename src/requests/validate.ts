@@ -1,4 +1,4 @@
-import type { SessionContent } from '../hash/session-data.js'
+import type { AnyContent } from '../hash/session-content.js'
 import { HttpError } from '../http-error.js'
 import type { Within } from '../redis/deadline.js'
 import type { Context } from '../session/context.js'
@@ -25,7 +25,7 @@ export async function isValid(
   if (validate === undefined) return true
   const info = await within(infoOfRecord(context, record))
   if (info === null) return false
-  const asking: unknown = validate(session as SessionContent, info)
+  const asking: unknown = validate(session as AnyContent, info)
   const verdict = typeof asking === 'boolean' ? asking : await answerIn(PATIENCE * context.options.timeoutMs, asking)
   // A forgotten `return` must not log everybody out, nor let everybody in.
   if (typeof verdict !== 'boolean')

@@ -1,10 +1,11 @@
-import type { SessionContent } from '../hash/session-data.js'
+import type { SessionData } from 'express-session'
+import type { SessionContent, Whatever } from '../hash/session-content.js'
 import type { BindClientOptions } from '../middleware/binding/bind-options.js'
 import type { RenewSessionOptions } from '../middleware/renew-session.js'
 import type { RotateOnLoginOptions } from '../middleware/rotate-on-login.js'
-import { isStoreOption, type RedisStoreOptions } from '../options.js'
+import { type AnyStoreOptions, isStoreOption, type Limit, type RedisStoreOptions } from '../options.js'
 import { STORE_ACCESS, type StoreAccess } from '../requests/store-access.js'
-import { RedisStore } from '../store.js'
+import { type AnyRedisStore, RedisStore } from '../store.js'
 import { checkedCookie, checkedName, isProduction, type SecureCookieOptions, type SessionCookie } from './cookie.js'
 import { checkedSecrets, derivedKeys } from './secrets.js'
 import { checkedGenid, type GenerateId, newSessionId } from './session-id.js'
@@ -16,7 +17,7 @@ import {
   type TimeoutPreset,
 } from './timeout-presets.js'
 
-interface OwnOptions {
+interface OwnOptions<Data extends object> {
   /**
    * Random text of at least 32 characters (`openssl rand -base64 32`). While you replace it, a list, current first. It
    * signs the cookie, and the keys of `hashIds` and of the client binding are derived from it. Cookies and sessions
@@ -28,7 +29,7 @@ interface OwnOptions {
    * never change. With Passport: `(s) => s.passport?.user?.id`, or `(s) => s.passport?.user` if `serializeUser` keeps
    * only the id. A store that is made here also gets it as the index `user`: `sessions.store.destroyBy('user', id)`.
    */
-  user: (session: SessionContent) => string | number | bigint | null | undefined
+  user: (session: SessionContent<Data>) => string | number | bigint | null | undefined
   /**
    * Upper limits of the idle and the absolute timeout. Default `'owasp-low'`: 30 minutes idle, 8 hours in all. A
    * handler that sets `req.session.cookie.maxAge` chooses the idle timeout of that session; the absolute timeout still
@@ -48,49 +49,54 @@ interface OwnOptions {
    */
   genid?: GenerateId
   /** Options of `bindClient`; false: sessions are not bound to their client. Default: the defaults of `bindClient`. */
-  bind?: Omit<BindClientOptions, 'secret'> | false
+  bind?: Omit<BindClientOptions<Data>, 'secret'> | false
   /**
    * How often the session id is renewed, in seconds; false: only a login changes it. Default
    * `{ every: 900, grace: 30 }`; `every` is 300 with the presets `'owasp-high'` and `'nist-aal3'`.
    */
   renew?: RenewSessionOptions | false
   /** Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. */
-  keep?: RotateOnLoginOptions['keep']
+  keep?: RotateOnLoginOptions<Data>['keep']
 }
 
 /**
  * Options of the store that is made. `disableTTL` and `disableTouch` are excluded, because with them the limits of the
  * preset would not hold.
  */
-type StoreOptions = Omit<RedisStoreOptions, 'disableTTL' | 'disableTouch' | 'ttl'> & {
+interface StoreOptions<Data extends object, Index extends string>
+  extends Omit<RedisStoreOptions<Data, Index>, 'disableTTL' | 'disableTouch' | 'ttl' | 'limit'> {
   /** Idle timeout in seconds. Default, and upper limit: that of the preset. */
   ttl?: number
+  /** As in a store; the index `user` is there as well. */
+  limit?: Limit<NoInfer<Index> | 'user'>
 }
 
 /** Either `client` and any options of a store, which is then made, or a `store` that the caller has made. */
-export type SecureSessionOptions =
-  | (OwnOptions & StoreOptions & { store?: never })
-  | (OwnOptions & { [Name in keyof RedisStoreOptions]?: never } & {
+export type SecureSessionOptions<Data extends object = SessionData, Index extends string = string> =
+  | (OwnOptions<Data> & StoreOptions<Data, Index> & { store?: never })
+  | (OwnOptions<Data> & { [Name in keyof RedisStoreOptions]?: never } & {
       /** A store whose timeouts satisfy the preset. No other `session()` may use it. */
-      store: RedisStore
+      store: RedisStore<Data, Index>
     })
+
+type Options = OwnOptions<Whatever>
 
 /** The options of `secureSession`, checked and with defaults. */
 export interface ResolvedSecureSession {
-  store: RedisStore
+  store: AnyRedisStore
   /** The current one is first. */
   secrets: readonly string[]
-  user: OwnOptions['user']
+  user: Options['user']
   cookie: SessionCookie
   name: string
   genid: GenerateId
   bind: BindClientOptions | false
   renew: RenewSessionOptions | false
-  keep: RotateOnLoginOptions['keep']
+  keep: Options['keep']
 }
 
 /** The compiler keeps this map complete. A name that is neither here nor an option of the store is a typing mistake. */
-const OWN: Record<keyof OwnOptions | 'store', 0> = {
+const OWN: Record<keyof Options | 'store', 0> = {
   store: 0,
   secret: 0,
   user: 0,
@@ -119,7 +125,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 }
 
 /** @throws TypeError that names the option */
-export function resolveSecureSession(options: SecureSessionOptions): ResolvedSecureSession {
+export function resolveSecureSession(options: SecureSessionOptions<Whatever, Whatever>): ResolvedSecureSession {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError('secureSession needs an options object: secureSession({ client, secret, user })')
   }
@@ -148,7 +154,7 @@ export function resolveSecureSession(options: SecureSessionOptions): ResolvedSec
 }
 
 /** Picks the options that belong to the store. */
-function storeOptions(options: SecureSessionOptions): Partial<RedisStoreOptions> {
+function storeOptions(options: SecureSessionOptions<Whatever, Whatever>): Partial<AnyStoreOptions> {
   const given = Object.entries(options).filter(([name, value]) => {
     if (!Object.hasOwn(OWN, name) && !isStoreOption(name)) {
       const why = Object.hasOwn(ELSEWHERE, name) ? `: ${ELSEWHERE[name]}` : ''
@@ -159,7 +165,7 @@ function storeOptions(options: SecureSessionOptions): Partial<RedisStoreOptions>
   for (const [name] of given) {
     if (Object.hasOwn(FORBIDDEN, name)) throw new TypeError(`"${name}" option must be left out: ${FORBIDDEN[name]}`)
   }
-  const forStore = Object.fromEntries(given) as Partial<RedisStoreOptions>
+  const forStore = Object.fromEntries(given) as Partial<AnyStoreOptions>
   if ((options.store === undefined) === (forStore.client === undefined)) {
     throw new TypeError('secureSession needs either the "client" option or the "store" option')
   }
@@ -171,7 +177,7 @@ function storeOptions(options: SecureSessionOptions): Partial<RedisStoreOptions>
 }
 
 /** Makes the user an index, so that `destroyBy('user', ...)` works. */
-function withUser(options: Partial<RedisStoreOptions>, user: OwnOptions['user']): Partial<RedisStoreOptions> {
+function withUser(options: Partial<AnyStoreOptions>, user: Options['user']): Partial<AnyStoreOptions> {
   if (options.indexes && 'user' in options.indexes) {
     throw new TypeError('"indexes.user" option must be left out: it is the "user" option')
   }
@@ -179,16 +185,16 @@ function withUser(options: Partial<RedisStoreOptions>, user: OwnOptions['user'])
 }
 
 function resolveStore(
-  store: RedisStore | undefined,
-  options: Partial<RedisStoreOptions>,
+  store: AnyRedisStore | undefined,
+  options: Partial<AnyStoreOptions>,
   preset: TimeoutPreset,
   secrets: readonly string[],
-): RedisStore {
+): AnyRedisStore {
   if (store === undefined) {
     if (isProduction() && options.hashIds === false)
       throw new TypeError(`"hashIds" option must not be false: ${PLAIN_IDS}`)
     const hashIds = derivedKeys(secrets, 'hashIds')
-    return new RedisStore({ hashIds, ...options, ...storeTimeouts(preset, options) } as RedisStoreOptions)
+    return new RedisStore({ hashIds, ...options, ...storeTimeouts(preset, options) } as AnyStoreOptions)
   }
   const access = (store as { [STORE_ACCESS]?: StoreAccess } | null)?.[STORE_ACCESS]
   if (access === undefined) throw new TypeError('"store" option must be a RedisStore of connect-redis-hash')
@@ -204,14 +210,14 @@ function resolveStore(
 const PLAIN_IDS = 'with NODE_ENV=production, who reads Redis must not be able to log in'
 
 /** Checks the cookie's `maxAge`, because the store uses it as the idle timeout. */
-function checkMaxAge(maxAge: number | undefined, store: RedisStore, preset: TimeoutPreset): void {
+function checkMaxAge(maxAge: number | undefined, store: AnyRedisStore, preset: TimeoutPreset): void {
   const idle = store[STORE_ACCESS].timeouts.ttl as number
   if (maxAge === undefined || maxAge <= idle * 1000) return
   const limit = TIMEOUT_PRESETS[preset].idle === idle ? `preset ${preset}` : `a "ttl" of ${idle}`
   throw new TypeError(`"cookie.maxAge" option must be at most ${idle * 1000} milliseconds with ${limit}, not ${maxAge}`)
 }
 
-function bindOptions(bind: OwnOptions['bind'], secrets: readonly string[]): BindClientOptions | false {
+function bindOptions(bind: Options['bind'], secrets: readonly string[]): BindClientOptions | false {
   if (bind === false) return false
   if (bind !== undefined && (typeof bind !== 'object' || bind === null)) {
     throw new TypeError('"bind" option must be options of bindClient, or false')
@@ -221,7 +227,7 @@ function bindOptions(bind: OwnOptions['bind'], secrets: readonly string[]): Bind
   return { ...bind, secret: derivedKeys(secrets, 'bindClient') }
 }
 
-function renewOptions(renew: OwnOptions['renew'], presetEvery: number): RenewSessionOptions | false {
+function renewOptions(renew: Options['renew'], presetEvery: number): RenewSessionOptions | false {
   if (renew === false) return false
   if (renew !== undefined && (typeof renew !== 'object' || renew === null)) {
     throw new TypeError('"renew" option must be { every, grace } in seconds, or false')

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import session from 'express-session'
-import type { SessionContent } from '../hash/session-data.js'
+import session, { type SessionData } from 'express-session'
+import type { AnyContent, Whatever } from '../hash/session-content.js'
 import { type OpenSession, openSession } from '../load-session.js'
 import { bindClient } from '../middleware/bind-client.js'
 import { checkedBindOptions } from '../middleware/binding/bind-options.js'
@@ -19,14 +19,14 @@ import { isOutdatedCookie } from './outdated-cookie.js'
 import { refusePlainHttp } from './refuse-plain-http.js'
 
 /** The middleware, with its store and two functions that work with its sessions. */
-export type SecureSession = Middleware & {
+export type SecureSession<Data extends object = SessionData, Index extends string = string> = Middleware & {
   /** The store of these sessions, for `destroyBy`, `read` and its other methods. */
-  readonly store: RedisStore
+  readonly store: RedisStore<Data, Index>
   /**
    * Loads the session of a request that does not go through Express, such as a WebSocket upgrade, with the cookie,
    * secret and client binding of this middleware. Resolves null if there is none.
    */
-  load(req: IncomingMessage): Promise<OpenSession | null>
+  load(req: IncomingMessage): Promise<OpenSession<Data> | null>
   /** The store's `watch`: calls back once when a session ends, and returns a function that ends the watch. */
   watch: RedisStore['watch']
 }
@@ -41,7 +41,10 @@ export type SecureSession = Middleware & {
  *
  * @throws TypeError for unknown, malformed or too lax options, and for insecure ones if NODE_ENV is `production`
  */
-export function secureSession(options: SecureSessionOptions): SecureSession {
+export function secureSession<Data extends object = SessionData, Index extends string = never>(
+  options: SecureSessionOptions<Data, Index>,
+): SecureSession<Data, Index | 'user'>
+export function secureSession(options: SecureSessionOptions<Whatever, Whatever>): SecureSession<Whatever, Whatever> {
   const resolved = resolveSecureSession(options)
   const { store, name, secrets, cookie, bind } = resolved
   // A cookie with an expiry is sent with every response: it must last in the browser as long as the session does in the
@@ -100,20 +103,20 @@ function expressSession({ store, secrets, cookie, name, genid }: ResolvedSecureS
     saveUninitialized: false,
     resave: false,
   })
-  return middleware as unknown as Middleware
+  return middleware as Middleware
 }
 
 function guardsOf({ user, keep, bind, renew }: ResolvedSecureSession): Middleware[] {
   return [
     ...(bind === false ? [] : [bindClient(bind)]),
-    rotateOnLogin({ principal: refusePromise(user), ...(keep !== undefined && { keep }) }),
+    rotateOnLogin<Whatever>({ principal: refusePromise(user), ...(keep !== undefined && { keep }) }),
     ...(renew === false ? [] : [renewSession(renew)]),
     saveBeforeResponse(),
   ]
 }
 
 /** Refuses a `user` function that returns a promise. All promises look the same, so no login would change the id. */
-function refusePromise(user: ResolvedSecureSession['user']): (session: SessionContent) => unknown {
+function refusePromise(user: ResolvedSecureSession['user']): (session: AnyContent) => unknown {
   return (held) => {
     const id: unknown = user(held)
     if (typeof (id as PromiseLike<unknown> | null | undefined)?.then !== 'function') return id

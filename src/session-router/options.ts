@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import type { SessionContent } from '../hash/session-data.js'
+import type { AnyContent } from '../hash/session-content.js'
 import { checkNames } from '../known-options.js'
 import { type RequireFreshLoginOptions, requireFreshLogin } from '../middleware/require-fresh-login.js'
 import type { Middleware } from '../middleware/session-request.js'
 import { STORE_ACCESS, type StoreAccess } from '../requests/store-access.js'
-import type { RedisStore } from '../store.js'
+import type { AnyRedisStore } from '../store.js'
 
 /**
  * A request with a session. The type is loose, so that a function of Express's `Request` fits as well, for example one
@@ -20,7 +20,7 @@ export interface SessionRouterOptions {
    * The store of the `session()` that runs before the router; with secureSession: `sessions.store`. It needs an index
    * `user`.
    */
-  store: RedisStore
+  store: AnyRedisStore
   /**
    * Returns the id of the user who is logged in, as the index `user` stores it, or null or undefined if nobody is.
    * Called only for requests with a session. Default: applies the index `user` to the session.
@@ -36,7 +36,7 @@ export interface SessionRouterOptions {
 
 /** The options of `sessionRouter`, checked and with defaults. */
 export interface ResolvedSessionRouter {
-  store: RedisStore
+  store: AnyRedisStore
   user: (req: RequestOfUser) => unknown
   freshLogin: Middleware
   back: string | undefined
@@ -57,7 +57,7 @@ export function checkedSessionRouter(options: SessionRouterOptions): ResolvedSes
   if (userOf === undefined) {
     throw new TypeError('"store" option must have the index of users: new RedisStore({ indexes: { user: ... } })')
   }
-  const { user = (req) => userOf(req.session as SessionContent) as string } = options
+  const { user = (req) => userOf(req.session as AnyContent) as string } = options
   if (typeof user !== 'function') throw new TypeError('"user" option must be a function of the request')
   // A second slash, or a backslash, would make it the address of another site.
   if (back !== undefined && (typeof back !== 'string' || !/^\/(?![/\\])/.test(back))) {

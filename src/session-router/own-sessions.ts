@@ -1,5 +1,5 @@
 import type { SessionInfo } from '../session-info.js'
-import type { RedisStore } from '../store.js'
+import type { AnyRedisStore } from '../store.js'
 
 /** How many sessions a page shows. */
 const MAX_SHOWN = 50
@@ -21,7 +21,7 @@ export interface OwnSessions {
  * Reads only the sessions that are shown. Redis commands: ZRANGE, one HMGET for each session and for that of the
  * request; ZCOUNT if there may be more.
  */
-export async function ownSessions(store: RedisStore, user: string | number, sid: string): Promise<OwnSessions> {
+export async function ownSessions(store: AnyRedisStore, user: string | number, sid: string): Promise<OwnSessions> {
   const [found, own] = await Promise.all([store.findBy('user', user, { limit: MAX_SHOWN }), store.info(sid)])
   const others = found.filter(({ handle }) => handle !== own?.handle)
   others.sort((a, b) => Number(b.seenAt) - Number(a.seenAt))

@@ -1,7 +1,7 @@
 import type { Announcer, DestroyReason } from '../events.js'
 import type { Codec } from '../hash/codec.js'
 import type { IndexEntry } from '../hash/index-fields.js'
-import type { IdMapper } from '../ids/id-mapper.js'
+import type { IdMapper, StoredIds } from '../ids/id-mapper.js'
 import type { ResolvedOptions } from '../options.js'
 import { type Signal, timedOut } from '../redis/deadline.js'
 import type { Gateway } from '../redis/gateway.js'
@@ -41,9 +41,9 @@ export interface EndOfLife {
 /** Keeps sessions in this process (`cache` option). */
 export interface SessionCache {
   /** The session under whichever of these ids, from this process or from Redis. */
-  load(storedIds: readonly string[]): Promise<Loaded | null>
+  load(storedIds: StoredIds): Promise<Loaded | null>
   /** The same in this very call; undefined if Redis has to be asked, or the serializer takes its time. */
-  loadAtOnce(storedIds: readonly string[]): Loaded | undefined
+  loadAtOnce(storedIds: StoredIds): Loaded | undefined
   /** Counts a session that `loadAtOnce` has found, and that is used. */
   countHit(): void
 }

@@ -3,6 +3,7 @@ import { SessionStoreError } from '../errors.js'
 import { stampToMs } from '../hash/bookkeeping.js'
 import { decodeString } from '../hash/connect-redis-string.js'
 import { entriesIn } from '../hash/index-fields.js'
+import type { StoredIds } from '../ids/id-mapper.js'
 import { timedOut } from '../redis/deadline.js'
 import { CREATE } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
@@ -24,7 +25,7 @@ const PAUSE_MS = 20
 /** Writes a session that was never loaded, in place of what session there was. Resolves its record, null if it ended. */
 export async function createSession(
   context: Context,
-  storedIds: readonly string[],
+  storedIds: StoredIds,
   next: Snapshot,
 ): Promise<SessionRecord | null> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -37,10 +38,10 @@ export async function createSession(
 /** `moved`: what was there has just moved away, to where it is to be replaced. */
 async function createAtHome(
   context: Context,
-  storedIds: readonly string[],
+  storedIds: StoredIds,
   next: Snapshot,
 ): Promise<SessionRecord | 'moved' | null> {
-  const [current, ...others] = storedIds as [string, ...string[]]
+  const [current, ...others] = storedIds
   let home = current
   // What is under an older id is what this session replaces.
   const strings: string[] = []

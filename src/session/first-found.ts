@@ -1,3 +1,5 @@
+import { hasId, type StoredIds } from '../ids/id-mapper.js'
+
 /**
  * The first answer among the stored ids a session may have; more than one only while `hashIds` changes. A session may
  * move to its first id just after we have looked there.
@@ -6,14 +8,12 @@ export function firstOf<T>(
   storedIds: readonly string[],
   find: (storedId: string) => Promise<T | null>,
 ): Promise<T | null> {
-  return storedIds.length === 1 ? find(storedIds[0] as string) : firstOfMany(storedIds, find)
+  if (!hasId(storedIds)) return Promise.resolve(null)
+  return storedIds.length === 1 ? find(storedIds[0]) : firstOfMany(storedIds, find)
 }
 
-async function firstOfMany<T>(
-  storedIds: readonly string[],
-  find: (storedId: string) => Promise<T | null>,
-): Promise<T | null> {
-  for (const storedId of [...storedIds, ...storedIds.slice(0, 1)]) {
+async function firstOfMany<T>(storedIds: StoredIds, find: (storedId: string) => Promise<T | null>): Promise<T | null> {
+  for (const storedId of [...storedIds, storedIds[0]]) {
     const found = await find(storedId)
     if (found !== null) return found
   }

@@ -2,6 +2,7 @@ import { SessionStoreError } from '../errors.js'
 import { fieldOf } from '../hash/field-name.js'
 import { type Serializer, toText } from '../hash/serializer.js'
 import { handleOf } from '../ids/handle.js'
+import type { StoredIds } from '../ids/id-mapper.js'
 import { INCREMENT } from '../redis/scripts/increment.js'
 import { SWAP } from '../redis/scripts/swap.js'
 import type { Context } from './context.js'
@@ -18,7 +19,7 @@ type Counted = { kind: 'counted'; value: number } | { kind: 'gone'; isArriving?:
 /** Adds to a number of a session that exists; an absent one counts from 0. Null if there is no session. */
 export async function incrementProperty(
   context: Context,
-  storedIds: readonly string[],
+  storedIds: StoredIds,
   property: string,
   by: number,
 ): Promise<number | null> {
@@ -33,7 +34,7 @@ export async function incrementProperty(
     return result.value
   })
   if (value !== null) return value
-  context.announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'increment' })
+  context.announcer.announceOf(storedIds[0], 'refused', { operation: 'increment' })
   return null
 }
 

@@ -6,6 +6,7 @@ import { encodeProperties } from '../hash/encode.js'
 import type { Fields } from '../hash/fields.js'
 import { indexFields } from '../hash/index-fields.js'
 import { handleOf } from '../ids/handle.js'
+import { hasId } from '../ids/id-mapper.js'
 import type { Context } from './context.js'
 import { firstOf } from './first-found.js'
 import { idleMs } from './idle-timeout.js'
@@ -18,7 +19,7 @@ export function loadFirst(context: Context, storedIds: readonly string[]): Promi
   const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId))
   if (storedIds.length === 1) return loading
   return loading.then((loaded) => {
-    if (loaded !== null) loaded.record.storedIds = storedIds
+    if (loaded !== null && hasId(storedIds)) loaded.record.storedIds = storedIds
     return loaded
   })
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from '../hash/bookkeeping.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
+import type { StoredIds } from '../ids/id-mapper.js'
 import { ARRIVE, DEPART, PACK } from '../redis/scripts/move.js'
 import type { Context } from './context.js'
 import { endRevoked } from './end-key.js'
@@ -176,11 +177,11 @@ function reencoded({ codec }: Context, { fields }: Packed, from: string, to: str
  */
 export async function writeWherever<T>(
   context: Context,
-  storedIds: readonly string[],
+  storedIds: StoredIds,
   created: string,
   write: (storedId: string) => Promise<T | null>,
 ): Promise<T | null> {
-  const [home, ...others] = storedIds as [string, ...string[]]
+  const [home, ...others] = storedIds
   for (let attempt = 0; attempt < WRITES; attempt++) {
     if (attempt > 0) await sleep(PAUSE_MS)
     for (const from of others) await bringHome(context, from, home)

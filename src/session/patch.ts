@@ -4,6 +4,7 @@ import { indexFields } from '../hash/index-fields.js'
 import { plainCookie } from '../hash/live-cookie.js'
 import { toText } from '../hash/serializer.js'
 import type { AnySession } from '../hash/session-data.js'
+import type { StoredIds } from '../ids/id-mapper.js'
 import type { Context } from './context.js'
 import { convertString } from './convert-string.js'
 import { hasArrived } from './leftovers.js'
@@ -45,7 +46,7 @@ export function assertPatchable(property: string): void {
  *
  * @throws ERR_SESSION_LIMIT if these changes would make one session more than `limit` allows, ERR_SESSION_TOO_LARGE
  */
-export async function patchSession(context: Context, storedIds: readonly string[], changes: Changes): Promise<boolean> {
+export async function patchSession(context: Context, storedIds: StoredIds, changes: Changes): Promise<boolean> {
   const { announcer } = context
   const storedId = await firstWritten(context, storedIds, async (id) => {
     const reply = await onHash(context, id, () => patchHash(context, id, changes))
@@ -56,7 +57,7 @@ export async function patchSession(context: Context, storedIds: readonly string[
     announcer.announceOf(storedId, 'saved', { fields })
     return true
   }
-  announcer.announceOf(storedIds[0] as string, 'refused', { operation: 'patch' })
+  announcer.announceOf(storedIds[0], 'refused', { operation: 'patch' })
   return false
 }
 
@@ -83,10 +84,10 @@ async function patchHash(context: Context, storedId: string, changes: Changes): 
 /** Writes under the first id that holds the session; while `hashIds` changes, brings it under the current one first. */
 export async function firstWritten<T>(
   context: Context,
-  storedIds: readonly string[],
+  storedIds: StoredIds,
   write: (storedId: string) => Promise<T | null>,
 ): Promise<T | null> {
-  const [home, ...others] = storedIds as [string, ...string[]]
+  const [home, ...others] = storedIds
   const written = await write(home)
   if (written !== null || others.length === 0) return written
   return writeWherever(context, storedIds, '', write)

@@ -55,7 +55,7 @@ function isHome({ storedId, storedIds, origin }: SessionRecord): boolean {
 /** A session that was loaded under an older id is used under the current one from here on. */
 export async function moveHome(context: Context, record: SessionRecord): Promise<void> {
   if (isHome(record)) return
-  const home = record.storedIds[0] as string
+  const home = record.storedIds[0]
   // Also where nothing is left to move: whether it has ended, or another request has moved it, shows there.
   if ((await bringHome(context, record.storedId, home)) !== 'stays') record.storedId = home
 }

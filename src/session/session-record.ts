@@ -5,6 +5,7 @@ import type { Fields, LoadedFields } from '../hash/fields.js'
 import { isIndexField } from '../hash/index-fields.js'
 import type { PlainCookie } from '../hash/live-cookie.js'
 import type { Generation, Presented } from '../hash/renewal-field.js'
+import type { StoredIds } from '../ids/id-mapper.js'
 
 /** Where a loaded session comes from: a hash, or connect-redis's string with the digest that recognises it. */
 export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha1: string }
@@ -42,7 +43,7 @@ const NONE: ReadonlyMap<string, string> = new Map()
 export class SessionRecord {
   storedId: string
   /** Every id it may be stored under, current first; more than one only while `hashIds` changes. */
-  storedIds: readonly string[]
+  storedIds: StoredIds
   origin: Origin
   readonly provenance: Readonly<Provenance>
   /** The id it was loaded with; undefined if it was made, or listed. */

@@ -1,5 +1,6 @@
 import type { Announcer, SessionEvents } from '../events.js'
 import { handleOf } from '../ids/handle.js'
+import type { StoredIds } from '../ids/id-mapper.js'
 import { Channel } from '../redis/channel.js'
 import { SideHealth } from '../redis/side-health.js'
 import type { Context } from '../session/context.js'
@@ -56,7 +57,7 @@ export class Endings {
    * @param storedIds ids under which the session may be stored
    * @returns a function that ends the watch
    */
-  watch(storedIds: readonly string[], onEnd: (reason: EndReason) => void): () => void {
+  watch(storedIds: StoredIds, onEnd: (reason: EndReason) => void): () => void {
     const handles = storedIds.map(handleOf)
     const watch = new Watch(this.#context, storedIds, (reason) => {
       stop()
@@ -103,12 +104,12 @@ export class Endings {
 /** A session whose end somebody is waiting for. */
 class Watch {
   readonly #context: Context
-  readonly #storedIds: readonly string[]
+  readonly #storedIds: StoredIds
   readonly #onEnd: (reason: EndReason) => void
   #timer: NodeJS.Timeout | undefined
   #isOver = false
 
-  constructor(context: Context, storedIds: readonly string[], onEnd: (reason: EndReason) => void) {
+  constructor(context: Context, storedIds: StoredIds, onEnd: (reason: EndReason) => void) {
     this.#context = context
     this.#storedIds = storedIds
     this.#onEnd = onEnd

@@ -222,6 +222,7 @@ describe('the snippets of the README', () => {
         ${example(README, 'run', 'secure').replace('client,', 'client: null as never,')}
         app.get('/', (req, res) => { const cart: string[] | undefined = req.session.cart; res.json(cart) })`
       writeFileSync(join(dir, 'page.ts'), page)
+      writeFileSync(join(dir, 'store.ts'), example('docs/typescript.md', 'run', 'store'))
       const paths = { 'connect-redis-hash': [resolve('src/index.ts')] }
       const compilerOptions = { ...STRICT, paths, types: ['node'], noEmit: true }
       writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))

@@ -43,7 +43,8 @@ async function start(options: Partial<RedisStoreOptions> = {}): Promise<void> {
   await redis.admin.flushall()
   store = new RedisStore({ client: redis.connect({ path: line.path }), timeout: TIMEOUT_MS, ...options })
   emitted = []
-  for (const name of ['disconnect', 'connect', 'unavailable', 'available']) store.on(name, () => emitted.push(name))
+  for (const name of ['disconnect', 'connect', 'unavailable', 'available'] as const)
+    store.on(name, () => emitted.push(name))
   await store.set('hush-sid', { value: 'hush-value', cookie: {} })
   app = sessionApp(store)
 }

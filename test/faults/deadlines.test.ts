@@ -1,4 +1,4 @@
-import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import { RedisStore, type RedisStoreOptions, type SessionContent } from 'connect-redis-hash'
 import { type Command, Redis } from 'ioredis'
 import { END } from '../../src/redis/scripts/end.js'
 import { type GuardedLine, guardedLineTo } from '../support/guarded-line.js'
@@ -64,7 +64,7 @@ afterAll(async () => {
 })
 
 function storeWith(options: Partial<RedisStoreOptions> = {}): RedisStore {
-  const indexes = { user: (held: { userId?: string }) => held.userId }
+  const indexes = { user: (held: SessionContent) => held.userId }
   return new RedisStore({ client: far, prefix, indexes, timeout: 1200, ...options })
 }
 

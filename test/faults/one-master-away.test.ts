@@ -48,7 +48,8 @@ async function start(connect: () => Cluster, options: Partial<RedisStoreOptions>
   store = new RedisStore({ client, timeout: TIMEOUT_MS, ...options })
   emitted = []
   unavailable = []
-  for (const name of ['disconnect', 'connect', 'unavailable', 'available']) store.on(name, () => emitted.push(name))
+  for (const name of ['disconnect', 'connect', 'unavailable', 'available'] as const)
+    store.on(name, () => emitted.push(name))
   store.on('unavailable', (event) => unavailable.push(event))
   await Promise.all(sids.map((sid) => store.set(sid, { value: sid, cookie: {} })))
   lost = (await rig.masterOf('sess:hush-0')) as RedisNode

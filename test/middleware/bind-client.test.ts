@@ -404,7 +404,7 @@ describe('onMismatch', () => {
       binding: {
         onMismatch: async ({ verdict, defaultAction, session: held, req }) => {
           await new Promise((resolve) => setImmediate(resolve))
-          asked.push([verdict, defaultAction, (held as { userId: string }).userId, req.url])
+          asked.push([verdict, defaultAction, held.userId, req.url])
           return verdict === 'network' ? 'destroy' : 'observe'
         },
       },

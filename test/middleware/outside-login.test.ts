@@ -30,7 +30,8 @@ async function site(
   { indexed = false, behind = true }: { indexed?: boolean; behind?: boolean } = {},
   principal: (held: Bag) => unknown = (held) => held.userId ?? held.user?.id,
 ): Promise<Site> {
-  const store = new RedisStore({ client, prefix, indexes: indexed ? { user: (held: Bag) => held.userId } : {} })
+  const indexes = indexed && { user: (held: Bag) => held.userId }
+  const store = new RedisStore({ client, prefix, ...(indexes && { indexes }) })
   const told: string[] = []
   store.on('warning', ({ code, message }) => {
     if (code === 'principal-changed-outside') told.push(message)

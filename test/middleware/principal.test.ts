@@ -29,8 +29,8 @@ function site(
   write: (held: Bag, user: string) => void,
   own = false,
 ): Site {
-  const indexes = principal === undefined ? { user: (held: Bag) => held.userId } : {}
-  const store = new RedisStore({ client, prefix, indexes })
+  const indexes = principal === undefined && { user: (held: Bag) => held.userId }
+  const store = new RedisStore({ client, prefix, ...(indexes && { indexes }) })
   const warnings: Warning[] = []
   store.on('warning', (warning) => warnings.push(warning))
   const app = express()

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import { RedisStore, sessionRouter } from 'connect-redis-hash'
+import { RedisStore, type SessionContent, sessionRouter } from 'connect-redis-hash'
 import express from 'express'
 import { Redis } from 'ioredis'
 import { badLineTo } from '../support/bad-line.js'
@@ -11,7 +11,7 @@ import { Browser, DATA, FRAMEWORKS, IPHONE, JSON_ONLY, MOUNT, type Options, SAME
 
 const client = connect()
 const prefix = freshPrefix()
-const indexes = { user: (held: { userId?: string }) => held.userId }
+const indexes = { user: (held: SessionContent) => held.userId }
 const store = new RedisStore({ client, prefix, indexes })
 store.setMaxListeners(0)
 const servers: Server[] = []
@@ -329,7 +329,6 @@ describe('while Redis fails', () => {
     const line = await badLineTo(socketPath())
     const redis = new Redis(line.path, { maxRetriesPerRequest: 1 })
     const away = new RedisStore({ client: redis, prefix, indexes, timeout: 400 })
-    away.on('error', () => {})
     let isFailing = false
     const fail = (_req: unknown, _res: unknown, next: () => void) => {
       if (isFailing) line[how]()

@@ -7,6 +7,7 @@ import {
   RedisStore,
   renewSession,
   rotateOnLogin,
+  type SessionContent,
   saveBeforeResponse,
   secureSession,
 } from 'connect-redis-hash'
@@ -22,7 +23,7 @@ const prefix = freshPrefix()
 const store = new RedisStore({ client, prefix })
 store.setMaxListeners(50)
 const secret = 'k1J3h5G7f9D2s4A6p8O0i1U3y5T7r9E2'
-const user = (held: { userId?: string }) => held.userId
+const user = (held: SessionContent) => held.userId
 
 afterAll(async () => {
   await store.clear()

@@ -1,4 +1,4 @@
-import { RedisStore, type RedisStoreOptions, type SessionInfo } from 'connect-redis-hash'
+import { RedisStore, type RedisStoreOptions, type SessionContent, type SessionInfo } from 'connect-redis-hash'
 import { Redis } from 'ioredis'
 import { END } from '../../src/redis/scripts/end.js'
 import { watchCommands } from '../support/commands.js'
@@ -12,7 +12,7 @@ jest.setTimeout(120_000)
 const client = connect()
 const prefix = freshPrefix()
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
-const indexes = { user: (held: { userId?: string }) => held.userId }
+const indexes = { user: (held: SessionContent) => held.userId }
 const storeWith = (options: Partial<RedisStoreOptions> = {}) =>
   new RedisStore({ client, prefix, indexes, timeout: 30_000, ...options })
 const store = storeWith()

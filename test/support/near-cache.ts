@@ -33,7 +33,7 @@ export async function isCaching(store: RedisStore, { client }: Pick<RedisStoreOp
 /** Every `get` comes last of three: the cache has then heard of what this process wrote before, and mostly answers it. */
 export function warmed(store: RedisStore): RedisStore {
   const get = store.get.bind(store)
-  store.get = async (sid, callback) => {
+  store.get = async (sid: string, callback?: Parameters<typeof get>[1]) => {
     for (let i = 0; i < 2; i++) await get(sid).catch(() => null)
     return get(sid, callback)
   }

@@ -1,4 +1,5 @@
-import type { SessionContent } from '../../hash/session-data.js'
+import type { SessionData } from 'express-session'
+import type { SessionContent, Whatever } from '../../hash/session-content.js'
 import { checkNames } from '../../known-options.js'
 import type { Trust } from '../../requests/client-address.js'
 import type { SessionRequest } from '../session-request.js'
@@ -19,15 +20,15 @@ export interface SessionBinding {
   action: MismatchAction | 'none'
 }
 
-export interface Mismatch {
+export interface Mismatch<Data extends object = SessionData> {
   verdict: Exclude<BindingVerdict, 'match'>
   /** The action that is taken without `onMismatch`. */
   defaultAction: MismatchAction
-  session: SessionContent
+  session: SessionContent<Data>
   req: SessionRequest
 }
 
-export interface BindClientOptions {
+export interface BindClientOptions<Data extends object = SessionData> {
   /** Key of the digests in Redis. While you replace it, a list, current first. */
   secret: string | readonly string[] | undefined
   /**
@@ -51,7 +52,7 @@ export interface BindClientOptions {
    * `reauthenticate` if only the browser or the operating system has, `destroy` if both have. WARNING: with `destroy`
    * for a changed network, everybody who leaves their home with a phone is logged out.
    */
-  onMismatch?: MismatchAction | ((mismatch: Mismatch) => MismatchAction | Promise<MismatchAction>)
+  onMismatch?: MismatchAction | ((mismatch: Mismatch<Data>) => MismatchAction | Promise<MismatchAction>)
   /**
    * Also stores in plain text which kind of client the session began with, e.g. `Firefox on Linux`. It is available as
    * `SessionInfo.client`, for a page that lists the user's devices. Default false: nothing readable about the client is
@@ -69,7 +70,7 @@ export interface BindOptions {
   /** undefined: the proxies that Express trusts. */
   trustProxy: Trust | undefined
   userAgent: 'family' | 'exact' | false
-  onMismatch: BindClientOptions['onMismatch']
+  onMismatch: BindClientOptions<Whatever>['onMismatch']
   label: boolean
 }
 
@@ -87,7 +88,7 @@ const MAX_PREFIX: Prefixes = Object.freeze({ v4: 32, v6: 128 })
 const PREFIXES: Prefixes = Object.freeze({ v4: 24, v6: 64 })
 
 /** @throws TypeError that names the option */
-export function checkedBindOptions(options: BindClientOptions): BindOptions {
+export function checkedBindOptions(options: BindClientOptions<Whatever>): BindOptions {
   checkNames('bindClient', options, NAMES, 'bindClient({ secret })')
   const { secret, ip = PREFIXES, trustProxy, userAgent = 'family', onMismatch, label = false } = options
   const secrets = typeof secret === 'string' ? [secret] : secret

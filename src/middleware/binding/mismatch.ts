@@ -1,10 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import type { SessionContent } from '../../hash/session-data.js'
+import type { AnyContent } from '../../hash/session-content.js'
 import { addressOf, unknownProxies } from '../../requests/client-address.js'
 import type { StoreAccess } from '../../requests/store-access.js'
 import { LOGIN_FIELD } from '../login-time.js'
-import type { Mismatch, MismatchAction, SessionBinding } from './bind-options.js'
-import { type BindOptions, isAction } from './bind-options.js'
+import { type BindOptions, isAction, type Mismatch, type MismatchAction, type SessionBinding } from './bind-options.js'
 import { type Client, ClientBinding } from './client-binding.js'
 import { browserOf, networkOf } from './client-fingerprint.js'
 import { clientLabel } from './client-label.js'
@@ -35,7 +34,7 @@ export async function actionFor(
   const defaultAction = DEFAULT_ACTIONS[verdict]
   const action =
     typeof onMismatch === 'function'
-      ? await onMismatch({ verdict, defaultAction, session: session as SessionContent, req })
+      ? await onMismatch({ verdict, defaultAction, session: session as AnyContent, req })
       : (onMismatch ?? defaultAction)
   if (!isAction(action)) throw new TypeError("\"onMismatch\" must return 'observe', 'reauthenticate' or 'destroy'")
   store.announce('mismatch', { handle: store.state.handleOf(session), verdict, action })

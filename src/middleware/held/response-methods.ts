@@ -21,7 +21,7 @@ export class ResponseMethods {
 
   constructor(res: ServerResponse) {
     this.#res = res
-    const { writeHead, write, end, flushHeaders, flush, on } = res as unknown as Methods
+    const { writeHead, write, end, flushHeaders, flush, on } = res as Methods
     this.#methods = { writeHead, write, end, flushHeaders, flush, on } as Methods
     if (Object.hasOwn(res, 'on')) this.#noteWhoWaits()
   }

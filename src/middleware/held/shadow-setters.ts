@@ -13,7 +13,7 @@ type Setter = (this: ServerResponse, ...args: unknown[]) => unknown
  */
 export function shadowSetters(res: ServerResponse, isHeard: () => boolean): void {
   for (const name of SETTERS) {
-    const set = (res as unknown as Record<string, Setter | undefined>)[name]
+    const set = Reflect.get(res, name) as Setter | undefined
     if (set === undefined) continue
     const value = (...args: unknown[]) => (isHeard() ? set.apply(res, args) : res)
     Object.defineProperty(res, name, { configurable: true, writable: true, value })

@@ -1,0 +1,25 @@
+import { Store } from 'express-session'
+import type { SessionEventName, SessionEvents } from './events.js'
+
+/** What a store emits: its own events, and the two that express-session knows. */
+export type StoreEvents = { [Name in SessionEventName]: [payload: SessionEvents[Name]] } & {
+  connect: []
+  disconnect: []
+}
+
+type Name = keyof StoreEvents
+type Listener<E extends Name> = (...args: StoreEvents[E]) => void
+
+/** A store of express-session's whose events have types: an event that does not exist does not compile. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: only types are added to the methods that EventEmitter has
+export abstract class EventStore extends Store {}
+
+export interface EventStore {
+  on<E extends Name>(event: E, listener: Listener<E>): this
+  once<E extends Name>(event: E, listener: Listener<E>): this
+  off<E extends Name>(event: E, listener: Listener<E>): this
+  addListener<E extends Name>(event: E, listener: Listener<E>): this
+  removeListener<E extends Name>(event: E, listener: Listener<E>): this
+  prependListener<E extends Name>(event: E, listener: Listener<E>): this
+  prependOnceListener<E extends Name>(event: E, listener: Listener<E>): this
+}
