@@ -34,7 +34,11 @@ const ROOMS = [
     why: 'features build on sessions; a feature that is off is not there',
   },
   { name: 'requests', path: '^src/requests/', why: 'what a request adds builds on sessions and features' },
-  { name: 'store', path: '^src/(event-store|store|store-context)[.]ts$', why: 'the store hands on to the rooms before it' },
+  {
+    name: 'store',
+    path: '^src/(event-store|store|store-context)[.]ts$',
+    why: 'the store hands on to the rooms before it',
+  },
   { name: 'applications', path: '^src/', why: 'middleware, routers and commands use the store' },
 ]
 

@@ -58,7 +58,7 @@ class HashReader {
   readonly #serializer: Serializer
   readonly #codec: SessionCodec
   // The cookie comes first, as in a session that express-session made.
-  readonly #session = { cookie: undefined } as unknown as LoadedSession
+  readonly #session: LoadedSession = { cookie: undefined }
   readonly #values: unknown[] = []
   #meta: Bookkeeping | null = null
   #generation: Generation | null | undefined

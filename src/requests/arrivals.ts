@@ -1,4 +1,5 @@
 import type { Session } from 'express-session'
+import type { Callback } from '../callback.js'
 import type { LoadedSession } from '../hash/decode.js'
 import { handleOf } from '../ids/handle.js'
 import type { Within } from '../redis/deadline.js'
@@ -74,16 +75,11 @@ export class Arrivals {
   }
 
   /** Calls express-session back. If there is no session, it makes one in this very call (`standIn`). */
-  answer<T extends object>(
-    arrival: Arrival,
-    callback: (err: unknown, value?: T | null) => void,
-    err: unknown,
-    value?: T | null,
-  ): void {
+  answer(arrival: Arrival, callback: Callback<LoadedSession | null>, err: unknown, value?: LoadedSession | null): void {
     const isMissing = !err && !value
     if (isMissing) this.#sessions.missed(arrival.sid)
     this.#answering = isMissing ? arrival : undefined
-    if (value) this.#sessions.offer(value as unknown as LoadedSession)
+    if (value) this.#sessions.offer(value)
     try {
       callback(err, value)
     } finally {

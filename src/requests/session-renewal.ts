@@ -47,7 +47,7 @@ export class SessionRenewal implements RenewalAccess {
   /** express-session sends a cookie where the session has another id than it had when it was loaded. */
   #goOn(req: SessionRequest, session: NonNullable<SessionRequest['session']>, sid: string): void {
     req.sessionID = sid
-    const next = new (Session as unknown as new (req: object, data: object) => typeof session)(req, { ...session })
+    const next = Reflect.construct(Session, [req, { ...session }]) as typeof session
     this.#sessions.carryOver(session, next)
     this.#equip(next)
     req.session = next
