@@ -7,19 +7,9 @@ export async function ensureDependencies() {
   if (isInstalled()) return
   console.log('Installing dependencies…')
   const { program, args } = npm()
-  // `npm ci` refuses a lock file that was written where the registry lacked the optional packages of other platforms
-  // (npm/cli#4828). `npm install` installs the same versions, and --no-save leaves that file unchanged. --include=dev
-  // is needed if NODE_ENV is production, because all dependencies are development dependencies.
-  const code = await run(program, [
-    ...args,
-    'install',
-    '--no-save',
-    '--include=dev',
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=error',
-  ])
-  if (code !== 0) throw new Error(`npm install failed (exit code ${code}); its messages are above`)
+  // --include=dev is needed if NODE_ENV is production, because nearly all dependencies are development dependencies.
+  const code = await run(program, [...args, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
+  if (code !== 0) throw new Error(`npm ci failed (exit code ${code}); its messages are above`)
 }
 
 /** Compares package-lock.json with the lock file that npm writes into node_modules at the end of an installation. */
