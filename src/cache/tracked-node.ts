@@ -1,5 +1,5 @@
-import { streamOf } from '../redis/beside.js'
 import { isClosed, isClosedByCaller, type RedisClient, type RedisNode } from '../redis/client.js'
+import { streamOf } from '../redis/clients/ioredis-internals.js'
 import { runIdOf, TrackingConnection, TrackingRefused } from './tracking-connection.js'
 
 /** Milliseconds between two PINGs on the tracking connection. */

@@ -1,4 +1,5 @@
 import { isCluster, type RedisClient, type RedisNode } from './client.js'
+import { streamOf } from './clients/ioredis-internals.js'
 
 /**
  * What differs from the connection whose copy it is. It is made for one use: once lost, another one takes its place. Versions
@@ -43,13 +44,3 @@ function sharedOptions(client: RedisClient): object {
 }
 
 const SHARED = ['username', 'password', 'tls'] as const
-
-/** ioredis has another one after each reconnect; undefined while there is none. */
-export function streamOf(node: RedisNode): Partial<Stream> | undefined {
-  return (node as unknown as { stream?: Partial<Stream> }).stream ?? undefined
-}
-
-interface Stream {
-  bytesRead: number
-  unref(): void
-}

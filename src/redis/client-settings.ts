@@ -1,4 +1,5 @@
 import { isCluster, type RedisClient } from './client.js'
+import { optionsOf } from './clients/ioredis-internals.js'
 
 type Options = Readonly<Record<string, unknown>>
 
@@ -9,9 +10,8 @@ type Options = Readonly<Record<string, unknown>>
  * @returns a sentence that names each of them, or undefined
  */
 export function harmfulSettings(client: RedisClient): string | undefined {
-  const options = client.options as unknown as Options | undefined
-  // Something of the caller's own around a client.
-  if (typeof options !== 'object' || options === null) return undefined
+  const options = optionsOf(client)
+  if (options === undefined) return undefined
   const found = [...(isCluster(client) ? ofCluster(options) : ofConnection(options))]
   if (found.length === 0) return undefined
   return `settings of the Redis client do harm: ${found.join('; ')}. connectRedis() makes a client without them`

@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis'
+import { internalsOf } from './clients/ioredis-internals.js'
 
 /** What the caller connects with; owned and closed by the caller. */
 export type RedisClient = Redis | Cluster
@@ -12,7 +13,7 @@ export function isCluster(client: RedisClient): client is Cluster {
 
 /** Whether `quit` or `disconnect` has been called. What is sent after it can cost the caller the answer to its `quit`. */
 export function isClosedByCaller(client: RedisClient): boolean {
-  return (client as unknown as { manuallyClosing?: boolean }).manuallyClosing === true
+  return internalsOf(client).manuallyClosing === true
 }
 
 /** Whether the application has closed it, or it has given up: by itself it will not connect again. */

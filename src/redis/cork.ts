@@ -1,5 +1,6 @@
 import { realSetImmediate } from '../real-set-immediate.js'
 import { isCluster, type RedisClient } from './client.js'
+import { streamOf } from './clients/ioredis-internals.js'
 
 /** What ioredis connections write to: Node's own Writable. */
 interface Corkable {
@@ -24,7 +25,7 @@ export class Cork {
   /** Call before sending: what is sent from here on leaves at the end of this turn. */
   hold(): void {
     if (this.#held !== undefined) return
-    const held = isCluster(this.#client) ? this.#client.nodes().map(streamOf) : [streamOf(this.#client)]
+    const held = isCluster(this.#client) ? this.#client.nodes().map(corkableOf) : [corkableOf(this.#client)]
     this.#held = held.filter((stream) => stream !== undefined)
     for (const stream of this.#held) stream.cork()
     // Requests that arrive in the same turn each run their own callback; this comes after all of them.
@@ -40,7 +41,7 @@ export class Cork {
 }
 
 /** undefined while there is no connection. */
-function streamOf(client: object): Corkable | undefined {
-  const { stream } = client as { stream?: Partial<Corkable> | null }
+function corkableOf(client: RedisClient): Corkable | undefined {
+  const stream = streamOf(client)
   return typeof stream?.cork === 'function' && typeof stream.uncork === 'function' ? (stream as Corkable) : undefined
 }

@@ -1,4 +1,5 @@
 import { isCluster, type RedisClient, type RedisNode } from './client.js'
+import { internalsOf } from './clients/ioredis-internals.js'
 import { slotOf } from './cluster-slot.js'
 
 interface Closable {
@@ -51,8 +52,7 @@ export class EachMaster<T extends Closable> {
 
   /** As ioredis knows: it learns of a move by the first command that meets it. */
   isOwner(node: RedisNode, slot: number): boolean {
-    const { slots } = this.#client as unknown as { slots: (string[] | undefined)[] }
-    return slots[slot]?.[0] === addressOf(node)
+    return internalsOf(this.#client).slots[slot]?.[0] === addressOf(node)
   }
 
   close(): void {

@@ -1,3 +1,5 @@
+import type { RedisNode } from './client.js'
+import { internalsOf, type TimeoutInternals } from './clients/ioredis-internals.js'
 import { setPatientTimeout } from './patient-timeout.js'
 
 /*
@@ -31,21 +33,12 @@ function setCommandTimeout(this: TimedCommand, ms: number): void {
   })
 }
 
-interface TimedConnection {
-  setSocketTimeout?(): void
-  socketTimeoutTimer?: NodeJS.Timeout | undefined
-  options: { socketTimeout?: number }
-  stream: { destroy(err: Error): void; once(event: 'data', listener: () => void): void }
-  commandQueue: { length: number }
-}
-
-/** @param node a connection of ioredis */
-export function fairSocketTimeout(node: object): void {
-  const connection = node as TimedConnection
+export function fairSocketTimeout(node: RedisNode): void {
+  const connection = internalsOf(node)
   if (typeof connection.setSocketTimeout === 'function') connection.setSocketTimeout = setSocketTimeout
 }
 
-function setSocketTimeout(this: TimedConnection): void {
+function setSocketTimeout(this: TimeoutInternals): void {
   const { stream } = this
   const ms = this.options.socketTimeout as number
   let hasHeard = false

@@ -1,6 +1,7 @@
 import { SessionStoreError } from '../errors.js'
 import type { Availability, Waiting } from './availability.js'
 import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
+import { asOneArgument } from './clients/ioredis-internals.js'
 import { Cork } from './cork.js'
 import { type Signal, timedOut } from './deadline.js'
 import { fromRedis, inScript, replyCode } from './redis-error.js'
@@ -180,8 +181,7 @@ export class Gateway {
     const client = node ?? this.#client
     const sent = node === undefined ? key : this.#keyAt(node, key)
     const start = performance.now()
-    // As one argument, which ioredis flattens: a session of very many properties would overflow the stack.
-    const list = args as unknown as string
+    const list = asOneArgument(args)
     const failed = (err: unknown) => {
       throw inScript(err, script.lua)
     }

@@ -1,5 +1,6 @@
-import { connectionBeside, streamOf } from './beside.js'
+import { connectionBeside } from './beside.js'
 import { isClosed, type RedisClient, type RedisNode } from './client.js'
+import { streamOf } from './clients/ioredis-internals.js'
 import { reconnectDelay } from './connect/request-path-options.js'
 import { replyCode } from './redis-error.js'
 import type { SideHealth } from './side-health.js'

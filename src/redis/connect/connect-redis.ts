@@ -1,5 +1,6 @@
 import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { isRedisClient, type RedisClient } from '../client.js'
+import { internalsOf } from '../clients/ioredis-internals.js'
 import { failFast } from './fail-fast.js'
 import { connectForEver } from './keep-reconnecting.js'
 import { parseNode, parseUrl } from './redis-url.js'
@@ -102,7 +103,7 @@ function failFastOptions({ commandTimeout = 0, autoResendUnfulfilledCommands }: 
 
 /** ioredis 6 connects nodes with a copy of them: a password that the application changes has to get there, too. */
 function shareOptions(client: Cluster): void {
-  const { connectionPool } = client as unknown as { connectionPool?: { redisOptions?: object } }
+  const { connectionPool } = internalsOf(client)
   if (connectionPool?.redisOptions !== undefined) client.options.redisOptions = connectionPool.redisOptions
 }
 

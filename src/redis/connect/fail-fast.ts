@@ -1,12 +1,6 @@
 import { isCluster, type RedisClient } from '../client.js'
+import { type CommandInternals, internalsOf } from '../clients/ioredis-internals.js'
 import { fairCommandTimeout, fairSocketTimeout } from '../fair-timeouts.js'
-
-/** What ioredis has no option for. Both major versions have these; where one has not, nothing is lost but speed. */
-interface Internals {
-  flushQueue?(err: Error, which?: { offlineQueue: boolean; commandQueue: boolean }): void
-  socketTimeoutTimer?: NodeJS.Timeout | undefined
-  sendCommand?(command: { name: string; promise: Promise<unknown> }, ...rest: unknown[]): unknown
-}
 
 /** What ioredis sends by itself when it has connected again, without anybody to catch that it failed. */
 const SENT_AGAIN: ReadonlySet<string> = new Set(['subscribe', 'psubscribe', 'ssubscribe', 'select'])
@@ -29,7 +23,7 @@ export interface FailFast {
  * no limit.
  */
 export function failFast<C extends RedisClient>(client: C, { patienceMs, queue, underWay }: FailFast): C {
-  const internals = client as unknown as Internals
+  const internals = internalsOf(client)
   let hasBeenReady = false
   let isReady = false
   let impatientFrom = Number.POSITIVE_INFINITY
@@ -76,7 +70,7 @@ export function failFast<C extends RedisClient>(client: C, { patienceMs, queue, 
   return client
 }
 
-function prepareCommands(client: Internals): void {
+function prepareCommands(client: CommandInternals): void {
   const send = client.sendCommand
   client.sendCommand = (command, ...rest) => {
     // A process must not end because a connection was lost, or Redis hung, while ioredis subscribed again.
