@@ -12,7 +12,7 @@ const ON_ONE_REDIS = [
   'test/middleware/save-before-response[.]test',
   'test/on-end/killed[.]test',
   'test/security/(interleavings|killed-process)[.]test',
-  'test/storage/round-trips[.]test',
+  'test/session/round-trips[.]test',
 ]
 
 /** What comes as ES modules only, which Jest cannot load as they are. */

@@ -36,7 +36,7 @@ export default async function globalSetup() {
 
 /** Any prefix that tests use, and any command that a store needs. */
 async function makeUser(redis) {
-  const { aclRules } = await tsImport('../../src/redis/acl.ts', import.meta.url)
+  const { aclRules } = await tsImport('../../src/redis/permissions/acl.ts', import.meta.url)
   const { Redis } = await import('ioredis')
   const admin = new Redis(redis.options)
   const version = /redis_version:(\d+)\.(\d+)/

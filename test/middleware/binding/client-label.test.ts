@@ -1,9 +1,9 @@
 import Bowser from 'bowser'
 import { bindClient, RedisStore } from 'connect-redis-hash'
-import { clientLabel } from '../../src/middleware/binding/client-label.js'
-import { Browser, FIREFOX, IPHONE, site } from '../session-router/site.js'
-import { connect, freshPrefix } from '../support/redis.js'
-import { CHROME, CURL } from './bind-client.user-agents.js'
+import { clientLabel } from '../../../src/middleware/binding/client-label.js'
+import { Browser, FIREFOX, IPHONE, site } from '../../session-router/site.js'
+import { connect, freshPrefix } from '../../support/redis.js'
+import { CHROME, CURL } from './user-agents.js'
 
 const client = connect()
 const prefix = freshPrefix()

@@ -16,7 +16,7 @@ import {
 import express, { type ErrorRequestHandler, type NextFunction, type Request, type Response } from 'express'
 import session from 'express-session'
 import express4 from 'express4'
-import { connect, freshPrefix } from '../support/redis.js'
+import { connect, freshPrefix } from '../../support/redis.js'
 
 const SECRET = 'k7Jt0Yw9uQm3RzXa5LdPc1VbNe8HsGfT'
 const client = connect()

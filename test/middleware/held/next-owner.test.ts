@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { secureSession } from 'connect-redis-hash'
-import { connect, freshPrefix } from '../support/redis.js'
-import { Visitor } from '../support/visitor.js'
+import { connect, freshPrefix } from '../../support/redis.js'
+import { Visitor } from '../../support/visitor.js'
 
 const client = connect()
 const sessions = secureSession({

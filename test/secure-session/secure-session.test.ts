@@ -20,7 +20,7 @@ import {
   site,
   siteOf,
   slowly,
-} from './secure-session.site.js'
+} from './site.js'
 
 const client = connect()
 const prefix = freshPrefix()

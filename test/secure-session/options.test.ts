@@ -9,7 +9,7 @@ import session from 'express-session'
 import { createClient } from 'redis'
 import { bookkeeping } from '../support/raw-session.js'
 import { connect, freshPrefix } from '../support/redis.js'
-import { type App, Browser, options, SECRET, type Site, setCookies, site } from './secure-session.site.js'
+import { type App, Browser, options, SECRET, type Site, setCookies, site } from './site.js'
 
 const client = connect()
 const prefix = freshPrefix()

@@ -9,7 +9,7 @@ import session from 'express-session'
 import { createProxyMiddleware } from 'http-proxy-middleware'
 import Koa from 'koa'
 import koaConnect from 'koa-connect'
-import { connect, freshPrefix } from '../support/redis.js'
+import { connect, freshPrefix } from '../../support/redis.js'
 import { text } from './answers.js'
 import { overHttp1 } from './client.js'
 

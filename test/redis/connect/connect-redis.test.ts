@@ -1,6 +1,6 @@
 import { connectRedis } from 'connect-redis-hash'
 import { Cluster, Redis } from 'ioredis'
-import { everythingIn } from '../support/failure.js'
+import { everythingIn } from '../../support/failure.js'
 
 type Any = Record<string, unknown>
 

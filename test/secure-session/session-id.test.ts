@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { RedisStore, secureSession } from 'connect-redis-hash'
 import { newSessionId } from '../../src/secure-session/session-id.js'
 import { connect, freshPrefix } from '../support/redis.js'
-import { Browser, options, type Site, site } from './secure-session.site.js'
+import { Browser, options, type Site, site } from './site.js'
 
 const client = connect()
 const prefix = freshPrefix()

@@ -3,17 +3,7 @@ import { sign, unsign } from 'cookie-signature'
 import { derivedKeys } from '../../src/secure-session/secrets.js'
 import { gate } from '../support/gate.js'
 import { connect, freshPrefix } from '../support/redis.js'
-import {
-  Browser,
-  HTTPS,
-  SECRET as OLD,
-  options,
-  type Site,
-  setCookies,
-  site,
-  siteOf,
-  slowly,
-} from './secure-session.site.js'
+import { Browser, HTTPS, SECRET as OLD, options, type Site, setCookies, site, siteOf, slowly } from './site.js'
 
 const NEW = 'Zp4Rw8Xn2Kd6Hs0Bv3Ty7Mf1Gq5Lc9Ja'
 const client = connect()
