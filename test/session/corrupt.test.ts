@@ -2,6 +2,7 @@ import { RedisStore } from 'connect-redis-hash'
 import type { Request } from 'express'
 import type session from 'express-session'
 import fc from 'fast-check'
+import { anyText } from '../support/any-text.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { bookkeeping } from '../support/raw-session.js'
 
@@ -58,7 +59,7 @@ const cookie = fc.oneof(
     .dictionary(attribute, fc.jsonValue({ maxDepth: 1 }), { maxKeys: 3 })
     .map((attributes) => JSON.stringify(attributes)),
 )
-const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.string({ maxLength: 40 }), json, meta)
+const text = fc.oneof(anyText({ maxLength: 40 }), fc.string({ maxLength: 40 }), json, meta)
 const name = fc.oneof(
   fc.constantFrom(...whole.keys()),
   fc.constantFrom('@cookie.1', '@@', '@"x"', '__proto__', 'cookie', '@x'),

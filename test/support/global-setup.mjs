@@ -3,12 +3,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tsImport } from 'tsx/esm/api'
 
+/** What is asked for where only tests of pure functions are to run. */
+const NEEDS_NO_REDIS = /^test\/(?:hash|ids)(?:\/|$)/
+
 /**
  * One real Redis for the whole run; nothing of it is kept. With TEST_ON=sentinel it has a replica and three Sentinels, and
  * clients ask those; with TEST_ON=cluster most tests use a Cluster of three masters and three replicas instead. With
  * TEST_ON=acl stores are a user who may do no more than is documented.
+ *
+ * @param {import('jest').Config & { testPathPatterns: { patterns: string[] } }} config
  */
-export default async function globalSetup() {
+export default async function globalSetup({ testPathPatterns: { patterns } }) {
+  if (patterns.length > 0 && patterns.every((pattern) => NEEDS_NO_REDIS.test(pattern))) return
   // Jest's module map, which lets TypeScript import './x.js', does not reach a global set-up.
   const { startRedis } = await tsImport('../../scripts/embedded-redis.ts', import.meta.url)
   const dir = mkdtempSync(join(tmpdir(), 'crh-'))
