@@ -39,8 +39,8 @@ export default {
     '^connect-redis-hash$': isAcl ? '<rootDir>/test/support/least-privilege.ts' : '<rootDir>/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  // Most of the time goes by waiting for Redis and other processes.
-  maxWorkers: '100%',
-  // Nothing is judged by this: a machine that is busy with other things may take long.
-  testTimeout: 60_000,
+  // More than there are processors: much of the time goes by waiting for Redis and other processes.
+  maxWorkers: '200%',
+  // It ends what hangs, and judges nothing: a machine that is busy with other things may take long. No test has one of its own.
+  testTimeout: 300_000,
 }

@@ -71,7 +71,7 @@ test('docs/archiving.md: what sessions held is in PostgreSQL once they have ende
     ['destroyed', prefix, content('b')],
     ['expired', prefix, content('c')],
   ])
-}, 60_000)
+})
 
 test('README: the archive gets one row for a session that has ended', () => {
   const rows = run(
@@ -87,4 +87,4 @@ test('README: the archive gets one row for a session that has ended', () => {
     await db.close()`,
   )
   expect(rows).toEqual([{ reason: 'destroyed', content: expect.objectContaining({ userId: 'ada' }) }])
-}, 60_000)
+})

@@ -79,16 +79,12 @@ describe('the app of the README, run as printed', () => {
     rmSync(dir, { recursive: true, force: true })
   })
 
-  test.each(TOOLS)(
-    'every line of the transcript comes out as the page shows it, with %s',
-    async (tools) => {
-      // The page says port 3000 and the default Redis; this machine has others.
-      const prelude = `redis-cli() { ${commandOf('redis-cli', tools)} -s '${redis.socketPath}' "$@"; }`
-      const all = steps(example(README, 'transcript', 'app.mjs').replaceAll('localhost:3000', `127.0.0.1:${port}`))
-      expect(asTyped(all, await typed(all, dir, prelude, tools))).toEqual(asShown(all))
-    },
-    60_000,
-  )
+  test.each(TOOLS)('every line of the transcript comes out as the page shows it, with %s', async (tools) => {
+    // The page says port 3000 and the default Redis; this machine has others.
+    const prelude = `redis-cli() { ${commandOf('redis-cli', tools)} -s '${redis.socketPath}' "$@"; }`
+    const all = steps(example(README, 'transcript', 'app.mjs').replaceAll('localhost:3000', `127.0.0.1:${port}`))
+    expect(asTyped(all, await typed(all, dir, prelude, tools))).toEqual(asShown(all))
+  })
 })
 
 describe('the snippets of the README', () => {

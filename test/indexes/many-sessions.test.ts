@@ -6,9 +6,6 @@ import { guardedLineTo } from '../support/guarded-line.js'
 import { makeMany, watchQueue } from '../support/many-sessions.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
 
-// Thousands of sessions on a busy machine.
-jest.setTimeout(120_000)
-
 const client = connect()
 const prefix = freshPrefix()
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }

@@ -43,9 +43,6 @@ beforeAll(async () => {
   ending = await side()
 })
 beforeEach(clean)
-// There are hundreds of orders, and a busy machine may take its time.
-jest.setTimeout(300_000)
-
 afterAll(async () => {
   for (const server of servers) {
     server.closeAllConnections()
@@ -193,7 +190,6 @@ describe.each([
       }
       expect(tried).toBeGreaterThanOrEqual(6)
     },
-    60_000,
   )
 })
 
@@ -226,32 +222,28 @@ describe.each([
     ['touch', (store, loaded) => store.touch('sid', loaded)],
     ['patch', (store) => store.patch('sid', { late: 1 })],
     ['increment', (store) => store.increment('sid', 'count')],
-  ])(
-    '%s against destroy, in every order of their commands: nothing is left under either id',
-    async (_name, write) => {
-      const one = slow.store({ hashIds: ['new', 'old'] })
-      const two = ending.store({ hashIds: endersList })
-      const make = async () => {
-        await before.set('sid', { cookie, user: 'ada', count: 1 } as never)
-        return one.get('sid')
-      }
-      const first = await make()
-      const a = await commandsOf(slow, () => write(one, first))
-      await two.destroy('sid')
-      const b = await commandsOf(ending, () => two.destroy('sid'))
-      let tried = 0
-      for (const order of orders(a, b)) {
-        const loaded = await make()
-        await interleave(
-          order,
-          () => write(one, loaded),
-          () => two.destroy('sid'),
-        )
-        expect(await client.keys(`*${prefix}*`)).toEqual([])
-        tried += 1
-      }
-      expect(tried).toBeGreaterThanOrEqual(20)
-    },
-    60_000,
-  )
+  ])('%s against destroy, in every order of their commands: nothing is left under either id', async (_name, write) => {
+    const one = slow.store({ hashIds: ['new', 'old'] })
+    const two = ending.store({ hashIds: endersList })
+    const make = async () => {
+      await before.set('sid', { cookie, user: 'ada', count: 1 } as never)
+      return one.get('sid')
+    }
+    const first = await make()
+    const a = await commandsOf(slow, () => write(one, first))
+    await two.destroy('sid')
+    const b = await commandsOf(ending, () => two.destroy('sid'))
+    let tried = 0
+    for (const order of orders(a, b)) {
+      const loaded = await make()
+      await interleave(
+        order,
+        () => write(one, loaded),
+        () => two.destroy('sid'),
+      )
+      expect(await client.keys(`*${prefix}*`)).toEqual([])
+      tried += 1
+    }
+    expect(tried).toBeGreaterThanOrEqual(20)
+  })
 })

@@ -105,7 +105,6 @@ describe.each(between)('%s', (_what, ahead, behind) => {
         }
       }
     },
-    120_000,
   )
 
   test.each(['ahead', 'behind'] as const)(
@@ -126,7 +125,6 @@ describe.each(between)('%s', (_what, ahead, behind) => {
         }
       }
     },
-    120_000,
   )
 
   test('any number of deaths, reads and saves in any order: no confirmed save is lost, and nothing that has ended is back', async () => {
@@ -163,5 +161,5 @@ describe.each(between)('%s', (_what, ahead, behind) => {
       }),
       { numRuns: 60 },
     )
-  }, 120_000)
+  })
 })

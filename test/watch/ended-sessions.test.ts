@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { RedisStore } from 'connect-redis-hash'
 import { io } from 'socket.io-client'
 import { WebSocket } from 'ws'
+import { childScript } from '../support/child-script.js'
 import { connect, freshPrefix, topology } from '../support/redis.js'
 
-const CHILD = join('test', 'sockets', 'server.child.ts')
+const CHILD = childScript('test', 'sockets', 'server.child.ts')
 const prefix = freshPrefix()
 const client = connect()
 const children: ChildProcess[] = []
@@ -15,7 +15,7 @@ let here: string
 let there: string
 
 async function serverProcess(): Promise<string> {
-  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, prefix, 'broadcast'], {
+  const child = spawn(process.execPath, [CHILD, prefix, 'broadcast'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   children.push(child)
