@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 /** What is about the very connection that a test has given to its store: not where stores have connections of their own. */
 const ON_OWN_CLIENT = [
   'test/example-app/pages[.]test',
@@ -40,7 +41,7 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   // More than there are processors: much of the time goes by waiting for Redis and other processes.
-  maxWorkers: '200%',
+  maxWorkers: 2 * availableParallelism(),
   // It ends what hangs, and judges nothing: a machine that is busy with other things may take long. No test has one of its own.
   testTimeout: 300_000,
 }
