@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 export default async function globalTeardown() {
   if (globalThis.testRedis === undefined) return
   const { dir, rigs } = globalThis.testRedis
-  if (process.env.TEST_ON === 'acl') await expectNothingRefused(rigs[0])
+  if (process.env.TEST_ON === 'acl') await Promise.all(rigs.map(expectNothingRefused))
   for (const rig of rigs) await rig.stop()
   rmSync(dir, { recursive: true, force: true })
 }
