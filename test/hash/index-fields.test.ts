@@ -82,6 +82,8 @@ describe('the fields of an index', () => {
 
   test('a planted number of values costs no more than a hundred', () => {
     expect(entriesIn([['@i:role', '4294967295:a']])).toEqual([{ name: 'role', value: 'a' }])
+    const planted = Array.from({ length: 150 }, (_, i) => [`@i:role.${i + 1}`, `v${i}`] as const)
+    expect(entriesIn([['@i:role', '999:a'], ...planted])).toHaveLength(100)
     expect(furtherFields([['@i:role', '4294967295:a']])).toHaveLength(99)
     expect(entriesIn([['@i:role', '0:a']])).toEqual([{ name: 'role', value: 'a' }])
   })
