@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { childScript } from '../support/child-script.js'
 import { socketPath } from '../support/redis.js'
 
 test('a process that has closed its client, and not its store, is not kept alive by it', async () => {
-  const args = ['--import', 'tsx', join('test', 'cache', 'forgotten.child.ts'), socketPath()]
+  const args = [childScript('test', 'cache', 'forgotten.child.ts'), socketPath()]
   const child = spawn(process.execPath, args, { stdio: 'inherit' })
   const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
   const [code] = await once(child, 'exit')

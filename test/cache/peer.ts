@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
 import type { RedisStoreOptions } from 'connect-redis-hash'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
+import { childScript } from '../support/child-script.js'
 import { until } from '../support/until.js'
 
 export type Content = Record<string, unknown>
@@ -28,8 +28,8 @@ export class Peer {
 
   private constructor(line: BadLine, socketPath: string, options: Partial<RedisStoreOptions>) {
     this.line = line
-    const args = [join('test', 'cache', 'peer.child.ts'), socketPath, line.path, JSON.stringify(options)]
-    this.#child = spawn(process.execPath, ['--import', 'tsx', ...args], {
+    const args = [childScript('test', 'cache', 'peer.child.ts'), socketPath, line.path, JSON.stringify(options)]
+    this.#child = spawn(process.execPath, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
     this.#child.on('message', ({ id, value, error }: { id: number; value: never; error?: string }) => {

@@ -19,7 +19,7 @@ beforeAll(async () => {
   redis = await privateRedis()
   const options = { prefix: PREFIX, cache: CACHE, touchInterval: 600 }
   peers = (await Promise.all([0, 1].map(() => Peer.start(redis.socketPath, options)))) as [Peer, Peer]
-}, 30_000)
+})
 afterAll(async () => {
   await Promise.all(peers.map((peer) => peer.stop()))
   await redis.stop()
@@ -211,7 +211,7 @@ test('whatever is written, ended and lost, no process is behind for longer than 
   )
   const after = (await Promise.all(peers.map((peer) => peer.hits()))).reduce((a, b) => a + b)
   expect(after - before).toBeGreaterThan(20)
-}, 60_000)
+})
 
 test('a process that was halted serves nothing that was ended meanwhile', async () => {
   const [one, halted] = peers
@@ -274,4 +274,4 @@ test('under load and broken lines, no confirmed save is lost, and in the end bot
     const held = confirmed.get(sid) as Content
     for (const peer of peers) expect(await peer.tell({ do: 'read', sid })).toEqual(held)
   }
-}, 20_000)
+})

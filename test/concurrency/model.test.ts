@@ -149,7 +149,7 @@ describe.each([
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), (steps) => run([login, ...steps])),
       { numRuns: store.cacheStats === undefined ? 250 : 80 },
     )
-  }, 60_000)
+  })
 
   test('parallel requests without any order: every property ends as one of its writers left it, none is lost', async () => {
     const writers = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat(100)), {
@@ -174,5 +174,5 @@ describe.each([
       }),
       { numRuns: 100 },
     )
-  }, 60_000)
+  })
 })

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { childScript } from '../support/child-script.js'
 
 type Results = Record<string, { called: number; uncaught: number }>
 let results: { memory: Results; redis: Results; unhandled: number }
 
 beforeAll(async () => {
-  const script = join('test', 'contract', 'throwing-callbacks.child.ts')
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script])
+  const script = childScript('test', 'contract', 'throwing-callbacks.child.ts')
+  const { stdout } = await promisify(execFile)(process.execPath, [script])
   results = JSON.parse(stdout)
 })
 

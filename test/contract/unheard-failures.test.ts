@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { childScript } from '../support/child-script.js'
 
 type Told = { code: string; message: string }
 let stderr: string
@@ -13,8 +13,8 @@ let results: {
 
 /** Rejects if the process ends early, as it does by an unhandled rejection. */
 beforeAll(async () => {
-  const script = join('test', 'contract', 'unheard-failures.child.ts')
-  const child = await promisify(execFile)(process.execPath, ['--import', 'tsx', script])
+  const script = childScript('test', 'contract', 'unheard-failures.child.ts')
+  const child = await promisify(execFile)(process.execPath, [script])
   results = JSON.parse(child.stdout)
   stderr = child.stderr
 })

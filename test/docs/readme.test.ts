@@ -29,6 +29,7 @@ import { io } from 'socket.io-client'
 import request from 'supertest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { DEFAULTS } from '../../src/options.js'
+import { childScript } from '../support/child-script.js'
 import { example, examplesOf } from '../support/markdown.js'
 import { isCaching } from '../support/near-cache.js'
 import { passTime } from '../support/pass-time.js'
@@ -63,10 +64,7 @@ describe('the app of the README, run as printed', () => {
     writeFileSync(join(dir, 'app.mjs'), example(README, 'run', 'app.mjs'))
     installInto(join(dir, 'node_modules'))
     const env = { ...process.env, REDIS_URL: redis.socketPath, PORT: String(port) }
-    app = spawn(process.execPath, ['--import', resolve('node_modules/tsx/dist/esm/index.mjs'), 'app.mjs'], {
-      cwd: dir,
-      env,
-    })
+    app = spawn(process.execPath, ['app.mjs'], { cwd: dir, env })
     let log = ''
     app.stderr?.on('data', (chunk) => {
       log += chunk
@@ -79,16 +77,12 @@ describe('the app of the README, run as printed', () => {
     rmSync(dir, { recursive: true, force: true })
   })
 
-  test.each(TOOLS)(
-    'every line of the transcript comes out as the page shows it, with %s',
-    async (tools) => {
-      // The page says port 3000 and the default Redis; this machine has others.
-      const prelude = `redis-cli() { ${commandOf('redis-cli', tools)} -s '${redis.socketPath}' "$@"; }`
-      const all = steps(example(README, 'transcript', 'app.mjs').replaceAll('localhost:3000', `127.0.0.1:${port}`))
-      expect(asTyped(all, await typed(all, dir, prelude, tools))).toEqual(asShown(all))
-    },
-    60_000,
-  )
+  test.each(TOOLS)('every line of the transcript comes out as the page shows it, with %s', async (tools) => {
+    // The page says port 3000 and the default Redis; this machine has others.
+    const prelude = `redis-cli() { ${commandOf('redis-cli', tools)} -s '${redis.socketPath}' "$@"; }`
+    const all = steps(example(README, 'transcript', 'app.mjs').replaceAll('localhost:3000', `127.0.0.1:${port}`))
+    expect(asTyped(all, await typed(all, dir, prelude, tools))).toEqual(asShown(all))
+  })
 })
 
 describe('the snippets of the README', () => {
@@ -544,9 +538,9 @@ function installInto(modules: string): void {
   for (const name of ['express', 'express-session', 'ioredis']) {
     symlinkSync(resolve('node_modules', name), join(modules, name))
   }
-  const source = JSON.stringify(resolve('src/index.ts'))
-  writeFileSync(join(modules, 'connect-redis-hash/index.ts'), `export * from ${source}\n`)
-  writeFileSync(join(modules, 'connect-redis-hash/package.json'), '{ "type": "module", "exports": "./index.ts" }')
+  const source = JSON.stringify(resolve(childScript('src', 'index.ts')))
+  writeFileSync(join(modules, 'connect-redis-hash/index.js'), `export * from ${source}\n`)
+  writeFileSync(join(modules, 'connect-redis-hash/package.json'), '{ "type": "module", "exports": "./index.js" }')
 }
 
 async function answers(port: number): Promise<void> {

@@ -43,20 +43,16 @@ async function start(): Promise<{ url: string; child: ChildProcess }> {
   })
 }
 
-test.each(TOOLS)(
-  'every line of the transcript comes out as the page shows it, with %s',
-  async (tools) => {
-    const { url } = await start()
-    // The page says port 3000 and the default folder; this test has its own, and so has the cookie jar.
-    const socket = resolve(data, 'redis/redis.sock')
-    const page = example('README.md', 'transcript', 'shop')
-      .replaceAll('localhost:3000', new URL(url).host)
-      .replaceAll('example-app/.data/redis/redis.sock', socket)
-    const all = steps(page)
-    expect(asTyped(all, await typed(all, dir, '', tools))).toEqual(asShown(all))
-  },
-  30_000,
-)
+test.each(TOOLS)('every line of the transcript comes out as the page shows it, with %s', async (tools) => {
+  const { url } = await start()
+  // The page says port 3000 and the default folder; this test has its own, and so has the cookie jar.
+  const socket = resolve(data, 'redis/redis.sock')
+  const page = example('README.md', 'transcript', 'shop')
+    .replaceAll('localhost:3000', new URL(url).host)
+    .replaceAll('example-app/.data/redis/redis.sock', socket)
+  const all = steps(page)
+  expect(asTyped(all, await typed(all, dir, '', tools))).toEqual(asShown(all))
+})
 
 test('a visitor stays logged in when the app and its Redis are killed with SIGKILL and started again', async () => {
   const first = await start()
@@ -85,4 +81,4 @@ test('a visitor stays logged in when the app and its Redis are killed with SIGKI
   expect(after?.join()).toContain('Log out')
   const [stranger] = await typed([{ command: `curl -s ${second.url}/`, expected: [] }], dir, '')
   expect(stranger?.join()).not.toContain('Log out')
-}, 60_000)
+})

@@ -86,7 +86,7 @@ describe('behind Sentinels', () => {
   let rig: SentinelRig
   beforeAll(async () => {
     rig = await startSentinelRig()
-  }, 30_000)
+  })
   afterAll(() => rig.stop())
 
   test('a master that hangs: nothing older than LEASE_MS is served, and the new one is followed', async () => {
@@ -101,7 +101,7 @@ describe('behind Sentinels', () => {
     await ends(writer, reader)
     master.resume()
     await rig.healed()
-  }, 60_000)
+  })
 
   test('a master that is replaced while it is well', async () => {
     const writer = await storeOn(connectRedis(rig.options))
@@ -115,14 +115,14 @@ describe('behind Sentinels', () => {
     for (const { store, client } of stores) await isCaching(store, { client })
     await ends(writer, reader)
     await rig.healed()
-  }, 60_000)
+  })
 })
 
 describe('on a Cluster', () => {
   let rig: ClusterRig
   beforeAll(async () => {
     rig = await startClusterRig()
-  }, 30_000)
+  })
   afterAll(() => rig.stop())
 
   test('slots are counted as Redis counts them', async () => {
@@ -146,7 +146,7 @@ describe('on a Cluster', () => {
       await ends(writer, reader)
     }
     await rig.healed()
-  }, 60_000)
+  })
 
   test.each([
     ['is killed', (node: RedisNode) => node.kill(), (node: RedisNode) => node.start()],
@@ -169,7 +169,6 @@ describe('on a Cluster', () => {
       await restore(master)
       await rig.healed()
     },
-    60_000,
   )
 
   test('a master that is cut off from all others is not believed any more, once it has noticed', async () => {
@@ -192,5 +191,5 @@ describe('on a Cluster', () => {
       await master.send('CONFIG', 'SET', 'cluster-node-timeout', rig.nodeTimeoutMs)
     }
     await rig.healed()
-  }, 60_000)
+  })
 })

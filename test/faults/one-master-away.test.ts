@@ -34,7 +34,7 @@ const sids = Array.from({ length: 40 }, (_, i) => `hush-${i}`)
 
 beforeAll(async () => {
   rig = await startClusterRig({ nodeTimeoutMs: 60_000 })
-}, 30_000)
+})
 afterAll(() => rig.stop())
 afterEach(async () => {
   for (const node of rig.nodes) if (!node.isServing) node.resume()
@@ -102,7 +102,6 @@ describe.each([
       })
       app.close()
     },
-    40_000,
   )
 })
 
@@ -122,7 +121,7 @@ test("all masters hang, with onUnavailable 'anonymous': now requests go on witho
   expect(emitted.filter((name) => name === 'unavailable')).toHaveLength(1)
   expect(masters).toHaveLength(3)
   app.close()
-}, 40_000)
+})
 
 test('a master that is dead, and not replaced yet: no request for a session of another master fails', async () => {
   await start(tuned, { onUnavailable: 'anonymous' })
@@ -136,7 +135,7 @@ test('a master that is dead, and not replaced yet: no request for a session of a
   expect(emitted).toEqual(['unavailable'])
   await lost.start()
   await until('it is back', () => emitted.at(-1) === 'available')
-}, 40_000)
+})
 
 test('the error handler of the documents lets its visitors pass without a session, and touches nothing of theirs', async () => {
   await start(tuned, { onUnavailable: 'anonymous' })
@@ -156,4 +155,4 @@ test('the error handler of the documents lets its visitors pass without a sessio
   await until('it answers', () => app.visit('/show', away[0]).then(({ body }) => body.hasSession))
   await app.visit('/show', away[0]).expect(200, { hasSession: true, value: away[0] })
   app.close()
-}, 40_000)
+})

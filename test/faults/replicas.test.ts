@@ -151,7 +151,7 @@ describe('on a Cluster', () => {
   let rig: ClusterRig
   beforeAll(async () => {
     rig = await startClusterRig()
-  }, 30_000)
+  })
   afterAll(() => rig.stop())
 
   test.each([undefined, 'kp:'])(
@@ -184,6 +184,5 @@ describe('on a Cluster', () => {
         client.disconnect()
       }
     },
-    30_000,
   )
 })

@@ -62,4 +62,4 @@ test('killed in the middle of traffic, and back with its append-only file: nothi
   const keys = await client.keys('sess:*')
   const ttls = await Promise.all(keys.map((key) => client.pttl(key)))
   expect(ttls.filter((ttl) => ttl === -1)).toEqual([])
-}, 60_000)
+})

@@ -21,7 +21,7 @@ const clients: Redis[] = []
 
 beforeAll(async () => {
   rig = await startSentinelRig({ downAfterMs: DOWN_AFTER_MS })
-}, 30_000)
+})
 afterEach(() => {
   for (const client of clients.splice(0)) client.disconnect()
 })
@@ -128,7 +128,7 @@ describe.each([
       [...again.ended].map(() => null),
     )
     await store.close()
-  }, 45_000)
+  })
 })
 
 // What ioredis's failover detector does then: connector.disconnect(). ioredis alone takes it for the end.
@@ -161,7 +161,7 @@ test('a Sentinel that hangs, the first in the list: the next one is asked', asyn
   } finally {
     first?.resume()
   }
-}, 20_000)
+})
 
 test('no Sentinel to be reached: fails in time, keeps nothing, and works once there is one', async () => {
   await rig.healed()
@@ -184,4 +184,4 @@ test('no Sentinel to be reached: fails in time, keeps nothing, and works once th
   const start = performance.now()
   await until('it works', () => late.ping().then(() => true))
   figure('all sentinels back', { recovery: performance.now() - start })
-}, 30_000)
+})

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { childScript } from '../support/child-script.js'
 
 export interface State {
   saved: number
@@ -32,7 +32,7 @@ export class HostProcess {
     storeOptions: object = {},
   ): Promise<HostProcess> {
     const args = [prefix, JSON.stringify(options), JSON.stringify(storeOptions)]
-    const child = fork(join('test', 'hosts', file), args, { execArgv: ['--import', 'tsx'] })
+    const child = fork(childScript('test', 'hosts', file), args)
     const [{ port }] = await once(child, 'message')
     return new HostProcess(child, port)
   }

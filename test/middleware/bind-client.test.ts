@@ -15,7 +15,7 @@ import session from 'express-session'
 import express4 from 'express4'
 import { type CommandLog, watchCommands } from '../support/commands.js'
 import { connect, freshPrefix } from '../support/redis.js'
-import { CHROME, CURL, DIFFERENT, SAFARI_IPHONE, UPDATES } from './bind-client.user-agents.js'
+import { CHROME, CURL, DIFFERENT, SAFARI_IPHONE, UPDATES } from './binding/user-agents.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: three frameworks, one shape */
 type App = any

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { RedisStore } from 'connect-redis-hash'
+import { childScript } from '../support/child-script.js'
 import { guardedLineTo } from '../support/guarded-line.js'
 import { hasten } from '../support/hasten.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
 
-const CHILD = join('test', 'on-end', 'killed.child.ts')
+const CHILD = childScript('test', 'on-end', 'killed.child.ts')
 /** More than the child ever sends. */
 const MOST = 1000
 
@@ -41,7 +41,7 @@ async function lifeOf(most: number): Promise<Life> {
       return undefined
     },
   })
-  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, line.path, prefix])
+  const child = spawn(process.execPath, [CHILD, line.path, prefix])
   children.add(child)
   let said = ''
   let errors = ''
@@ -119,4 +119,4 @@ test('a process killed between any two of its commands: every session that was t
     }
   }
   await Promise.all(Array.from({ length: 6 }, worker))
-}, 180_000)
+})

@@ -102,4 +102,4 @@ test('while Redis refuses all writes it is not asked again and again, and afterw
   expect((await redis.takeCalls()).zrangebyscore).toBeLessThanOrEqual(32)
   await admin.config('SET', 'min-replicas-to-write', 0)
   while (reasons.length < names.length) await new Promise((resolve) => setTimeout(resolve, 100))
-}, 30_000)
+})

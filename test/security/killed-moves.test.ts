@@ -106,7 +106,6 @@ describe.each(between)('%s', (_what, ahead, behind) => {
         }
       }
     },
-    120_000,
   )
 
   test.each(['ahead', 'behind'] as const)(
@@ -127,7 +126,6 @@ describe.each(between)('%s', (_what, ahead, behind) => {
         }
       }
     },
-    120_000,
   )
 
   test('any number of deaths, reads and saves in any order: no confirmed save is lost, and nothing that has ended is back', async () => {
@@ -164,7 +162,7 @@ describe.each(between)('%s', (_what, ahead, behind) => {
       }),
       { numRuns: 60 },
     )
-  }, 120_000)
+  })
 })
 
 // Servers that do not know every id: those that have not been told of the new one yet, or not of the old one any more. They have a

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { RedisStore } from 'connect-redis-hash'
+import { childScript } from '../support/child-script.js'
 import { guardedLineTo } from '../support/guarded-line.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
 
-const CHILD = join('test', 'security', 'killed-process.child.ts')
+const CHILD = childScript('test', 'security', 'killed-process.child.ts')
 /** More than the child ever sends. */
 const MOST_WRITES = 1000
 
@@ -45,7 +45,7 @@ async function lifeOf(most: number): Promise<Life> {
       return undefined
     },
   })
-  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, line.path, prefix])
+  const child = spawn(process.execPath, [CHILD, line.path, prefix])
   children.add(child)
   let said = ''
   let errors = ''
@@ -104,4 +104,4 @@ test('a process killed between any two of its commands: no key without TTL, noth
   await Promise.all([worker(), worker(), worker()])
   // Sessions were under way when the processes died.
   expect(found).toBeGreaterThan(whole.writes / 2)
-}, 120_000)
+})

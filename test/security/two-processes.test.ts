@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { RedisStore } from 'connect-redis-hash'
+import { childScript } from '../support/child-script.js'
 import { connect, freshPrefix } from '../support/redis.js'
 
-const CHILD = join('test', 'security', 'two-processes.child.ts')
+const CHILD = childScript('test', 'security', 'two-processes.child.ts')
 
 const prefix = freshPrefix()
 const client = connect()
@@ -14,7 +14,7 @@ let a: string
 let b: string
 
 async function serverProcess(): Promise<string> {
-  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, prefix], {
+  const child = spawn(process.execPath, [CHILD, prefix], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   children.push(child)

@@ -13,9 +13,6 @@ const CHROMIUM = [
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
 ].find((path) => path !== undefined && existsSync(path))
-// A browser takes its time while all other tests run.
-jest.setTimeout(60_000)
-
 const NARROW = { width: 390, height: 844 }
 const WIDE = { width: 1280, height: 800 }
 

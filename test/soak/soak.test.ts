@@ -7,7 +7,7 @@ import type { Topology } from './topologies/topology.js'
 let topology: Topology
 beforeAll(async () => {
   topology = await singleTopology()
-}, 30_000)
+})
 afterAll(() => topology.stop())
 
 test('mixed traffic, with one fault after the other: every invariant holds after each', async () => {
@@ -22,4 +22,4 @@ test('mixed traffic, with one fault after the other: every invariant holds after
   expect({ violations, lines: violations.length > 0 ? lines : [] }).toEqual({ violations: [], lines: [] })
   expect(faults.length).toBeGreaterThan(0)
   expect(requests).toBeGreaterThan(100)
-}, 120_000)
+})

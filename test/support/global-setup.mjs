@@ -3,12 +3,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tsImport } from 'tsx/esm/api'
 
+/** What is asked for where only tests of pure functions are to run. */
+const NEEDS_NO_REDIS = /^test\/(?:hash|ids)(?:\/|$)/
+
 /**
- * One real Redis for the whole run; nothing of it is kept. With TEST_ON=sentinel it has a replica and three Sentinels, and
- * clients ask those; with TEST_ON=cluster most tests use a Cluster of three masters and three replicas instead. With
- * TEST_ON=acl stores are a user who may do no more than is documented.
+ * A real Redis for each worker process; nothing of them is kept. With TEST_ON=sentinel there is one, with a replica and three
+ * Sentinels, and clients ask those; with TEST_ON=cluster most tests use a Cluster of three masters and three replicas instead.
+ * With TEST_ON=acl stores are a user who may do no more than is documented.
+ *
+ * @param {{ maxWorkers: number, testPathPatterns: { patterns: string[] } }} config
  */
-export default async function globalSetup() {
+export default async function globalSetup({ maxWorkers, testPathPatterns: { patterns } }) {
+  if (patterns.length > 0 && patterns.every((pattern) => NEEDS_NO_REDIS.test(pattern))) return
   // Jest's module map, which lets TypeScript import './x.js', does not reach a global set-up.
   const { startRedis } = await tsImport('../../scripts/embedded-redis.ts', import.meta.url)
   const dir = mkdtempSync(join(tmpdir(), 'crh-'))
@@ -21,22 +27,25 @@ export default async function globalSetup() {
     rigs.push(await startSentinelRig({ downAfterMs: 30_000, masterArgs }))
     process.env.TEST_TOPOLOGY = JSON.stringify(rigs[0].options)
   } else {
-    const redis = await startRedis({ dir, persistent: false })
-    process.env.TEST_REDIS_SOCKET = redis.socketPath
-    rigs.push(redis)
-    if (process.env.TEST_ON === 'acl') await makeUser(redis)
+    const starting = Array.from({ length: maxWorkers }, (_, i) =>
+      startRedis({ dir: join(dir, String(i)), persistent: false }),
+    )
+    rigs.push(...(await Promise.all(starting)))
+    process.env.TEST_REDIS_SOCKETS = JSON.stringify(rigs.map(({ socketPath }) => socketPath))
+    if (process.env.TEST_ON === 'acl') await Promise.all(rigs.map(makeUser))
   }
   if (process.env.TEST_ON === 'cluster') {
     const { startClusterRig } = await tsImport('./cluster-rig.ts', import.meta.url)
-    rigs.push(await startClusterRig({ nodeTimeoutMs: 30_000 }))
-    process.env.TEST_TOPOLOGY = JSON.stringify({ nodes: rigs[1].addresses })
+    const cluster = await startClusterRig({ nodeTimeoutMs: 30_000 })
+    rigs.push(cluster)
+    process.env.TEST_TOPOLOGY = JSON.stringify({ nodes: cluster.addresses })
   }
   globalThis.testRedis = { dir, rigs }
 }
 
 /** Any prefix that tests use, and any command that a store needs. */
 async function makeUser(redis) {
-  const { aclRules } = await tsImport('../../src/redis/acl.ts', import.meta.url)
+  const { aclRules } = await tsImport('../../src/redis/permissions/acl.ts', import.meta.url)
   const { Redis } = await import('ioredis')
   const admin = new Redis(redis.options)
   const version = /redis_version:(\d+)\.(\d+)/

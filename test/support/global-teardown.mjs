@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs'
 
 export default async function globalTeardown() {
-  const { dir, rigs = [] } = globalThis.testRedis ?? {}
-  if (process.env.TEST_ON === 'acl') await expectNothingRefused(rigs[0])
+  if (globalThis.testRedis === undefined) return
+  const { dir, rigs } = globalThis.testRedis
+  if (process.env.TEST_ON === 'acl') await Promise.all(rigs.map(expectNothingRefused))
   for (const rig of rigs) await rig.stop()
-  if (dir) rmSync(dir, { recursive: true, force: true })
+  rmSync(dir, { recursive: true, force: true })
 }
 
 async function expectNothingRefused(redis) {

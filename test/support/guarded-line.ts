@@ -95,14 +95,14 @@ export interface SteppedLine extends GuardedLine {
    * Lets the next command through and waits for Redis's answer to it.
    *
    * @param work what sends the commands
-   * @returns false if `work` came to its end without another command
+   * @returns the command; undefined if `work` came to its end without another one
    */
-  step(work: Promise<unknown>): Promise<boolean>
+  step(work: Promise<unknown>): Promise<readonly string[] | undefined>
 }
 
 /** @param prefix only commands that name it wait: not those of the connection itself */
 export async function steppedLineTo(redisSocketPath: string, prefix: string): Promise<SteppedLine> {
-  const waiting: (() => void)[] = []
+  const waiting: { args: readonly string[]; go(): void }[] = []
   let isHolding = false
   let arrived = () => {}
   let answered = () => {}
@@ -110,7 +110,7 @@ export async function steppedLineTo(redisSocketPath: string, prefix: string): Pr
     admit(args) {
       if (!isHolding || !args.some((arg) => arg.includes(prefix))) return undefined
       return new Promise((go) => {
-        waiting.push(go)
+        waiting.push({ args, go })
         arrived()
       })
     },
@@ -123,7 +123,7 @@ export async function steppedLineTo(redisSocketPath: string, prefix: string): Pr
     },
     release() {
       isHolding = false
-      for (const go of waiting.splice(0)) go()
+      for (const { go } of waiting.splice(0)) go()
     },
     async step(work) {
       let isOver = false
@@ -140,14 +140,15 @@ export async function steppedLineTo(redisSocketPath: string, prefix: string): Pr
           arrived = resolve
         })
         await Promise.race([over, arrival])
-        if (isOver && waiting.length === 0) return false
+        if (isOver && waiting.length === 0) return undefined
       }
       const answer = new Promise<void>((resolve) => {
         answered = resolve
       })
-      waiting.shift()?.()
+      const next = waiting.shift()
+      next?.go()
       await answer
-      return true
+      return next?.args
     },
   }
 }

@@ -7,7 +7,7 @@ import * as iovalkey from 'iovalkey'
 /** `replyMapping` would change the client's type. */
 type Options = Omit<RedisOptions, 'replyMapping'>
 
-/** Path of the run's own Redis. */
+/** Path of this worker's own Redis. */
 export function socketPath(): string {
   const path = process.env.TEST_REDIS_SOCKET
   if (!path) throw new Error('no Redis for this run: start the tests with `npm test`')

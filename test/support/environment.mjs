@@ -1,0 +1,64 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TestEnvironment } from 'jest-environment-node'
+
+/** ioredis gives a connection that it closes 2 seconds, and a name that nobody knows may take as long. */
+const CLOSED_WITHIN_MS = 20_000
+
+/** The Redis of this worker process, where each has one (test/support/global-setup.mjs). */
+const OWN_REDIS = JSON.parse(process.env.TEST_REDIS_SOCKETS ?? '[]')[Number(process.env.JEST_WORKER_ID ?? 1) - 1]
+if (OWN_REDIS !== undefined) process.env.TEST_REDIS_SOCKET = OWN_REDIS
+
+/**
+ * Jest's own, which gives each test file an empty Redis, that no other file uses meanwhile: what walks over all keys goes by what that
+ * file has written. It lets no test file end before all it has opened is closed: connections, servers, processes, timers. What
+ * stays open is the file's error; otherwise the worker process could not end, and nobody would know because of whom.
+ */
+export default class ClosedEnvironment extends TestEnvironment {
+  #before = openNow()
+
+  async setup() {
+    await super.setup()
+    if (OWN_REDIS !== undefined) await emptyRedis(OWN_REDIS)
+  }
+
+  async teardown() {
+    // Where stores are another user than the test's, nobody closes the connections of that one (test/support/least-privilege.ts).
+    if (process.env.TEST_ON === undefined) await this.#allClosed()
+    await super.teardown()
+  }
+
+  async #allClosed() {
+    const deadline = performance.now() + CLOSED_WITHIN_MS
+    for (let left = this.#left(); left.length > 0; left = this.#left()) {
+      if (performance.now() > deadline)
+        throw new Error(`left open: ${left.join(', ')} (look for it with --detectOpenHandles)`)
+      await sleep(5)
+    }
+  }
+
+  /** Kinds of which there is more than at the beginning. */
+  #left() {
+    return Object.entries(openNow())
+      .filter(([kind, count]) => count > (this.#before[kind] ?? 0))
+      .map(([kind, count]) => `${count - (this.#before[kind] ?? 0)} ${kind}`)
+  }
+}
+
+/** What keeps this process alive: how many of each kind. */
+function openNow() {
+  /** @type {Record<string, number>} */
+  const counts = {}
+  for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1
+  return counts
+}
+
+/** @param {string} path */
+async function emptyRedis(path) {
+  const socket = connect(path)
+  socket.write('FLUSHALL\r\n')
+  const [reply] = await once(socket, 'data')
+  socket.destroy()
+  if (!String(reply).startsWith('+OK')) throw new Error(`FLUSHALL: ${reply}`)
+}
