@@ -32,7 +32,7 @@ test('any six words are read as what they stand for', () => {
           unexpiring: flags.includes('X'),
           isKept: flags.includes('K'),
           hasEnded: flags.includes('E'),
-          isLeaving: flags.includes('Z'),
+          hasMoved: flags.includes('Z'),
           isArriving: flags.includes('Y'),
         })
       },
