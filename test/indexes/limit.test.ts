@@ -235,17 +235,22 @@ describe('a session that comes to a user without being created', () => {
     expect(await store.patch('a', { userId: 'ada', other: 1 })).toBe(true)
   })
 
-  test('by many patches at once gets no more places than there are', async () => {
-    for (const onExceed of ['evict', 'reject'] as const) {
-      const store = storeWith(onExceed, 2)
-      const sids = Array.from({ length: 12 }, (_, i) => `${onExceed}${i}`)
-      for (const sid of sids) await store.set(sid, { cookie } as never)
-      await Promise.allSettled(sids.map((sid) => store.patch(sid, { userId: onExceed })))
-      const all = await Promise.all(sids.map((sid) => store.read(sid, ['userId'])))
+  test.each(['evict', 'reject'] as const)(
+    'by 20 patches at once over two stores gets no more places than there are, with %s',
+    async (onExceed) => {
+      const stores = others.slice(0, 2).map((own) => storeWith(onExceed, 2, { client: own }))
+      const sids = Array.from({ length: 20 }, (_, i) => `${onExceed}${i}`)
+      for (const sid of sids) await evicting.set(sid, { cookie } as never)
+      const patched = sids.map((sid, i) => (stores[i % 2] as RedisStore).patch(sid, { userId: onExceed }))
+      const outcomes = await Promise.allSettled(patched)
+      const all = await Promise.all(sids.map((sid) => evicting.read(sid, ['userId'])))
       expect(all.filter((held) => held?.userId === onExceed)).toHaveLength(2)
-      expect(await store.countBy('user', onExceed)).toBe(2)
-    }
-  })
+      expect(await evicting.countBy('user', onExceed)).toBe(2)
+      const refused = outcomes.filter((outcome) => outcome.status === 'rejected')
+      expect(refused.every(({ reason }) => reason.code === 'ERR_SESSION_LIMIT')).toBe(true)
+      expect(refused).toHaveLength(onExceed === 'reject' ? 18 : 0)
+    },
+  )
 
   test('by increment has its place, or ends', async () => {
     const indexes = { level: (held: Bag) => held.level }
@@ -269,15 +274,27 @@ describe('a session that comes to a user without being created', () => {
     expect(await store.countBy('user', 'ada')).toBe(1)
   })
 
-  test('as strings of connect-redis’s that are converted at once leaves no more than allowed', async () => {
-    const store = storeWith('evict', 2)
-    const sids = Array.from({ length: 10 }, (_, i) => `old${i}`)
-    for (const sid of sids) await string(sid)
-    const sessions = await Promise.all(sids.map((sid) => store.get(sid) as Bag))
-    await Promise.all(sids.map((sid, i) => (i % 2 ? store.touch(sid, sessions[i]) : store.set(sid, sessions[i]))))
-    expect(await alive()).toHaveLength(2)
-    expect(await store.countBy('user', 'ada')).toBe(2)
-  })
+  test.each(['evict', 'reject'] as const)(
+    'as 20 strings of connect-redis’s that are converted at once over two stores leaves no more than allowed, with %s',
+    async (onExceed) => {
+      const stores = others.slice(0, 2).map((own) => storeWith(onExceed, 2, { client: own }))
+      const sids = Array.from({ length: 20 }, (_, i) => `old${i}`)
+      for (const sid of sids) await string(sid)
+      const storeOf = (i: number) => stores[i % 2] as RedisStore
+      const sessions = await Promise.all(sids.map((sid, i) => storeOf(i).get(sid) as Bag))
+      await Promise.allSettled(
+        sids.map((sid, i) => {
+          sessions[i].n = i
+          return storeOf(i).set(sid, sessions[i])
+        }),
+      )
+      const types = await Promise.all(sids.map((sid) => client.type(prefix + sid)))
+      expect(types.filter((type) => type === 'hash')).toHaveLength(2)
+      expect(await evicting.countBy('user', 'ada')).toBe(2)
+      // What there is no place for ends, or stays as connect-redis wrote it.
+      expect(types.filter((type) => type === 'string')).toHaveLength(onExceed === 'reject' ? 18 : 0)
+    },
+  )
 
   test('as a string of connect-redis’s that has been ended meanwhile ends no other', async () => {
     const store = storeWith('evict', 1)
