@@ -12,11 +12,17 @@ if (OWN_REDIS !== undefined) process.env.TEST_REDIS_SOCKET = OWN_REDIS
 
 /**
  * Jest's own, which gives each test file an empty Redis, that no other file uses meanwhile: what walks over all keys goes by what that
- * file has written. It lets no test file end before all it has opened is closed: connections, servers, processes, timers. What
- * stays open is the file's error; otherwise the worker process could not end, and nobody would know because of whom.
+ * file has written. It waits until all that a test file has opened is closed: connections, servers, processes, timers. It names
+ * files that leave something open; otherwise nobody would know why a worker process does not end.
  */
 export default class ClosedEnvironment extends TestEnvironment {
   #before = openNow()
+  #path
+
+  constructor(config, context) {
+    super(config, context)
+    this.#path = context.testPath
+  }
 
   async setup() {
     await super.setup()
@@ -32,8 +38,7 @@ export default class ClosedEnvironment extends TestEnvironment {
   async #allClosed() {
     const deadline = performance.now() + CLOSED_WITHIN_MS
     for (let left = this.#left(); left.length > 0; left = this.#left()) {
-      if (performance.now() > deadline)
-        throw new Error(`left open: ${left.join(', ')} (look for it with --detectOpenHandles)`)
+      if (performance.now() > deadline) return console.error(`${this.#path} leaves open: ${left.join(', ')}`)
       await sleep(5)
     }
   }
