@@ -66,8 +66,8 @@ export interface Move {
 /** The last steps of a move, by whoever finds it undone. Costs nothing but commands where it is done. */
 export async function complete(context: Context, { from, to, token }: Move): Promise<void> {
   const { gateway, keys } = context
-  const [settled] = (await gateway.script(SETTLE, keys.session(to), [token])) as [number]
-  if (settled === 1) await enterAgain(context, to)
+  const isSettled = await gateway.script(SETTLE, keys.session(to), [token])
+  if (isSettled) await enterAgain(context, to)
   await gateway.script(CLEAR_AWAY, keys.session(from), ['Z', token])
 }
 

@@ -1,5 +1,18 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import {
+  type Contended,
+  contendedIn,
+  FOREIGN,
+  type Foreign,
+  type Gone,
+  goneIn,
+  type TooLarge,
+  tooLargeIn,
+  type Written,
+  writtenIn,
+} from './session-reply.js'
 
 /**
  * Saves a session that was loaded from connect-redis's JSON string. The first save turns the string into a hash; a save
@@ -74,4 +87,27 @@ hset(key, fields)
 hdel(key, removed)
 return {kind == 'string' and 1 or 2, expire(key, s, ARGV[4], left)}
 `,
+  decodeConvert,
 )
+
+/** `contended`: another request had made a hash of it before. `string`: what connect-redis has written meanwhile. */
+export type ConvertReply = Written | Contended | Gone | Foreign | TooLarge | { kind: 'string'; text: string }
+
+function decodeConvert(reply: ScriptReply): ConvertReply {
+  switch (reply[0]) {
+    case 1:
+      return writtenIn(reply)
+    case 2:
+      return contendedIn(reply, [])
+    case 0:
+      return goneIn(reply)
+    case 3:
+      return { kind: 'string', text: textAt(reply, 1) }
+    case 8:
+      return tooLargeIn(reply)
+    case -1:
+      return FOREIGN
+    default:
+      return unexpectedReply()
+  }
+}

@@ -1,3 +1,4 @@
+import { nothing } from './reply.js'
 import { defineScript } from './script.js'
 
 /**
@@ -17,4 +18,5 @@ end
 if redis.call('PTTL', KEYS[1]) < 0 then redis.pcall('PEXPIRE', KEYS[1], ARGV[1]) end
 return {1}
 `,
+  nothing,
 )

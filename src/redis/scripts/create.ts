@@ -1,5 +1,7 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import { FOREIGN, type Foreign, type Gone, goneIn, timeOfWrite, type Written, writtenIn } from './session-reply.js'
 
 /**
  * Writes a whole session: a new one, or in place of one that was never loaded. Replacing keeps the time of creation
@@ -71,5 +73,33 @@ hset(key, fields)
 hdel(key, surplus)
 return {1, expire(key, s, ARGV[3], left)}
 `,
-  { tellsTime: () => true },
+  decodeCreate,
+  { timeOf: timeOfWrite },
 )
+
+export type CreateReply =
+  | Written
+  | Gone
+  | Foreign
+  | { kind: 'string'; text: string }
+  | { kind: 'kept' }
+  | { kind: 'moved' }
+
+function decodeCreate(reply: ScriptReply): CreateReply {
+  switch (reply[0]) {
+    case 1:
+      return writtenIn(reply)
+    case 0:
+      return goneIn(reply)
+    case 3:
+      return { kind: 'string', text: textAt(reply, 1) }
+    case 7:
+      return { kind: 'kept' }
+    case 10:
+      return { kind: 'moved' }
+    case -1:
+      return FOREIGN
+    default:
+      return unexpectedReply()
+  }
+}

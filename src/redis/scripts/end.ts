@@ -1,4 +1,6 @@
+import { asDestroyReason, type DestroyReason } from '../../events.js'
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { hashFrom, integerAt, type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /*
@@ -76,7 +78,38 @@ end
 redis.call('DEL', key)
 return reply
 `,
+  decodeEnd,
 )
+
+/** `unkept`: this Redis user may not keep it. `elsewhere`: it is not found where it was to be found. */
+export type EndReply =
+  | { kind: 'ended' | 'unkept'; fields: string[] }
+  | { kind: 'ended-string'; text: string }
+  | { kind: 'gone' }
+  | { kind: 'elsewhere' }
+  | { kind: 'moved' }
+  | { kind: 'arriving'; token: string }
+
+function decodeEnd(reply: ScriptReply): EndReply {
+  switch (reply[0]) {
+    case 1:
+      return { kind: 'ended', fields: hashFrom(reply, 1) }
+    case 2:
+      return { kind: 'unkept', fields: hashFrom(reply, 1) }
+    case 3:
+      return { kind: 'ended-string', text: textAt(reply, 1) }
+    case 0:
+      return { kind: 'gone' }
+    case 5:
+      return { kind: 'elsewhere' }
+    case 6:
+      return { kind: 'moved' }
+    case 9:
+      return { kind: 'arriving', token: textAt(reply, 1) }
+    default:
+      return unexpectedReply()
+  }
+}
 
 /**
  * Takes it on to hand over the content of a session that has ended. One that is past its time ends by this.
@@ -130,7 +163,58 @@ local all = redis.call('HGETALL', key)
 for i = 1, #all do reply[3 + i] = all[i] end
 return reply
 `,
+  decodeClaim,
 )
+
+/** An end that is taken on to be handed over. */
+export interface Claimed {
+  kind: 'claimed'
+  /** '@end' text, for FORGET. */
+  told: string
+  reason: DestroyReason
+  endedAt: Date
+  /** It has ended by this claim. */
+  hasEndedNow: boolean
+  /** All that is left of it, `[field, text, …]`. */
+  fields: string[]
+}
+
+/** `alive`: ms until it ends, -1 = never, as things are. `taken`: ms until somebody else has given up. */
+export type ClaimReply =
+  | Claimed
+  | { kind: 'alive' | 'taken'; leftMs: number }
+  | { kind: 'arriving' }
+  | { kind: 'nothing' }
+
+function decodeClaim(reply: ScriptReply): ClaimReply {
+  switch (reply[0]) {
+    case 1:
+      return claimedIn(reply)
+    case 3:
+      return { kind: 'alive', leftMs: integerAt(reply, 1) }
+    case 4:
+      return { kind: 'taken', leftMs: integerAt(reply, 1) }
+    case 5:
+      return { kind: 'arriving' }
+    case 0:
+      return { kind: 'nothing' }
+    default:
+      return unexpectedReply()
+  }
+}
+
+function claimedIn(reply: ScriptReply): Claimed {
+  const told = textAt(reply, 1)
+  const [, reason, at] = /^([A-Za-z]+) ([0-9a-z]+) [0-9a-z]+$/.exec(told) ?? unexpectedReply()
+  return {
+    kind: 'claimed',
+    told,
+    reason: asDestroyReason(reason),
+    endedAt: new Date(Number.parseInt(at ?? '', 36)),
+    hasEndedNow: integerAt(reply, 2) === 1,
+    fields: hashFrom(reply, 3),
+  }
+}
 
 /**
  * Deletes what is left of a session whose content has been handed over.
@@ -151,4 +235,14 @@ if told ~= ARGV[1] then return {4} end
 redis.call('DEL', KEYS[1])
 return {1}
 `,
+  decodeForget,
 )
+
+/** `taken`: somebody else has taken it on since. */
+export type ForgetReply = 'deleted' | 'gone' | 'taken'
+
+function decodeForget([code]: ScriptReply): ForgetReply {
+  if (code === 1) return 'deleted'
+  if (code === 4) return 'taken'
+  return code === 0 ? 'gone' : unexpectedReply()
+}

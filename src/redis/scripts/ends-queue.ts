@@ -1,3 +1,4 @@
+import { isOne, textAt, textsFrom } from './reply.js'
 import { defineScript } from './script.js'
 
 /** Somebody is just looking at what is due. */
@@ -46,6 +47,7 @@ local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
 redis.pcall('PEXPIREAT', KEYS[1], string.format('%.0f', tonumber(last) + tonumber(ARGV[4])))
 return {1, string.format('%.0f', at)}
 `,
+  (reply) => textAt(reply, 1),
 )
 
 /**
@@ -63,6 +65,7 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', n
 table.insert(due, 1, 1)
 return due
 `,
+  (reply) => textsFrom(reply, 1),
 )
 
 /**
@@ -83,4 +86,5 @@ if ARGV[2] == '' and at > now_ms() then return {0} end
 if ARGV[2] ~= '' and at ~= tonumber(ARGV[2]) then return {0} end
 return {redis.call('ZREM', KEYS[1], ARGV[1])}
 `,
+  isOne,
 )

@@ -1,5 +1,7 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import { FOREIGN, type Foreign, type Gone, goneIn, type TooLarge, tooLargeIn } from './session-reply.js'
 
 /**
  * Adds to a number of a session that exists. Serves the JSON serializer, whose numbers Redis can count with.
@@ -48,4 +50,24 @@ if not refusal then return {1, text} end
 if held then redis.call('HSET', key, ARGV[1], held) else redis.call('HDEL', key, ARGV[1]) end
 return refusal
 `,
+  decodeIncrement,
 )
+
+export type IncrementReply = { kind: 'counted'; text: string } | Gone | Foreign | TooLarge | { kind: 'not-a-number' }
+
+function decodeIncrement(reply: ScriptReply): IncrementReply {
+  switch (reply[0]) {
+    case 1:
+      return { kind: 'counted', text: textAt(reply, 1) }
+    case 0:
+      return goneIn(reply)
+    case 8:
+      return tooLargeIn(reply)
+    case -1:
+      return FOREIGN
+    case -2:
+      return { kind: 'not-a-number' }
+    default:
+      return unexpectedReply()
+  }
+}

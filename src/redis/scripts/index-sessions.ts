@@ -1,3 +1,4 @@
+import { hashFrom, integerAt, isOne, type ScriptReply, textAt, textsFrom, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /** An entry that ends sooner than this may be that of a session which is only being created. */
@@ -109,6 +110,7 @@ redis.call('ZADD', key, text(ends), member)
 prune(key, now)
 return {1}
 `,
+  isOne,
 )
 
 /**
@@ -158,7 +160,26 @@ reply[2] = count
 prune(key, now)
 return reply
 `,
+  decodeAdmit,
 )
+
+/** `others`: how many there are besides; `dropped`: the members that have made room. `revoked`: it is being ended. */
+export type AdmitReply = { kind: 'admitted' | 'full'; others: number; dropped: string[] } | { kind: 'revoked' }
+
+function decodeAdmit(reply: ScriptReply): AdmitReply {
+  switch (reply[0]) {
+    case 1:
+      // It was there already, which says nothing of others.
+      if (reply.length === 1) return { kind: 'admitted', others: 0, dropped: [] }
+      return { kind: 'admitted', others: integerAt(reply, 1), dropped: textsFrom(reply, 2) }
+    case 3:
+      return { kind: 'full', others: integerAt(reply, 1), dropped: textsFrom(reply, 2) }
+    case 4:
+      return { kind: 'revoked' }
+    default:
+      return unexpectedReply()
+  }
+}
 
 /**
  * Names sessions that are to be ended, and from here on keeps them from going on under another id; what is just getting one loses
@@ -202,7 +223,21 @@ reply[3] = string.match(own, ' (.*)') or ''
 keep(key)
 return reply
 `,
+  decodeRevoke,
 )
+
+export interface RevokeReply {
+  /** These were all entries. */
+  isAll: boolean
+  /** Stored ids that are named by now. */
+  named: string[]
+  /** `[member, score, member, score, …]` */
+  entries: string[]
+}
+
+function decodeRevoke(reply: ScriptReply): RevokeReply {
+  return { isAll: integerAt(reply, 1) === 1, named: textAt(reply, 2).split(' '), entries: hashFrom(reply, 3) }
+}
 
 /**
  * Sessions may go on under other ids again.
@@ -222,6 +257,7 @@ for _, revocation in ipairs(all) do
 end
 return {0}
 `,
+  isOne,
 )
 
 /**
@@ -244,4 +280,5 @@ if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {0} end
 if ARGV[3] ~= '' and tonumber(score) - now_ms() <= tonumber(ARGV[3]) then return {0} end
 return {redis.call('ZREM', KEYS[1], ARGV[1])}
 `,
+  isOne,
 )

@@ -1,5 +1,9 @@
+import type { Bookkeeping } from '../../hash/bookkeeping.js'
+import { pairsOf } from '../../hash/fields.js'
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { hashFrom, integerAt, isOne, type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import { FOREIGN, type Foreign, metaAt } from './session-reply.js'
 
 /*
  * The steps that move a session from one key to another, each on one key (session/move.ts says why it is safe).
@@ -60,7 +64,64 @@ for i = 1, #all, 2 do
 end
 return reply
 `,
+  decodePack,
 )
+
+/** What a session's key holds, to be carried to another one. */
+export interface Packed {
+  kind: 'packed'
+  meta: Bookkeeping
+  metaText: string
+  /** -1: none. */
+  ttlMs: number
+  /** Names what was read. */
+  state: string
+  fields: [field: string, stored: string][]
+}
+
+export type PackReply = Packed | MovedAway | { kind: 'nothing' | 'string' | 'arriving' | 'stays' }
+
+/** A marker: what was here has moved there. */
+export interface MovedAway {
+  kind: 'moved'
+  to: string
+  token: string
+}
+
+function decodePack(reply: ScriptReply): PackReply {
+  switch (reply[0]) {
+    case 1:
+      return packedIn(reply)
+    case 4:
+      return movedIn(reply)
+    case 3:
+      return { kind: 'string' }
+    case 5:
+      return { kind: 'arriving' }
+    case 6:
+      return { kind: 'stays' }
+    case 0:
+    case -1:
+      return { kind: 'nothing' }
+    default:
+      return unexpectedReply()
+  }
+}
+
+function packedIn(reply: ScriptReply): Packed {
+  return {
+    kind: 'packed',
+    meta: metaAt(reply, 1),
+    metaText: textAt(reply, 1),
+    ttlMs: integerAt(reply, 2),
+    state: textAt(reply, 3),
+    fields: pairsOf(hashFrom(reply, 4)),
+  }
+}
+
+function movedIn(reply: ScriptReply): MovedAway {
+  return { kind: 'moved', to: textAt(reply, 1), token: textAt(reply, 2) }
+}
 
 /**
  * Puts a copy under the new key that nobody takes for the session yet, unless there is one already. It lives as long as the
@@ -114,7 +175,34 @@ hset(key, fields)
 redis.pcall('PEXPIRE', key, ttl)
 return {1, ARGV[3]}
 `,
+  decodeArrive,
 )
+
+/** `copied`: a copy of this state is there now. `present`: the session is. `kept`: one before it waits for `onEnd`. */
+export type ArriveReply =
+  | { kind: 'copied' | 'other-copy'; token: string }
+  | MovedAway
+  | { kind: 'present' | 'kept' }
+  | Foreign
+
+function decodeArrive(reply: ScriptReply): ArriveReply {
+  switch (reply[0]) {
+    case 1:
+      return { kind: 'copied', token: textAt(reply, 1) }
+    case 2:
+      return { kind: 'present' }
+    case 4:
+      return { kind: 'other-copy', token: textAt(reply, 1) }
+    case 5:
+      return { kind: 'kept' }
+    case 6:
+      return movedIn(reply)
+    case -1:
+      return FOREIGN
+    default:
+      return unexpectedReply()
+  }
+}
 
 /**
  * The session departs: in this moment the copy becomes the session. Leaves a marker that says so, with which whoever finds
@@ -145,6 +233,7 @@ redis.call('HSET', key, '@', format(s), '@to', ARGV[2], '@move', ARGV[3])
 redis.pcall('PEXPIRE', key, ttl < 0 and ${LONGEST_MS} or ttl)
 return {1}
 `,
+  isOne,
 )
 
 /**
@@ -169,6 +258,7 @@ redis.call('HDEL', key, '@move', '@from')
 if redis.call('HDEL', key, '@endless') == 1 then redis.pcall('PERSIST', key) end
 return {1}
 `,
+  isOne,
 )
 
 /**
@@ -189,4 +279,5 @@ local s = parse(redis.call('HGET', key, '@') or '')
 if not s or not has_flag(s, ARGV[1]) or redis.call('HGET', key, '@move') ~= ARGV[2] then return {0} end
 return {redis.call('DEL', key)}
 `,
+  isOne,
 )

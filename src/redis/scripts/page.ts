@@ -1,3 +1,4 @@
+import { hashFrom, type ScriptReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /**
@@ -34,5 +35,11 @@ local page = redis.call('ZREVRANGE', key, first, first + tonumber(ARGV[3]) - 1, 
 table.insert(page, 1, 1)
 return page
 `,
+  decodePage,
   { isRead: true },
 )
+
+/** `[member, score, member, score, …]` */
+function decodePage(reply: ScriptReply): string[] {
+  return hashFrom(reply, 1)
+}

@@ -1,5 +1,7 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { fieldsFrom, hashFrom, integerAt, type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import { FOREIGN, type Foreign } from './session-reply.js'
 
 /**
  * Reads a session whose key outlives it (onEnd): by the clock of Redis, which knows when it ends; the clocks of servers
@@ -13,9 +15,7 @@ import { defineScript } from './script.js'
  *                        there were none
  *           {-1}         the key is no hash
  */
-export const READ = defineScript(
-  'read',
-  `${BOOKKEEPING}
+const LUA = `${BOOKKEEPING}
 local key = KEYS[1]
 local kind = redis.call('TYPE', key).ok
 if kind ~= 'hash' and kind ~= 'none' then return {-1} end
@@ -37,6 +37,20 @@ for i = 2, #ARGV, 1000 do
   for n = 1, #found do reply[i + n] = found[n] end
 end
 return reply
-`,
-  { isRead: true },
-)
+`
+
+/** `leftMs`: -1 if only its key tells; less than that, it has ended. */
+export type ReadReply<Found> = { kind: 'hash'; leftMs: number; found: Found } | Foreign
+
+/** All fields: `[field, text, …]`. */
+export const READ = defineScript('read', LUA, decoderOf(hashFrom), { isRead: true })
+
+/** Some fields, null for one that there is not. */
+export const READ_FIELDS = defineScript('read-fields', LUA, decoderOf(fieldsFrom), { isRead: true })
+
+function decoderOf<Found>(foundFrom: (reply: ScriptReply, from: number) => Found) {
+  return (reply: ScriptReply): ReadReply<Found> => {
+    if (reply[0] === 1) return { kind: 'hash', leftMs: integerAt(reply, 1), found: foundFrom(reply, 2) }
+    return reply[0] === -1 ? FOREIGN : unexpectedReply()
+  }
+}

@@ -1,3 +1,4 @@
+import { type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /**
@@ -17,4 +18,14 @@ export const SLIDE_STRING = defineScript(
 if type(redis.pcall('PEXPIRE', KEYS[1], ARGV[1])) ~= 'number' then return {2} end
 return {1}
 `,
+  decodeSlideString,
 )
+
+/** `unexpiring`: Redis may not set a TTL. */
+export type SlideStringReply = 'prolonged' | 'no-string' | 'unexpiring'
+
+function decodeSlideString([code]: ScriptReply): SlideStringReply {
+  if (code === 1) return 'prolonged'
+  if (code === 2) return 'unexpiring'
+  return code === 0 ? 'no-string' : unexpectedReply()
+}

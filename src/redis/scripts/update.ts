@@ -1,5 +1,19 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { fieldsFrom, type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import {
+  type Contended,
+  contendedIn,
+  FOREIGN,
+  type Foreign,
+  type Gone,
+  goneIn,
+  type TooLarge,
+  timeOfWrite,
+  tooLargeIn,
+  type Written,
+  writtenIn,
+} from './session-reply.js'
 
 /**
  * Changes a session that exists, and only that one: a key that is gone, or that was created anew since it was loaded,
@@ -82,5 +96,28 @@ else
 end
 return reply
 `,
-  { tellsTime: (args) => args[3] !== '' },
+  decodeUpdate,
+  { timeOf: (reply, args) => (args[3] === '' ? undefined : timeOfWrite(reply)) },
 )
+
+/** `outdated`: others have saved since the load, and nothing was written. */
+export type UpdateReply = Written | Contended | Gone | Foreign | TooLarge | { kind: 'outdated' }
+
+function decodeUpdate(reply: ScriptReply): UpdateReply {
+  switch (reply[0]) {
+    case 1:
+      return writtenIn(reply)
+    case 2:
+      return contendedIn(reply, fieldsFrom(reply, 3))
+    case 0:
+      return goneIn(reply)
+    case 5:
+      return { kind: 'outdated' }
+    case 8:
+      return tooLargeIn(reply)
+    case -1:
+      return FOREIGN
+    default:
+      return unexpectedReply()
+  }
+}
