@@ -48,7 +48,7 @@ async function countInRedis(
   const reply = await gateway.script(INCREMENT, keys.session(storedId), args)
   if (reply.kind === 'too-large') throw tooLarge(reply.bytes, options.maxBytes)
   if (reply.kind === 'not-a-number') throw notANumber(property)
-  return reply.kind === 'counted' ? { kind: 'counted', value: Number(reply.text) } : reply
+  return reply
 }
 
 async function countHere(context: Context, storedId: string, property: string, by: number): Promise<Counted> {

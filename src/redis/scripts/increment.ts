@@ -1,5 +1,5 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
-import { type ScriptReply, textAt, unexpectedReply } from './reply.js'
+import { numberAt, type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 import { FOREIGN, type Foreign, type Gone, goneIn, type TooLarge, tooLargeIn } from './session-reply.js'
 
@@ -53,12 +53,12 @@ return refusal
   decodeIncrement,
 )
 
-export type IncrementReply = { kind: 'counted'; text: string } | Gone | Foreign | TooLarge | { kind: 'not-a-number' }
+export type IncrementReply = { kind: 'counted'; value: number } | Gone | Foreign | TooLarge | { kind: 'not-a-number' }
 
 function decodeIncrement(reply: ScriptReply): IncrementReply {
   switch (reply[0]) {
     case 1:
-      return { kind: 'counted', text: textAt(reply, 1) }
+      return { kind: 'counted', value: numberAt(reply, 1) }
     case 0:
       return goneIn(reply)
     case 8:

@@ -30,6 +30,13 @@ export function textAt(reply: ScriptReply, at: number): string {
   return typeof text === 'string' ? text : unexpectedReply()
 }
 
+/** A number that is written out. */
+export function numberAt(reply: ScriptReply, at: number): number {
+  const text = textAt(reply, at)
+  const number = Number(text)
+  return text === '' || Number.isNaN(number) ? unexpectedReply() : number
+}
+
 /** All texts from there on. */
 export function textsFrom(reply: ScriptReply, from: number): string[] {
   const texts = reply.slice(from)
