@@ -27,27 +27,28 @@ export const CREATE = defineScript(
   'create',
   `${BOOKKEEPING}
 local key = KEYS[1]
+local idle, absolute, mode, flags, replaceable, created = unpack(ARGV, 1, 6)
 local now = now_us()
 local s = {created = base36(now), saves = '1', size = ''}
 local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
   local old = parse(redis.call('HGET', key, '@') or '')
   if not old then return {-1} end
-  if has_flag(old, 'Z') then return {10} end
-  if is_over(old, now, ARGV[2]) and string.find(old.flags, '[EK]') then return {7} end
-  if not is_overdue(old, now, ARGV[2]) then
+  if has_flag(old, MOVED) then return {10} end
+  if is_over(old, now, absolute) and string.find(old.flags, WANTED) then return {7} end
+  if not is_overdue(old, now, absolute) then
     s.created, s.saves = old.created, base36(tonumber(old.saves, 36) + 1)
   end
 elseif kind == 'string' then
   local text = redis.call('GET', key)
-  if redis.sha1hex(text) ~= ARGV[5] then return {3, text} end
+  if redis.sha1hex(text) ~= replaceable then return {3, text} end
 elseif kind ~= 'none' then
   return {-1}
-elseif ARGV[6] ~= '' then
-  s.created = ARGV[6]
+elseif created ~= '' then
+  s.created = created
 end
 
-local left = refresh(s, now, ARGV[1], ARGV[2], ARGV[4], ARGV[3])
+local left = refresh(s, now, idle, absolute, flags, mode)
 if left <= 0 then
   redis.call('DEL', key)
   return {0}
@@ -71,7 +72,7 @@ table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
 hset(key, fields)
 hdel(key, surplus)
-return {1, expire(key, s, ARGV[3], left)}
+return {1, expire(key, s, mode, left)}
 `,
   decodeCreate,
   { timeOf: timeOfWrite },

@@ -22,16 +22,17 @@ export const INCREMENT = defineScript(
   'increment',
   `${BOOKKEEPING}
 local key = KEYS[1]
-local s, answer = open(key, ARGV[3])
+local field, by, absolute, max = unpack(ARGV, 1, 4)
+local s, answer = open(key, absolute)
 if not s then return answer end
 
 -- First what can be refused: HINCRBY alone would be half a change.
-local before, held = format(s), redis.call('HGET', key, ARGV[1])
+local before, held = format(s), redis.call('HGET', key, field)
 s.saves = base36(tonumber(s.saves, 36) + 1)
 redis.call('HSET', key, '@', format(s))
-local sum = redis.pcall('HINCRBY', key, ARGV[1], ARGV[2])
+local sum = redis.pcall('HINCRBY', key, field, by)
 if type(sum) == 'table' and string.find(sum.err, 'not an integer', 1, true) then
-  sum = redis.pcall('HINCRBYFLOAT', key, ARGV[1], ARGV[2])
+  sum = redis.pcall('HINCRBYFLOAT', key, field, by)
 end
 if type(sum) == 'table' then
   redis.call('HSET', key, '@', before)
@@ -40,14 +41,14 @@ if type(sum) == 'table' then
   end
   return sum
 end
-local text = redis.call('HGET', key, ARGV[1])
-local growth = weight(ARGV[1], text) - weight(ARGV[1], held)
+local text = redis.call('HGET', key, field)
+local growth = weight(field, text) - weight(field, held)
 -- Most sums are as long as what they were made of.
 if growth == 0 then return {1, text} end
-local refusal = resize(key, s, growth, ARGV[4], false, growth)
+local refusal = resize(key, s, growth, max, false, growth)
 redis.call('HSET', key, '@', refusal and before or format(s))
 if not refusal then return {1, text} end
-if held then redis.call('HSET', key, ARGV[1], held) else redis.call('HDEL', key, ARGV[1]) end
+if held then redis.call('HSET', key, field, held) else redis.call('HDEL', key, field) end
 return refusal
 `,
   decodeIncrement,

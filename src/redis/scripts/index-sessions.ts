@@ -1,4 +1,4 @@
-import { hashFrom, integerAt, isOne, type ScriptReply, textAt, textsFrom, unexpectedReply } from './reply.js'
+import { done, hashFrom, integerAt, isOne, type ScriptReply, textAt, textsFrom, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /** An entry that ends sooner than this may be that of a session which is only being created. */
@@ -95,12 +95,14 @@ end
 export const ENTER = defineScript(
   'enter',
   `${REVOCATIONS}
-local key, member, place = KEYS[1], ARGV[1], ARGV[3] or ''
+local key = KEYS[1]
+local member, live_ms, place = unpack(ARGV, 1, 3)
+place = place or ''
 local now = now_ms()
 local ids = {}
 for i = 4, #ARGV do ids[#ids + 1] = ARGV[i] end
 if #ids > 0 and not may_go_on(key, now, ids, string.match(member, '%S+$')) then return {0} end
-local ends = ARGV[2] == '' and math.huge or now + tonumber(ARGV[2])
+local ends = live_ms == '' and math.huge or now + tonumber(live_ms)
 -- Another request may have given the session more time. The score always changes: whoever is about to drop the entry of a
 -- session that has left the index (DROP) finds out that it has come back.
 local known = redis.call('ZSCORE', key, member)
@@ -131,7 +133,9 @@ return {1}
 export const ADMIT = defineScript(
   'admit',
   `${REVOCATIONS}
-local key, member, max, n = KEYS[1], ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local key = KEYS[1]
+local member, pending_ms, max, n = unpack(ARGV, 1, 4)
+max, n = tonumber(max), tonumber(n)
 local now = now_ms()
 drop_ended(key, now)
 local known = redis.call('ZSCORE', key, member)
@@ -155,7 +159,7 @@ for i = 5 + n, #ARGV do
     reply[#reply + 1] = ARGV[i]
   end
 end
-if count < max then redis.call('ZADD', key, text(now + tonumber(ARGV[2])), member) else reply[1] = 3 end
+if count < max then redis.call('ZADD', key, text(now + tonumber(pending_ms)), member) else reply[1] = 3 end
 reply[2] = count
 prune(key, now)
 return reply
@@ -196,7 +200,9 @@ function decodeAdmit(reply: ScriptReply): AdmitReply {
 export const REVOKE = defineScript(
   'revoke',
   `${REVOCATIONS}
-local key, token, most = KEYS[1], ARGV[1], tonumber(ARGV[3])
+local key = KEYS[1]
+local token, lease_ms, most = unpack(ARGV, 1, 3)
+most = tonumber(most)
 local now = now_ms()
 local own = token
 for i = 4, #ARGV do own = own .. ' ' .. ARGV[i] end
@@ -204,7 +210,7 @@ local _, all = revocations(key)
 for _, revocation in ipairs(all) do
   if string.match(revocation, '^%S+') == token then own = revocation end
 end
-redis.call('ZADD', key, '-' .. text(now + tonumber(ARGV[2])), own)
+redis.call('ZADD', key, '-' .. text(now + tonumber(lease_ms)), own)
 drop_ended(key, now)
 
 local count = revocations(key)
@@ -236,7 +242,7 @@ export interface RevokeReply {
 }
 
 function decodeRevoke(reply: ScriptReply): RevokeReply {
-  return { isAll: integerAt(reply, 1) === 1, named: textAt(reply, 2).split(' '), entries: hashFrom(reply, 3) }
+  return { isAll: integerAt(done(reply), 1) === 1, named: textAt(reply, 2).split(' '), entries: hashFrom(reply, 3) }
 }
 
 /**
@@ -251,9 +257,10 @@ function decodeRevoke(reply: ScriptReply): RevokeReply {
 export const REOPEN = defineScript(
   'reopen',
   `${REVOCATIONS}
-local _, all = revocations(KEYS[1])
+local key, token = KEYS[1], ARGV[1]
+local _, all = revocations(key)
 for _, revocation in ipairs(all) do
-  if string.match(revocation, '^%S+') == ARGV[1] then return {redis.call('ZREM', KEYS[1], revocation)} end
+  if string.match(revocation, '^%S+') == token then return {redis.call('ZREM', key, revocation)} end
 end
 return {0}
 `,
@@ -275,10 +282,12 @@ return {0}
 export const DROP = defineScript(
   'drop',
   `${INDEX}
-local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {0} end
-if ARGV[3] ~= '' and tonumber(score) - now_ms() <= tonumber(ARGV[3]) then return {0} end
-return {redis.call('ZREM', KEYS[1], ARGV[1])}
+local key = KEYS[1]
+local member, seen, stays_ms = unpack(ARGV, 1, 3)
+local score = redis.call('ZSCORE', key, member)
+if not score or tonumber(score) ~= tonumber(seen) then return {0} end
+if stays_ms ~= '' and tonumber(score) - now_ms() <= tonumber(stays_ms) then return {0} end
+return {redis.call('ZREM', key, member)}
 `,
   isOne,
 )

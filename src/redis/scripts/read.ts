@@ -16,13 +16,13 @@ import { FOREIGN, type Foreign } from './session-reply.js'
  *           {-1}         the key is no hash
  */
 const LUA = `${BOOKKEEPING}
-local key = KEYS[1]
+local key, absolute = KEYS[1], ARGV[1]
 local kind = redis.call('TYPE', key).ok
 if kind ~= 'hash' and kind ~= 'none' then return {-1} end
 local s = parse(redis.call('HGET', key, '@') or '')
 local now = now_us()
-local reply = {1, s and has_flag(s, 'K') and limit_ms(s, ARGV[1]) - age_ms(s, now) or -1}
-if s and is_over(s, now, ARGV[1]) then
+local reply = {1, s and has_flag(s, KEPT) and limit_ms(s, absolute) - age_ms(s, now) or -1}
+if s and is_over(s, now, absolute) then
   for i = 2, #ARGV do reply[i + 1] = false end
   return reply
 end

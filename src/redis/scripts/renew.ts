@@ -48,18 +48,19 @@ export const RENEW = defineScript(
   'renew',
   `${RENEWAL}
 local key = KEYS[1]
-local s, answer = open(key, ARGV[6])
+local created, generation, every, grace, secret, absolute = unpack(ARGV, 1, 6)
+local s, answer = open(key, absolute)
 if not s then return answer end
-if ARGV[1] ~= s.created then return {0} end
+if created ~= s.created then return {0} end
 
 local now = math.floor(now_us() / 1000)
-local presented = tonumber(ARGV[2])
+local presented = tonumber(generation)
 local r = renewal_of(key) or
-  {generation = 0, since = math.floor(tonumber(s.created, 36) / 1000), state = 'c', secret = ARGV[5]}
+  {generation = 0, since = math.floor(tonumber(s.created, 36) / 1000), state = 'c', secret = secret}
 if r.state == 'u' and presented == r.generation - 1 then return {2, r.text} end
 if presented < r.generation then return {4} end
-if ARGV[3] == '' or r.state == 'u' or now - r.since < tonumber(ARGV[3]) then return {3} end
-r.generation, r.since, r.state, r.grace = r.generation + 1, now, 'u', tonumber(ARGV[4])
+if every == '' or r.state == 'u' or now - r.since < tonumber(every) then return {3} end
+r.generation, r.since, r.state, r.grace = r.generation + 1, now, 'u', tonumber(grace)
 return {1, write_renewal(key, r)}
 `,
   decodeRenew,
@@ -115,12 +116,13 @@ export const CONFIRM = defineScript(
   'confirm',
   `${RENEWAL}
 local key = KEYS[1]
-local s, answer = open(key, ARGV[3])
+local created, generation, absolute = unpack(ARGV, 1, 3)
+local s, answer = open(key, absolute)
 if not s then return answer end
-if ARGV[1] ~= s.created then return {0} end
+if created ~= s.created then return {0} end
 local r = renewal_of(key)
 if not r then return {0} end
-local presented = tonumber(ARGV[2])
+local presented = tonumber(generation)
 if presented < r.generation then
   if r.state == 'u' and presented == r.generation - 1 then return {1, r.text} end
   return {4}
@@ -163,9 +165,10 @@ function decodeConfirm(reply: ScriptReply): ConfirmReply {
 export const IN_GRACE = defineScript(
   'in-grace',
   `${RENEWAL}
-local r = renewal_of(KEYS[1])
+local key, generation = KEYS[1], ARGV[1]
+local r = renewal_of(key)
 if not r then return {0} end
-local behind = r.generation - tonumber(ARGV[1])
+local behind = r.generation - tonumber(generation)
 if behind <= 0 or (behind == 1 and r.state == 'u') then return {1} end
 if behind == 1 and math.floor(now_us() / 1000) - r.since < r.grace then return {1} end
 return {4}

@@ -59,9 +59,13 @@ export function isOne([code]: ScriptReply): boolean {
   return code === 1 || (code === 0 ? false : unexpectedReply())
 }
 
-/** Of scripts that return 1, and can only fail. */
-export function nothing([code]: ScriptReply): void {
-  if (code !== 1) unexpectedReply()
+/** Of scripts that begin with 1, and can only fail. */
+export function done(reply: ScriptReply): ScriptReply {
+  return reply[0] === 1 ? reply : unexpectedReply()
+}
+
+export function nothing(reply: ScriptReply): void {
+  done(reply)
 }
 
 function isText(value: unknown): value is string {

@@ -24,14 +24,15 @@ export const SWAP = defineScript(
   'swap',
   `${BOOKKEEPING}
 local key = KEYS[1]
-local s, answer = open(key, ARGV[3])
+local field, text, absolute, max, seen = unpack(ARGV, 1, 5)
+local s, answer = open(key, absolute)
 if not s then return answer end
-local held = ARGV[5] or false
-if redis.call('HGET', key, ARGV[1]) ~= held then return {4} end
-local refusal = resize(key, s, weight(ARGV[1], ARGV[2]) - weight(ARGV[1], held), ARGV[4])
+local held = seen or false
+if redis.call('HGET', key, field) ~= held then return {4} end
+local refusal = resize(key, s, weight(field, text) - weight(field, held), max)
 if refusal then return refusal end
 s.saves = base36(tonumber(s.saves, 36) + 1)
-redis.call('HSET', key, ARGV[1], ARGV[2], '@', format(s))
+redis.call('HSET', key, field, text, '@', format(s))
 return {1}
 `,
   decodeSwap,
