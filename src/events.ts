@@ -9,6 +9,21 @@ import { WARNINGS, type WarningCode } from './warnings.js'
  */
 export type DestroyReason = 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'evicted' | 'invalid' | 'mismatch'
 
+const REASONS: Readonly<Record<DestroyReason, true>> = {
+  destroyed: true,
+  expired: true,
+  reuse: true,
+  revoked: true,
+  evicted: true,
+  invalid: true,
+  mismatch: true,
+}
+
+/** Reads a stored reason. `destroyed` for what is none that this version knows. */
+export function asDestroyReason(text: string | undefined): DestroyReason {
+  return text !== undefined && Object.hasOwn(REASONS, text) ? (text as DestroyReason) : 'destroyed'
+}
+
 /** The payload that all session events share. `handle` is the public name of the session, never its id. */
 export interface SessionEvent {
   handle: string

@@ -19,7 +19,6 @@ import { Replicas } from './redis/replicas.js'
 import { SideHealth } from './redis/side-health.js'
 import type { Context } from './session/context.js'
 import { Creations } from './session/pending-creations.js'
-import { timeOfWrite } from './session/write-reply.js'
 import { Endings } from './watch/endings.js'
 
 /** What a store is made of: the Context, and the features that it opens and closes. One that is off is undefined. */
@@ -94,10 +93,7 @@ function connection(
 /** A clock that learns Redis's time from the replies of writes. */
 function clockOf({ client }: ResolvedOptions, gateway: Gateway): RedisClock {
   const clock = new RedisClock(client)
-  gateway.onTime = (key, reply, sentAt) => {
-    const redisMs = timeOfWrite(reply)
-    if (redisMs !== undefined) clock.learn(key, sentAt, redisMs)
-  }
+  gateway.onTime = (key, redisMs, sentAt) => clock.learn(key, sentAt, redisMs)
   return clock
 }
 

@@ -39,6 +39,11 @@ export interface Bookkeeping {
 
 export const BOOKKEEPING_FIELD = '@'
 
+/** What a flag beside those of the cookie says; the members of `Bookkeeping` tell more. */
+export const FLAG = { unexpiring: 'X', kept: 'K', ended: 'E', arriving: 'Y', moved: 'Z' } as const
+
+const FLAGS = new RegExp(`[${Object.values(FLAG).join('')}]`, 'g')
+
 const FORM =
   /^([0-9a-z]{1,12}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10})(?: ([A-Za-z]{1,16}))?(?: #([0-9a-z]{1,10}))?$/
 
@@ -53,13 +58,13 @@ export function parseBookkeeping(text: string | null | undefined): Bookkeeping |
     createdAtMs,
     seenAtMs: createdAtMs + Number.parseInt(seen, 36),
     idleMs: Number.parseInt(idle, 36),
-    flags: flags.replace(/[EKXYZ]/g, ''),
+    flags: flags.replace(FLAGS, ''),
     size: size === undefined ? undefined : Number.parseInt(size, 36),
-    unexpiring: flags.includes('X'),
-    isKept: flags.includes('K'),
-    hasEnded: flags.includes('E'),
-    isArriving: flags.includes('Y'),
-    hasMoved: flags.includes('Z'),
+    unexpiring: flags.includes(FLAG.unexpiring),
+    isKept: flags.includes(FLAG.kept),
+    hasEnded: flags.includes(FLAG.ended),
+    isArriving: flags.includes(FLAG.arriving),
+    hasMoved: flags.includes(FLAG.moved),
   }
 }
 

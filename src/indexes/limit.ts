@@ -83,11 +83,11 @@ async function enterWhereRoom(
   const pending = member === storedId ? PENDING_MS : pendingMs(context)
   const args = [member, pending, room, replaced.length, ...replaced, ...evictable.map(({ text }) => text)]
   const reply = await gateway.script(ADMIT, keys.index(entry.name, entry.value), args)
-  const [code, others = 0, ...dropped] = reply as [number, number?, ...string[]]
-  for (const batch of batches(dropped)) {
+  if (reply.kind === 'revoked') return { answer: reply.kind, others: 0 }
+  for (const batch of batches(reply.dropped)) {
     await Promise.all(batch.map((text) => evict(context, parseMember(text).storedId, entry)))
   }
-  return { answer: code === 1 ? 'admitted' : code === 4 ? 'revoked' : 'full', others }
+  return { answer: reply.kind, others: reply.others }
 }
 
 /**

@@ -30,14 +30,12 @@ export class Revocation {
    */
   async next(most: number): Promise<{ members: Member[]; isAll: boolean; named: string[] }> {
     const args = [this.#token, pendingMs(this.#context), most, ...this.#named]
-    const reply = (await this.#context.gateway.script(REVOKE, this.#key, args)) as [number, number, string, ...string[]]
-    const [, isAll, named, ...flat] = reply
-    return { members: membersAmong(pairsOf(flat)), isAll: isAll === 1, named: named.split(' ') }
+    const { entries, isAll, named } = await this.#context.gateway.script(REVOKE, this.#key, args)
+    return { members: membersAmong(pairsOf(entries)), isAll, named }
   }
 
   /** @returns false if it was given up before, as it took too long: sessions may have gone on since `next` was called last */
-  async end(): Promise<boolean> {
-    const [wasOn] = (await this.#context.gateway.script(REOPEN, this.#key, [this.#token])) as [number]
-    return wasOn === 1
+  end(): Promise<boolean> {
+    return this.#context.gateway.script(REOPEN, this.#key, [this.#token])
   }
 }

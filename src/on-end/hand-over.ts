@@ -4,7 +4,7 @@ import type { DestroyReason } from '../events.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { Within } from '../redis/deadline.js'
-import { CLAIM, FORGET } from '../redis/scripts/end.js'
+import { CLAIM, type Claimed, FORGET } from '../redis/scripts/end.js'
 import type { Context, EndOfLife, Remains } from '../session/context.js'
 import { leave } from '../session/index-entries.js'
 import { hasArrived } from '../session/leftovers.js'
@@ -161,34 +161,35 @@ export class HandOver implements EndOfLife {
     const { gateway, keys, options } = context
     const key = keys.session(storedId)
     const reply = await this.#within(gateway.script(CLAIM, key, [options.absoluteMs ?? '', CLAIM_MS, options.keepMs]))
-    const [code, second, hasEndedNow, ...fields] = reply as [number, string | number, number, ...string[]]
-    if (code === 0) return this.#within(unschedule(context, storedId))
-    if (code === 5) {
+    if (reply.kind === 'nothing') return this.#within(unschedule(context, storedId))
+    if (reply.kind === 'arriving') {
       if (await this.#within(hasArrived(context, storedId))) return this.#claim(storedId)
       return void (await this.#within(schedule(context, storedId, RETRY_MS, 'looked')))
     }
-    if (code !== 1) {
-      const leftMs = Number(second)
-      if (leftMs < 0) return this.#within(unschedule(context, storedId))
-      await this.#within(schedule(context, storedId, leftMs, code === 3 ? 'looked' : 'claimed'))
+    if (reply.kind !== 'claimed') {
+      if (reply.leftMs < 0) return this.#within(unschedule(context, storedId))
+      await this.#within(schedule(context, storedId, reply.leftMs, reply.kind === 'alive' ? 'looked' : 'claimed'))
       return
     }
+    await this.#handOver(storedId, reply)
+  }
+
+  async #handOver(storedId: string, { told, reason, endedAt, hasEndedNow, fields }: Claimed): Promise<void> {
+    const context = this.#context
+    const { gateway, keys } = context
     // Told all the same where nobody can be told to look: the application may get it now.
     const at = await this.#within(schedule(context, storedId, CLAIM_MS, 'exactly')).catch(() => undefined)
-    const [reason, ended] = String(second).split(' ') as [DestroyReason, string]
-    const left = new Map(pairsOf(fields))
-    if (Number(hasEndedNow) === 1) {
+    if (hasEndedNow) {
       context.announcer.announceEnd(storedId, reason)
-      await this.#within(leave(context, storedId, entriesIn(left)))
+      await this.#within(leave(context, storedId, entriesIn(pairsOf(fields))))
     }
-    const endedAt = new Date(Number.parseInt(ended, 36))
     const outcome = await this.#tell(storedId, { fields }, endedAt, reason)
     if (outcome === 'failed') return
     // Left as evidence until it goes away by itself; and another process may hold the key to it.
     if (outcome === 'unreadable') return void (await this.#within(schedule(context, storedId, PUZZLE_MS, 'exactly')))
-    const [forgotten] = (await this.#within(gateway.script(FORGET, key, [String(second)]))) as [number]
+    const forgotten = await this.#within(gateway.script(FORGET, keys.session(storedId), [told]))
     // Whoever has taken it on since may have been killed before he noted when his claim ends: our time must stay, then.
-    if (forgotten !== 4) await this.#within(unschedule(context, storedId, at))
+    if (forgotten !== 'taken') await this.#within(unschedule(context, storedId, at))
   }
 
   async #tell(

@@ -16,15 +16,14 @@ const PAGE = 50
  * else is telling of; `expiry`: of what is about to be written
  * @returns the time that is noted, for `unschedule`
  */
-export async function schedule(
+export function schedule(
   { gateway, keys, options }: Context,
   storedId: string,
   inMs: number,
   when: 'exactly' | 'looked' | 'claimed' | 'expiry',
 ): Promise<string> {
   const args = [storedId, Math.max(0, Math.round(inMs)), when, options.keepMs]
-  const [, at] = (await gateway.script(SCHEDULE, keys.endsOf(storedId), args)) as [number, string]
-  return at
+  return gateway.script(SCHEDULE, keys.endsOf(storedId), args)
 }
 
 /**
@@ -60,7 +59,7 @@ export interface Due {
 export async function dueSessions({ gateway, keys }: Context, within: Within): Promise<Due> {
   const asked = keys.allEnds().map((key) => within(gateway.script(DUE, key, [PAGE])))
   const answers = await Promise.allSettled(asked)
-  const found = answers.map((answer) => (answer.status === 'fulfilled' ? (answer.value as string[]).slice(1) : []))
+  const found = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : []))
   const failed = answers.find((answer) => answer.status === 'rejected')
   return {
     storedIds: found.flat(),

@@ -7,6 +7,7 @@ import { type Signal, timedOut } from './deadline.js'
 import { fromRedis, inScript, replyCode } from './redis-error.js'
 import { MEMORY } from './scripts/memory.js'
 import { PAGE } from './scripts/page.js'
+import { toInteger, UnexpectedReply } from './scripts/reply.js'
 import type { Script } from './scripts/script.js'
 
 type Arg = string | number
@@ -23,8 +24,8 @@ export class Gateway {
   /** Told of a key before what may change it is sent, and again when that has been answered or has failed. */
   onWrite: ((key: string) => void) | undefined
 
-  /** Given the replies that tell Redis's time (Script.tellsTime), and when the script was sent, of `performance.now()`. */
-  onTime: ((key: string, reply: readonly unknown[], sentAt: number) => void) | undefined
+  /** Told what Redis's clock was when a script ran, and when that was sent, of `performance.now()`. */
+  onTime: ((key: string, redisMs: number, sentAt: number) => void) | undefined
 
   /**
    * @param timeoutMs for messages
@@ -75,8 +76,7 @@ export class Gateway {
 
   /** Members of a sorted set with their scores, highest score first, from those behind a certain one on (scripts/page.ts). */
   async zmembersAfter(key: string, score: string, member: string, most: number): Promise<[string, string][]> {
-    const [, ...flat] = (await this.script(PAGE, key, [score, member, most])) as unknown[]
-    return pairsIn(flat)
+    return pairsIn(await this.script(PAGE, key, [score, member, most]))
   }
 
   /** How many members a sorted set has with this score or a higher one. */
@@ -106,8 +106,7 @@ export class Gateway {
   /** Bytes; 0 if there is no such key. */
   async memoryUsage(key: string): Promise<number> {
     // ioredis 5 and iovalkey do not see that MEMORY USAGE has a key, but what a script has they always see.
-    if (keyPrefixOf(this.#client) !== '')
-      return integer('MEMORY USAGE', ((await this.script(MEMORY, key, [])) as unknown[])[0])
+    if (keyPrefixOf(this.#client) !== '') return this.script(MEMORY, key, [])
     const reply = await this.#send('MEMORY USAGE', key, () => this.#client.memory('USAGE', key))
     return reply === null ? 0 : integer('MEMORY USAGE', reply)
   }
@@ -165,16 +164,19 @@ export class Gateway {
     return this.#send('GET', key, () => this.#client.get(key), undefined)
   }
 
-  /** Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers. */
-  async script(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
+  /**
+   * Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers.
+   *
+   * @returns what the script's decoder makes of its reply
+   */
+  async script<Reply>(script: Script<Reply>, key: string, args: readonly Arg[], node?: RedisNode): Promise<Reply> {
     const run = () => this.#send(`script ${script.name}`, key, () => this.#evaluate(script, key, args, node))
     const sentAt = performance.now()
-    const reply = await (script.isRead ? run() : this.#write(key, run))
-    if (!Array.isArray(reply)) throw unexpected(`script ${script.name}`)
-    const taken = takeOut(reply as unknown[])
-    taken[0] = integer(`script ${script.name}`, taken[0])
-    if (script.tellsTime(args)) this.onTime?.(key, taken, sentAt)
-    return taken
+    const raw = await (script.isRead ? run() : this.#write(key, run))
+    const reply = decoded(script, raw)
+    const redisMs = script.timeOf(reply, args)
+    if (redisMs !== undefined) this.onTime?.(key, redisMs, sentAt)
+    return reply
   }
 
   #evaluate(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
@@ -292,11 +294,22 @@ function pairsIn(flat: readonly unknown[]): [string, string][] {
   return Array.from({ length: flat.length / 2 }, (_, i) => [String(flat[2 * i]), String(flat[2 * i + 1])])
 }
 
-/** A client with `stringNumbers` hands integers out as text. */
+function decoded<Reply>(script: Script<Reply>, raw: unknown): Reply {
+  const what = `script ${script.name}`
+  if (!Array.isArray(raw)) throw unexpected(what)
+  const reply = takeOut(raw as unknown[])
+  reply[0] = integer(what, reply[0])
+  try {
+    return script.decode(reply as [number, ...unknown[]])
+  } catch (err) {
+    throw err instanceof UnexpectedReply ? unexpected(what) : err
+  }
+}
+
 function integer(command: string, reply: unknown): number {
-  const number = typeof reply === 'string' ? Number(reply) : reply
-  if (!Number.isInteger(number)) throw unexpected(command)
-  return number as number
+  const number = toInteger(reply)
+  if (Number.isNaN(number)) throw unexpected(command)
+  return number
 }
 
 function leftAlone(command: string): SessionStoreError {

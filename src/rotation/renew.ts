@@ -1,4 +1,4 @@
-import { latestSid, newSecret, type Presented, parseGeneration } from '../hash/renewal-field.js'
+import { latestSid, newSecret, type Presented } from '../hash/renewal-field.js'
 import { handleOf } from '../ids/handle.js'
 import { CONFIRM, RENEW } from '../redis/scripts/renew.js'
 import type { Context } from '../session/context.js'
@@ -27,13 +27,9 @@ export async function renewSession(
   const { gateway, keys, options, announcer } = context
   const args = [record.origin.meta.created, presented.sid.generation, everyMs ?? '', graceMs, newSecret()]
   const reply = await gateway.script(RENEW, keys.session(record.storedId), [...args, options.absoluteMs ?? ''])
-  const [code, text = ''] = reply as [number, string?]
-  if (code === 4) return { kind: 'superseded' }
-  if (code === 3) return { kind: 'current' }
-  const latest = parseGeneration(text)
-  if (latest === null) return { kind: 'gone' }
-  if (code === 1) announcer.announce('renewed', { handle: handleOf(record.storedId) })
-  return { kind: 'next', sid: latestSid(presented.sid.first, latest) }
+  if (reply.kind !== 'issued' && reply.kind !== 'pending') return reply
+  if (reply.kind === 'issued') announcer.announce('renewed', { handle: handleOf(record.storedId) })
+  return { kind: 'next', sid: latestSid(presented.sid.first, reply.latest) }
 }
 
 /** The client has the id issued last: the one before is out of date from here on. */
@@ -43,10 +39,8 @@ export async function confirmId(context: Context, record: SessionRecord, present
   const { gateway, keys, options } = context
   const args = [record.origin.meta.created, presented.sid.generation, options.absoluteMs ?? '']
   const reply = await gateway.script(CONFIRM, keys.session(record.storedId), args)
-  const [code, text = ''] = reply as [number, string?]
-  if (code === 4) presented.admission = 'superseded'
-  const latest = parseGeneration(text)
-  if (latest === null) return
+  if (reply.kind === 'superseded') presented.admission = 'superseded'
+  if (reply.kind !== 'confirmed') return
   presented.admission = 'current'
-  presented.issuedAtMs = latest.sinceMs
+  presented.issuedAtMs = reply.latest.sinceMs
 }

@@ -15,7 +15,7 @@ export function admissionOf(
 }
 
 async function admissionOfOutdated({ gateway, keys }: Context, storedId: string, sid: Sid): Promise<Admission> {
-  const [code] = (await gateway.script(IN_GRACE, keys.session(storedId), [sid.generation])) as [number]
-  if (code === 0) return 'unknown'
-  return code === 1 ? 'superseded' : 'reused'
+  const grace = await gateway.script(IN_GRACE, keys.session(storedId), [sid.generation])
+  if (grace === 'unknown') return 'unknown'
+  return grace === 'within' ? 'superseded' : 'reused'
 }

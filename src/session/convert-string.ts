@@ -10,7 +10,7 @@ import type { SessionRecord } from './session-record.js'
 import { bytesOf } from './size.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
 import { type Placing, reindex, writeIndexed } from './write-indexed.js'
-import { foreignKey, readWriteReply } from './write-reply.js'
+import { acceptWrite, foreignKey } from './write-reply.js'
 
 /** How often connect-redis may overwrite the string while we convert it, before we give up. */
 const ATTEMPTS = 10
@@ -58,7 +58,7 @@ export async function convertString(
     if (isLimited && !(await gateway.exists(key))) return false
     const placing: Placing = { held: [], next: places, idleMs: next.idle, slides: true, createdAtMs: undefined }
     const reply = await writeIndexed(context, record.storedId, placing, async () =>
-      readWriteReply(context, await gateway.script(CONVERT, key, args)),
+      acceptWrite(context, await gateway.script(CONVERT, key, args)),
     )
     if (reply.kind === 'string') {
       const current = await fromString(context, record.storedId, reply.text)

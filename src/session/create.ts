@@ -5,7 +5,7 @@ import { decodeString } from '../hash/connect-redis-string.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { StoredIds } from '../ids/id-mapper.js'
 import { timedOut } from '../redis/deadline.js'
-import { CREATE } from '../redis/scripts/create.js'
+import { CREATE, type CreateReply } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
 import { leave } from './index-entries.js'
 import { movedTo } from './leftovers.js'
@@ -16,7 +16,7 @@ import { SessionRecord } from './session-record.js'
 import { assertSize } from './size.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
 import { type Placing, writeIndexed } from './write-indexed.js'
-import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
+import { acceptWrite, foreignKey } from './write-reply.js'
 
 /** How often a string may change between our look at it and its replacement. */
 const ATTEMPTS = 10
@@ -139,12 +139,12 @@ async function writeWhole(
   pairs: readonly (readonly [field: string, stored: string])[],
   replaceable: string,
   creation: Creation,
-): Promise<WriteReply | { kind: 'cancelled' }> {
+): Promise<CreateReply | { kind: 'cancelled' }> {
   if (creation.isCancelled) return { kind: 'cancelled' }
   const { gateway, keys, options, announcer } = context
   const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
   const args = [...head, replaceable, next.ancestor?.created ?? '', ...pairs.flat()]
-  const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
+  const reply = acceptWrite(context, await gateway.script(CREATE, keys.session(storedId), args))
   if (reply.kind === 'written') announcer.announceOf(storedId, 'created', {})
   return reply
 }

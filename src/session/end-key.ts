@@ -81,25 +81,25 @@ async function end(
   if (isWanted) void endOfLife.ending(storedId)
   const found = only === undefined ? ['', ''] : [only.name, only.value]
   const args = [...found, isWanted ? options.keepMs : '', reason ?? '', options.absoluteMs ?? '']
-  const [code, ...rest] = (await gateway.script(END, key, args)) as [number, ...string[]]
-  if (code === 6) {
+  const reply = await gateway.script(END, key, args)
+  if (reply.kind === 'moved') {
     const to = await movedTo(context, storedId)
     if (to === null) return null
     await context.replicas?.confirm(to)
     return end(context, to, reason, ending)
   }
-  if (code === 9) {
+  if (reply.kind === 'arriving') {
     if (await hasArrived(context, storedId)) return end(context, storedId, reason, ending)
     // Of all of a user, what it comes from is ended, too.
-    if (!ending.isGoingOn && only === undefined) await dropCopy(context, storedId, rest[0] as string)
+    if (!ending.isGoingOn && only === undefined) await dropCopy(context, storedId, reply.token)
     return null
   }
-  if (code !== 1 && code !== 2 && code !== 3) return null
+  if (reply.kind === 'gone' || reply.kind === 'elsewhere') return null
   if (isWanted) {
-    if (code === 1) endOfLife.take(storedId)
-    else endOfLife.deliver(storedId, code === 3 ? { text: rest[0] as string } : { fields: rest }, reason)
+    if (reply.kind === 'ended') endOfLife.take(storedId)
+    else endOfLife.deliver(storedId, reply, reason)
   }
-  if (code === 3) return { storedId, reply: [] }
-  if (reason !== null) await leave(context, storedId, entriesIn(pairsOf(rest)))
-  return { storedId, reply: rest }
+  if (reply.kind === 'ended-string') return { storedId, reply: [] }
+  if (reason !== null) await leave(context, storedId, entriesIn(pairsOf(reply.fields)))
+  return { storedId, reply: reply.fields }
 }

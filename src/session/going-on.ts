@@ -44,7 +44,7 @@ export async function enterNext(
   const entered = await Promise.all(
     entries.map(({ name, value }) => gateway.script(ENTER, keys.index(name, value), args)),
   )
-  return entered.every((reply) => (reply as [number])[0] === 1)
+  return entered.every(Boolean)
 }
 
 /**

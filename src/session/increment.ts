@@ -9,7 +9,6 @@ import type { Context } from './context.js'
 import { assertPatchable, firstWritten, onHash } from './patch.js'
 import { tooLarge } from './size.js'
 import { reindex } from './write-indexed.js'
-import { ARRIVING } from './write-reply.js'
 
 /** How often others may change the number before we give up; each lost race means another one won. */
 const ATTEMPTS = 100
@@ -46,17 +45,11 @@ async function countInRedis(
 ): Promise<Counted> {
   // Redis reads no exponents: 1e21 and 1e-7 have to be written out.
   const text = Number.isInteger(by) ? BigInt(by).toString() : by.toFixed(17).replace(/0+$/, '')
-  const reply = (await gateway.script(INCREMENT, keys.session(storedId), [
-    fieldOf(property),
-    text,
-    options.absoluteMs ?? '',
-    options.maxBytes,
-  ])) as [number, string]
-  const [code, sum] = reply
-  if (code === 8) throw tooLarge(Number(sum), options.maxBytes)
-  if (code === -2) throw notANumber(property)
-  if (code === 1) return { kind: 'counted', value: Number(sum) }
-  return code === 0 ? { kind: 'gone', isArriving: sum === ARRIVING } : { kind: 'foreign' }
+  const args = [fieldOf(property), text, options.absoluteMs ?? '', options.maxBytes]
+  const reply = await gateway.script(INCREMENT, keys.session(storedId), args)
+  if (reply.kind === 'too-large') throw tooLarge(reply.bytes, options.maxBytes)
+  if (reply.kind === 'not-a-number') throw notANumber(property)
+  return reply
 }
 
 async function countHere(context: Context, storedId: string, property: string, by: number): Promise<Counted> {
@@ -75,11 +68,10 @@ async function countHere(context: Context, storedId: string, property: string, b
     const text = toText(options.serializer, property, value) as string
     const args = [field, codec.encode(field, text), options.absoluteMs ?? '', options.maxBytes]
     if (seen !== null) args.push(seen)
-    const [code, more] = (await gateway.script(SWAP, keys.session(storedId), args)) as [number, (number | string)?]
-    if (code === 8) throw tooLarge(Number(more), options.maxBytes)
-    if (code === 1) return { kind: 'counted', value }
-    if (code === 0) return { kind: 'gone', isArriving: more === ARRIVING }
-    if (code !== 4) return { kind: 'foreign' }
+    const reply = await gateway.script(SWAP, keys.session(storedId), args)
+    if (reply.kind === 'too-large') throw tooLarge(reply.bytes, options.maxBytes)
+    if (reply.kind === 'swapped') return { kind: 'counted', value }
+    if (reply.kind !== 'changed') return reply
   }
   throw new SessionStoreError(
     'ERR_SESSION_CONFLICT',

@@ -29,7 +29,7 @@ export function enter(
  * @param place the member that was entered for it
  * @returns false if it was dropped meanwhile
  */
-export async function settleEntry(
+export function settleEntry(
   { gateway, keys, options }: Context,
   storedId: string,
   { name, value }: IndexEntry,
@@ -37,8 +37,7 @@ export async function settleEntry(
   place = storedId,
 ): Promise<boolean> {
   const args = [storedId, options.disableTTL ? '' : idleMs, place]
-  const [code] = (await gateway.script(ENTER, keys.index(name, value), args)) as [number]
-  return code === 1
+  return gateway.script(ENTER, keys.index(name, value), args)
 }
 
 /** A session that an index names, and when it says that it ends. */
@@ -103,11 +102,10 @@ export function pendingMs({ options }: Context): number {
  *
  * @returns whether it did: that of a session that may just be created stays
  */
-export async function dropEntry(context: Context, member: Member, { name, value }: IndexEntry): Promise<boolean> {
+export function dropEntry(context: Context, member: Member, { name, value }: IndexEntry): Promise<boolean> {
   const { gateway, keys } = context
   const stays = member.from === undefined ? PENDING_MS : pendingMs(context)
-  const reply = await gateway.script(DROP, keys.index(name, value), [member.text, member.score, stays])
-  return (reply as [number])[0] === 1
+  return gateway.script(DROP, keys.index(name, value), [member.text, member.score, stays])
 }
 
 /** An entry as it stood before a write that takes its session out of the index. */

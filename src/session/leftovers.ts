@@ -1,4 +1,4 @@
-import { BOOKKEEPING_FIELD, parseBookkeeping } from '../hash/bookkeeping.js'
+import { BOOKKEEPING_FIELD, FLAG, parseBookkeeping } from '../hash/bookkeeping.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
 import { CLEAR_AWAY, SETTLE } from '../redis/scripts/move.js'
@@ -66,9 +66,9 @@ export interface Move {
 /** The last steps of a move, by whoever finds it undone. Costs nothing but commands where it is done. */
 export async function complete(context: Context, { from, to, token }: Move): Promise<void> {
   const { gateway, keys } = context
-  const [settled] = (await gateway.script(SETTLE, keys.session(to), [token])) as [number]
-  if (settled === 1) await enterAgain(context, to)
-  await gateway.script(CLEAR_AWAY, keys.session(from), ['Z', token])
+  const isSettled = await gateway.script(SETTLE, keys.session(to), [token])
+  if (isSettled) await enterAgain(context, to)
+  await gateway.script(CLEAR_AWAY, keys.session(from), [FLAG.moved, token])
 }
 
 /** Who has looked for the session while it was arriving may have dropped its entries. */
@@ -81,5 +81,5 @@ async function enterAgain(context: Context, storedId: string): Promise<void> {
 
 /** Deletes a copy that will not be the session. */
 export async function dropCopy({ gateway, keys }: Context, storedId: string, token: string): Promise<void> {
-  await gateway.script(CLEAR_AWAY, keys.session(storedId), ['Y', token])
+  await gateway.script(CLEAR_AWAY, keys.session(storedId), [FLAG.arriving, token])
 }

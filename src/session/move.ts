@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from '../hash/bookkeeping.js'
-import { pairsOf } from '../hash/fields.js'
+import { BOOKKEEPING_FIELD, parseBookkeeping } from '../hash/bookkeeping.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { StoredIds } from '../ids/id-mapper.js'
-import { ARRIVE, DEPART, PACK } from '../redis/scripts/move.js'
+import { ARRIVE, DEPART, PACK, type Packed } from '../redis/scripts/move.js'
 import type { Context } from './context.js'
 import { endRevoked } from './end-key.js'
 import { firstOf } from './first-found.js'
@@ -20,15 +19,6 @@ const PAUSE_MS = 10
 
 /** What `bringHome` found under an old id. `stays`: it is to be used there. */
 export type Found = 'nothing' | 'moved' | 'string' | 'stays'
-
-interface Packed {
-  meta: Bookkeeping
-  metaText: string
-  ttlMs: number
-  /** Names what was read. */
-  state: string
-  fields: [field: string, stored: string][]
-}
 
 /**
  * Moves a session from the stored id that an older `hashIds` setting gave it to the current one. The two keys may be on
@@ -57,38 +47,26 @@ interface Packed {
  * minute (`@moved`), so that no operation meets more than one move; it is used where it is.
  */
 export async function bringHome(context: Context, from: string, to: string): Promise<Found> {
+  const { gateway, keys, options } = context
   let replaceable = ''
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 1) await sleep(PAUSE_MS)
-    const packed = await pack(context, from)
-    if (packed === 'arriving') {
+    const packed = await gateway.script(PACK, keys.session(from), [options.absoluteMs ?? ''])
+    if (packed.kind === 'moved') {
+      await complete(context, { from, to: packed.to, token: packed.token })
+      return 'moved'
+    }
+    if (packed.kind === 'arriving') {
       if (!(await hasArrived(context, from))) return 'nothing'
       continue
     }
-    if (typeof packed === 'string') return packed
+    if (packed.kind !== 'packed') return packed.kind
     const outcome = await moveOnce(context, packed, from, to, replaceable)
     if (outcome === 'moved') return 'moved'
     replaceable = outcome.replaceable
   }
   // Written all the time, by servers that use it where it is: so can we.
   return 'stays'
-}
-
-async function pack(context: Context, from: string): Promise<Packed | Found | 'arriving'> {
-  const { gateway, keys, options } = context
-  const reply = await gateway.script(PACK, keys.session(from), [options.absoluteMs ?? ''])
-  const [code, text, ttlMs, state, ...flat] = reply as [number, string, number, string, ...string[]]
-  if (code === 3) return 'string'
-  if (code === 4) {
-    const [, to, token] = reply as [number, string, string]
-    await complete(context, { from, to, token })
-    return 'moved'
-  }
-  if (code === 5) return 'arriving'
-  if (code === 6) return 'stays'
-  const meta = code === 1 ? parseBookkeeping(text) : null
-  if (meta === null) return 'nothing'
-  return { meta, metaText: text, ttlMs: Number(ttlMs), state, fields: pairsOf(flat) }
 }
 
 /** If something has come in between, the session is to be read again; a copy that stood in the way may then be replaced. */
@@ -136,25 +114,22 @@ async function carry(
   const head = [packed.metaText, packed.state, ownToken, replaceable, from, packed.ttlMs]
   const copy = reencoded(context, packed, from, to)
   const reply = await gateway.script(ARRIVE, keys.session(to), [...head, ...copy.flat()])
-  const [code, token = '', second = ''] = reply as [number, string?, string?]
-  if (code === -1) return 'blocked'
-  if (code === 4) return { replaceable: token }
-  if (code === 5) return { replaceable: '' }
-  if (code === 6) {
-    await complete(context, { from: to, to: token, token: second })
+  if (reply.kind === 'foreign') return 'blocked'
+  if (reply.kind === 'other-copy') return { replaceable: reply.token }
+  if (reply.kind === 'kept') return { replaceable: '' }
+  if (reply.kind === 'moved') {
+    await complete(context, { from: to, to: reply.to, token: reply.token })
     return { replaceable: '' }
   }
-  const [departed] = (await gateway.script(DEPART, keys.session(from), [
-    packed.state,
-    code === 1 ? to : '',
-    token,
-  ])) as [number]
-  if (departed !== 1) {
-    if (code === 1) await dropCopy(context, to, token)
-    return { replaceable: '' }
+  const copied = reply.kind === 'copied' ? { from, to, token: reply.token } : undefined
+  const depart = [packed.state, copied?.to ?? '', copied?.token ?? '']
+  const hasDeparted = await gateway.script(DEPART, keys.session(from), depart)
+  if (hasDeparted) {
+    if (copied !== undefined) await complete(context, copied)
+    return 'moved'
   }
-  if (code === 1) await complete(context, { from, to, token })
-  return 'moved'
+  if (copied !== undefined) await dropCopy(context, to, copied.token)
+  return { replaceable: '' }
 }
 
 /** Ciphertext is bound to the stored id. What cannot be read moves as it is, and stays unreadable. */

@@ -1,5 +1,5 @@
 import type { RedisNode } from '../redis/client.js'
-import { READ } from '../redis/scripts/read.js'
+import { READ, READ_FIELDS } from '../redis/scripts/read.js'
 import type { Context } from './context.js'
 
 /*
@@ -11,7 +11,7 @@ import type { Context } from './context.js'
 export function readHash(context: Context, storedId: string): Promise<readonly string[] | null> {
   const { gateway, keys, endOfLife } = context
   if (endOfLife === undefined) return gateway.hgetall(keys.session(storedId))
-  return readByScript(context, storedId, []).then(({ found }) => found as readonly string[] | null)
+  return readByScript(context, storedId).then((reply) => (reply.kind === 'hash' ? reply.found : null))
 }
 
 export interface LastingHash {
@@ -28,9 +28,10 @@ export async function readLasting(context: Context, storedId: string, node: Redi
     const { fields, pttl } = await gateway.hgetallPttl(keys.session(storedId), node)
     return { fields, leftMs: pttl === -1 ? Number.POSITIVE_INFINITY : pttl > 0 ? pttl : undefined }
   }
-  const { leftMs, found } = await readByScript(context, storedId, [], node)
   const endless = context.options.disableTTL ? Number.POSITIVE_INFINITY : undefined
-  return { fields: found as readonly string[] | null, leftMs: leftMs > 0 ? leftMs : endless }
+  const reply = await readByScript(context, storedId, node)
+  if (reply.kind === 'foreign') return { fields: null, leftMs: endless }
+  return { fields: reply.found, leftMs: reply.leftMs > 0 ? reply.leftMs : endless }
 }
 
 /** `null` if the key is not a hash. */
@@ -39,14 +40,13 @@ export async function readFields(
   storedId: string,
   fields: readonly string[],
 ): Promise<readonly (string | null)[] | null> {
-  const { gateway, keys, endOfLife } = context
-  if (endOfLife === undefined) return gateway.hmget(keys.session(storedId), fields)
-  return (await readByScript(context, storedId, fields)).found
+  const { gateway, keys, options, endOfLife } = context
+  const key = keys.session(storedId)
+  if (endOfLife === undefined) return gateway.hmget(key, fields)
+  const reply = await gateway.script(READ_FIELDS, key, [options.absoluteMs ?? '', ...fields])
+  return reply.kind === 'hash' ? reply.found : null
 }
 
-async function readByScript(context: Context, storedId: string, fields: readonly string[], node?: RedisNode) {
-  const { gateway, keys, options } = context
-  const reply = await gateway.script(READ, keys.session(storedId), [options.absoluteMs ?? '', ...fields], node)
-  const [code, leftMs, ...found] = reply as [number, number | string, ...(string | null)[]]
-  return code === 1 ? { leftMs: Number(leftMs), found } : { leftMs: -1, found: null }
+function readByScript({ gateway, keys, options }: Context, storedId: string, node?: RedisNode) {
+  return gateway.script(READ, keys.session(storedId), [options.absoluteMs ?? ''], node)
 }

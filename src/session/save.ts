@@ -16,7 +16,7 @@ import { isUndercounted } from './size.js'
 import { expiryMode, type Lease, outlives, type Snapshot } from './snapshot.js'
 import { UNKNOWN } from './update-fields.js'
 import { NOWHERE, type Placing, placingOf, writeIndexed } from './write-indexed.js'
-import { readWriteReply } from './write-reply.js'
+import { acceptWrite } from './write-reply.js'
 
 /** Writes what changed since the session was loaded, unless it has ended meanwhile. */
 export async function saveSession(context: Context, record: SessionRecord, next: Snapshot): Promise<void> {
@@ -93,7 +93,7 @@ export async function writeDelta(
     writeIndexed(context, record.storedId, placing, async () => {
       const changes = encrypted(context, record, delta)
       const key = keys.session(record.storedId)
-      return readWriteReply(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
+      return acceptWrite(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
     })
   const doubted = new Set(record.uncertain)
   doubtDelta(record, delta)

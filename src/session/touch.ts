@@ -74,8 +74,8 @@ async function touchString(context: Context, record: SessionRecord, sha1: string
     return saveString(context, record, sha1, { ...next, fields }, { set: changed, remove: [] })
   }
   if (options.disableTouch || options.disableTTL) return
-  const [code] = (await gateway.script(SLIDE_STRING, keys.session(record.storedId), [next.idle])) as [number]
-  if (code === 2) warnNoExpiry(context)
+  const reply = await gateway.script(SLIDE_STRING, keys.session(record.storedId), [next.idle])
+  if (reply === 'unexpiring') warnNoExpiry(context)
 }
 
 function isCookieChanged(record: SessionRecord, next: Lease): boolean {

@@ -1,6 +1,6 @@
 import { UPDATE } from '../redis/scripts/update.js'
 import type { Context } from './context.js'
-import { readWriteReply, type WriteReply } from './write-reply.js'
+import { acceptWrite, type WriteReply } from './write-reply.js'
 
 /** Fields to be written to a session that exists. */
 export interface FieldChanges {
@@ -33,5 +33,5 @@ export async function updateFields(
   const keepLease = ['', options.absoluteMs ?? '', '', '', options.maxBytes, '']
   const pairs = set.flatMap(([field, text]) => [field, codec.encode(field, text)])
   const args = [created, saves, isStrict ? 2 : 1, ...keepLease, set.length, 0, ...pairs, ...remove]
-  return readWriteReply(context, await gateway.script(UPDATE, keys.session(storedId), args))
+  return acceptWrite(context, await gateway.script(UPDATE, keys.session(storedId), args))
 }

@@ -124,6 +124,16 @@ describe('a client with habits of its own', () => {
     await textual.quit()
   })
 
+  test('that hands integers out as text ends all sessions of a user', async () => {
+    const textual = connect({ stringNumbers: true })
+    const own = new RedisStore({ client: textual, prefix: freshPrefix(), indexes: { user: (held: Bag) => held.user } })
+    for (const sid of ['one', 'two']) await own.set(sid, { cookie: plainCookie, user: 'u-1' } as Bag)
+    expect(await own.destroyBy('user', 'u-1')).toBe(2)
+    expect(await own.findBy('user', 'u-1')).toEqual([])
+    await own.close()
+    await textual.quit()
+  })
+
   test('that is inside a transaction of the caller fails, rather than take QUEUED for an answer', async () => {
     const busy = new Redis(socketPath(), { connectionName: 'busy' })
     const own = new RedisStore({ client: busy, prefix })

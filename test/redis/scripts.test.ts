@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Base, type Chunk, parse } from 'luaparse'
+import { BOOKKEEPING } from '../../src/redis/scripts/bookkeeping.lua.js'
+import { type ScriptReply, UnexpectedReply } from '../../src/redis/scripts/reply.js'
 import type { Script } from '../../src/redis/scripts/script.js'
 
 /** What Redis gives to scripts, of what Lua 5.1 has. */
@@ -21,13 +23,34 @@ function isScript(value: unknown): value is Script {
   return typeof (value as Script | undefined)?.lua === 'string' && typeof (value as Script).sha === 'string'
 }
 
+/** `ARGV[1]`, with a number in place of a name. */
+function isNumbered(node: Base<string>): boolean {
+  const { type, base, index } = node as typeof node & { base?: { name?: string }; index?: Base<string> }
+  return type === 'IndexExpression' && base?.name === 'ARGV' && index?.type === 'NumericLiteral'
+}
+
+/** How many arguments get a name where the script begins, or where a line of its own does. */
+function namedIn({ body }: Chunk): number {
+  const statements = body as (Base<string> & { init?: Base<string>[] })[]
+  return statements.flatMap(({ type, init }) => (type === 'LocalStatement' ? (init ?? []) : [])).filter(isNumbered)
+    .length
+}
+
+/** Flags that a script spells out, other than where they get their names. */
+function flagsIn(lua: string): string[] {
+  const lines = lua.split('\n').filter((line) => !/^(?:--|local [A-Z, ]+ = )/.test(line))
+  return lines.join('\n').match(/'\[?[EKXYZ]+\]?'/g) ?? []
+}
+
 function read(lua: string) {
   const helpers: string[] = []
   const called = new Set<string>()
+  let numbered = 0
   const chunk: Chunk = parse(lua, {
     luaVersion: '5.1',
     scope: true,
     onCreateNode(node: Base<string>) {
+      if (isNumbered(node)) numbered += 1
       const { type, identifier, base } = node as typeof node & {
         identifier?: { name: string }
         base?: { type: string; name: string }
@@ -37,7 +60,8 @@ function read(lua: string) {
     },
   })
   const globals = (chunk as Chunk & { globals: { name: string }[] }).globals.map(({ name }) => name)
-  return { helpers, called, strays: globals.filter((name) => !GIVEN.has(name)) }
+  const unnamed = numbered - namedIn(chunk)
+  return { helpers, called, unnamed, flags: flagsIn(lua), strays: globals.filter((name) => !GIVEN.has(name)) }
 }
 
 test('there are scripts, each under a name of its own', async () => {
@@ -62,8 +86,68 @@ test('every helper is called by some script that carries it', async () => {
   expect([...helpers].filter((helper) => !called.has(helper))).toEqual([])
 })
 
-test('a stray global and an unused helper are found', () => {
-  const found = read("local function lost() end\nx = 1\nreturn redis.call('GET', KEYS[1])")
+test('every argument has a name where the script begins', async () => {
+  for (const { name, lua } of await allScripts())
+    expect({ name, unnamed: read(lua).unnamed }).toEqual({ name, unnamed: 0 })
+})
+
+test('every flag of a session is spelt out in one place', async () => {
+  for (const { name, lua } of await allScripts()) expect({ name, flags: read(lua).flags }).toEqual({ name, flags: [] })
+})
+
+/** What a script may return, whichever it is; what a decoder knows makes sense to it with one of these behind its code. */
+const TAILS: readonly (readonly unknown[])[] = [
+  [],
+  ['h2mzk9w8qe 4fk 12kw0 3 MSL #2s', 1],
+  ['h2mzk9w8qe 4fk 12kw0 3 MSL #2s', 1, 'state', '@i:user', 'u-1'],
+  [`1 mhk3o0x1 u u0 ${'s'.repeat(22)}`],
+  ['expired mhk3o0x1 mhk3o0x1', 1, 'name', '"Ada"'],
+  [12],
+  ['12'],
+  ['x3J', 'token'],
+  [12, 'x3J'],
+  [1, '', 'x3J', '12'],
+]
+
+test('every reply that a script spells out makes sense to its decoder, as numbers and as the text of numbers', async () => {
+  for (const { name, lua, decode } of await allScripts()) {
+    for (const [, code] of lua
+      .replace(BOOKKEEPING, '')
+      .matchAll(/(?:return|reply = |reply, \w+, s, all = )\s*\{(-?\d+)\b/g)) {
+      const understood = TAILS.filter((tail) => isUnderstood(decode, [Number(code), ...tail]))
+      expect({ name, code, isUnderstood: understood.length > 0 }).toEqual({ name, code, isUnderstood: true })
+      const asTexts = understood.map((tail) => tail.map((part) => (typeof part === 'number' ? `${part}` : part)))
+      for (const tail of asTexts)
+        expect({ name, is: isUnderstood(decode, [Number(code), ...tail]) }).toEqual({ name, is: true })
+    }
+  }
+})
+
+test('a reply that no script gives makes sense to no decoder but one of a plain number', async () => {
+  for (const { name, decode } of await allScripts()) {
+    if (name === 'memory') continue
+    for (const tail of TAILS) expect({ name, is: isUnderstood(decode, [99, ...tail]) }).toEqual({ name, is: false })
+    for (const odd of [undefined, null, {}, [], new Error('no')]) {
+      expect({ name, is: isUnderstood(decode, [99, odd, odd, odd, odd]) }).toEqual({ name, is: false })
+    }
+  }
+})
+
+/** Whatever else it throws fails the test. */
+function isUnderstood(decode: Script['decode'], reply: ScriptReply): boolean {
+  try {
+    decode(reply)
+    return true
+  } catch (err) {
+    expect(err).toBeInstanceOf(UnexpectedReply)
+    return false
+  }
+}
+
+test('a stray global, an unused helper, an argument without a name and a flag without one are found', () => {
+  const found = read("local function lost() end\nx = ARGV[2]\nlocal y = ARGV[1]\nif y == 'Z' then return 1 end")
   expect(found.strays).toEqual(['x'])
+  expect(found.unnamed).toBe(1)
+  expect(found.flags).toEqual(["'Z'"])
   expect(found.helpers.filter((helper) => !found.called.has(helper))).toEqual(['lost'])
 })

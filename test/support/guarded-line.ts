@@ -63,7 +63,7 @@ export async function guardedLineTo(redisSocketPath: string, { admit, answered }
 }
 
 /** The command at the beginning of what a client has sent, once all of it is there. */
-function firstCommand(sent: Buffer): { args: string[]; bytes: number } | undefined {
+export function firstCommand(sent: Buffer): { args: string[]; bytes: number } | undefined {
   let at = 0
   const header = (mark: string): number | undefined => {
     const end = sent.indexOf('\r\n', at)

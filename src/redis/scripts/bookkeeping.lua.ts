@@ -1,3 +1,7 @@
+import { FLAG } from '../../hash/bookkeeping.js'
+
+const { unexpiring, kept, ended, arriving, moved } = FLAG
+
 /**
  * Lua shared by the scripts that write the `@` field (its form: hash/bookkeeping.ts).
  *
@@ -5,6 +9,17 @@
  * reads. HSET goes first wherever a script can be refused half-way (OOM, ACL): nothing has been written by then.
  */
 export const BOOKKEEPING = `
+-- Flags (hash/bookkeeping.ts says what each means), and patterns for several of them.
+local UNEXPIRING, KEPT, ENDED, ARRIVING, MOVED = '${unexpiring}', '${kept}', '${ended}', '${arriving}', '${moved}'
+-- The key may outlive its session.
+local OUTLIVING = '[${kept}${unexpiring}]'
+-- The session may be over while its key is there.
+local LASTING = '[${ended}${kept}${unexpiring}]'
+-- Its content is still wanted, or will be once it is over (on-end/hand-over.ts).
+local WANTED = '[${ended}${kept}]'
+-- Not to be written here: ended, on the way to this key, or moved away (redis/scripts/end.ts, move.ts).
+local SHUT = '[${ended}${arriving}${moved}]'
+
 local function now_us()
   local t = redis.call('TIME')
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
@@ -85,20 +100,18 @@ local function limit_ms(s, absolute)
   return limit
 end
 
--- A key outlives its session where Redis could give it no TTL (flag X), and where its content is still wanted (flag K:
--- on-end/hand-over.ts). The limit is then kept here.
+-- A key outlives its session where Redis could give it no TTL, and where its content is still wanted. The limit is then
+-- kept here.
 local function is_overdue(s, now, absolute)
-  return string.find(s.flags, '[KX]') ~= nil and age_ms(s, now) >= limit_ms(s, absolute)
+  return string.find(s.flags, OUTLIVING) ~= nil and age_ms(s, now) >= limit_ms(s, absolute)
 end
 
--- Not to be written here: on the way to this key, or moved away (flags Y, Z: redis/scripts/move.ts), or ended (flag E:
--- redis/scripts/end.ts).
 local function is_shut(s)
-  return string.find(s.flags, '[EYZ]') ~= nil
+  return string.find(s.flags, SHUT) ~= nil
 end
 
 local function is_over(s, now, absolute)
-  return has_flag(s, 'E') or is_overdue(s, now, absolute)
+  return has_flag(s, ENDED) or is_overdue(s, now, absolute)
 end
 
 -- The session to be changed, or nil and the script's reply: {0} there is none, {0, 'arriving'} nor is it here yet, {-1} the
@@ -112,7 +125,7 @@ local function open(key, absolute)
   if not meta then return nil, {redis.call('EXISTS', key) == 1 and -1 or 0} end
   local s = parse(meta)
   if not s then return nil, {-1} end
-  if has_flag(s, 'Y') then return nil, {0, 'arriving'} end
+  if has_flag(s, ARRIVING) then return nil, {0, 'arriving'} end
   if s.flags ~= '' and (is_shut(s) or is_overdue(s, now_us(), absolute)) then return nil, {0} end
   return s
 end
@@ -123,9 +136,9 @@ end
 local function refresh(s, now, idle, absolute, flags, mode)
   local age = age_ms(s, now)
   if idle == '=' then
-    idle, flags = tonumber(s.idle, 36), string.gsub(s.flags, '[KX]', '')
+    idle, flags = tonumber(s.idle, 36), string.gsub(s.flags, OUTLIVING, '')
   end
-  if tonumber(mode) then flags = flags .. 'K' end
+  if tonumber(mode) then flags = flags .. KEPT end
   s.seen, s.idle, s.flags = base36(age), base36(tonumber(idle)), flags
   if absolute == '' then return tonumber(idle) end
   return math.min(tonumber(idle), tonumber(absolute) - age)
@@ -145,15 +158,15 @@ local function hdel(key, fields)
 end
 
 -- Gives the key its time to live, and returns the script's reply: the '@' text, and 1, or 0 where the Redis user may
--- not set one. The session then carries the flag X. Mode: 'expire', 'none' (disableTTL), or the milliseconds by which the
--- key is to outlive the session (onEnd).
+-- not set one. The session is then UNEXPIRING. Mode: 'expire', 'none' (disableTTL), or the milliseconds by which the key is
+-- to outlive the session (onEnd).
 local function expire(key, s, mode, ms)
   if mode == 'none' then
     redis.pcall('PERSIST', key)
     return format(s), 1
   end
   if type(redis.pcall('PEXPIRE', key, ms + (tonumber(mode) or 0))) == 'number' then return format(s), 1 end
-  s.flags = s.flags .. 'X'
+  s.flags = s.flags .. UNEXPIRING
   redis.call('HSET', key, '@', format(s))
   return format(s), 0
 end

@@ -1,5 +1,18 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import {
+  type Contended,
+  contendedIn,
+  FOREIGN,
+  type Foreign,
+  type Gone,
+  goneIn,
+  type TooLarge,
+  tooLargeIn,
+  type Written,
+  writtenIn,
+} from './session-reply.js'
 
 /**
  * Saves a session that was loaded from connect-redis's JSON string. The first save turns the string into a hash; a save
@@ -29,37 +42,37 @@ export const CONVERT = defineScript(
   'convert',
   `${BOOKKEEPING}
 local key = KEYS[1]
+local sha, idle, absolute, mode, flags, is_as_loaded, max, bytes, pairs_count, changes_count = unpack(ARGV, 1, 10)
 local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return {0} end
 if kind ~= 'string' and kind ~= 'hash' then return {-1} end
 
 local now = now_us()
-local all_end = 10 + 2 * tonumber(ARGV[9])
+local all_end = 10 + 2 * tonumber(pairs_count)
 local s, fields, removed
-local idle, flags = ARGV[2], ARGV[5]
 if kind == 'string' then
   local text = redis.call('GET', key)
-  if redis.sha1hex(text) ~= ARGV[1] then return {3, text} end
+  if redis.sha1hex(text) ~= sha then return {3, text} end
   s = {created = base36(now), saves = '1'}
   fields, removed = slice(11, all_end), {}
   local size = weigh(fields)
-  if size > tonumber(ARGV[7]) and size > tonumber(ARGV[8]) then return {8, size} end
+  if size > tonumber(max) and size > tonumber(bytes) then return {8, size} end
   s.size = base36(size)
 else
   s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
-  if is_shut(s) or is_overdue(s, now, ARGV[3]) then return {0} end
+  if is_shut(s) or is_overdue(s, now, absolute) then return {0} end
   s.saves = base36(tonumber(s.saves, 36) + 1)
-  fields, removed = slice(11, 10 + 2 * tonumber(ARGV[10])), slice(all_end + 1, #ARGV)
+  fields, removed = slice(11, 10 + 2 * tonumber(changes_count)), slice(all_end + 1, #ARGV)
   local growth = weigh(fields)
   for i = 1, #fields, 2 do growth = growth - weight(fields[i], redis.call('HGET', key, fields[i])) end
   for i = 1, #removed do growth = growth - weight(removed[i], redis.call('HGET', key, removed[i])) end
-  local refusal = resize(key, s, growth, ARGV[7])
+  local refusal = resize(key, s, growth, max)
   if refusal then return refusal end
-  if ARGV[6] == '1' then idle = '=' end
+  if is_as_loaded == '1' then idle = '=' end
 end
 
-local left = refresh(s, now, idle, ARGV[3], flags, ARGV[4])
+local left = refresh(s, now, idle, absolute, flags, mode)
 if left <= 0 then
   redis.call('DEL', key)
   return {0}
@@ -72,6 +85,29 @@ table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
 hset(key, fields)
 hdel(key, removed)
-return {kind == 'string' and 1 or 2, expire(key, s, ARGV[4], left)}
+return {kind == 'string' and 1 or 2, expire(key, s, mode, left)}
 `,
+  decodeConvert,
 )
+
+/** `contended`: another request had made a hash of it before. `string`: what connect-redis has written meanwhile. */
+export type ConvertReply = Written | Contended | Gone | Foreign | TooLarge | { kind: 'string'; text: string }
+
+function decodeConvert(reply: ScriptReply): ConvertReply {
+  switch (reply[0]) {
+    case 1:
+      return writtenIn(reply)
+    case 2:
+      return contendedIn(reply, [])
+    case 0:
+      return goneIn(reply)
+    case 3:
+      return { kind: 'string', text: textAt(reply, 1) }
+    case 8:
+      return tooLargeIn(reply)
+    case -1:
+      return FOREIGN
+    default:
+      return unexpectedReply()
+  }
+}

@@ -1,3 +1,4 @@
+import { nothing } from './reply.js'
 import { defineScript } from './script.js'
 
 /**
@@ -11,10 +12,12 @@ import { defineScript } from './script.js'
  */
 export const COUNT_ACTIVE = defineScript(
   'count-active',
-  `for i = 2, #ARGV, 1000 do
-  redis.call('PFADD', KEYS[1], unpack(ARGV, i, math.min(i + 999, #ARGV)))
+  `local key, kept_ms = KEYS[1], ARGV[1]
+for i = 2, #ARGV, 1000 do
+  redis.call('PFADD', key, unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end
-if redis.call('PTTL', KEYS[1]) < 0 then redis.pcall('PEXPIRE', KEYS[1], ARGV[1]) end
+if redis.call('PTTL', key) < 0 then redis.pcall('PEXPIRE', key, kept_ms) end
 return {1}
 `,
+  nothing,
 )

@@ -1,5 +1,7 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import { FOREIGN, type Foreign, type Gone, goneIn, timeOfWrite, type Written, writtenIn } from './session-reply.js'
 
 /**
  * Writes a whole session: a new one, or in place of one that was never loaded. Replacing keeps the time of creation
@@ -25,27 +27,28 @@ export const CREATE = defineScript(
   'create',
   `${BOOKKEEPING}
 local key = KEYS[1]
+local idle, absolute, mode, flags, replaceable, created = unpack(ARGV, 1, 6)
 local now = now_us()
 local s = {created = base36(now), saves = '1', size = ''}
 local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
   local old = parse(redis.call('HGET', key, '@') or '')
   if not old then return {-1} end
-  if has_flag(old, 'Z') then return {10} end
-  if is_over(old, now, ARGV[2]) and string.find(old.flags, '[EK]') then return {7} end
-  if not is_overdue(old, now, ARGV[2]) then
+  if has_flag(old, MOVED) then return {10} end
+  if is_over(old, now, absolute) and string.find(old.flags, WANTED) then return {7} end
+  if not is_overdue(old, now, absolute) then
     s.created, s.saves = old.created, base36(tonumber(old.saves, 36) + 1)
   end
 elseif kind == 'string' then
   local text = redis.call('GET', key)
-  if redis.sha1hex(text) ~= ARGV[5] then return {3, text} end
+  if redis.sha1hex(text) ~= replaceable then return {3, text} end
 elseif kind ~= 'none' then
   return {-1}
-elseif ARGV[6] ~= '' then
-  s.created = ARGV[6]
+elseif created ~= '' then
+  s.created = created
 end
 
-local left = refresh(s, now, ARGV[1], ARGV[2], ARGV[4], ARGV[3])
+local left = refresh(s, now, idle, absolute, flags, mode)
 if left <= 0 then
   redis.call('DEL', key)
   return {0}
@@ -69,7 +72,35 @@ table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
 hset(key, fields)
 hdel(key, surplus)
-return {1, expire(key, s, ARGV[3], left)}
+return {1, expire(key, s, mode, left)}
 `,
-  { tellsTime: () => true },
+  decodeCreate,
+  { timeOf: timeOfWrite },
 )
+
+export type CreateReply =
+  | Written
+  | Gone
+  | Foreign
+  | { kind: 'string'; text: string }
+  | { kind: 'kept' }
+  | { kind: 'moved' }
+
+function decodeCreate(reply: ScriptReply): CreateReply {
+  switch (reply[0]) {
+    case 1:
+      return writtenIn(reply)
+    case 0:
+      return goneIn(reply)
+    case 3:
+      return { kind: 'string', text: textAt(reply, 1) }
+    case 7:
+      return { kind: 'kept' }
+    case 10:
+      return { kind: 'moved' }
+    case -1:
+      return FOREIGN
+    default:
+      return unexpectedReply()
+  }
+}

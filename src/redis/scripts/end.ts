@@ -1,4 +1,6 @@
+import { asDestroyReason, type DestroyReason } from '../../events.js'
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { hashFrom, integerAt, type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /*
@@ -42,32 +44,33 @@ export const END = defineScript(
   'end',
   `${BOOKKEEPING}${WRITE_END}
 local key = KEYS[1]
+local index, value, kept_ms, reason, absolute = unpack(ARGV, 1, 5)
 local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return {0} end
-local reply, isFound, s, all = {1}, ARGV[1] == '', nil, {}
+local reply, isFound, s, all = {1}, index == '', nil, {}
 if kind == 'hash' then
   all = redis.call('HGETALL', key)
   for i = 1, #all, 2 do
     local name = string.match(all[i], '^@i:([^.]*)')
     if all[i] == '@' then s = parse(all[i + 1]) end
-    if name or ARGV[4] == '' then
+    if name or reason == '' then
       reply[#reply + 1], reply[#reply + 2] = all[i], all[i + 1]
-      if name and name == ARGV[1] and string.gsub(all[i + 1], '^%d+:', '') == ARGV[2] then isFound = true end
+      if name and name == index and string.gsub(all[i + 1], '^%d+:', '') == value then isFound = true end
     end
   end
 end
-if s and has_flag(s, 'Z') then return {6} end
-if s and has_flag(s, 'Y') then return {9, redis.call('HGET', key, '@move') or ''} end
-if s and string.find(s.flags, '[EKX]') and is_over(s, now_us(), ARGV[5]) then return {0} end
+if s and has_flag(s, MOVED) then return {6} end
+if s and has_flag(s, ARRIVING) then return {9, redis.call('HGET', key, '@move') or ''} end
+if s and string.find(s.flags, LASTING) and is_over(s, now_us(), absolute) then return {0} end
 if not isFound then return {5} end
 
-if ARGV[3] ~= '' and kind == 'string' then reply = {3, redis.call('GET', key)} end
-if ARGV[3] ~= '' and s then
-  s.flags = string.gsub(s.flags, '[KX]', '') .. 'E'
-  local told = ARGV[4] .. ' ' .. base36(math.floor(now_us() / 1000)) .. ' 0'
+if kept_ms ~= '' and kind == 'string' then reply = {3, redis.call('GET', key)} end
+if kept_ms ~= '' and s then
+  s.flags = string.gsub(s.flags, OUTLIVING, '') .. ENDED
+  local told = reason .. ' ' .. base36(math.floor(now_us() / 1000)) .. ' 0'
   if type(write_end(key, s, told)) == 'number' then
     -- Never less than it had: where nobody could be told to look, it is looked for when it would have expired.
-    if redis.call('PTTL', key) < tonumber(ARGV[3]) then redis.pcall('PEXPIRE', key, ARGV[3]) end
+    if redis.call('PTTL', key) < tonumber(kept_ms) then redis.pcall('PEXPIRE', key, kept_ms) end
     return reply
   end
   reply = {2}
@@ -76,7 +79,38 @@ end
 redis.call('DEL', key)
 return reply
 `,
+  decodeEnd,
 )
+
+/** `unkept`: this Redis user may not keep it. `elsewhere`: it is not found where it was to be found. */
+export type EndReply =
+  | { kind: 'ended' | 'unkept'; fields: string[] }
+  | { kind: 'ended-string'; text: string }
+  | { kind: 'gone' }
+  | { kind: 'elsewhere' }
+  | { kind: 'moved' }
+  | { kind: 'arriving'; token: string }
+
+function decodeEnd(reply: ScriptReply): EndReply {
+  switch (reply[0]) {
+    case 1:
+      return { kind: 'ended', fields: hashFrom(reply, 1) }
+    case 2:
+      return { kind: 'unkept', fields: hashFrom(reply, 1) }
+    case 3:
+      return { kind: 'ended-string', text: textAt(reply, 1) }
+    case 0:
+      return { kind: 'gone' }
+    case 5:
+      return { kind: 'elsewhere' }
+    case 6:
+      return { kind: 'moved' }
+    case 9:
+      return { kind: 'arriving', token: textAt(reply, 1) }
+    default:
+      return unexpectedReply()
+  }
+}
 
 /**
  * Takes it on to hand over the content of a session that has ended. One that is past its time ends by this.
@@ -96,14 +130,15 @@ export const CLAIM = defineScript(
   'claim',
   `${BOOKKEEPING}${WRITE_END}
 local key = KEYS[1]
+local absolute, claim_ms, kept_ms = unpack(ARGV, 1, 3)
 if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
 local s = parse(redis.call('HGET', key, '@') or '')
-if not s or has_flag(s, 'Z') then return {0} end
-if has_flag(s, 'Y') then return {5} end
+if not s or has_flag(s, MOVED) then return {0} end
+if has_flag(s, ARRIVING) then return {5} end
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 
-local hasEnded = has_flag(s, 'E')
+local hasEnded = has_flag(s, ENDED)
 local reason, at, claimed
 if hasEnded then
   reason, at, claimed = string.match(redis.call('HGET', key, '@end') or '', '^(%a+) ([0-9a-z]+) ([0-9a-z]+)$')
@@ -111,18 +146,18 @@ if hasEnded then
   local left = tonumber(claimed, 36) - now_ms
   if left > 0 then return {4, left} end
   -- It has been found before, and will be again.
-  local kept = math.max(tonumber(at, 36) + tonumber(ARGV[3]) - now_ms, tonumber(ARGV[2]))
+  local kept = math.max(tonumber(at, 36) + tonumber(kept_ms) - now_ms, tonumber(claim_ms))
   if claimed ~= '0' and redis.call('PTTL', key) > kept then redis.pcall('PEXPIRE', key, kept) end
-elseif has_flag(s, 'K') then
-  local limit = limit_ms(s, ARGV[1])
+elseif has_flag(s, KEPT) then
+  local limit = limit_ms(s, absolute)
   if age_ms(s, now) < limit then return {3, limit - age_ms(s, now)} end
   reason, at = 'expired', base36(math.floor(tonumber(s.created, 36) / 1000) + limit)
 else
   return {3, redis.call('PTTL', key)}
 end
 
-s.flags = string.gsub(s.flags, '[EKX]', '') .. 'E'
-local told = reason .. ' ' .. at .. ' ' .. base36(now_ms + tonumber(ARGV[2]))
+s.flags = string.gsub(s.flags, LASTING, '') .. ENDED
+local told = reason .. ' ' .. at .. ' ' .. base36(now_ms + tonumber(claim_ms))
 local written = write_end(key, s, told)
 if type(written) ~= 'number' then return written end
 local reply = {1, told, hasEnded and 0 or 1}
@@ -130,7 +165,58 @@ local all = redis.call('HGETALL', key)
 for i = 1, #all do reply[3 + i] = all[i] end
 return reply
 `,
+  decodeClaim,
 )
+
+/** An end that is taken on to be handed over. */
+export interface Claimed {
+  kind: 'claimed'
+  /** '@end' text, for FORGET. */
+  told: string
+  reason: DestroyReason
+  endedAt: Date
+  /** It has ended by this claim. */
+  hasEndedNow: boolean
+  /** All that is left of it, `[field, text, …]`. */
+  fields: string[]
+}
+
+/** `alive`: ms until it ends, -1 = never, as things are. `taken`: ms until somebody else has given up. */
+export type ClaimReply =
+  | Claimed
+  | { kind: 'alive' | 'taken'; leftMs: number }
+  | { kind: 'arriving' }
+  | { kind: 'nothing' }
+
+function decodeClaim(reply: ScriptReply): ClaimReply {
+  switch (reply[0]) {
+    case 1:
+      return claimedIn(reply)
+    case 3:
+      return { kind: 'alive', leftMs: integerAt(reply, 1) }
+    case 4:
+      return { kind: 'taken', leftMs: integerAt(reply, 1) }
+    case 5:
+      return { kind: 'arriving' }
+    case 0:
+      return { kind: 'nothing' }
+    default:
+      return unexpectedReply()
+  }
+}
+
+function claimedIn(reply: ScriptReply): Claimed {
+  const told = textAt(reply, 1)
+  const [, reason, at] = /^([A-Za-z]+) ([0-9a-z]+) [0-9a-z]+$/.exec(told) ?? unexpectedReply()
+  return {
+    kind: 'claimed',
+    told,
+    reason: asDestroyReason(reason),
+    endedAt: new Date(Number.parseInt(at ?? '', 36)),
+    hasEndedNow: integerAt(reply, 2) === 1,
+    fields: hashFrom(reply, 3),
+  }
+}
 
 /**
  * Deletes what is left of a session whose content has been handed over.
@@ -144,11 +230,22 @@ return reply
  */
 export const FORGET = defineScript(
   'forget',
-  `if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return {0} end
-local told = redis.call('HGET', KEYS[1], '@end')
-if not told then return {0} end
-if told ~= ARGV[1] then return {4} end
-redis.call('DEL', KEYS[1])
+  `local key, told = KEYS[1], ARGV[1]
+if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
+local held = redis.call('HGET', key, '@end')
+if not held then return {0} end
+if held ~= told then return {4} end
+redis.call('DEL', key)
 return {1}
 `,
+  decodeForget,
 )
+
+/** `taken`: somebody else has taken it on since. */
+export type ForgetReply = 'deleted' | 'gone' | 'taken'
+
+function decodeForget([code]: ScriptReply): ForgetReply {
+  if (code === 1) return 'deleted'
+  if (code === 4) return 'taken'
+  return code === 0 ? 'gone' : unexpectedReply()
+}

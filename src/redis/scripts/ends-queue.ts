@@ -1,3 +1,4 @@
+import { done, isOne, textAt, textsFrom } from './reply.js'
 import { defineScript } from './script.js'
 
 /** Somebody is just looking at what is due. */
@@ -27,25 +28,28 @@ end
 export const SCHEDULE = defineScript(
   'schedule',
   `${NOW}
+local queue = KEYS[1]
+local id, in_ms, when, outlived_ms = unpack(ARGV, 1, 4)
 local now = now_ms()
-local at = now + tonumber(ARGV[2])
-local known = ARGV[3] ~= 'exactly' and tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '')
-if ARGV[3] == 'claimed' and (not known or known > now) then return {1, ''} end
-if known and ARGV[3] == 'expiry' then
+local at = now + tonumber(in_ms)
+local known = when ~= 'exactly' and tonumber(redis.call('ZSCORE', queue, id) or '')
+if when == 'claimed' and (not known or known > now) then return {1, ''} end
+if known and when == 'expiry' then
   -- Never just the time that was noted: whoever has told of the session before under this id drops that.
   at = math.min(at, known > now + 1000 and known - 1 or now + ${SOON_MS})
 elseif known and known > now then
   at = math.min(at, known)
 end
-if type(redis.pcall('ZADD', KEYS[1], string.format('%.0f', at), ARGV[1])) ~= 'number' then
+if type(redis.pcall('ZADD', queue, string.format('%.0f', at), id)) ~= 'number' then
   -- Where there is no memory left: as in redis/scripts/end.ts. What is about to be written will be refused, too.
-  if ARGV[3] ~= 'expiry' then redis.pcall('ZREM', KEYS[1], '') end
-  redis.call('ZADD', KEYS[1], string.format('%.0f', at), ARGV[1])
+  if when ~= 'expiry' then redis.pcall('ZREM', queue, '') end
+  redis.call('ZADD', queue, string.format('%.0f', at), id)
 end
-local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
-redis.pcall('PEXPIREAT', KEYS[1], string.format('%.0f', tonumber(last) + tonumber(ARGV[4])))
+local last = redis.call('ZREVRANGE', queue, 0, 0, 'WITHSCORES')[2]
+redis.pcall('PEXPIREAT', queue, string.format('%.0f', tonumber(last) + tonumber(outlived_ms)))
 return {1, string.format('%.0f', at)}
 `,
+  (reply) => textAt(done(reply), 1),
 )
 
 /**
@@ -59,10 +63,12 @@ return {1, string.format('%.0f', at)}
 export const DUE = defineScript(
   'due',
   `${NOW}
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now_ms()), 'LIMIT', 0, ARGV[1])
+local queue, most = KEYS[1], ARGV[1]
+local due = redis.call('ZRANGEBYSCORE', queue, '-inf', string.format('%.0f', now_ms()), 'LIMIT', 0, most)
 table.insert(due, 1, 1)
 return due
 `,
+  (reply) => textsFrom(done(reply), 1),
 )
 
 /**
@@ -77,10 +83,13 @@ return due
 export const UNSCHEDULE = defineScript(
   'unschedule',
   `${NOW}
-local at = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '')
+local queue = KEYS[1]
+local id, noted = unpack(ARGV, 1, 2)
+local at = tonumber(redis.call('ZSCORE', queue, id) or '')
 if not at then return {0} end
-if ARGV[2] == '' and at > now_ms() then return {0} end
-if ARGV[2] ~= '' and at ~= tonumber(ARGV[2]) then return {0} end
-return {redis.call('ZREM', KEYS[1], ARGV[1])}
+if noted == '' and at > now_ms() then return {0} end
+if noted ~= '' and at ~= tonumber(noted) then return {0} end
+return {redis.call('ZREM', queue, id)}
 `,
+  isOne,
 )

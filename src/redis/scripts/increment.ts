@@ -1,5 +1,7 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { numberAt, type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import { FOREIGN, type Foreign, type Gone, goneIn, type TooLarge, tooLargeIn } from './session-reply.js'
 
 /**
  * Adds to a number of a session that exists. Serves the JSON serializer, whose numbers Redis can count with.
@@ -20,16 +22,17 @@ export const INCREMENT = defineScript(
   'increment',
   `${BOOKKEEPING}
 local key = KEYS[1]
-local s, answer = open(key, ARGV[3])
+local field, by, absolute, max = unpack(ARGV, 1, 4)
+local s, answer = open(key, absolute)
 if not s then return answer end
 
 -- First what can be refused: HINCRBY alone would be half a change.
-local before, held = format(s), redis.call('HGET', key, ARGV[1])
+local before, held = format(s), redis.call('HGET', key, field)
 s.saves = base36(tonumber(s.saves, 36) + 1)
 redis.call('HSET', key, '@', format(s))
-local sum = redis.pcall('HINCRBY', key, ARGV[1], ARGV[2])
+local sum = redis.pcall('HINCRBY', key, field, by)
 if type(sum) == 'table' and string.find(sum.err, 'not an integer', 1, true) then
-  sum = redis.pcall('HINCRBYFLOAT', key, ARGV[1], ARGV[2])
+  sum = redis.pcall('HINCRBYFLOAT', key, field, by)
 end
 if type(sum) == 'table' then
   redis.call('HSET', key, '@', before)
@@ -38,14 +41,34 @@ if type(sum) == 'table' then
   end
   return sum
 end
-local text = redis.call('HGET', key, ARGV[1])
-local growth = weight(ARGV[1], text) - weight(ARGV[1], held)
+local text = redis.call('HGET', key, field)
+local growth = weight(field, text) - weight(field, held)
 -- Most sums are as long as what they were made of.
 if growth == 0 then return {1, text} end
-local refusal = resize(key, s, growth, ARGV[4], false, growth)
+local refusal = resize(key, s, growth, max, false, growth)
 redis.call('HSET', key, '@', refusal and before or format(s))
 if not refusal then return {1, text} end
-if held then redis.call('HSET', key, ARGV[1], held) else redis.call('HDEL', key, ARGV[1]) end
+if held then redis.call('HSET', key, field, held) else redis.call('HDEL', key, field) end
 return refusal
 `,
+  decodeIncrement,
 )
+
+export type IncrementReply = { kind: 'counted'; value: number } | Gone | Foreign | TooLarge | { kind: 'not-a-number' }
+
+function decodeIncrement(reply: ScriptReply): IncrementReply {
+  switch (reply[0]) {
+    case 1:
+      return { kind: 'counted', value: numberAt(reply, 1) }
+    case 0:
+      return goneIn(reply)
+    case 8:
+      return tooLargeIn(reply)
+    case -1:
+      return FOREIGN
+    case -2:
+      return { kind: 'not-a-number' }
+    default:
+      return unexpectedReply()
+  }
+}

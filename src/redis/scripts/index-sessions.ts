@@ -1,3 +1,4 @@
+import { done, hashFrom, integerAt, isOne, type ScriptReply, textAt, textsFrom, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /** An entry that ends sooner than this may be that of a session which is only being created. */
@@ -94,12 +95,14 @@ end
 export const ENTER = defineScript(
   'enter',
   `${REVOCATIONS}
-local key, member, place = KEYS[1], ARGV[1], ARGV[3] or ''
+local key = KEYS[1]
+local member, live_ms, place = unpack(ARGV, 1, 3)
+place = place or ''
 local now = now_ms()
 local ids = {}
 for i = 4, #ARGV do ids[#ids + 1] = ARGV[i] end
 if #ids > 0 and not may_go_on(key, now, ids, string.match(member, '%S+$')) then return {0} end
-local ends = ARGV[2] == '' and math.huge or now + tonumber(ARGV[2])
+local ends = live_ms == '' and math.huge or now + tonumber(live_ms)
 -- Another request may have given the session more time. The score always changes: whoever is about to drop the entry of a
 -- session that has left the index (DROP) finds out that it has come back.
 local known = redis.call('ZSCORE', key, member)
@@ -109,6 +112,7 @@ redis.call('ZADD', key, text(ends), member)
 prune(key, now)
 return {1}
 `,
+  isOne,
 )
 
 /**
@@ -129,7 +133,9 @@ return {1}
 export const ADMIT = defineScript(
   'admit',
   `${REVOCATIONS}
-local key, member, max, n = KEYS[1], ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local key = KEYS[1]
+local member, pending_ms, max, n = unpack(ARGV, 1, 4)
+max, n = tonumber(max), tonumber(n)
 local now = now_ms()
 drop_ended(key, now)
 local known = redis.call('ZSCORE', key, member)
@@ -153,12 +159,31 @@ for i = 5 + n, #ARGV do
     reply[#reply + 1] = ARGV[i]
   end
 end
-if count < max then redis.call('ZADD', key, text(now + tonumber(ARGV[2])), member) else reply[1] = 3 end
+if count < max then redis.call('ZADD', key, text(now + tonumber(pending_ms)), member) else reply[1] = 3 end
 reply[2] = count
 prune(key, now)
 return reply
 `,
+  decodeAdmit,
 )
+
+/** `others`: how many there are besides; `dropped`: the members that have made room. `revoked`: it is being ended. */
+export type AdmitReply = { kind: 'admitted' | 'full'; others: number; dropped: string[] } | { kind: 'revoked' }
+
+function decodeAdmit(reply: ScriptReply): AdmitReply {
+  switch (reply[0]) {
+    case 1:
+      // It was there already, which says nothing of others.
+      if (reply.length === 1) return { kind: 'admitted', others: 0, dropped: [] }
+      return { kind: 'admitted', others: integerAt(reply, 1), dropped: textsFrom(reply, 2) }
+    case 3:
+      return { kind: 'full', others: integerAt(reply, 1), dropped: textsFrom(reply, 2) }
+    case 4:
+      return { kind: 'revoked' }
+    default:
+      return unexpectedReply()
+  }
+}
 
 /**
  * Names sessions that are to be ended, and from here on keeps them from going on under another id; what is just getting one loses
@@ -175,7 +200,9 @@ return reply
 export const REVOKE = defineScript(
   'revoke',
   `${REVOCATIONS}
-local key, token, most = KEYS[1], ARGV[1], tonumber(ARGV[3])
+local key = KEYS[1]
+local token, lease_ms, most = unpack(ARGV, 1, 3)
+most = tonumber(most)
 local now = now_ms()
 local own = token
 for i = 4, #ARGV do own = own .. ' ' .. ARGV[i] end
@@ -183,7 +210,7 @@ local _, all = revocations(key)
 for _, revocation in ipairs(all) do
   if string.match(revocation, '^%S+') == token then own = revocation end
 end
-redis.call('ZADD', key, '-' .. text(now + tonumber(ARGV[2])), own)
+redis.call('ZADD', key, '-' .. text(now + tonumber(lease_ms)), own)
 drop_ended(key, now)
 
 local count = revocations(key)
@@ -202,7 +229,21 @@ reply[3] = string.match(own, ' (.*)') or ''
 keep(key)
 return reply
 `,
+  decodeRevoke,
 )
+
+export interface RevokeReply {
+  /** These were all entries. */
+  isAll: boolean
+  /** Stored ids that are named by now. */
+  named: string[]
+  /** `[member, score, member, score, …]` */
+  entries: string[]
+}
+
+function decodeRevoke(reply: ScriptReply): RevokeReply {
+  return { isAll: integerAt(done(reply), 1) === 1, named: textAt(reply, 2).split(' '), entries: hashFrom(reply, 3) }
+}
 
 /**
  * Sessions may go on under other ids again.
@@ -216,12 +257,14 @@ return reply
 export const REOPEN = defineScript(
   'reopen',
   `${REVOCATIONS}
-local _, all = revocations(KEYS[1])
+local key, token = KEYS[1], ARGV[1]
+local _, all = revocations(key)
 for _, revocation in ipairs(all) do
-  if string.match(revocation, '^%S+') == ARGV[1] then return {redis.call('ZREM', KEYS[1], revocation)} end
+  if string.match(revocation, '^%S+') == token then return {redis.call('ZREM', key, revocation)} end
 end
 return {0}
 `,
+  isOne,
 )
 
 /**
@@ -239,9 +282,12 @@ return {0}
 export const DROP = defineScript(
   'drop',
   `${INDEX}
-local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {0} end
-if ARGV[3] ~= '' and tonumber(score) - now_ms() <= tonumber(ARGV[3]) then return {0} end
-return {redis.call('ZREM', KEYS[1], ARGV[1])}
+local key = KEYS[1]
+local member, seen, stays_ms = unpack(ARGV, 1, 3)
+local score = redis.call('ZSCORE', key, member)
+if not score or tonumber(score) ~= tonumber(seen) then return {0} end
+if stays_ms ~= '' and tonumber(score) - now_ms() <= tonumber(stays_ms) then return {0} end
+return {redis.call('ZREM', key, member)}
 `,
+  isOne,
 )

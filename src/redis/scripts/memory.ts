@@ -7,4 +7,9 @@ import { defineScript } from './script.js'
  *
  * returns   {bytes}            0 if there is no such key
  */
-export const MEMORY = defineScript('memory', "return {redis.call('MEMORY', 'USAGE', KEYS[1]) or 0}", { isRead: true })
+export const MEMORY = defineScript(
+  'memory',
+  "return {redis.call('MEMORY', 'USAGE', KEYS[1]) or 0}",
+  ([bytes]) => bytes,
+  { isRead: true },
+)

@@ -1,5 +1,9 @@
+import type { Bookkeeping } from '../../hash/bookkeeping.js'
+import { pairsOf } from '../../hash/fields.js'
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { hashFrom, integerAt, isOne, type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import { FOREIGN, type Foreign, metaAt } from './session-reply.js'
 
 /*
  * The steps that move a session from one key to another, each on one key (session/move.ts says why it is safe).
@@ -37,17 +41,17 @@ end
 export const PACK = defineScript(
   'pack',
   `${STATE}
-local key = KEYS[1]
+local key, absolute = KEYS[1], ARGV[1]
 local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return {0} end
 if kind == 'string' then return {3} end
 if kind ~= 'hash' then return {-1} end
 local s = parse(redis.call('HGET', key, '@') or '')
 if not s then return {-1} end
-if has_flag(s, 'Z') then return {4, redis.call('HGET', key, '@to') or '', redis.call('HGET', key, '@move') or ''} end
-if has_flag(s, 'Y') then return {5} end
-if is_over(s, now_us(), ARGV[1]) then return {0} end
-if has_flag(s, 'X') then return {6} end
+if has_flag(s, MOVED) then return {4, redis.call('HGET', key, '@to') or '', redis.call('HGET', key, '@move') or ''} end
+if has_flag(s, ARRIVING) then return {5} end
+if is_over(s, now_us(), absolute) then return {0} end
+if has_flag(s, UNEXPIRING) then return {6} end
 local moved = tonumber(redis.call('HGET', key, '@moved') or '0') or 0
 if math.abs(now_us() / 1000000 - moved) < 60 then return {6} end
 local all = redis.call('HGETALL', key)
@@ -60,7 +64,64 @@ for i = 1, #all, 2 do
 end
 return reply
 `,
+  decodePack,
 )
+
+/** What a session's key holds, to be carried to another one. */
+export interface Packed {
+  kind: 'packed'
+  meta: Bookkeeping
+  metaText: string
+  /** -1: none. */
+  ttlMs: number
+  /** Names what was read. */
+  state: string
+  fields: [field: string, stored: string][]
+}
+
+export type PackReply = Packed | MovedAway | { kind: 'nothing' | 'string' | 'arriving' | 'stays' }
+
+/** A marker: what was here has moved there. */
+export interface MovedAway {
+  kind: 'moved'
+  to: string
+  token: string
+}
+
+function decodePack(reply: ScriptReply): PackReply {
+  switch (reply[0]) {
+    case 1:
+      return packedIn(reply)
+    case 4:
+      return movedIn(reply)
+    case 3:
+      return { kind: 'string' }
+    case 5:
+      return { kind: 'arriving' }
+    case 6:
+      return { kind: 'stays' }
+    case 0:
+    case -1:
+      return { kind: 'nothing' }
+    default:
+      return unexpectedReply()
+  }
+}
+
+function packedIn(reply: ScriptReply): Packed {
+  return {
+    kind: 'packed',
+    meta: metaAt(reply, 1),
+    metaText: textAt(reply, 1),
+    ttlMs: integerAt(reply, 2),
+    state: textAt(reply, 3),
+    fields: pairsOf(hashFrom(reply, 4)),
+  }
+}
+
+function movedIn(reply: ScriptReply): MovedAway {
+  return { kind: 'moved', to: textAt(reply, 1), token: textAt(reply, 2) }
+}
 
 /**
  * Puts a copy under the new key that nobody takes for the session yet, unless there is one already. It lives as long as the
@@ -86,35 +147,62 @@ export const ARRIVE = defineScript(
   'arrive',
   `${BOOKKEEPING}
 local key = KEYS[1]
+local meta, state, own, replaceable, from, ttl = unpack(ARGV, 1, 6)
 local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
   local s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
-  if has_flag(s, 'E') then return {5} end
-  if has_flag(s, 'Z') then return {6, redis.call('HGET', key, '@to') or '', redis.call('HGET', key, '@move') or ''} end
-  if not has_flag(s, 'Y') then return {2} end
+  if has_flag(s, ENDED) then return {5} end
+  if has_flag(s, MOVED) then return {6, redis.call('HGET', key, '@to') or '', redis.call('HGET', key, '@move') or ''} end
+  if not has_flag(s, ARRIVING) then return {2} end
   local token = redis.call('HGET', key, '@move') or ''
-  local isSame = string.sub(token, 1, #ARGV[2]) == ARGV[2] and redis.call('HGET', key, '@from') == ARGV[5]
+  local isSame = string.sub(token, 1, #state) == state and redis.call('HGET', key, '@from') == from
   if isSame then return {1, token} end
-  if token ~= ARGV[4] then return {4, token} end
+  if token ~= replaceable then return {4, token} end
   redis.call('DEL', key)
 elseif kind ~= 'none' then
   return {-1}
 end
-local s = parse(ARGV[1])
-s.flags = s.flags .. 'Y'
+local s = parse(meta)
+s.flags = s.flags .. ARRIVING
 local fields = slice(7, #ARGV)
 -- What is encrypted anew, or for the first time, may have another length.
 s.size = base36(weigh(fields))
-local ttl = ARGV[6]
-local head = {'@', format(s), '@move', ARGV[3], '@from', ARGV[5]}
+local head = {'@', format(s), '@move', own, '@from', from}
 if ttl == '-1' then head[7], head[8], ttl = '@endless', '1', ${LONGEST_MS} end
 hset(key, head)
 hset(key, fields)
 redis.pcall('PEXPIRE', key, ttl)
-return {1, ARGV[3]}
+return {1, own}
 `,
+  decodeArrive,
 )
+
+/** `copied`: a copy of this state is there now. `present`: the session is. `kept`: one before it waits for `onEnd`. */
+export type ArriveReply =
+  | { kind: 'copied' | 'other-copy'; token: string }
+  | MovedAway
+  | { kind: 'present' | 'kept' }
+  | Foreign
+
+function decodeArrive(reply: ScriptReply): ArriveReply {
+  switch (reply[0]) {
+    case 1:
+      return { kind: 'copied', token: textAt(reply, 1) }
+    case 2:
+      return { kind: 'present' }
+    case 4:
+      return { kind: 'other-copy', token: textAt(reply, 1) }
+    case 5:
+      return { kind: 'kept' }
+    case 6:
+      return movedIn(reply)
+    case -1:
+      return FOREIGN
+    default:
+      return unexpectedReply()
+  }
+}
 
 /**
  * The session departs: in this moment the copy becomes the session. Leaves a marker that says so, with which whoever finds
@@ -132,19 +220,21 @@ export const DEPART = defineScript(
   'depart',
   `${STATE}
 local key = KEYS[1]
+local state, to, token = unpack(ARGV, 1, 3)
 if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
 local s = parse(redis.call('HGET', key, '@') or '')
 if not s then return {0} end
-if has_flag(s, 'Z') then return {redis.call('HGET', key, '@move') == ARGV[3] and 1 or 0} end
-if is_shut(s) or state_of(redis.call('HGETALL', key)) ~= ARGV[1] then return {0} end
+if has_flag(s, MOVED) then return {redis.call('HGET', key, '@move') == token and 1 or 0} end
+if is_shut(s) or state_of(redis.call('HGETALL', key)) ~= state then return {0} end
 local ttl = redis.call('PTTL', key)
 redis.call('DEL', key)
-if ARGV[2] == '' then return {1} end
-s.flags, s.size = 'Z', ''
-redis.call('HSET', key, '@', format(s), '@to', ARGV[2], '@move', ARGV[3])
+if to == '' then return {1} end
+s.flags, s.size = MOVED, ''
+redis.call('HSET', key, '@', format(s), '@to', to, '@move', token)
 redis.pcall('PEXPIRE', key, ttl < 0 and ${LONGEST_MS} or ttl)
 return {1}
 `,
+  isOne,
 )
 
 /**
@@ -159,16 +249,17 @@ return {1}
 export const SETTLE = defineScript(
   'settle',
   `${BOOKKEEPING}
-local key = KEYS[1]
-if redis.call('TYPE', key).ok ~= 'hash' or redis.call('HGET', key, '@move') ~= ARGV[1] then return {0} end
+local key, token = KEYS[1], ARGV[1]
+if redis.call('TYPE', key).ok ~= 'hash' or redis.call('HGET', key, '@move') ~= token then return {0} end
 local s = parse(redis.call('HGET', key, '@') or '')
-if not s or not has_flag(s, 'Y') then return {0} end
-s.flags = string.gsub(s.flags, 'Y', '')
+if not s or not has_flag(s, ARRIVING) then return {0} end
+s.flags = string.gsub(s.flags, ARRIVING, '')
 redis.call('HSET', key, '@', format(s), '@moved', redis.call('TIME')[1])
 redis.call('HDEL', key, '@move', '@from')
 if redis.call('HDEL', key, '@endless') == 1 then redis.pcall('PERSIST', key) end
 return {1}
 `,
+  isOne,
 )
 
 /**
@@ -184,9 +275,11 @@ export const CLEAR_AWAY = defineScript(
   'clear-away',
   `${BOOKKEEPING}
 local key = KEYS[1]
+local flag, token = unpack(ARGV, 1, 2)
 if redis.call('TYPE', key).ok ~= 'hash' then return {0} end
 local s = parse(redis.call('HGET', key, '@') or '')
-if not s or not has_flag(s, ARGV[1]) or redis.call('HGET', key, '@move') ~= ARGV[2] then return {0} end
+if not s or not has_flag(s, flag) or redis.call('HGET', key, '@move') ~= token then return {0} end
 return {redis.call('DEL', key)}
 `,
+  isOne,
 )

@@ -1,3 +1,4 @@
+import { done, hashFrom, type ScriptReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /**
@@ -14,7 +15,8 @@ import { defineScript } from './script.js'
  */
 export const PAGE = defineScript(
   'page',
-  `local key, score, place = KEYS[1], ARGV[1], ARGV[2]
+  `local key = KEYS[1]
+local score, place, most = unpack(ARGV, 1, 3)
 -- As Redis compares members, byte by byte; Lua's own comparison depends on the locale of the server.
 local function is_less(a, b)
   for i = 1, math.min(#a, #b) do
@@ -30,9 +32,15 @@ while first < beyond do
   local middle = math.floor((first + beyond) / 2)
   if is_less(redis.call('ZREVRANGE', key, middle, middle)[1], place) then beyond = middle else first = middle + 1 end
 end
-local page = redis.call('ZREVRANGE', key, first, first + tonumber(ARGV[3]) - 1, 'WITHSCORES')
+local page = redis.call('ZREVRANGE', key, first, first + tonumber(most) - 1, 'WITHSCORES')
 table.insert(page, 1, 1)
 return page
 `,
+  decodePage,
   { isRead: true },
 )
+
+/** `[member, score, member, score, …]` */
+function decodePage(reply: ScriptReply): string[] {
+  return hashFrom(done(reply), 1)
+}

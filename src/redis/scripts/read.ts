@@ -1,5 +1,7 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { fieldsFrom, hashFrom, integerAt, type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import { FOREIGN, type Foreign } from './session-reply.js'
 
 /**
  * Reads a session whose key outlives it (onEnd): by the clock of Redis, which knows when it ends; the clocks of servers
@@ -13,16 +15,14 @@ import { defineScript } from './script.js'
  *                        there were none
  *           {-1}         the key is no hash
  */
-export const READ = defineScript(
-  'read',
-  `${BOOKKEEPING}
-local key = KEYS[1]
+const LUA = `${BOOKKEEPING}
+local key, absolute = KEYS[1], ARGV[1]
 local kind = redis.call('TYPE', key).ok
 if kind ~= 'hash' and kind ~= 'none' then return {-1} end
 local s = parse(redis.call('HGET', key, '@') or '')
 local now = now_us()
-local reply = {1, s and has_flag(s, 'K') and limit_ms(s, ARGV[1]) - age_ms(s, now) or -1}
-if s and is_over(s, now, ARGV[1]) then
+local reply = {1, s and has_flag(s, KEPT) and limit_ms(s, absolute) - age_ms(s, now) or -1}
+if s and is_over(s, now, absolute) then
   for i = 2, #ARGV do reply[i + 1] = false end
   return reply
 end
@@ -37,6 +37,20 @@ for i = 2, #ARGV, 1000 do
   for n = 1, #found do reply[i + n] = found[n] end
 end
 return reply
-`,
-  { isRead: true },
-)
+`
+
+/** `leftMs`: -1 if only its key tells; less than that, it has ended. */
+export type ReadReply<Found> = { kind: 'hash'; leftMs: number; found: Found } | Foreign
+
+/** All fields: `[field, text, …]`. */
+export const READ = defineScript('read', LUA, decoderOf(hashFrom), { isRead: true })
+
+/** Some fields, null for one that there is not. */
+export const READ_FIELDS = defineScript('read-fields', LUA, decoderOf(fieldsFrom), { isRead: true })
+
+function decoderOf<Found>(foundFrom: (reply: ScriptReply, from: number) => Found) {
+  return (reply: ScriptReply): ReadReply<Found> => {
+    if (reply[0] === 1) return { kind: 'hash', leftMs: integerAt(reply, 1), found: foundFrom(reply, 2) }
+    return reply[0] === -1 ? FOREIGN : unexpectedReply()
+  }
+}

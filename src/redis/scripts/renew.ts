@@ -1,4 +1,6 @@
+import { type Generation, parseGeneration } from '../../hash/renewal-field.js'
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /*
@@ -46,21 +48,56 @@ export const RENEW = defineScript(
   'renew',
   `${RENEWAL}
 local key = KEYS[1]
-local s, answer = open(key, ARGV[6])
+local created, generation, every, grace, secret, absolute = unpack(ARGV, 1, 6)
+local s, answer = open(key, absolute)
 if not s then return answer end
-if ARGV[1] ~= s.created then return {0} end
+if created ~= s.created then return {0} end
 
 local now = math.floor(now_us() / 1000)
-local presented = tonumber(ARGV[2])
+local presented = tonumber(generation)
 local r = renewal_of(key) or
-  {generation = 0, since = math.floor(tonumber(s.created, 36) / 1000), state = 'c', secret = ARGV[5]}
+  {generation = 0, since = math.floor(tonumber(s.created, 36) / 1000), state = 'c', secret = secret}
 if r.state == 'u' and presented == r.generation - 1 then return {2, r.text} end
 if presented < r.generation then return {4} end
-if ARGV[3] == '' or r.state == 'u' or now - r.since < tonumber(ARGV[3]) then return {3} end
-r.generation, r.since, r.state, r.grace = r.generation + 1, now, 'u', tonumber(ARGV[4])
+if every == '' or r.state == 'u' or now - r.since < tonumber(every) then return {3} end
+r.generation, r.since, r.state, r.grace = r.generation + 1, now, 'u', tonumber(grace)
 return {1, write_renewal(key, r)}
 `,
+  decodeRenew,
 )
+
+/** `issued`: in this call; `pending`: before, and not confirmed yet. `superseded`: the id is out of date. */
+export type RenewReply =
+  | { kind: 'issued'; latest: Generation }
+  | { kind: 'pending'; latest: Generation }
+  | { kind: 'current' | 'superseded' | 'gone' }
+
+function decodeRenew(reply: ScriptReply): RenewReply {
+  switch (reply[0]) {
+    case 1:
+      return withLatest('issued', reply)
+    case 2:
+      return withLatest('pending', reply)
+    case 3:
+      return { kind: 'current' }
+    case 4:
+      return { kind: 'superseded' }
+    case 0:
+    case -1:
+      return { kind: 'gone' }
+    default:
+      return unexpectedReply()
+  }
+}
+
+/** What stands in `@renew` and is none of ours renews nothing. */
+function withLatest<Kind extends string>(
+  kind: Kind,
+  reply: ScriptReply,
+): { kind: Kind; latest: Generation } | { kind: 'gone' } {
+  const latest = parseGeneration(textAt(reply, 1))
+  return latest === null ? { kind: 'gone' } : { kind, latest }
+}
 
 /**
  * A client has come with the id that was issued last: from here on, the one before is out of date.
@@ -79,12 +116,13 @@ export const CONFIRM = defineScript(
   'confirm',
   `${RENEWAL}
 local key = KEYS[1]
-local s, answer = open(key, ARGV[3])
+local created, generation, absolute = unpack(ARGV, 1, 3)
+local s, answer = open(key, absolute)
 if not s then return answer end
-if ARGV[1] ~= s.created then return {0} end
+if created ~= s.created then return {0} end
 local r = renewal_of(key)
 if not r then return {0} end
-local presented = tonumber(ARGV[2])
+local presented = tonumber(generation)
 if presented < r.generation then
   if r.state == 'u' and presented == r.generation - 1 then return {1, r.text} end
   return {4}
@@ -94,7 +132,24 @@ if presented == r.generation and r.state == 'c' then return {1, r.text} end
 r.generation, r.since, r.state = presented, math.floor(now_us() / 1000), 'c'
 return {1, write_renewal(key, r)}
 `,
+  decodeConfirm,
 )
+
+export type ConfirmReply = { kind: 'confirmed'; latest: Generation } | { kind: 'superseded' | 'gone' }
+
+function decodeConfirm(reply: ScriptReply): ConfirmReply {
+  switch (reply[0]) {
+    case 1:
+      return withLatest('confirmed', reply)
+    case 4:
+      return { kind: 'superseded' }
+    case 0:
+    case -1:
+      return { kind: 'gone' }
+    default:
+      return unexpectedReply()
+  }
+}
 
 /**
  * Whether an id that is out of date may still be served. By Redis's clock, so that a server whose clock is wrong takes
@@ -110,12 +165,23 @@ return {1, write_renewal(key, r)}
 export const IN_GRACE = defineScript(
   'in-grace',
   `${RENEWAL}
-local r = renewal_of(KEYS[1])
+local key, generation = KEYS[1], ARGV[1]
+local r = renewal_of(key)
 if not r then return {0} end
-local behind = r.generation - tonumber(ARGV[1])
+local behind = r.generation - tonumber(generation)
 if behind <= 0 or (behind == 1 and r.state == 'u') then return {1} end
 if behind == 1 and math.floor(now_us() / 1000) - r.since < r.grace then return {1} end
 return {4}
 `,
+  decodeInGrace,
   { isRead: true },
 )
+
+/** `unknown`: there is no such session, or it was never renewed. */
+export type InGraceReply = 'within' | 'over' | 'unknown'
+
+function decodeInGrace([code]: ScriptReply): InGraceReply {
+  if (code === 1) return 'within'
+  if (code === 4) return 'over'
+  return code === 0 ? 'unknown' : unexpectedReply()
+}

@@ -1,26 +1,31 @@
 import { createHash } from 'node:crypto'
+import type { ScriptReply } from './reply.js'
 
 /** A Lua script on exactly one key, so that it runs on Redis Cluster. */
-export interface Script {
+export interface Script<Reply = unknown> {
   /** Short name for error messages. */
   readonly name: string
   readonly lua: string
   readonly sha: string
   /** It changes nothing. */
   readonly isRead: boolean
-  /** Whether the `@` text in its reply, called like this, says that the session is seen now: what Redis's clock is. */
-  readonly tellsTime: (args: readonly (string | number)[]) => boolean
+  /** @throws UnexpectedReply for anything that this script does not return */
+  decode(reply: ScriptReply): Reply
+  /** What Redis's clock was when the script ran, milliseconds since 1970; undefined where the reply does not say so. */
+  timeOf(reply: Reply, args: readonly (string | number)[]): number | undefined
 }
 
-interface Traits {
-  isRead?: boolean
-  tellsTime?: Script['tellsTime']
+type Traits<Reply> = Partial<Pick<Script<Reply>, 'isRead' | 'timeOf'>>
+
+export function defineScript<Reply>(
+  name: string,
+  lua: string,
+  decode: (reply: ScriptReply) => Reply,
+  { isRead = false, timeOf = unknownTime }: Traits<Reply> = {},
+): Script<Reply> {
+  return { name, lua, sha: createHash('sha1').update(lua).digest('hex'), isRead, decode, timeOf }
 }
 
-export function defineScript(name: string, lua: string, { isRead = false, tellsTime = never }: Traits = {}): Script {
-  return { name, lua, sha: createHash('sha1').update(lua).digest('hex'), isRead, tellsTime }
-}
-
-function never(): boolean {
-  return false
+function unknownTime(): undefined {
+  return undefined
 }

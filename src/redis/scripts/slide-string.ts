@@ -1,3 +1,4 @@
+import { type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /**
@@ -13,8 +14,19 @@ import { defineScript } from './script.js'
  */
 export const SLIDE_STRING = defineScript(
   'slide-string',
-  `if redis.call('TYPE', KEYS[1]).ok ~= 'string' then return {0} end
-if type(redis.pcall('PEXPIRE', KEYS[1], ARGV[1])) ~= 'number' then return {2} end
+  `local key, idle = KEYS[1], ARGV[1]
+if redis.call('TYPE', key).ok ~= 'string' then return {0} end
+if type(redis.pcall('PEXPIRE', key, idle)) ~= 'number' then return {2} end
 return {1}
 `,
+  decodeSlideString,
 )
+
+/** `unexpiring`: Redis may not set a TTL. */
+export type SlideStringReply = 'prolonged' | 'no-string' | 'unexpiring'
+
+function decodeSlideString([code]: ScriptReply): SlideStringReply {
+  if (code === 1) return 'prolonged'
+  if (code === 2) return 'unexpiring'
+  return code === 0 ? 'no-string' : unexpectedReply()
+}

@@ -1,5 +1,7 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import { FOREIGN, type Foreign, type Gone, goneIn, type TooLarge, tooLargeIn } from './session-reply.js'
 
 /**
  * Writes one field of a session that exists, if it still holds what the caller has seen. Serves `increment` where only
@@ -22,14 +24,36 @@ export const SWAP = defineScript(
   'swap',
   `${BOOKKEEPING}
 local key = KEYS[1]
-local s, answer = open(key, ARGV[3])
+local field, text, absolute, max, seen = unpack(ARGV, 1, 5)
+local s, answer = open(key, absolute)
 if not s then return answer end
-local held = ARGV[5] or false
-if redis.call('HGET', key, ARGV[1]) ~= held then return {4} end
-local refusal = resize(key, s, weight(ARGV[1], ARGV[2]) - weight(ARGV[1], held), ARGV[4])
+local held = seen or false
+if redis.call('HGET', key, field) ~= held then return {4} end
+local refusal = resize(key, s, weight(field, text) - weight(field, held), max)
 if refusal then return refusal end
 s.saves = base36(tonumber(s.saves, 36) + 1)
-redis.call('HSET', key, ARGV[1], ARGV[2], '@', format(s))
+redis.call('HSET', key, field, text, '@', format(s))
 return {1}
 `,
+  decodeSwap,
 )
+
+/** `changed`: the field holds something else by now. */
+export type SwapReply = { kind: 'swapped' } | Gone | Foreign | TooLarge | { kind: 'changed' }
+
+function decodeSwap(reply: ScriptReply): SwapReply {
+  switch (reply[0]) {
+    case 1:
+      return { kind: 'swapped' }
+    case 0:
+      return goneIn(reply)
+    case 4:
+      return { kind: 'changed' }
+    case 8:
+      return tooLargeIn(reply)
+    case -1:
+      return FOREIGN
+    default:
+      return unexpectedReply()
+  }
+}

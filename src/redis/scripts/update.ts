@@ -1,5 +1,19 @@
 import { BOOKKEEPING } from './bookkeeping.lua.js'
+import { fieldsFrom, type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
+import {
+  type Contended,
+  contendedIn,
+  FOREIGN,
+  type Foreign,
+  type Gone,
+  goneIn,
+  type TooLarge,
+  timeOfWrite,
+  tooLargeIn,
+  type Written,
+  writtenIn,
+} from './session-reply.js'
 
 /**
  * Changes a session that exists, and only that one: a key that is gone, or that was created anew since it was loaded,
@@ -32,24 +46,25 @@ export const UPDATE = defineScript(
   'update',
   `${BOOKKEEPING}
 local key = KEYS[1]
-local s, answer = open(key, ARGV[5])
+local created, saves, kind, idle, absolute, mode, flags, max, is_doubted, pairs_count, replaced_count = unpack(ARGV, 1, 11)
+local s, answer = open(key, absolute)
 if not s then return answer end
-if ARGV[1] ~= '' and ARGV[1] ~= s.created then return {0} end
-if ARGV[3] == '2' and ARGV[2] ~= s.saves then return {5, format(s)} end
+if created ~= '' and created ~= s.created then return {0} end
+if kind == '2' and saves ~= s.saves then return {5, format(s)} end
 
-local pairs_end = 11 + 2 * tonumber(ARGV[10])
-local replaced_end = pairs_end + 3 * tonumber(ARGV[11])
+local pairs_end = 11 + 2 * tonumber(pairs_count)
+local replaced_end = pairs_end + 3 * tonumber(replaced_count)
 local fields, removed = slice(12, pairs_end), slice(replaced_end + 1, #ARGV)
 local left
-if ARGV[4] ~= '' then
-  left = refresh(s, now_us(), ARGV[4], ARGV[5], ARGV[7], ARGV[6])
+if idle ~= '' then
+  left = refresh(s, now_us(), idle, absolute, flags, mode)
   if left <= 0 then
     redis.call('DEL', key)
     return {0}
   end
 end
 
-local is_contended = ARGV[2] ~= '' and ARGV[2] ~= s.saves
+local is_contended = saves ~= '' and saves ~= s.saves
 local reply, growth = {is_contended and 2 or 1, '', 1}, weigh(fields)
 local function replace(field)
   local held = redis.call('HGET', key, field)
@@ -59,7 +74,7 @@ end
 for i = 1, #fields, 2 do replace(fields[i]) end
 for i = 1, #removed do replace(removed[i]) end
 if #ARGV > 11 then
-  local refusal = resize(key, s, growth, ARGV[8], ARGV[9] == '1')
+  local refusal = resize(key, s, growth, max, is_doubted == '1')
   if refusal then return refusal end
 end
 -- What only takes another form is refused to nobody.
@@ -69,18 +84,41 @@ for i = pairs_end + 1, replaced_end, 3 do
     s.size = base36(math.max(0, tonumber(s.size, 36) + #ARGV[i + 2] - #ARGV[i + 1]))
   end
 end
-if ARGV[3] ~= '0' then s.saves = base36(tonumber(s.saves, 36) + 1) end
+if kind ~= '0' then s.saves = base36(tonumber(s.saves, 36) + 1) end
 
 table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
 hset(key, fields)
 hdel(key, removed)
 if left then
-  reply[2], reply[3] = expire(key, s, ARGV[6], left)
+  reply[2], reply[3] = expire(key, s, mode, left)
 else
   reply[2] = format(s)
 end
 return reply
 `,
-  { tellsTime: (args) => args[3] !== '' },
+  decodeUpdate,
+  { timeOf: (reply, args) => (args[3] === '' ? undefined : timeOfWrite(reply)) },
 )
+
+/** `outdated`: others have saved since the load, and nothing was written. */
+export type UpdateReply = Written | Contended | Gone | Foreign | TooLarge | { kind: 'outdated' }
+
+function decodeUpdate(reply: ScriptReply): UpdateReply {
+  switch (reply[0]) {
+    case 1:
+      return writtenIn(reply)
+    case 2:
+      return contendedIn(reply, fieldsFrom(reply, 3))
+    case 0:
+      return goneIn(reply)
+    case 5:
+      return { kind: 'outdated' }
+    case 8:
+      return tooLargeIn(reply)
+    case -1:
+      return FOREIGN
+    default:
+      return unexpectedReply()
+  }
+}
