@@ -58,9 +58,9 @@ export class Gateway {
     return integer('EXISTS', await this.#send('EXISTS', key, () => this.#client.exists(key))) === 1
   }
 
-  /** An empty string that goes away by itself. */
+  /** An empty string that goes away by itself, unless there is something already. */
   async setMarker(key: string, ms: number): Promise<void> {
-    await this.#send('SET', key, () => this.#client.set(key, '', 'PX', ms))
+    await this.#send('SET', key, () => this.#client.set(key, '', 'PX', ms, 'NX'))
   }
 
   /** Members of a sorted set with their scores, lowest score first; ranks as ZRANGE takes them, -1 is the last. */

@@ -6,6 +6,8 @@ import { entriesIn } from '../hash/index-fields.js'
 import { timedOut } from '../redis/deadline.js'
 import { CREATE } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
+import { endSession } from './destroy.js'
+import type { GoingOn } from './going-on.js'
 import { leave } from './index-entries.js'
 import { movedTo } from './leftovers.js'
 import { sha1Of } from './load.js'
@@ -14,6 +16,7 @@ import type { Creation } from './pending-creations.js'
 import { SessionRecord } from './session-record.js'
 import { assertSize } from './size.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
+import { endedOnTheWay } from './trail.js'
 import { type Placing, writeIndexed } from './write-indexed.js'
 import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
 
@@ -100,7 +103,7 @@ async function createUnder(
     )
     switch (reply.kind) {
       case 'written':
-        if (reply.isEnded) return null
+        if (reply.isEnded || (await endIfEndedOnTheWay(context, storedId, placing.goingOn))) return null
         return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields, { isLoaded: false })
       case 'cancelled':
         await leave(context, storedId, placing.next)
@@ -146,6 +149,13 @@ async function writeWhole(
   const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
   if (reply.kind === 'written') announcer.announceOf(storedId, 'created', {})
   return reply
+}
+
+/** Ends a session that was ended under the id before while it was getting this one. */
+async function endIfEndedOnTheWay(context: Context, storedId: string, goingOn?: GoingOn): Promise<boolean> {
+  if (!goingOn?.leavesTrail || !(await endedOnTheWay(context, goingOn.ids))) return false
+  await endSession(context, [storedId], 'destroyed')
+  return true
 }
 
 /** What has timed out has failed for its caller, who may have ended the session since. */
