@@ -1,6 +1,7 @@
 import { SessionStoreError } from '../errors.js'
 import type { Availability, Waiting } from './availability.js'
 import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
+import { Losses } from './connection-losses.js'
 import { Cork } from './cork.js'
 import { type Signal, timedOut } from './deadline.js'
 import { fromRedis, inScript, replyCode } from './redis-error.js'
@@ -43,6 +44,11 @@ export class Gateway {
     bound.onWrite = this.onWrite
     bound.onTime = this.onTime
     return bound
+  }
+
+  /** How often the client has lost a connection: what was under way then, it may have sent twice. */
+  get losses(): number {
+    return Losses.of(this.#client).count
   }
 
   async del(key: string): Promise<number> {

@@ -6,7 +6,7 @@ import { entriesIn } from '../hash/index-fields.js'
 import { timedOut } from '../redis/deadline.js'
 import { CREATE } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
-import { endSession } from './destroy.js'
+import { endHere } from './destroy.js'
 import type { GoingOn } from './going-on.js'
 import { leave } from './index-entries.js'
 import { movedTo } from './leftovers.js'
@@ -23,6 +23,8 @@ import { foreignKey, readWriteReply, type WriteReply } from './write-reply.js'
 /** How often a string may change between our look at it and its replacement. */
 const ATTEMPTS = 10
 const PAUSE_MS = 20
+/** Save counter of a session that was not there before. */
+const FIRST_SAVE = '1'
 
 /** Writes a session that was never loaded, in place of what session there was. Resolves its record, null if it ended. */
 export async function createSession(
@@ -146,15 +148,30 @@ async function writeWhole(
   const { gateway, keys, options, announcer } = context
   const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
   const args = [...head, replaceable, next.ancestor?.created ?? '', ...pairs.flat()]
+  const { losses } = gateway
   const reply = readWriteReply(context, await gateway.script(CREATE, keys.session(storedId), args))
-  if (reply.kind === 'written') announcer.announceOf(storedId, 'created', {})
+  if (reply.kind !== 'written') return reply
+  if (reply.meta.saves === FIRST_SAVE && gateway.losses !== losses) await takeBack(context, storedId)
+  announcer.announceOf(storedId, 'created', {})
   return reply
+}
+
+/**
+ * Of a client that has sent the script again, nobody can tell what has become of the first one. It may have written the
+ * session, and the visitor, who has the cookie of a response under way, may have ended it.
+ */
+async function takeBack(context: Context, storedId: string): Promise<never> {
+  await endHere(context, [storedId], 'destroyed')
+  throw new SessionStoreError(
+    'ERR_SESSION_UNAVAILABLE',
+    'the connection to Redis was lost while a new session was being saved; it was not kept',
+  )
 }
 
 /** Ends a session that was ended under the id before while it was getting this one. */
 async function endIfEndedOnTheWay(context: Context, storedId: string, goingOn?: GoingOn): Promise<boolean> {
   if (!goingOn?.leavesTrail || !(await endedOnTheWay(context, goingOn.ids))) return false
-  await endSession(context, [storedId], 'destroyed')
+  await endHere(context, [storedId], 'destroyed')
   return true
 }
 
