@@ -33,7 +33,7 @@ import { Sessions } from './requests/sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './requests/store-access.js'
 import { retire } from './rotation/retire.js'
 import { type Context, reading } from './session/context.js'
-import { destroySession, endSession } from './session/destroy.js'
+import { destroySession, endHere, endSession } from './session/destroy.js'
 import { incrementProperty } from './session/increment.js'
 import { countMembers } from './session/index-entries.js'
 import { inspectSession, readProperties } from './session/inspect.js'
@@ -431,7 +431,8 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
           if (err) this.#unheard('regenerate', err)
         }
     const { session: before } = req as { session?: object }
-    const end = this.#requests.mayComeAgain(req, before) ? retire : endSession
+    const isUnsent = before !== undefined && this.#requests.newSessions.isUnsent(before)
+    const end = isUnsent ? endHere : this.#requests.mayComeAgain(req, before) ? retire : endSession
     this.#settle(
       'regenerate',
       this.#run(() => end(this.#context, storedIds, reason)),

@@ -93,8 +93,12 @@ function valuesOf(name: string, extracted: unknown): string[] {
 /** @throws ERR_SESSION_INVALID_INDEX */
 export function encodeIndexValue(name: string, value: unknown): string {
   const text = identityOf(value)
-  if (text === undefined) throw invalidIndex(name, `a value of type ${typeof value}`)
-  const encoded = encodeURIComponent(text.toWellFormed())
+  if (text === undefined)
+    throw invalidIndex(
+      name,
+      typeof value === 'string' ? 'a string with half a surrogate pair' : `a value of type ${typeof value}`,
+    )
+  const encoded = encodeURIComponent(text)
   if (encoded.length > 0 && encoded.length <= LONGEST) return encoded
   return `#${createHash('sha256').update(text).digest('base64url')}`
 }

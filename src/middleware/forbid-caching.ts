@@ -1,9 +1,7 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
-import { attachment } from '../requests/attachment.js'
+import { noteResponse } from './response-of.js'
 import type { SessionRequest } from './session-request.js'
 import { isStandIn } from './stand-in.js'
-
-const watched = attachment<true>()
 
 /**
  * Forbids caches to store a response that carries the session cookie, whatever the handler says about caching. Whoever
@@ -15,8 +13,7 @@ const watched = attachment<true>()
  * then.
  */
 export function forbidCaching(req: SessionRequest, res: ServerResponse): void {
-  if (isStandIn(res) || watched.has(res)) return
-  watched.set(res, true)
+  if (!noteResponse(req, res) || isStandIn(res)) return
   const writeHead = res.writeHead as (...args: unknown[]) => ServerResponse
   const head = (...args: unknown[]) => {
     const { sessionID } = req

@@ -41,7 +41,8 @@ const MAX_RENEWABLE_LENGTH = MAX_SID_LENGTH - 31
  * The idle and the absolute timeout, the session's key in Redis and its handle do not change. HEAD requests and
  * upgrades renew nothing; with `bindClient`, neither do clients other than the one the session is bound to. Mount it
  * after `session()`. Redis commands: none, except one script when an id is issued, sent again, confirmed or out of
- * date, and one when express-session sends the cookie again (`rolling`, or a `maxAge` and a changed session).
+ * date, and one when express-session sends the cookie again (`rolling`, or a `maxAge` and a changed session). Until a
+ * process has sent a first response that shows whether there is `rolling`, it takes it to be there.
  *
  * @throws TypeError for unknown or malformed options
  */

@@ -14,8 +14,8 @@ export interface CookieRenewal extends RenewalTerms {
 }
 
 const cookies = new WeakMap<ServerResponse, ResponseCookie>()
-/** Stores whose `session()` uses `rolling`: it has sent the cookie of an unchanged session. */
-const rolling = new WeakSet<StoreAccess>()
+/** Whether the `session()` of a store uses `rolling`. Unknown until a response has shown it. */
+const rolling = new WeakMap<StoreAccess, boolean>()
 
 /**
  * Makes sure that the session cookie of a response undoes nothing that other requests have done meanwhile: a login, a
@@ -37,8 +37,8 @@ export function responseCookie(
 
 export class ResponseCookie {
   renewal: CookieRenewal | undefined
-  /** Whether `session()` certainly sends the cookie with this response, changed or not. */
-  isResent = false
+  /** Whether `session()` sends the cookie with this response, changed or not; undefined: that has to be learned. */
+  isResent: boolean | undefined
   /** The session that this request has logged in. No cookie is newer than its cookie. */
   loggedIn: object | undefined
   readonly #req: SessionRequest
@@ -67,12 +67,13 @@ export class ResponseCookie {
     // expiry.
     const hasExpiry = Boolean(session.cookie.expires)
     const isToRenew = this.renewal?.isDue(session) === true && this.renewal.mayIssue()
-    const isSentAnyway = isToRenew || this.isResent || rolling.has(this.#store)
+    const isResent = this.isResent ?? this.#mayBeRolling(session)
+    const isSentAnyway = isToRenew || isResent
     const isChanged = (isSentAnyway || hasExpiry) && this.#store.state.isChanged(session)
     const isSentAsChanged = hasExpiry && (isChanged || this.#store.state.hasSaved(session))
-    if (isSentAnyway || isSentAsChanged) return this.#settle(session, isChanged)
-    this.#res.once('finish', () => this.#learnRolling(session.id))
-    return undefined
+    // With an expiry, the cookie of a changed session shows nothing.
+    if (!isToRenew && !isSentAsChanged) this.#learnRolling(session.id)
+    return isSentAnyway || isSentAsChanged ? this.#settle(session, isChanged) : undefined
   }
 
   async #settle(session: NonNullable<SessionRequest['session']>, isChanged: boolean): Promise<void> {
@@ -81,7 +82,10 @@ export class ResponseCookie {
       if (this.#store.state.hasEnded(session)) return abandonSession(this.#req)
     }
     if (this.renewal !== undefined) {
-      const standing = await this.#store.renewal.renew(this.#req, this.renewal, this.renewal.mayIssue())
+      // A login puts a renewal off, which Redis does not know.
+      const everyMs = this.renewal.isDue(session) ? this.renewal.everyMs : undefined
+      const terms = { ...this.renewal, everyMs }
+      const standing = await this.#store.renewal.renew(this.#req, terms, this.renewal.mayIssue())
       if (standing !== 'current') abandonSession(this.#req)
     } else if (!isChanged && !(await this.#store.state.isLive(session))) {
       abandonSession(this.#req)
@@ -99,9 +103,28 @@ export class ResponseCookie {
     })
   }
 
+  /**
+   * Until a response has shown whether `session()` uses `rolling`, it counts as used: one Redis command more, where
+   * sending a cookie that is out of date would undo a login.
+   */
+  #mayBeRolling(session: NonNullable<SessionRequest['session']>): boolean {
+    return rolling.get(this.#store) ?? (!session.cookie.secure || mayBeSecure(this.#req))
+  }
+
   /** express-session does not expose its `rolling` option, so this reads it from what the response carries. */
   #learnRolling(sid: string): void {
-    if (this.#req.session?.id !== sid) return
-    if (handsOut(this.#res.getHeader('Set-Cookie'), sid)) rolling.add(this.#store)
+    if (this.isResent !== undefined || rolling.get(this.#store)) return
+    this.#res.once('finish', () => {
+      const { session } = this.#req
+      if (session?.id !== sid) return
+      const isSent = handsOut(this.#res.getHeader('Set-Cookie'), sid)
+      if (isSent || !session.cookie.secure || mayBeSecure(this.#req)) rolling.set(this.#store, isSent)
+    })
   }
+}
+
+/** Whether express-session may send a cookie that is for HTTPS only; how it decides depends on its `proxy` option. */
+function mayBeSecure(req: SessionRequest & { secure?: boolean }): boolean {
+  const isEncrypted = (req.socket as { encrypted?: boolean }).encrypted === true
+  return isEncrypted || req.secure === true || /^\s*https\b/i.test(String(req.headers['x-forwarded-proto'] ?? ''))
 }

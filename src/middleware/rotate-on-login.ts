@@ -12,6 +12,7 @@ import { keepOption } from './keep-option.js'
 import { hasJustLoggedIn, recordLogin } from './login-time.js'
 import { passWithoutSession } from './pass-without-session.js'
 import { type ResponseCookie, responseCookie } from './response-cookie.js'
+import { isWithoutResponse } from './response-of.js'
 import { headersSent } from './rotate-session.js'
 import {
   abandonSession,
@@ -21,7 +22,6 @@ import {
   saveSession,
   storeOf,
 } from './session-request.js'
-import { isStandIn } from './stand-in.js'
 import { UnseenPrincipal } from './unseen-principal.js'
 
 export interface RotateOnLoginOptions<Data extends object = SessionData> {
@@ -149,7 +149,7 @@ class Login {
     const session = this.#req.session as NonNullable<SessionRequest['session']>
     // Nobody knows an id that was made in this request, so it need not change.
     if (this.#store.state.isLoaded(session)) {
-      if (isHeadOut(this.#res) || isStandIn(this.#res)) throw headersSent()
+      if (isHeadOut(this.#res) || isWithoutResponse(this.#req, this.#res)) throw headersSent()
       const isLogin = this.#before === undefined
       await this.#store.rotation.rotate(this.#req, {
         isKept: (property) => isLogin && this.#terms.keep(property),

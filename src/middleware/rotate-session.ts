@@ -1,10 +1,10 @@
-import type { ServerResponse } from 'node:http'
 import type { SessionData } from 'express-session'
 import { SessionStoreError } from '../errors.js'
 import type { PropertyName } from '../hash/session-content.js'
 import { forbidCaching } from './forbid-caching.js'
 import { keepOption } from './keep-option.js'
 import { isSuperseded, LOGIN_FIELD, recordLogin } from './login-time.js'
+import { isWithoutResponse, responseOf } from './response-of.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 export interface RotateSessionOptions<Data extends object = SessionData> {
@@ -27,21 +27,21 @@ export interface RotateSessionOptions<Data extends object = SessionData> {
  *
  * @returns false if the session had ended meanwhile, or, with `login: false`, if the id of the request has been
  *   renewed. The request then continues without a session, and nothing is saved.
- * @throws SessionStoreError ERR_SESSION_HEADERS_SENT if the response has begun, or the error of the failed Redis
- *   command
+ * @throws SessionStoreError ERR_SESSION_HEADERS_SENT if the response has begun, or there is none, as over a socket; or
+ *   the error of the failed Redis command
  */
 export async function rotateSession<Data extends object = SessionData>(
   request: object,
   { keep = 'all', reason = 'demand', login = true }: RotateSessionOptions<Data> = {},
 ): Promise<boolean> {
-  const req = request as SessionRequest & { res?: ServerResponse }
+  const req = request as SessionRequest
   const isKept = keepOption(keep)
   const store = storeOf(req, 'rotateSession()')
   const { session } = req
   if (!session) throw new TypeError('rotateSession needs a request with a session')
-  if (req.res?.headersSent) throw headersSent()
-  // Only Express sets `req.res`.
-  if (req.res !== undefined) forbidCaching(req, req.res)
+  const res = responseOf(req)
+  if (res?.headersSent || isWithoutResponse(req, res)) throw headersSent()
+  if (res !== undefined) forbidCaching(req, res)
   if (!login && isSuperseded(store, session)) {
     // A thief may have sent this request. Without a proof of who they are, they must not get a new id.
     abandonSession(req)
@@ -81,6 +81,6 @@ export async function rotateSession<Data extends object = SessionData>(
 export function headersSent(): SessionStoreError {
   return new SessionStoreError(
     'ERR_SESSION_HEADERS_SENT',
-    'the response had begun, too late to send a new session id; nothing was saved',
+    'the response had begun, or there is none (a socket), so that no new session id can be sent; nothing was saved',
   )
 }

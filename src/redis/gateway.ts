@@ -2,6 +2,7 @@ import { SessionStoreError } from '../errors.js'
 import type { Availability, Waiting } from './availability.js'
 import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
 import { asOneArgument } from './clients/ioredis-internals.js'
+import { Losses } from './connection-losses.js'
 import { Cork } from './cork.js'
 import { type Signal, timedOut } from './deadline.js'
 import { fromRedis, inScript, replyCode } from './redis-error.js'
@@ -47,6 +48,11 @@ export class Gateway {
     return bound
   }
 
+  /** How often the client has lost a connection: what was under way then, it may have sent twice. */
+  get losses(): number {
+    return Losses.of(this.#client).count
+  }
+
   async del(key: string): Promise<number> {
     return integer('DEL', await this.#write(key, () => this.#send('DEL', key, () => this.#client.del(key))))
   }
@@ -60,9 +66,9 @@ export class Gateway {
     return integer('EXISTS', await this.#send('EXISTS', key, () => this.#client.exists(key))) === 1
   }
 
-  /** An empty string that goes away by itself. */
+  /** An empty string that goes away by itself, unless there is something already. */
   async setMarker(key: string, ms: number): Promise<void> {
-    await this.#send('SET', key, () => this.#client.set(key, '', 'PX', ms))
+    await this.#send('SET', key, () => this.#client.set(key, '', 'PX', ms, 'NX'))
   }
 
   /** Members of a sorted set with their scores, lowest score first; ranks as ZRANGE takes them, -1 is the last. */

@@ -3,10 +3,10 @@ import type { Callback } from '../callback.js'
 import type { LoadedSession } from '../hash/decode.js'
 import { handleOf } from '../ids/handle.js'
 import type { Within } from '../redis/deadline.js'
-import { wasRetired } from '../rotation/retire.js'
 import type { Context } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
 import type { SessionRecord } from '../session/session-record.js'
+import { wasRotated } from '../session/trail.js'
 import type { Sessions } from './sessions.js'
 import type { OpenedSession, SessionRequest } from './store-access.js'
 import { isValid } from './validate.js'
@@ -102,7 +102,7 @@ export class Arrivals {
 
   cameWithRotatedId(req: object): Promise<boolean> | false {
     const missed = this.#missed.get(req)
-    return missed !== undefined && this.#within(wasRetired(this.#context, this.#sessions.storedIds(missed.sid)))
+    return missed !== undefined && this.#within(wasRotated(this.#context, this.#sessions.storedIds(missed.sid)))
   }
 
   endReused(req: object): Promise<void> | undefined {

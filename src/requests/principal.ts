@@ -58,6 +58,7 @@ function idIn(value: unknown, path: string): string | undefined {
 
 function kindOf(who: unknown): string {
   if (Array.isArray(who)) return 'a list'
+  if (typeof who === 'string') return 'a string with half a surrogate pair'
   if (typeof who !== 'object') return typeof who === 'number' ? 'a number that is none' : `a ${typeof who}`
   return typeof (who as { then?: unknown }).then === 'function' ? 'a promise' : 'an object'
 }

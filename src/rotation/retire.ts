@@ -2,15 +2,13 @@ import type { DestroyReason } from '../events.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { Context } from '../session/context.js'
-import { endSession } from '../session/destroy.js'
+import { endAlongTrails, endSession } from '../session/destroy.js'
 import type { Remainder } from '../session/end-key.js'
 import { takeAway } from '../session/end-key.js'
 import { type GoingOn, passOn } from '../session/going-on.js'
 import { leave } from '../session/index-entries.js'
 import { endingOrder } from '../session/move.js'
-
-/** How long requests that were under way with the old id are recognised: far longer than any of them takes. */
-const MARKER_MS = 60_000
+import { leaveTrail, markRotated } from '../session/trail.js'
 
 /**
  * Ends a session whose visitor goes on under a new id. The marker leads nowhere; it only tells that a cookie with this
@@ -33,7 +31,7 @@ export async function retireForNext(
 ): Promise<Remainder | null> {
   let remainder: Remainder | null = null
   for (const { storedId, isGoingOn } of endingOrder(storedIds)) {
-    await markRotated(context, storedId)
+    await (goingOn.leavesTrail ? leaveTrail(context, storedId, goingOn.to) : markRotated(context, storedId))
     const left = await takeAway(context, storedId, { isGoingOn })
     if (left === null) continue
     const entries = entriesIn(pairsOf(left.reply))
@@ -42,15 +40,7 @@ export async function retireForNext(
     // The current id comes last: what is under an older one is on its way there.
     remainder = left
   }
+  // A login, or a logout, ends who was there before, also under an id that another request has just given them.
+  if (remainder === null && !goingOn.leavesTrail) await endAlongTrails(context, storedIds, 'destroyed')
   return remainder
-}
-
-async function markRotated({ gateway, keys }: Context, storedId: string): Promise<void> {
-  // Ending a session must not depend on Redis having memory left, or on the permission to write strings.
-  await gateway.setMarker(keys.rotated(storedId), MARKER_MS).catch(() => undefined)
-}
-
-export async function wasRetired({ gateway, keys }: Context, storedIds: readonly string[]): Promise<boolean> {
-  const found = await Promise.all(storedIds.map((storedId) => gateway.exists(keys.rotated(storedId))))
-  return found.includes(true)
 }

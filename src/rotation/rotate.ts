@@ -56,7 +56,7 @@ export async function admitNext(
   const wanted = indexes.length === 0 ? [] : entriesIn(indexFields(indexes, next, new Map()))
   // One that must exist is the same user's: it may be from before there was the index.
   const entries = mustExist ? wanted : without(wanted, without(wanted, held))
-  const goingOn: GoingOn = { from, to, ids, held, entries }
+  const goingOn: GoingOn = { from, to, ids, held, entries, leavesTrail: mustExist }
   const goesOn = await enter({ ...context, signal }, goingOn, wanted)
   return goesOn || !mustExist ? goingOn : null
 }

@@ -72,7 +72,7 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
       const access = storeOf(req, 'secureSession()')
       forbidCaching(req, res)
       refusePlainHttp(req, res, next, access)
-      if (load === rolling) responseCookie(req, res, next, access).isResent = true
+      responseCookie(req, res, next, access).isResent = load === rolling
       guards(req, res, next)
     })
   }

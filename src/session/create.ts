@@ -7,6 +7,8 @@ import type { StoredIds } from '../ids/id-mapper.js'
 import { timedOut } from '../redis/deadline.js'
 import { CREATE, type CreateReply } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
+import { endHere } from './destroy.js'
+import type { GoingOn } from './going-on.js'
 import { leave } from './index-entries.js'
 import { movedTo } from './leftovers.js'
 import { sha1Of } from './load.js'
@@ -15,12 +17,15 @@ import type { Creation } from './pending-creations.js'
 import { SessionRecord } from './session-record.js'
 import { assertSize } from './size.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
+import { endedOnTheWay } from './trail.js'
 import { type Placing, writeIndexed } from './write-indexed.js'
 import { acceptWrite, foreignKey } from './write-reply.js'
 
 /** How often a string may change between our look at it and its replacement. */
 const ATTEMPTS = 10
 const PAUSE_MS = 20
+/** Save counter of a session that was not there before. */
+const FIRST_SAVE = '1'
 
 /** Writes a session that was never loaded, in place of what session there was. Resolves its record, null if it ended. */
 export async function createSession(
@@ -101,7 +106,7 @@ async function createUnder(
     )
     switch (reply.kind) {
       case 'written':
-        if (reply.isEnded) return null
+        if (reply.isEnded || (await endIfEndedOnTheWay(context, storedId, placing.goingOn))) return null
         return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields, { isLoaded: false })
       case 'cancelled':
         await leave(context, storedId, placing.next)
@@ -144,9 +149,31 @@ async function writeWhole(
   const { gateway, keys, options, announcer } = context
   const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
   const args = [...head, replaceable, next.ancestor?.created ?? '', ...pairs.flat()]
+  const { losses } = gateway
   const reply = acceptWrite(context, await gateway.script(CREATE, keys.session(storedId), args))
-  if (reply.kind === 'written') announcer.announceOf(storedId, 'created', {})
+  if (reply.kind !== 'written') return reply
+  if (reply.meta.saves === FIRST_SAVE && gateway.losses !== losses) await takeBack(context, storedId)
+  announcer.announceOf(storedId, 'created', {})
   return reply
+}
+
+/**
+ * Of a client that has sent the script again, nobody can tell what has become of the first one. It may have written the
+ * session, and the visitor, who has the cookie of a response under way, may have ended it.
+ */
+async function takeBack(context: Context, storedId: string): Promise<never> {
+  await endHere(context, [storedId], 'destroyed')
+  throw new SessionStoreError(
+    'ERR_SESSION_UNAVAILABLE',
+    'the connection to Redis was lost while a new session was being saved; it was not kept',
+  )
+}
+
+/** Ends a session that was ended under the id before while it was getting this one. */
+async function endIfEndedOnTheWay(context: Context, storedId: string, goingOn?: GoingOn): Promise<boolean> {
+  if (!goingOn?.leavesTrail || !(await endedOnTheWay(context, goingOn.ids))) return false
+  await endHere(context, [storedId], 'destroyed')
+  return true
 }
 
 /** What has timed out has failed for its caller, who may have ended the session since. */

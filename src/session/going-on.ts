@@ -27,6 +27,8 @@ export interface GoingOn {
   held: readonly IndexEntry[]
   /** Where it goes on: where else it is to be found then, it is new. */
   entries: readonly IndexEntry[]
+  /** It stays the same user's: who ends it under the first id ends it under the second one, too (session/trail.ts). */
+  leavesTrail?: boolean
 }
 
 /**

@@ -80,6 +80,8 @@ const login = async () => {
   sessions = session({ store: plain, genid, secret: 's', resave: false, saveUninitialized: false })
   visitor = new Visitor(app)
   await visitor.get('/login')
+  // Shows the process that session() does not use `rolling`.
+  await visitor.get('/')
   old = new Visitor(app, visitor.cookie)
   await passTime(client, `${prefix}x`, 600_000)
 }

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { failureOf } from '../support/failure.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { until } from '../support/until.js'
 
 // What has timed out is not undone: it may reach Redis later, when the line or the server recovers.
 
@@ -109,6 +111,57 @@ test('a first save whose script Redis does not know, and says so too late, is no
   await redis.admin.script('FLUSH')
   await late([() => slow.set('new-sid', { value: 1 })], () => other.destroy('new-sid'))
   expect(await redis.admin.keys('*')).toEqual([])
+})
+
+// As a plain `new Redis()` does. The visitor has got the cookie with the first bytes of the response.
+describe('a first save that is sent again, as its answer was lost with the connection', () => {
+  async function sentAgain(options: Partial<RedisStoreOptions>, meanwhile: (ender: RedisStore) => Promise<unknown>) {
+    const store = storeOn(line.path, { timeout: 5000, ...options })
+    const ender = new RedisStore({ client: redis.admin, ...options })
+    // Redis knows the scripts from now on.
+    await store.set('warm', { value: 1 })
+    line.mute()
+    const saving = failureOf(store.set('new-sid', { value: 1 }))
+    await until('it has been written', () => ender.exists('new-sid'))
+    await meanwhile(ender)
+    line.cut()
+    line.release()
+    const failure = await saving
+    const isThere = await ender.exists('new-sid')
+    await Promise.all([store.close(), ender.close()])
+    return { failure, isThere }
+  }
+
+  test.each<[string, Partial<RedisStoreOptions>]>([
+    ['', {}],
+    [', with hashIds', { hashIds: true }],
+    [', with onEnd', { onEnd: () => {} }],
+  ])('does not bring back what was ended meanwhile, and fails%s', async (_name, options) => {
+    const { failure, isThere } = await sentAgain(options, (ender) => ender.destroy('new-sid'))
+    expect([failure?.code, isThere]).toEqual(['ERR_SESSION_UNAVAILABLE', false])
+  })
+
+  test('is no such save if it has waited for the connection, and not been sent before', async () => {
+    const client = redis.connect({ path: line.path })
+    const store = new RedisStore({ client, timeout: 5000 })
+    await store.set('warm', { value: 1 } as never)
+    line.lead('/nowhere')
+    line.cut()
+    let attempts = 0
+    client.on('close', () => {
+      attempts += 1
+    })
+    await once(client, 'reconnecting')
+    const saving = failureOf(store.set('new-sid', { value: 1 } as never))
+    await until('it has tried to connect', () => attempts > 2)
+    line.lead(redis.socketPath)
+    expect(await saving).toBeUndefined()
+    expect(await other.get('new-sid')).toEqual({ value: 1 })
+  })
+
+  test('is kept if it is still there', async () => {
+    expect(await sentAgain({}, async () => {})).toEqual({ failure: undefined, isThere: true })
+  })
 })
 
 test('a destroy that arrives late ends the session all the same', async () => {

@@ -72,7 +72,6 @@ describe('findBy', () => {
     ['colons, braces and globs', 'a:{b}*?[c]'],
     ['blanks and line ends', 'a b\r\nc'],
     ['another alphabet', 'Ада 🫖'],
-    ['half a character', 'x\ud800'],
     ['a very long one', 'u'.repeat(5000)],
     ['what looks like a count', '2:ada'],
     ['what looks like a digest', '#abc'],
@@ -421,4 +420,32 @@ test('whatever happens in whatever order, an index names every session there is 
     ),
     { numRuns: 60 },
   )
+})
+
+describe('a value with half a surrogate pair, which in UTF-8 is the same as any other', () => {
+  const halves = ['x\ud800', 'x\udfff', `${'long'.repeat(20)}\ud801`]
+
+  test.each(halves.map((value) => [JSON.stringify(value), value]))(
+    '%s is refused, and nothing is written',
+    async (_name, value) => {
+      const own = new RedisStore({ client, prefix: freshPrefix(), indexes: { user: (held) => held.userId as string } })
+      const refused = { code: 'ERR_SESSION_INVALID_INDEX', message: expect.stringContaining('surrogate') }
+      await expect(own.set('x', { cookie: {}, userId: value } as never)).rejects.toMatchObject(refused)
+      expect(await own.exists('x')).toBe(false)
+      await expect(own.findBy('user', value)).rejects.toThrow(TypeError)
+      await expect(own.countBy('user', value)).rejects.toThrow(TypeError)
+      await expect(own.destroyBy('user', value)).rejects.toThrow(TypeError)
+      await own.close()
+    },
+  )
+
+  test('U+FFFD and whole pairs are values like any other', async () => {
+    const own = new RedisStore({ client, prefix: freshPrefix(), indexes: { user: (held) => held.userId as string } })
+    for (const value of ['x\ufffd', 'x\u{1f600}']) {
+      await own.set(`of-${value.length}`, { cookie: {}, userId: value } as never)
+      expect(await own.countBy('user', value)).toBe(1)
+    }
+    await own.clear()
+    await own.close()
+  })
 })

@@ -95,6 +95,8 @@ function routes(req: App, res: App, next: (err?: unknown) => void): unknown {
         bag.late = 'yes'
         res.end(JSON.stringify({ user: bag.userId ?? null }))
       })
+    case '/wait':
+      return slow.wait().then(() => res.end('ok'))
     case '/remember':
       bag.userId = 'ada'
       bag.cookie.maxAge = 3_600_000
@@ -311,6 +313,37 @@ describe('a parallel request with the old id', () => {
     expect(response.headers['set-cookie']).toBeUndefined()
     expect(await exists(old)).toBe(false)
     expect(await store.read(visitor.sid, ['userId', 'late'])).toEqual({ userId: 'ada' })
+  })
+
+  test.each([
+    ['that reads, with rolling', { cookie: { maxAge: 600_000 }, rolling: true }, 'wait'],
+    ['that reads, with rolling and a session cookie', { rolling: true }, 'wait'],
+    ['that writes, with rolling and a session cookie', { rolling: true }, 'slow'],
+  ])('%s sends no cookie, although its process has answered nothing before', async (_name, options, path) => {
+    const own = () => new RedisStore({ client, prefix })
+    const { visitor } = await site({ session: options, store: own() })
+    const { visitor: late } = await site({ session: options, store: own() })
+    await visitor.get('/set?cart=tea')
+    late.cookie = visitor.cookie
+    const pending = late.get(`/${path}`)
+    await slow.reached
+    await visitor.get('/set?userId=ada')
+    slow.open()
+    expect((await pending).headers['set-cookie']).toBeUndefined()
+    expect((await visitor.get('/show')).text).toContain('ada')
+  })
+
+  test('costs reading requests one command more only until the first response has shown that there is no rolling', async () => {
+    const { visitor } = await site({ store: new RedisStore({ client, prefix }) })
+    await visitor.get('/set?cart=tea')
+    const commands = await watchCommands(client, prefix)
+    const counts: number[] = []
+    for (let i = 0; i < 3; i++) {
+      await visitor.get('/show')
+      counts.push((await commands.take()).length)
+    }
+    commands.stop()
+    expect(counts).toEqual([2, 1, 1])
   })
 
   test('that only reads, with rolling, sends no cookie either', async () => {

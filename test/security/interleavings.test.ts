@@ -229,6 +229,78 @@ describe.each([
   )
 })
 
+describe.each([
+  ['plain express-session', false, ['/logout', '/regenerate']],
+  ['rotateOnLogin', true, ['/logout', '/regenerate', '/drop-user', '/switch']],
+] as const)('a session gets a new id from rotateSession, with %s', (_name, rotating, endings) => {
+  let late: Server
+  let ender: Server
+
+  beforeAll(() => {
+    late = serverOn(slow.store(), rotating)
+    ender = serverOn(ending.store(), rotating)
+  })
+
+  async function loggedIn(): Promise<[Visitor, Visitor]> {
+    const visitor = new Visitor(ender)
+    await visitor.get('/in')
+    return [new Visitor(late, visitor.cookie), visitor]
+  }
+
+  test.each(endings)(
+    '%s, which has loaded it, against this, in every order of their commands or 150 of them: Ada is logged out',
+    async (end) => {
+      // Redis does not know the scripts before the first time.
+      let counts: [Commands, Commands] = [[], []]
+      for (let time = 0; time < 2; time++) {
+        const [alone] = await loggedIn()
+        const a = await commandsOf(slow, () => alone.get('/again'))
+        const [, other] = await loggedIn()
+        counts = [a, await commandsOf(ending, () => other.get(end))]
+      }
+      // Its first command loads the session. It sends more where it does not find it.
+      for (const order of someOf([...orders(counts[0].length, counts[1].length + 1)], 150)) {
+        await clean()
+        const [twin, visitor] = await loggedIn()
+        const [, answer] = await interleave(
+          [ending, ...order],
+          () => twin.get('/again'),
+          () => visitor.get(end),
+        )
+        expect(answer.status).toBe(200)
+        expect((await twin.get('/show')).body).toEqual({ user: null })
+        await expectWhole([])
+      }
+    },
+  )
+
+  test.each(endings)('twice before %s has begun to write: Ada is logged out', async (end) => {
+    const [twin, visitor] = await loggedIn()
+    ending.line.hold()
+    const leaving = visitor.get(end)
+    await ending.line.step(leaving)
+    await twin.get('/again')
+    await twin.get('/again')
+    ending.line.release()
+    expect((await leaving).status).toBe(200)
+    expect((await twin.get('/show')).body).toEqual({ user: null })
+    await expectWhole([])
+  })
+})
+
+test('a logout of a visitor who was nobody yet does not undo a login that overlaps it', async () => {
+  const late = serverOn(slow.store(), true)
+  const visitor = new Visitor(serverOn(ending.store(), true))
+  await visitor.get('/put')
+  slow.line.hold()
+  const leaving = new Visitor(late, visitor.cookie).get('/logout')
+  await slow.line.step(leaving)
+  await visitor.get('/in')
+  slow.line.release()
+  await leaving
+  expect((await visitor.get('/show')).body).toEqual({ user: 'ada' })
+})
+
 /** Every key has a TTL, and nobody is logged in as Ada except under these ids. */
 async function expectWhole(adas: string[]): Promise<void> {
   const reader = new RedisStore({ client, prefix })

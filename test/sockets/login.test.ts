@@ -1,11 +1,12 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { RedisStore, rotateOnLogin } from 'connect-redis-hash'
+import { RedisStore, rotateOnLogin, rotateSession } from 'connect-redis-hash'
 import express from 'express'
 import session, { type Session } from 'express-session'
 import { Server } from 'socket.io'
 import { io } from 'socket.io-client'
+import { failureOf } from '../support/failure.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
 
@@ -90,4 +91,66 @@ test('after a login by HTTP the socket connects again, as the user', async () =>
   await visitor.get('/login')
   expect(visitor.sid).not.toBe(planted)
   expect((await socketOf(visitor, sockets, ['websocket'])).session).toMatchObject({ userId: 'ada', cart: 'tea' })
+})
+
+describe('rotateSession without Express', () => {
+  const noResponse = (req: IncomingMessage, next: () => void) =>
+    sessions(req as never, {} as never, () => rotation(req, {} as ServerResponse, next))
+  const plain = (req: IncomingMessage, next: () => void) => sessions(req as never, {} as never, next)
+  const ownServer = createServer((req, res) =>
+    sessions(req as never, res as never, async () => {
+      const held = (req as Held).session
+      if (req.url === '/in') Object.assign(held, { cart: 'tea' })
+      if (req.url === '/late') res.write('begun ')
+      if (req.url !== '/in') res.write((await failureOf(rotateSession(req)))?.code ?? '')
+      res.end()
+    }),
+  ).listen(0)
+  afterAll(() => {
+    ownServer.closeAllConnections()
+    ownServer.close()
+  })
+
+  test.each([
+    ['session() alone', plain],
+    ['rotateOnLogin', noResponse],
+  ])('over an upgrade fails, and the session stays as it was, with %s', async (_name, run) => {
+    const visitor = new Visitor(ownServer)
+    await visitor.get('/in')
+    ownServer.removeAllListeners('upgrade')
+    const done = new Promise((resolve) => {
+      ownServer.once('upgrade', (req, socket) => {
+        run(
+          req,
+          () =>
+            void failureOf(rotateSession(req))
+              .then(resolve)
+              .finally(() => socket.destroy()),
+        )
+      })
+    })
+    const { port } = ownServer.address() as AddressInfo
+    const headers = { Connection: 'Upgrade', Upgrade: 'websocket', Cookie: visitor.cookie }
+    httpRequest({ port, headers })
+      .on('error', () => {})
+      .end()
+    expect(await done).toMatchObject({ code: 'ERR_SESSION_HEADERS_SENT' })
+    expect(await store.exists(visitor.sid)).toBe(true)
+  })
+
+  test('after the first byte fails, and the session stays as it was', async () => {
+    const visitor = new Visitor(ownServer)
+    await visitor.get('/in')
+    expect((await visitor.get('/late')).text).toBe('begun ERR_SESSION_HEADERS_SENT')
+    expect(await store.exists(visitor.sid)).toBe(true)
+  })
+
+  test('before it sends the new id in a response that no cache may store', async () => {
+    const visitor = new Visitor(ownServer)
+    await visitor.get('/in')
+    const before = visitor.sid
+    const { headers } = await visitor.get('/again')
+    expect(visitor.sid).not.toBe(before)
+    expect(headers['cache-control']).toBe('no-store')
+  })
 })

@@ -50,7 +50,12 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'evalsha', use: 'sessions', area: 'both', why: 'every write is one script' },
   { name: 'eval', use: 'sessions', area: 'both', why: 'the same, the first time after a start of Redis' },
   { name: 'ping', use: 'sessions', area: 'none', why: 'notices when Redis is back' },
-  { name: 'get', use: 'connect-redis', area: 'session', why: 'reads strings that connect-redis wrote' },
+  {
+    name: 'get',
+    use: 'sessions',
+    area: 'both',
+    why: 'reads strings that connect-redis wrote, and where a session went on',
+  },
   { name: 'persist', use: 'disableTTL', area: 'both', why: 'takes the TTL away where there is to be none' },
   { name: 'hincrby', use: 'increment', area: 'session', why: 'counts, whole numbers' },
   { name: 'hincrbyfloat', use: 'increment', area: 'session', why: 'counts, fractions' },

@@ -1,0 +1,45 @@
+import { isCluster, type RedisClient } from './client.js'
+
+const known = new WeakMap<RedisClient, Losses>()
+
+/**
+ * How often a client has lost a connection that was ready, which is when it sends again what was under way (ioredis:
+ * `autoResendUnfulfilledCommands`, in a Cluster `retryDelayOnFailover`). Attempts to connect do not count: what waits for
+ * a connection has not been sent. Listens once per client, and not where it sends nothing again.
+ */
+export class Losses {
+  #count = 0
+
+  static of(client: RedisClient): Losses {
+    const losses = known.get(client) ?? new Losses(client)
+    known.set(client, losses)
+    return losses
+  }
+
+  private constructor(client: RedisClient) {
+    if (!sendsAgain(client)) return
+    if (isCluster(client)) client.on('-node', () => this.#count++)
+    else this.#watch(client)
+  }
+
+  #watch(client: RedisClient): void {
+    let isReady = client.status === 'ready'
+    client.on('ready', () => {
+      isReady = true
+    })
+    client.on('close', () => {
+      if (isReady) this.#count++
+      isReady = false
+    })
+  }
+
+  get count(): number {
+    return this.#count
+  }
+}
+
+function sendsAgain(client: RedisClient): boolean {
+  // Something of the caller's own around a client may have no options.
+  const options = (client.options ?? {}) as { autoResendUnfulfilledCommands?: boolean; retryDelayOnFailover?: number }
+  return isCluster(client) ? options.retryDelayOnFailover !== 0 : options.autoResendUnfulfilledCommands !== false
+}
