@@ -1,6 +1,6 @@
 /**
- * Returns the hash field of a property. A leading `@` is doubled, because bookkeeping fields start with one. A name with
- * a lone surrogate is written as `@` and JSON, because in UTF-8 all lone surrogates become the same bytes.
+ * Returns the hash field of a property. A leading `@` is doubled, because bookkeeping fields start with one. A name
+ * with a lone surrogate is written as `@` and JSON, because in UTF-8 all lone surrogates become the same bytes.
  */
 export function fieldOf(property: string): string {
   if (!property.isWellFormed()) return `@${JSON.stringify(property)}`

@@ -4,8 +4,8 @@ import { BOOKKEEPING_FIELD } from './bookkeeping.js'
 export type Fields = Map<string, string>
 
 /**
- * The fields of a loaded hash except `@`: Redis's reply, and the decoded values. Most requests never look at them, so no
- * Map is built before it is needed.
+ * The fields of a loaded hash except `@`: Redis's reply, and the decoded values. Most requests never look at them, so
+ * no Map is built before it is needed.
  */
 export class LoadedFields {
   readonly #reply: readonly string[]

@@ -21,8 +21,8 @@ interface CookieLike {
 }
 
 /**
- * Whether this is a Cookie object of express-session or of a similar host (@fastify/session). Its `originalMaxAge` is the
- * idle timeout, and the host refreshes its `expires` at each request.
+ * Whether this is a Cookie object of express-session or of a similar host (@fastify/session). Its `originalMaxAge` is
+ * the idle timeout, and the host refreshes its `expires` at each request.
  */
 export function isLiveCookie(cookie: unknown): cookie is { toJSON(): unknown } {
   return typeof (cookie as CookieLike | undefined)?.toJSON === 'function'
@@ -34,8 +34,9 @@ export function isExpressCookie(cookie: unknown): boolean {
 }
 
 /**
- * Whether a Cookie object has not changed since it was loaded, except for `expires`, which the host refreshes. This is a
- * fast path for nearly every request: `encodeCookie` would come to the same result, but takes longer. False if in doubt.
+ * Whether a Cookie object has not changed since it was loaded, except for `expires`, which the host refreshes. This is
+ * a fast path for nearly every request: `encodeCookie` would come to the same result, but takes longer. False if in
+ * doubt.
  */
 export function isUntouched(cookie: unknown, loaded: Readonly<PlainCookie>): cookie is PlainCookie {
   if (!isLiveCookie(cookie)) return false
@@ -82,7 +83,8 @@ export function plainCookie(session: AnySession): PlainCookie | undefined {
   for (const [name, value] of Object.entries(source)) {
     if (name === '__proto__' || value === undefined || typeof value === 'function' || typeof value === 'symbol')
       continue
-    // @fastify/session notes here the `expires` at the load. It differs each time, so every save would write the cookie.
+    // @fastify/session notes here the `expires` at the load. It differs each time, so every save would write the
+    // cookie.
     if (isLive && name === 'originalExpires') continue
     plain[name] = asInJson(name, value)
   }

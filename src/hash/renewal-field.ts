@@ -96,7 +96,9 @@ export interface Presented {
   admission: Admission
   /** When the id was issued or confirmed, or the session was created: milliseconds since 1970. */
   issuedAtMs: number
-  /** The id was valid when this object, or the one it was reloaded from, was loaded. It may be loaded again at any time. */
+  /**
+   * The id was valid when this object, or the one it was reloaded from, was loaded. It may be loaded again at any time.
+   */
   readonly isHeld: boolean
 }
 

@@ -16,8 +16,8 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 /**
  * Parses a text. With JSON, most texts are strings without escapes. Their value is the text between the quotes: `slice`
- * shares memory with the text, whereas JSON.parse copies. A raw control character, which JSON.stringify never writes, is
- * accepted.
+ * shares memory with the text, whereas JSON.parse copies. A raw control character, which JSON.stringify never writes,
+ * is accepted.
  */
 export function fromText(serializer: Serializer, text: string): unknown {
   return serializer === JSON && isPlainString(text) ? text.slice(1, -1) : serializer.parse(text)
@@ -27,7 +27,10 @@ function isPlainString(json: string): boolean {
   return json.startsWith('"') && json.indexOf('"', 1) === json.length - 1 && json.length > 1 && !json.includes('\\')
 }
 
-/** True while a property is serialised: `toJSON` of a session inside it then returns the session (requests/live-session.ts). */
+/**
+ * True while a property is serialised: `toJSON` of a session inside it then returns the session
+ * (requests/live-session.ts).
+ */
 export const serialising = { isUnderWay: false }
 
 /** Serialises a property; undefined if the serializer omits the value, as JSON does with functions. */
