@@ -1,7 +1,7 @@
 import { Store } from 'express-session'
 import type { SessionEventName, SessionEvents } from './events.js'
 
-/** What a store emits: its own events, and the two that express-session knows. */
+/** The events of a store: its own, and the two that express-session listens to. */
 export type StoreEvents = { [Name in SessionEventName]: [payload: SessionEvents[Name]] } & {
   connect: []
   disconnect: []
@@ -10,7 +10,7 @@ export type StoreEvents = { [Name in SessionEventName]: [payload: SessionEvents[
 type Name = keyof StoreEvents
 type Listener<E extends Name> = (...args: StoreEvents[E]) => void
 
-/** A store of express-session's whose events have types: an event that does not exist does not compile. */
+/** express-session's `Store` with typed events: listening to an event that does not exist does not compile. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: only types are added to the methods that EventEmitter has
 export abstract class EventStore extends Store {}
 

@@ -12,131 +12,150 @@ import { foreignClient } from './redis/foreign-client.js'
 import type { EndedSession, SessionInfo } from './session-info.js'
 
 /**
- * @typeParam Data what the application keeps in its sessions: by default, what it has added to express-session's `SessionData`
- * @typeParam Index the names of `indexes`, from which the compiler infers it
+ * The options of `new RedisStore()`. Only `client` is required.
+ *
+ * @typeParam Data type of the session's content. Default: express-session's `SessionData`, to which applications add
+ *   their properties
+ * @typeParam Index names of the indexes; the compiler infers them from `indexes`
  */
 export interface RedisStoreOptions<Data extends object = SessionData, Index extends string = string> {
-  /** ioredis `Redis` or `Cluster`, version 5 or 6. Yours: the store never closes it. */
+  /** An ioredis `Redis` or `Cluster` client, version 5 or 6. The store never closes it: that is up to you. */
   client: RedisClient
-  /** Session key = prefix + id. Default `'sess:'`. No prefix of another store may begin with it. */
+  /**
+   * What the keys of sessions begin with: the key of a session is prefix + id. The prefix of no other store may begin
+   * with it. Default `'sess:'`.
+   */
   prefix?: string
-  /** Idle timeout in seconds where the cookie has no `maxAge`: a number, or a function of the session. Default 86400. */
+  /**
+   * Seconds without a request after which a session ends (idle timeout), if its cookie has no `maxAge`: a number, or a
+   * function of the session. Default 86400.
+   */
   ttl?: number | ((session: SessionContent<Data>) => number)
   /**
-   * Seconds. Sliding expiry is refreshed at most this often per session, 0 = at every request. Never more than half the
-   * idle timeout, or a session could end under an active user. Default: 60, or a twentieth of the idle timeout if that
-   * is less.
+   * Minimum number of seconds between two refreshes of a session's expiry; 0 refreshes it at every request. The store
+   * never uses more than half the idle timeout, because otherwise a session could end while its user is active.
+   * Default: 60, or a twentieth of the idle timeout if that is less.
    */
   touchInterval?: number
-  /** Reading does not prolong a session; only saving does. Default false. */
+  /** Requests that only read a session do not prolong it; saving does. Default false. */
   disableTouch?: boolean
-  /** Sessions never expire. Their keys stay until destroyed: only for a store that is cleaned by other means. */
+  /**
+   * Sessions never expire; their keys stay until the sessions are destroyed. Use this only if something else deletes
+   * old sessions. Default false.
+   */
   disableTTL?: boolean
-  /** Seconds from creation after which the session ends, whatever happens. Default: none. */
+  /** Seconds after its creation at which a session ends, even if it is in use. Default: none. */
   absoluteTimeout?: number
   /**
-   * Keep only a digest of the session id in Redis, so that a dump of it does not log anyone in (CVE-2019-16782):
-   * `true` for SHA-256, or a secret or list of secrets (current first) for HMAC-SHA256. Sessions that older secrets of
-   * the list named move under the current one when they are used. Default false.
+   * Store only a digest of the session id in Redis, so that nobody can log in with ids from a dump of Redis
+   * (CVE-2019-16782): `true` for SHA-256, or a secret, or a list of secrets (current first), for HMAC-SHA256. A session
+   * stored under an older secret of the list moves to the current one when it is used. Default false.
    */
   hashIds?: HashIds
   /**
-   * With `hashIds`: also accept sessions stored before ids were hashed, and move them when they are used. Default false.
-   * WARNING: as long as this is true, ids read from a dump made before (session hijacking, CVE-2019-16782) still name
-   * their sessions. Remove it once `ttl` has passed.
+   * With `hashIds`: also accept sessions that were stored before ids were hashed, and move them when they are used.
+   * Default false. WARNING: while this is true, ids from an older dump of Redis are still accepted (session hijacking,
+   * CVE-2019-16782). Remove the option once `ttl` has passed.
    */
   acceptPlainIds?: boolean
-  /** Text form of one property. Default JSON. */
+  /** Turns each property of a session into text and back. Default JSON. */
   serializer?: Serializer
-  /** Encrypt what sessions hold before it goes to Redis, property by property: AES-256-GCM. Default: none. */
+  /** Encrypts each property of a session with AES-256-GCM before it is sent to Redis. Default: no encryption. */
   encryption?: Encryption
   /**
-   * Values under which sessions can be found: index name -> function of the session, e.g. `{ user: (s) => s.userId }`.
-   * Names begin with a letter and have at most 32 letters, digits and underscores. Redis holds the values as they are.
+   * Values by which sessions can be found: index name -> function of the session, e.g. `{ user: (s) => s.userId }`. A
+   * name begins with a letter and has at most 32 letters, digits and underscores. Redis stores the values unencrypted.
    * Default: none.
    */
   indexes?: Readonly<Record<Index, (session: SessionContent<Data>) => IndexValue | readonly IndexValue[]>>
   /**
-   * How many sessions there may be under one value of an index, e.g. `{ index: 'user', max: 3, onExceed: 'evict' }`. One
-   * login more ends the session least recently seen (`'evict'`), or fails with `ERR_SESSION_LIMIT` (`'reject'`). Default:
-   * none.
+   * Maximum number of sessions for each value of an index, e.g. `{ index: 'user', max: 3, onExceed: 'evict' }`. One
+   * more login ends the session that was least recently seen (`'evict'`), or fails with `ERR_SESSION_LIMIT`
+   * (`'reject'`). Default: none.
    */
   limit?: Limit<NoInfer<Index>>
   /**
-   * Tell other processes which sessions have ended (`ended` event, `store.watch`), over Redis pub/sub and a connection of
-   * its own. Default false.
+   * Tell other processes which sessions have ended (`ended` event, `store.watch`). Uses Redis pub/sub and an additional
+   * connection. Default false.
    */
   broadcast?: boolean
   /**
-   * Count the different users (by the index `user`) and sessions that are active in each minute, hour and day:
-   * `store.activity.read(...)`. Costs no request a round trip. Default false.
+   * Count how many different users (by the index `user`) and sessions are active in each minute, hour and day, for
+   * `store.activity.read(...)`. Adds no round trip to requests. Default false.
    */
   activity?: boolean
   /**
-   * Whether a session that was loaded may still be used, asked at every request, e.g. whether the user's password has
-   * not changed since: `(session, info) => boolean`, or a promise of it. false: the session is ended and counts as absent.
-   * What it throws fails the request. Its time is its own, `timeout` does not count it. Default: none.
+   * Called at every request with the loaded session: `(session, info) => boolean`, or a promise of a boolean. Return
+   * false to end the session, e.g. if the user has changed their password since; the request then has no session. An
+   * exception makes the request fail. `timeout` does not include the time this function takes. Default: none.
    */
   validate?: (session: SessionContent<Data>, info: SessionInfo) => boolean | Promise<boolean>
   /**
-   * Gets the last content of every session that has ended, and why, for archives: `async ({ session, info }, reason)`. At
-   * least once, in one of the processes; what it throws makes it be called again a minute later. Also for sessions
-   * that expire while no process runs, up to 24 hours: for so long their keys outlive them. Every process that uses these
-   * sessions needs it. Not called for a rotation: the session goes on. Default: none.
+   * Called with the last content of every session that has ended, and the reason, e.g. for an archive:
+   * `async ({ session, info }, reason)`. One of the processes calls it, at least once for each session, and again a
+   * minute later if it throws. It is also called for sessions that expire while no process runs, if a process starts
+   * within 24 hours; their keys stay in Redis until then. Set it in every process that uses these sessions. A rotation
+   * does not end a session, so it does not call this function. Default: none.
    */
   onEnd?: (ended: EndedSession<Data>, reason: DestroyReason) => void | Promise<void>
   /**
-   * How many replicas must have confirmed the end of a session before `destroy`, `destroyBy`, `regenerate` or a rotation
-   * succeeds (WAIT, on a connection of its own); otherwise `ERR_SESSION_NOT_REPLICATED`. Default 0: the master's word counts.
+   * How many replicas must confirm the end of a session before `destroy`, `destroyBy`, `regenerate` or a rotation
+   * succeeds; with fewer, it fails with `ERR_SESSION_NOT_REPLICATED`. Uses WAIT on an additional connection. Default 0:
+   * the answer of the master is enough.
    */
   replicas?: number
   /**
-   * Keep loaded sessions in this process, so that a request that only reads asks Redis nothing: at most `max` of them,
-   * each for at most `maxAge` seconds. Redis tells what changes (CLIENT TRACKING); docs/near-cache.md says how soon a logout
-   * in one process is known in all others. Properties are then held in this process's memory, decrypted. Default: none.
+   * Keep loaded sessions in the memory of this process (decrypted), so that a request that only reads its session sends
+   * nothing to Redis: at most `max` sessions, each for at most `maxAge` seconds. Redis reports changes
+   * (CLIENT TRACKING). docs/near-cache.md says how soon other processes learn of a logout. Default: none.
    */
   cache?: NearCacheOptions
   /** Milliseconds after which a store operation fails with `ERR_SESSION_TIMEOUT`. Default 1000. */
   timeout?: number
   /**
-   * `'error'` (default): requests fail with status 503 while Redis is away. `'anonymous'`: they go on with
-   * `req.session` undefined. WARNING: with `'anonymous'` every handler must treat a missing session as "not logged in".
+   * What happens to requests while Redis is unavailable. `'error'`: they fail with status 503. `'anonymous'`: they go
+   * on with `req.session` undefined. WARNING: with `'anonymous'`, every handler must treat a missing session as "not
+   * logged in". Default `'error'`.
    */
   onUnavailable?: 'error' | 'anonymous'
-  /** Bytes that the properties of a session may have in Redis, names and values. What would make it larger is refused. Default 1 MiB. */
+  /**
+   * Maximum size of a session's properties in Redis, in bytes of names and values. Writes that would make a session
+   * larger are refused. Default 1048576 (1 MiB).
+   */
   maxBytes?: number
-  /** COUNT of the SCAN behind `all`, `ids`, `length`, `clear` and `scan`. Default 100. */
+  /** COUNT argument of the SCAN commands that `all`, `ids`, `length`, `clear` and `scan` send. Default 100. */
   scanCount?: number
 }
 
 /** Options of any store. */
 export type AnyStoreOptions = RedisStoreOptions<Whatever, Whatever>
 
-/** null and undefined: under none. */
+/** What the function of an index returns. null and undefined: the session is not in the index. */
 export type IndexValue = string | number | bigint | null | undefined
 
 export interface Limit<Index extends string = string> {
   /** One of `indexes`. */
   index: Index
-  /** Sessions for each of its values. */
+  /** Maximum number of sessions for each value of the index. */
   max: number
+  /** `'evict'`: one more login ends the session that was least recently seen. `'reject'`: it fails. */
   onExceed: 'evict' | 'reject'
 }
 
 export interface NearCacheOptions {
-  /** Sessions that are kept; the one that was not asked for the longest goes first. */
+  /** Maximum number of cached sessions. The least recently used one is dropped first. */
   max: number
-  /** Seconds for which one is kept, also if Redis tells of no change. */
+  /** Seconds after which a cached session is read again, even if Redis has reported no change. */
   maxAge: number
 }
 
 export interface NearCacheLimits {
-  /** Sessions. */
+  /** Maximum number of cached sessions. */
   max: number
   maxAgeMs: number
 }
 
-/** Every option, in internal units. */
+/** All options, with defaults and in internal units. */
 export interface ResolvedOptions {
   client: RedisClient
   prefix: string
@@ -155,7 +174,7 @@ export interface ResolvedOptions {
   activity: boolean
   broadcast: boolean
   onEnd: AnyStoreOptions['onEnd'] | undefined
-  /** For how long the content of a session that has ended is there for `onEnd`. */
+  /** Milliseconds for which Redis keeps the content of an ended session for `onEnd`. */
   keepMs: number
   replicas: number
   cache: NearCacheLimits | undefined
@@ -182,11 +201,12 @@ export const DEFAULTS = Object.freeze({
   scanCount: 100,
 } as const)
 
-/** A day: for how long `onEnd` may be late. */
+/** Milliseconds for which Redis keeps the content of an ended session for `onEnd`: a day. */
 const KEEP_MS = 24 * 60 * 60 * 1000
 
 const INDEX_NAME = /^[A-Za-z]\w{0,31}$/
 
+/** Returns what the value must be; undefined if it is right. */
 type Check = (value: unknown) => string | undefined
 
 const must =
@@ -198,7 +218,7 @@ const isSecret = (value: unknown) => typeof value === 'string' && value.length >
 const boolean = must((value) => typeof value === 'boolean', 'true or false')
 const positiveInteger = must((value) => Number.isInteger(value) && (value as number) > 0, 'a whole number above 0')
 
-/** The compiler keeps this map complete; a name that is not in it is a typing mistake of the caller's. */
+/** The check of each option. The compiler keeps it complete, so a name that is not in it is a mistake of the caller. */
 const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
   client: (value) =>
     isRedisClient(value) ? undefined : `an ioredis Redis or Cluster client, e.g. new Redis(url)${foreignClient(value)}`,
@@ -262,7 +282,7 @@ export function isStoreOption(name: string): name is keyof RedisStoreOptions {
 }
 
 /** @throws TypeError that names the option and says what it must be */
-export function resolveOptions(options: AnyStoreOptions): ResolvedOptions {
+function checkOptions(options: AnyStoreOptions): void {
   if (isRedisClient(options)) throw new TypeError('RedisStore takes an options object: new RedisStore({ client })')
   checkNames('RedisStore', options, CHECKS, 'new RedisStore({ client: new Redis() })')
   for (const [name, value] of Object.entries(options)) {
@@ -270,6 +290,10 @@ export function resolveOptions(options: AnyStoreOptions): ResolvedOptions {
     if (be !== undefined) throw new TypeError(`"${name}" option must be ${be}`)
   }
   if (options.client === undefined) throw new TypeError(`"client" option must be ${CHECKS.client(undefined)}`)
+  checkCombinations(options)
+}
+
+function checkCombinations(options: AnyStoreOptions): void {
   if (options.disableTTL === true && options.absoluteTimeout !== undefined) {
     throw new TypeError('"absoluteTimeout" option cannot be combined with "disableTTL": the key\'s own TTL enforces it')
   }
@@ -279,6 +303,15 @@ export function resolveOptions(options: AnyStoreOptions): ResolvedOptions {
   if (options.limit !== undefined && !Object.hasOwn(options.indexes ?? {}, options.limit.index)) {
     throw new TypeError(`"limit.index" option must be one of "indexes": there is no "${options.limit.index}"`)
   }
+}
+
+/**
+ * Checks the options, fills in the defaults, and converts seconds to milliseconds.
+ *
+ * @throws TypeError that names the option and says what it must be
+ */
+export function resolveOptions(options: AnyStoreOptions): ResolvedOptions {
+  checkOptions(options)
   return {
     client: options.client,
     prefix: options.prefix ?? DEFAULTS.prefix,

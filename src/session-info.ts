@@ -1,21 +1,22 @@
 import type { SessionData } from 'express-session'
 import type { SessionContent } from './hash/session-content.js'
 
-/** What the store knows of a session, apart from its properties. */
+/** What the store knows about a session, apart from its properties. */
 export interface SessionInfo {
   /** Public name of the session, safe to show; it is not accepted as a session id. */
   handle: string
   createdAt: Date
-  /** When the session's expiry was last refreshed; its last request is at most `touchInterval` later. */
+  /** When the session's expiry was last refreshed. Its last request was at most `touchInterval` later. */
   seenAt: Date
   /** When the session ends if nobody uses it; null if it never does (`disableTTL`). */
   expiresAt: Date | null
   /**
-   * For each index of the store, the values under which the session can be found. Long values appear as a digest, `#…`.
+   * For each index of the store, the values by which the session can be found. A long value is replaced by its digest,
+   * `#…`.
    */
   indexes: Readonly<Record<string, readonly string[]>>
   /**
-   * Browser and operating system that the session began with, e.g. `Firefox on Linux`. Set with
+   * Browser and operating system with which the session began, e.g. `Firefox on Linux`. Present only with
    * `bindClient({ label: true })`.
    */
   client?: string
@@ -25,6 +26,6 @@ export interface SessionInfo {
 export interface EndedSession<Data extends object = SessionData> {
   /** The session's properties and cookie, as they were last saved. */
   session: SessionContent<Data>
-  /** Info about the session; `expiresAt` is when it ended. */
+  /** What the store knows about the session; `expiresAt` is when it ended. */
   info: SessionInfo
 }

@@ -21,10 +21,13 @@ import type { Context } from './session/context.js'
 import { Creations } from './session/pending-creations.js'
 import { Endings } from './watch/endings.js'
 
-/** What a store is made of: the Context, and the features that it opens and closes. One that is off is undefined. */
+/**
+ * The parts of a store: the Context, and the features that the store uses and closes. A feature that is off is
+ * undefined.
+ */
 export interface StoreParts {
   context: Context
-  /** Gives work its deadline. */
+  /** Applies the `timeout` option to an operation. */
   within: Within
   availability: Availability
   keyspace: Keyspace
@@ -34,7 +37,11 @@ export interface StoreParts {
   activity: Activity | undefined
 }
 
-/** @param emitter the store: its listeners hear of events */
+/**
+ * Builds the parts of a store from its options.
+ *
+ * @param emitter the store, which emits the events
+ */
 export function storeParts(options: ResolvedOptions, emitter: EventEmitter): StoreParts {
   const announcer = new Announcer(emitter)
   const { availability, gateway, within } = connection(options, announcer, emitter)
@@ -90,7 +97,7 @@ function connection(
   return { availability, gateway, within }
 }
 
-/** A clock that learns Redis's time from the replies of writes. */
+/** Makes a clock that learns Redis's time from the replies of scripts. */
 function clockOf({ client }: ResolvedOptions, gateway: Gateway): RedisClock {
   const clock = new RedisClock(client)
   gateway.onTime = (key, redisMs, sentAt) => clock.learn(key, sentAt, redisMs)

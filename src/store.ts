@@ -42,29 +42,34 @@ import type { SessionInfo } from './session-info.js'
 import { type StoreParts, storeParts } from './store-context.js'
 import type { EndReason } from './watch/endings.js'
 
-/** A session of `all`, with the id under which Redis holds it (with `hashIds`: a digest, not the cookie's id). */
+/**
+ * A session that `all` resolves, with the id under which Redis stores it (with `hashIds`, a digest of the cookie's id).
+ */
 export type ListedSession<Data extends object = SessionData> = SessionContent<Data> & { id: string }
 
-/** What `scan` yields. */
+/** A session that `scan` yields. */
 export interface ScannedSession<Content = SessionContent> {
   session: Content
   info: SessionInfo
 }
 
-/** A store of whatever sessions, for what works with every store. */
+/** A store with any type of session, for code that works with every store. */
 export type AnyRedisStore = RedisStore<Whatever, Whatever>
 
 /**
  * An express-session store that keeps each session as one Redis hash.
  *
- * Every method of the store contract takes an optional callback, called exactly once, and always returns a promise.
- * What is absent resolves null; ending what is not there is no error. All failures are `SessionStoreError`s.
+ * Every method of express-session's store contract takes an optional callback, which is called exactly once, and always
+ * returns a promise. Reading an absent session resolves null, and destroying one is no error. Every failure of an
+ * operation is a `SessionStoreError`.
  *
- * Where a method has several signatures, the last one is how it is written: no compiler knows what Redis holds, and the others say
- * what the application has declared. The one without a callback also makes a store of whatever `Data` fit express-session's `Store`.
+ * If a method has several signatures, the last one is that of the implementation and hidden from callers. The others
+ * have the types that the application has declared. The signature without a callback makes a store with any `Data`
+ * assignable to express-session's `Store`.
  *
- * @typeParam Data what the application keeps in its sessions: by default, what it has added to express-session's `SessionData`
- * @typeParam Index the names of `indexes`, from which the compiler infers it where `Data` is not given
+ * @typeParam Data type of the session's content. Default: express-session's `SessionData`, to which applications add
+ *   their properties
+ * @typeParam Index names of the indexes; the compiler infers them from the `indexes` option unless `Data` is given
  */
 export class RedisStore<Data extends object = SessionData, Index extends string = string> extends EventStore {
   readonly #parts: StoreParts
@@ -84,12 +89,12 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     this.#requests = new RequestSessions(this.#context, this.#sessions, this.#within, reload)
   }
 
-  /** For this library's middleware. */
+  /** Access for the middleware of this library. Applications cannot use it. */
   get [STORE_ACCESS](): StoreAccess {
     return this.#requests
   }
 
-  /** Assigned by express-session, to make a new session for a request. */
+  /** Creates a new session for a request. express-session assigns this function. */
   get generate(): RequestSessions['generate'] {
     return this.#requests.generate
   }
@@ -98,17 +103,20 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     this.#requests.generate = generate
   }
 
-  /** How often each event has happened in this process. */
+  /** Number of times that this store has emitted each event. */
   get counters(): Readonly<Record<SessionEventName, number>> {
     return this.#context.announcer.counters
   }
 
-  /** How the near cache does; undefined without the `cache` option. */
+  /** Statistics of the near cache; undefined without the `cache` option. */
   get cacheStats(): Readonly<CacheStats> | undefined {
     return this.#parts.near?.stats
   }
 
-  /** The session, or null. HGETALL, one command; none if the near cache has it (`cache` option). */
+  /**
+   * Loads a session; null if it is absent. Sends one command, HGETALL, or none if the near cache has the session
+   * (`cache` option).
+   */
   override get(sid: string): Promise<SessionContent<Data> | null>
   override get(sid: string, callback?: Callback<SessionContent<Data> | null>): Promise<SessionContent<Data> | null>
   override get(sid: string, callback?: Callback<Whatever>): Promise<Whatever> {
@@ -135,8 +143,8 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Saves a session: of one that was loaded, what changed, and nothing if it has ended meanwhile; of any other,
-   * everything. An `expires` in the past ends the session.
+   * Saves a session. If it was loaded from this store, only its changes are written, and nothing if it has ended
+   * meanwhile. Any other session is written completely. A cookie whose `expires` is in the past ends the session.
    */
   override set(sid: string, session: AnySession | SessionContent<Data>, callback?: Callback<void>): Promise<void> {
     const saving = this.#run((signal) => {
@@ -161,8 +169,9 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Slides the expiry, at most every `touchInterval`, and writes a changed cookie. With another serializer than JSON it also saves
-   * what express-session cannot see, as it compares JSON: a Map, a Set or an instance that was changed in place.
+   * Refreshes the expiry of a session, at most every `touchInterval` seconds, and writes a changed cookie.
+   * express-session calls it if the session's JSON has not changed. With another serializer than JSON it therefore also
+   * saves a Map, a Set or a class instance that was changed in place.
    */
   override touch(sid: string, session: AnySession | SessionContent<Data>, callback?: Callback<void>): Promise<void> {
     let unseen: boolean | Promise<boolean>
@@ -180,13 +189,13 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return this.#settle('touch', work, callback)
   }
 
-  /** Ends a session. DEL. Fails if that cannot be confirmed: a logout that did not happen is an error. */
+  /** Ends a session. Rejects if Redis does not confirm it, because a logout must not fail unnoticed. */
   override destroy(sid: string, callback?: Callback<void>): Promise<void> {
     const ending = this.#run(() => destroySession(this.#context, this.#sessions.storedIds(sid), 'destroyed'))
     return this.#settle('destroy', ending, callback)
   }
 
-  /** Every session. Walks the whole keyspace: for administration, not for requests. */
+  /** Loads every session. Scans all keys of the database, so use it for administration, not in requests. */
   override all(): Promise<ListedSession<Data>[]>
   override all(callback?: Callback<ListedSession<Data>[]>): Promise<ListedSession<Data>[]>
   override all(callback?: Callback<Whatever>): Promise<Whatever> {
@@ -201,12 +210,12 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return sessions
   }
 
-  /** The id of every session; with `hashIds`, the digests Redis holds. Walks the whole keyspace. */
+  /** Lists the id of every session; with `hashIds`, the digest of each id. Scans all keys of the database. */
   ids(callback?: Callback<string[]>): Promise<string[]> {
     return this.#settle('ids', this.#storedIds(), callback)
   }
 
-  /** How many sessions there are. Walks the whole keyspace. */
+  /** Counts the sessions. Scans all keys of the database. */
   override length(callback?: Callback<number>): Promise<number> {
     return this.#settle('length', this.#count(), callback)
   }
@@ -223,7 +232,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return length
   }
 
-  /** Ends every session. Walks the whole keyspace. */
+  /** Ends every session. Scans all keys of the database. */
   override clear(callback?: Callback<void>): Promise<void> {
     return this.#settle(
       'clear',
@@ -233,8 +242,11 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Without `fields`, the session as `get` has it; with them, those properties only (HMGET). Never prolongs the session,
-   * and what it resolves cannot be saved as a change.
+   * Reads a session, or only some of its properties (HMGET). Never prolongs the session. The store does not remember
+   * the result as loaded, so `set` cannot save changes to it; use `patch`.
+   *
+   * @param fields names of the properties; without it, the whole session
+   * @returns null if there is no such session
    */
   read(sid: string, fields?: undefined): Promise<SessionContent<Data> | null>
   read<Name extends PropertyName<Data>>(sid: string, fields: readonly Name[]): Promise<PropertiesOf<Data, Name> | null>
@@ -246,9 +258,9 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Changes some properties of an existing session, atomically and without loading it; `undefined` removes one. Does not
-   * prolong the session.
+   * Changes some properties of an existing session atomically, without loading it. Does not prolong the session.
    *
+   * @param changes new values by property; `undefined` removes the property
    * @returns false if there is no such session
    */
   patch(sid: string, changes: SessionChanges<Data>): Promise<boolean> {
@@ -263,9 +275,9 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Adds to a number of an existing session, atomically. An absent property counts from 0.
+   * Adds to a number in an existing session, atomically. An absent property counts as 0.
    *
-   * @returns the new number, or null if there is no such session
+   * @returns the new number; null if there is no such session
    */
   increment(sid: string, field: NumberName<Data>, by = 1): Promise<number | null> {
     return this.#run(async () => {
@@ -274,12 +286,12 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     })
   }
 
-  /** Whether there is such a session. HMGET, one command. */
+  /** Whether a session exists. Sends one command, HMGET. */
   async exists(sid: string): Promise<boolean> {
     return (await this.info(sid)) !== null
   }
 
-  /** When the session began, was last seen and will end. HMGET, one command. */
+  /** Tells when a session began, was last seen and will end; null if it is absent. Sends one command, HMGET. */
   info(sid: string): Promise<SessionInfo | null> {
     return this.#run(async () => {
       const found = await this.#sessions.first(sid, (storedId, id) => inspectSession(this.#context, storedId, id))
@@ -288,11 +300,14 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * The sessions under this value of an index (`indexes` option), newest first, a page of `limit` at a time: those that end last, which
-   * with one idle timeout for all are those seen last. If one page has all of them, exactly those seen last come first. Costs by the
-   * page: ZRANGE or a script, and HMGET for each session.
+   * Finds the sessions that have a value in an index (`indexes` option), `limit` at a time. The order is by expiry,
+   * latest first; if all sessions have the same idle timeout, this is the order in which they were last seen. If one
+   * page holds all sessions, they are ordered exactly by when they were last seen. Each page costs one ZRANGE or
+   * script, and one HMGET for each session.
    *
-   * @returns fewer than `limit` where there are no more
+   * @param index name of the index
+   * @param value e.g. the id of a user
+   * @returns fewer than `limit` sessions if there are no more
    */
   findBy(index: Index, value: string | number, options: FindByOptions = {}): Promise<SessionInfo[]> {
     return this.#run(async (signal) => {
@@ -301,16 +316,20 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     })
   }
 
-  /** How many sessions there are under this value of an index; one that has just ended may count. ZCOUNT, one command. */
+  /**
+   * Counts the sessions that have a value in an index (`indexes` option). The number may include a session that has
+   * just ended. Sends one command, ZCOUNT.
+   */
   countBy(index: Index, value: string | number): Promise<number> {
     return this.#run(async () => countMembers(this.#context, indexEntry(this.#context, index, value)))
   }
 
   /**
-   * Ends all sessions under this value of an index: "log out everywhere". One that is just getting a new id ends, too, by itself if
-   * need be; one that logs in meanwhile may stay. Fails if any of them could not be ended.
+   * Ends all sessions that have a value in an index (`indexes` option): "log out everywhere". This includes sessions
+   * that are getting a new id at this moment. A login that happens meanwhile may survive. Rejects if any session could
+   * not be ended.
    *
-   * @returns how many have been ended
+   * @returns how many sessions were ended
    */
   destroyBy(index: Index, value: string | number, options: DestroyByOptions = {}): Promise<number> {
     return this.#runLong(async () => {
@@ -322,9 +341,10 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Every session, one at a time, without loading all of them at once. Never blocks Redis, never prolongs a session.
+   * Yields every session, one after the other, so that they need not fit into memory at once. Scans all keys of the
+   * database, but never blocks Redis and never prolongs a session.
    *
-   * @param options.fields only these properties; the others are dropped after loading
+   * @param options.fields yield only these properties; all are loaded, and the others dropped
    */
   scan(options?: { fields?: undefined }): AsyncGenerator<ScannedSession<SessionContent<Data>>, void, undefined>
   scan<Name extends PropertyName<Data>>(options: {
@@ -345,17 +365,22 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * How many sessions there are, how much memory they take, how old they are, and how many are in each index. Walks the whole
-   * keyspace, never blocks Redis: for administration, not for requests. HMGET and MEMORY USAGE for each session.
+   * Counts the sessions, their memory, their ages, and the sessions in each index. Scans all keys of the database
+   * without blocking Redis, and sends HMGET and MEMORY USAGE for each session, so use it for administration, not in
+   * requests.
    *
-   * @param options.onProgress called again and again with what has been counted so far
+   * @param options.onProgress called repeatedly with the statistics so far
    */
   stats(options: { onProgress?: (soFar: Readonly<SessionStats>) => void } = {}): Promise<SessionStats> {
     const { onProgress = () => undefined } = options
     return this.#runLong(() => countSessions(this.#context, this.#parts.keyspace, this.#within, onProgress))
   }
 
-  /** Who was active when (`activity` option). */
+  /**
+   * Reads how many users and sessions were active in past minutes, hours or days.
+   *
+   * @throws TypeError without the `activity` option
+   */
   get activity(): { read(range: ActivityRange): Promise<ActivityReport> } {
     const { activity } = this.#parts
     if (activity === undefined) throw new TypeError('"activity" option is off: new RedisStore({ activity: true })')
@@ -371,12 +396,12 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Calls back once when a session ends, for sockets that are to be closed then: at once if it ends in this process, or in
-   * another one with the `broadcast` option; otherwise within a minute. `expired` also where nobody can tell how it ended.
-   * A renewal of its id is no end.
+   * Calls a function once when a session has ended, for example to close a WebSocket. The call comes at once if the
+   * session ends in this process or, with the `broadcast` option, in another one; otherwise within a minute. The reason
+   * is `expired` if the real one is not known. A renewal of the session's id does not count as an end.
    *
-   * @param session what `loadSession` has resolved, or `req.session`
-   * @returns stops watching
+   * @param session the result of `loadSession`, or `req.session`
+   * @returns a function that stops watching
    */
   watch(session: { id: string }, onEnd: (reason: EndReason) => void): () => void {
     const storedIds = this.#sessions.storedIds(session?.id)
@@ -386,7 +411,11 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return this.#parts.endings.watch(storedIds, onEnd)
   }
 
-  /** For readiness endpoints: resolves the round trip in milliseconds, or rejects within `timeout`. PING. */
+  /**
+   * Sends PING to Redis, for readiness endpoints. Rejects within `timeout` if Redis does not answer.
+   *
+   * @returns duration of the round trip in milliseconds
+   */
   ping(): Promise<number> {
     return this.#run(async () => {
       const start = performance.now()
@@ -396,8 +425,8 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Ends this store's own timers, sends what it has counted, and waits for calls of `onEnd`, a minute at most. The client
-   * stays open: it is yours.
+   * Stops the store's timers, closes its additional connections, writes pending `activity` counts, and waits at most a
+   * minute for running calls of `onEnd`. The client stays open: close it yourself, afterwards.
    */
   async close(): Promise<void> {
     const { availability, endings, near, handOver, activity } = this.#parts
@@ -409,11 +438,14 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     await activity?.flush().catch(() => undefined)
   }
 
-  /** express-session turns loaded data into `req.session` here; what we know of the one must follow to the other. */
+  /**
+   * Turns loaded data into `req.session`; express-session calls it. The store's record of the loaded data moves to the
+   * new object, so that a later save can write only the changes.
+   */
   override createSession(req: Request, session: SessionData): Session & SessionData {
-    // A session stored without a cookie would make express-session throw at every request of its visitor.
+    // Without a cookie, express-session would throw at every request of this visitor.
     session.cookie ??= {} as SessionData['cookie']
-    // What JSON has read, JSON can write.
+    // Data that was read as JSON needs no guard: it can be written as JSON.
     if (this.#context.options.serializer !== JSON) this.#requests.live.guardData(session)
     const live = super.createSession(req, session)
     this.#sessions.carryOver(session, live)
@@ -421,7 +453,10 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return live
   }
 
-  /** express-session's own goes on with a new session even if the old one could not be ended. */
+  /**
+   * Ends the session of a request and gives the request a new one. If the old session cannot be ended, it fails;
+   * express-session's own method would go on with the new session.
+   */
   override regenerate(req: Request, callback?: (err?: unknown) => void): void {
     const storedIds = this.#sessions.storedIds(req.sessionID)
     const reason = this.#requests.hooks.takeEndReason(req)
@@ -464,17 +499,17 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return session
   }
 
-  /** One operation on one session: `timeout` covers all of it. */
+  /** Runs an operation on one session. `timeout` limits the whole operation. */
   #run<T>(work: (signal: Signal) => Promise<T>): Promise<T> {
     return this.#within(work)
   }
 
-  /** Work on many sessions: `timeout` covers each step, see #within. */
+  /** Runs an operation on many sessions. `timeout` limits each of its steps, which call #within themselves. */
   #runLong<T>(work: () => Promise<T>): Promise<T> {
     return started(work)
   }
 
-  /** Serves both callers of the store contract: express-session passes a callback, applications await the promise. */
+  /** Reports the result to both kinds of callers: express-session passes a callback, applications await the promise. */
   #settle<T>(method: string, promise: Promise<T>, callback: Callback<T> | undefined): Promise<T> {
     if (!isCallback(callback)) return new Answer(promise, (err) => this.#unheard(method, err))
     callBack(promise, callback)
@@ -487,14 +522,14 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 }
 
-/** @throws TypeError for what is no session */
+/** @throws TypeError if the value is no object */
 function assertSession(method: string, session: unknown): void {
   if (typeof session === 'object' && session !== null) return
   const given = session === null ? 'null' : typeof session
   throw new TypeError(`${method}(sid, session) takes a session object, not ${given}; destroy(sid) ends a session`)
 }
 
-/** What an error is, without what `validate` or an index may have put into its message. */
+/** Describes an error without its message, which may contain session data from `validate` or an index function. */
 function nameOf(err: unknown): string {
   const { code, name } = (err ?? {}) as { code?: unknown; name?: unknown }
   return typeof code === 'string' ? code : typeof name === 'string' ? name : typeof err

@@ -1,39 +1,39 @@
 /**
  * The `@` field, six words: created, seen, idle, saves, flags, size. `h2mzk9w8qe 4fk 12kw0 3 MSL #2s`
  *
- * - created: microseconds since 1970. Also tells one session from a later one under the same id.
+ * - created: microseconds since 1970. It also distinguishes a session from a later one under the same id.
  * - seen: milliseconds after creation at which the expiry was last refreshed.
  * - idle: idle timeout in milliseconds.
- * - saves: how often properties were written.
- * - flags: the cookie's common attributes (hash/cookie.ts); X where Redis could not set an expiry; Y while the
- *   session moves to this stored id, Z once it has moved away (session/move.ts); K where the key is to outlive the session, and E once the
- *   session has ended (on-end/hand-over.ts).
- * - size: bytes of the properties, names and stored texts, for `maxBytes`. A session from before sizes were kept has none
- *   until its next save.
+ * - saves: the number of saves that wrote properties.
+ * - flags: the cookie's common attributes (hash/cookie.ts), and: X, Redis could not set an expiry; Y, the session is
+ *   moving to this stored id; Z, it has moved away (session/move.ts); K, the key outlives the session; E, the session
+ *   has ended (on-end/hand-over.ts).
+ * - size: bytes of the properties, names and stored texts, for `maxBytes`. A session that was saved by a version
+ *   without sizes has none until its next save.
  *
- * Numbers are in base 36, in one field: with plain numbers in fields of their own a small session is a fifth larger.
- * The scripts read and write the same form (redis/scripts/bookkeeping.lua.ts).
+ * Numbers are in base 36 and share one field, because decimal numbers in separate fields make a small session a fifth
+ * larger. The scripts read and write the same format (redis/scripts/bookkeeping.lua.ts).
  */
 export interface Bookkeeping {
-  /** As stored, for comparison in scripts. */
+  /** The stored text, which scripts compare. */
   created: string
-  /** As stored, for comparison in scripts. */
+  /** The stored text, which scripts compare. */
   saves: string
   createdAtMs: number
   seenAtMs: number
   idleMs: number
   flags: string
-  /** Bytes of the properties; undefined: nobody has counted. */
+  /** Bytes of the properties; undefined if they have not been counted. */
   size: number | undefined
-  /** Redis holds this key without a TTL although it should have one (EXPIRE forbidden by ACL). */
+  /** The key has no TTL although it should have one (an ACL forbids PEXPIRE). */
   unexpiring: boolean
   /** The key outlives the session, so that its content can be handed to `onEnd`. */
   isKept: boolean
-  /** A session for nobody any more; its content waits for `onEnd`. */
+  /** The session has ended; its content waits for `onEnd`. */
   hasEnded: boolean
-  /** On its way to this key: not there yet. */
+  /** The session is moving to this key, and the move is not complete. */
   isArriving: boolean
-  /** It has moved away: what is here says where to. */
+  /** The session has moved to another key; this hash names that key. */
   hasMoved: boolean
 }
 
@@ -47,7 +47,7 @@ const FLAGS = new RegExp(`[${Object.values(FLAG).join('')}]`, 'g')
 const FORM =
   /^([0-9a-z]{1,12}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10}) ([0-9a-z]{1,10})(?: ([A-Za-z]{1,16}))?(?: #([0-9a-z]{1,10}))?$/
 
-/** `null` for anything that is not of this form. */
+/** Returns null if the text does not have this format. */
 export function parseBookkeeping(text: string | null | undefined): Bookkeeping | null {
   const [, created, seen, idle, saves, flags = '', size] = FORM.exec(text ?? '') ?? []
   if (created === undefined || seen === undefined || idle === undefined || saves === undefined) return null
@@ -68,12 +68,12 @@ export function parseBookkeeping(text: string | null | undefined): Bookkeeping |
   }
 }
 
-/** @param created as stored */
+/** @param created the stored text @returns milliseconds since 1970 */
 export function stampToMs(created: string): number {
   return Math.floor(Number.parseInt(created, 36) / 1000)
 }
 
-/** When the session ends if nobody uses it any more: milliseconds since 1970. */
+/** Computes when the session ends if nobody uses it: milliseconds since 1970. */
 export function expiresAtMs(meta: Bookkeeping, absoluteMs: number | undefined): number {
   const idleEnd = meta.seenAtMs + meta.idleMs
   return absoluteMs === undefined ? idleEnd : Math.min(idleEnd, meta.createdAtMs + absoluteMs)

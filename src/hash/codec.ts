@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
 import { propertyOf } from './field-name.js'
 
-/** How the texts of one session stand in Redis: as they are, or encrypted. Bookkeeping fields always stand as they are. */
+/** Converts the texts of one session to the form in which Redis stores them. Bookkeeping fields are never encrypted. */
 export interface SessionCodec {
   encode(field: string, text: string): string
   /** @throws Unreadable */
@@ -10,44 +10,45 @@ export interface SessionCodec {
 
 export interface Decoded {
   text: string
-  /** Stored under an old key, or not encrypted yet: to be written anew. */
+  /** The text is encrypted with an old key, or not encrypted: the next save must write it again. */
   isOutdated: boolean
 }
 
-/** What the `encryption` option comes to. */
+/** Encrypts sessions according to the `encryption` option. */
 export interface Codec {
-  /** Redis can count with the numbers it holds. */
+  /** Texts are stored unencrypted, so Redis can add to numbers by itself. */
   readonly isPlain: boolean
-  /** Whether texts that nobody encrypted may be believed: also connect-redis's strings. */
+  /** Whether to accept texts that are not encrypted, including the strings of connect-redis. */
   readonly acceptsPlaintext: boolean
   of(storedId: string): SessionCodec
 }
 
-/** Not what this codec has written for this field of this session. */
+/** The stored text was not written by this codec for this field of this session. */
 export class Unreadable extends Error {
   constructor() {
     super('not encrypted with a key of the "encryption" option, for this field of this session')
   }
 }
 
-const AS_IT_IS: SessionCodec = {
+const UNENCRYPTED: SessionCodec = {
   encode: (_field, text) => text,
   decode: (_field, text) => ({ text, isOutdated: false }),
 }
 
-export const PLAIN: Codec = { isPlain: true, acceptsPlaintext: true, of: () => AS_IT_IS }
+export const PLAIN: Codec = { isPlain: true, acceptsPlaintext: true, of: () => UNENCRYPTED }
 
 const IV_BYTES = 12
 const TAG_BYTES = 16
 const KEY_ID_CHARACTERS = 6
-/** `~`, six characters of key id, then IV, ciphertext and tag in base64url. No JSON text begins with `~`. */
+/** `~`, six characters of key id, then IV, ciphertext and tag in base64url. JSON never begins with `~`. */
 const ENVELOPE = /^~([\w-]{6})([\w-]{38,})$/
 
 /**
- * AES-256-GCM. Each session has a key of its own, made from the configured one and the stored id: random IVs are safe
- * for 2^32 texts per key (NIST SP 800-38D, 8.3), which a busy site would reach within weeks with one key for all.
+ * Encrypts with AES-256-GCM. Each session has its own key, derived from the configured key and the stored id. Random
+ * IVs are safe for 2^32 texts per key (NIST SP 800-38D, 8.3); with one key for all sessions, a busy site would reach
+ * that within weeks.
  *
- * @param keys 32 bytes each, current first; the others only decrypt
+ * @param keys 32 bytes each; the first encrypts, the others only decrypt
  */
 export function aes256gcm(keys: readonly Buffer[], acceptsPlaintext: boolean): Codec {
   const byId = new Map(keys.map((key) => [keyIdOf(key), key]))
@@ -93,7 +94,7 @@ function seal(key: Buffer, aad: Buffer, text: string): string {
 
 function open(key: Buffer, aad: Buffer, sealed: string): string {
   const bytes = Buffer.from(sealed, 'base64url')
-  // Two texts can stand for the same bytes; only the one that was written counts.
+  // Several base64url texts decode to the same bytes. Accept only the canonical one.
   if (bytes.toString('base64url') !== sealed) throw new Unreadable()
   const tagAt = bytes.length - TAG_BYTES
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES })
@@ -105,12 +106,12 @@ function open(key: Buffer, aad: Buffer, sealed: string): string {
   }
 }
 
-/** A stored id has no NUL, so that no other pair gives the same bytes. */
+/** Additional authenticated data. A stored id contains no NUL, so each pair gives different bytes. */
 function boundTo(storedId: string, field: string): Buffer {
   return Buffer.from(`${storedId}\0${field}`)
 }
 
-/** Names the key in every envelope without saying anything about it. */
+/** Computes the id of a key, which every envelope contains. It reveals nothing about the key. */
 function keyIdOf(key: Buffer): string {
   return createHmac('sha256', key).update('connect-redis-hash key id').digest('base64url').slice(0, KEY_ID_CHARACTERS)
 }

@@ -3,8 +3,11 @@ import { isUsableCookie } from './live-cookie.js'
 import type { Serializer } from './serializer.js'
 import { dropProto } from './session-data.js'
 
-/** Reads what connect-redis writes: the whole session, cookie included, as one text. Null if it is not that. */
-export async function decodeString(text: string, serializer: Serializer): Promise<LoadedSession | null> {
+/**
+ * Decodes a string of connect-redis: the whole session, cookie included, as one text. Returns null if the text is not a
+ * session.
+ */
+export async function decodeConnectRedisString(text: string, serializer: Serializer): Promise<LoadedSession | null> {
   let value: unknown
   try {
     value = await serializer.parse(text)

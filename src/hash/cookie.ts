@@ -4,13 +4,14 @@ import { toText } from './serializer.js'
 import { dropProto } from './session-data.js'
 
 /**
- * The session's cookie attributes, small enough for a bookkeeping field.
+ * The session's cookie attributes, encoded so that they take little memory.
  *
- * Flags name what nearly every session has; the rest is JSON in `@cookie`, `@cookie.1`, … in pieces of under 64 bytes
- * (one longer value would turn Redis's listpack into a hash table). No flag and no rest means express-session's own
- * defaults: `{ originalMaxAge: null, expires: null, httpOnly: true, path: '/' }`.
+ * Flags in the bookkeeping field stand for common attributes. The others are JSON in `@cookie`, `@cookie.1`, …, split
+ * into pieces of under 64 bytes, because one longer value would turn Redis's listpack into a hash table. Without flags
+ * and fields, the cookie has express-session's defaults:
+ * `{ originalMaxAge: null, expires: null, httpOnly: true, path: '/' }`.
  *
- * `expires` is not stored where it follows from `originalMaxAge`; see `restoreCookie`.
+ * `expires` is not stored if it follows from `originalMaxAge`; see `restoreCookie`.
  */
 export interface EncodedCookie {
   flags: string
@@ -18,16 +19,16 @@ export interface EncodedCookie {
   fields: [field: string, text: string][]
 }
 
-/** The cookie of a session that was loaded, where flags say all of it. */
+/** The cookie of a loaded session, if flags describe all of it. */
 export interface LoadedCookie {
   plain: Readonly<PlainCookie>
   encoded: EncodedCookie
 }
 
 const NO_COOKIE = 'O'
-/** originalMaxAge is the idle timeout, and `expires` follows from it. */
+/** `originalMaxAge` equals the idle timeout, and `expires` follows from it. */
 const MAX_AGE = 'M'
-/** There is an originalMaxAge, but `expires` is null. */
+/** `originalMaxAge` is a number, but `expires` is null. */
 const NULL_EXPIRES = 'n'
 
 const BY_FLAG: Readonly<Record<string, readonly [keyof PlainCookie, unknown]>> = {
@@ -38,7 +39,7 @@ const BY_FLAG: Readonly<Record<string, readonly [keyof PlainCookie, unknown]>> =
   N: ['sameSite', 'none'],
   P: ['partitioned', true],
 }
-/** A default that is absent from the cookie, which is not the same as null or false. */
+/** Attributes with a default that this cookie lacks. Absent differs from null and false. */
 const ABSENT: Readonly<Record<string, keyof PlainCookie>> = {
   o: 'originalMaxAge',
   e: 'expires',
@@ -50,16 +51,17 @@ const ABSENT_FLAGS = Object.entries(ABSENT)
 const DEFAULTS: Readonly<PlainCookie> = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 
 const COOKIE_FIELD = '@cookie'
-const PIECE = 58
+/** Characters in each piece. The number of pieces, in front of the first one, has to fit into 64 bytes as well. */
+const PIECE_LENGTH = 58
 
 export function isCookieField(field: string): boolean {
   return field === COOKIE_FIELD || field.startsWith(`${COOKIE_FIELD}.`)
 }
 
 /**
- * @param cookie attributes as `JSON.stringify` would keep them, or undefined for a session without cookie
+ * @param cookie attributes after conversion to JSON; undefined for a session without cookie
  * @param idleMs idle timeout of the session
- * @param literal keep a given `expires` to the millisecond: for data that no request will slide
+ * @param literal store `expires` exactly: for plain data whose expiry no request refreshes
  */
 export function encodeCookie(cookie: PlainCookie | undefined, idleMs: number, literal: boolean): EncodedCookie {
   if (cookie === undefined) return { flags: NO_COOKIE, fields: [] }
@@ -87,8 +89,8 @@ function isFlagged(name: string, value: unknown): boolean {
 }
 
 /**
- * @param rest the texts of the `@cookie` fields, in order, joined
- * @throws SyntaxError if `rest` is not a JSON object, or none that express-session can use
+ * @param rest the texts of the `@cookie` fields, joined in order
+ * @throws SyntaxError if `rest` is not a JSON object, or express-session could not use the cookie
  */
 export function restoreCookie(meta: Bookkeeping, rest: string): PlainCookie | undefined {
   if (meta.flags.includes(NO_COOKIE)) return undefined
@@ -101,7 +103,7 @@ export function restoreCookie(meta: Bookkeeping, rest: string): PlainCookie | un
   }
   if (meta.flags.includes(MAX_AGE)) cookie.originalMaxAge = meta.idleMs
   if (rest !== '') Object.assign(cookie, parseObject(rest))
-  // Derived, so that it cannot go stale: it moves with every refresh of the key's own expiry (tj/connect-redis#259).
+  // A stored `expires` would become stale when the key's expiry is refreshed (tj/connect-redis#259), so derive it.
   if (typeof cookie.originalMaxAge === 'number' && cookie.expires === null && !meta.flags.includes(NULL_EXPIRES)) {
     cookie.expires = new Date(meta.seenAtMs + meta.idleMs).toISOString()
   }
@@ -118,11 +120,11 @@ function parseObject(json: string): object {
 function inPieces(rest: Record<string, unknown>): [string, string][] {
   const json = toText(JSON, 'cookie', rest) ?? '{}'
   if (json === '{}') return []
-  // ASCII only, so that a piece of n characters has n bytes.
+  // Escape to ASCII, so that a piece of n characters has n bytes.
   const ascii = json.replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
-  const count = Math.ceil(ascii.length / PIECE)
+  const count = Math.ceil(ascii.length / PIECE_LENGTH)
   return Array.from({ length: count }, (_, i) => {
-    const piece = ascii.slice(i * PIECE, (i + 1) * PIECE)
+    const piece = ascii.slice(i * PIECE_LENGTH, (i + 1) * PIECE_LENGTH)
     return i === 0 ? [COOKIE_FIELD, `${count}:${piece}`] : [`${COOKIE_FIELD}.${i}`, piece]
   })
 }

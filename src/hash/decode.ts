@@ -4,13 +4,13 @@ import { isCookieField, type LoadedCookie, restoreCookie } from './cookie.js'
 import { propertyOf } from './field-name.js'
 import { LoadedFields } from './fields.js'
 import type { PlainCookie } from './live-cookie.js'
-import { GENERATION_FIELD, type Generation, parseGeneration } from './renewal-field.js'
+import { type Generation, parseGeneration, RENEWAL_FIELD } from './renewal-field.js'
 import { fromText, isThenable, type Serializer } from './serializer.js'
 
-/** The plain data `get` resolves: what JSON would give back, never an object with a foreign prototype. */
+/** The plain data that `get` resolves. Its prototype is always `Object.prototype`. */
 export type LoadedSession = Record<string, unknown> & { cookie?: PlainCookie | undefined }
 
-/** Why a hash is not a session. `property` names the one that could not be read. */
+/** Why a hash could not be decoded. `property` names the unreadable property. */
 export class CorruptHash {
   readonly reason: 'bookkeeping' | 'field'
   readonly property: string | undefined
@@ -23,13 +23,13 @@ export class CorruptHash {
 export interface DecodedHash {
   meta: Bookkeeping
   session: LoadedSession
-  /** Texts are those of the serializer, also where Redis holds them encrypted. */
+  /** Texts are decrypted. */
   fields: LoadedFields
-  /** `cookie.expires` as handed out. */
+  /** `cookie.expires` of the loaded session. */
   loadedExpires: PlainCookie['expires']
-  /** The cookie as it was loaded, where flags say all of it. */
+  /** The cookie as it was loaded, if flags describe all of it. */
   loadedCookie: LoadedCookie | undefined
-  /** Fields to be encrypted anew, and what they held. */
+  /** Fields that the next save must encrypt again, and their stored texts. */
   outdated: ReadonlyMap<string, string> | undefined
   /** undefined for a session that was never renewed. */
   generation: Generation | undefined
@@ -38,11 +38,11 @@ export interface DecodedHash {
 type Decoded = DecodedHash | CorruptHash
 
 /**
- * Reads a session out of `HGETALL`. A single unreadable field makes the whole session unreadable: half a session could
- * be one that lacks a restriction.
+ * Decodes the reply of HGETALL. One unreadable field makes the whole session unreadable, because the missing property
+ * could be one that restricts the user.
  *
  * @param reply `[field, text, field, text, …]`
- * @returns a promise if the serializer takes its time
+ * @returns a promise if the serializer is asynchronous
  */
 export function decodeHash(
   reply: readonly string[],
@@ -91,14 +91,14 @@ class HashReader {
 
   #readBookkeeping(field: string, text: string): void {
     if (field === BOOKKEEPING_FIELD) this.#meta = parseBookkeeping(text)
-    else if (field === GENERATION_FIELD) this.#generation = parseGeneration(text)
+    else if (field === RENEWAL_FIELD) this.#generation = parseGeneration(text)
     else if (isCookieField(field)) {
       this.#cookiePieces ??= []
       this.#cookiePieces.push([field, text])
     }
   }
 
-  /** Returns the value if a later save can compare it at a glance. */
+  /** Returns the value if a later save can compare it with `===`, otherwise undefined. */
   #readProperty(property: string, field: string, at: number): unknown {
     const text = this.#reply[at] as string
     try {
@@ -126,7 +126,7 @@ class HashReader {
 
   #await(property: string, value: PromiseLike<unknown>): void {
     const session = this.#session
-    // Claims its place now, so that properties keep their order.
+    // Assign the property now, so that properties keep their order.
     session[property] = undefined
     this.#pending ??= []
     this.#pending.push(
@@ -139,7 +139,7 @@ class HashReader {
   #finish(isRejected: boolean): Decoded {
     const meta = this.#meta
     const generation = this.#generation
-    // Without it nobody can tell a stolen id from the current one.
+    // With an unreadable generation, a stolen id could not be distinguished from the current one.
     if (meta === null || generation === null) return new CorruptHash('bookkeeping')
     if (this.#unreadable !== undefined || isRejected) return new CorruptHash('field', this.#unreadable)
     const session = this.#session
@@ -154,7 +154,7 @@ class HashReader {
     return { meta, session, fields, loadedExpires: session.cookie?.expires, loadedCookie, outdated, generation }
   }
 
-  /** @throws SyntaxError if it cannot be read */
+  /** @throws SyntaxError if the cookie cannot be read */
   #readCookie(meta: Bookkeeping): LoadedCookie | undefined {
     const pieces = this.#cookiePieces
     const cookie = restoreCookie(meta, pieces === undefined ? '' : joinPieces(pieces))
@@ -163,16 +163,16 @@ class HashReader {
       return undefined
     }
     this.#session.cookie = cookie
-    // A copy: the session's own is the application's to change.
+    // Keep a copy, because the application may change the session's own cookie.
     return pieces === undefined ? { plain: { ...cookie }, encoded: { flags: meta.flags, fields: [] } } : undefined
   }
 }
 
-/** A hash in hash-table encoding answers in any order. */
+/** Joins the texts of the `@cookie` fields. Redis returns the fields of a large hash in any order. */
 function joinPieces(pieces: [string, string][]): string {
   const place = (field: string) => Number(field.split('.')[1] ?? 0)
   const texts = pieces.sort(([a], [b]) => place(a) - place(b)).map(([, text]) => text)
-  // A longer cookie of a parallel request may have left pieces behind; the first piece says how many are of this one.
+  // A parallel request may have left pieces of a longer cookie. The first piece has the number of pieces of this one.
   const [head = '', count] = /^(\d+):/.exec(texts[0] ?? '') ?? []
   return texts
     .slice(0, Number(count ?? texts.length))

@@ -3,17 +3,18 @@ import type { Fields } from './fields.js'
 import { type Serializer, toText } from './serializer.js'
 import type { AnySession } from './session-data.js'
 
-/** Tells the text that a value is known to have; undefined if none is known. */
+/** Remembers which texts belong to which values, so that an unchanged value is not serialised again. */
 export interface KnownTexts {
+  /** Returns the text of a value, or undefined if it is not known. */
   textOf(field: string, value: unknown): string | undefined
-  /** Is told of each text that had to be made. */
+  /** Called with each text that had to be made. */
   learn?(field: string, value: unknown, text: string): void
 }
 
 /**
- * The properties of a session as hash fields, without its cookie.
+ * Encodes the properties of a session as hash fields, without its cookie.
  *
- * @param known what the session was loaded from, if it was: a value that has not changed keeps its text
+ * @param known texts of the loaded session: an unchanged value keeps its text
  */
 export function encodeProperties(session: AnySession, serializer: Serializer, known?: KnownTexts): Fields {
   const fields: Fields = new Map()

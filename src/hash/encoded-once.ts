@@ -1,14 +1,14 @@
 import type { KnownTexts } from './encode.js'
 
 /**
- * Remembers the texts of one session object while an operation encodes it several times. An object that is changed in place keeps
- * its text: use this only where such a change would come too late.
+ * Remembers the texts of one session object while an operation encodes it several times. A value that is changed in
+ * place keeps its text, so use this only where such a change would come too late to be saved.
  */
 export class EncodedOnce implements KnownTexts {
   readonly #before: KnownTexts | undefined
   readonly #texts = new Map<string, { value: unknown; text: string }>()
 
-  /** @param before what is known already */
+  /** @param before texts that are known already */
   constructor(before: KnownTexts | undefined) {
     this.#before = before
   }

@@ -1,24 +1,25 @@
 import { aes256gcm, type Codec, PLAIN } from './codec.js'
 
-/** Encrypts what sessions hold, property by property, before it goes to Redis: AES-256-GCM. */
+/** Encrypts each property of a session with AES-256-GCM before it is sent to Redis. */
 export interface Encryption {
   /**
-   * Current key first; the others only decrypt, until their sessions have been saved. A key is 32 random bytes: a Buffer,
-   * or text in base64 or hex (`openssl rand -base64 32`). No passphrases: they can be guessed from a dump.
+   * The first key encrypts. The others only decrypt: keep an old key until all its sessions have been saved again or
+   * have expired. A key is 32 random bytes: a Buffer, or text in base64 or hex (`openssl rand -base64 32`). Passphrases
+   * are refused, because somebody with a dump of Redis could guess them.
    */
   keys: readonly (string | Uint8Array)[]
   /**
-   * Also read what was written before encryption was turned on, and encrypt it at its next save. Default false.
-   * WARNING: as long as this is true, whoever can write to Redis can plant a session of his own making (session
-   * forgery: `userId` of an administrator, in plain text) and move values between sessions. Remove it as soon as the
-   * old sessions have been saved or have expired.
+   * Also accept sessions that were written before encryption was turned on, and encrypt them at their next save.
+   * Default false. WARNING: while this is true, anybody who can write to Redis can forge a session (for example with
+   * the `userId` of an administrator, in plain text) and move values between sessions. Remove the option as soon as the
+   * old sessions have been saved again or have expired.
    */
   acceptPlaintext?: boolean
 }
 
 const KEY_BYTES = 32
-/** Of 32 random bytes about 30 differ; fewer than this is `Buffer.alloc(32)`, or a word repeated. */
-const LEAST_DIFFERENT_BYTES = 16
+/** About 30 of 32 random bytes are different. Fewer than this means `Buffer.alloc(32)`, or a repeated word. */
+const MIN_DIFFERENT_BYTES = 16
 
 export const ENCRYPTION_MUST_BE =
   '{ keys: [current, ...old], acceptPlaintext?: boolean }, each key 32 random bytes as a Buffer, base64 or hex ' +
@@ -43,7 +44,7 @@ export function codecOf(encryption: Encryption | undefined): Codec {
 function toKey(key: unknown): Buffer | undefined {
   const bytes = typeof key === 'string' ? fromText(key) : key
   if (!(bytes instanceof Uint8Array) || bytes.length !== KEY_BYTES || isWeak(bytes)) return undefined
-  // A copy: the caller may wipe his.
+  // Copy the key, because the caller may erase theirs.
   return Buffer.from(bytes)
 }
 
@@ -52,7 +53,7 @@ function fromText(text: string): Buffer | undefined {
   return /^[\w\-+/]{43}=?$/.test(text) ? Buffer.from(text, 'base64') : undefined
 }
 
-/** Letters only is a text, of which 32 bytes are far less than 256 bits. */
+/** Whether a key can be guessed. 32 bytes of readable text have far less than 256 bits of entropy. */
 function isWeak(bytes: Uint8Array): boolean {
-  return new Set(bytes).size < LEAST_DIFFERENT_BYTES || bytes.every((byte) => byte >= 0x20 && byte < 0x7f)
+  return new Set(bytes).size < MIN_DIFFERENT_BYTES || bytes.every((byte) => byte >= 0x20 && byte < 0x7f)
 }

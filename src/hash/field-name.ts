@@ -1,13 +1,13 @@
 /**
- * Property name <-> hash field. A leading `@` is doubled, because bookkeeping fields start with one. A name with a lone
- * surrogate is written as JSON behind `@`: Redis holds bytes, and UTF-8 would merge all such names into one.
+ * Returns the hash field of a property. A leading `@` is doubled, because bookkeeping fields start with one. A name
+ * with a lone surrogate is written as `@` and JSON, because in UTF-8 all lone surrogates become the same bytes.
  */
 export function fieldOf(property: string): string {
   if (!property.isWellFormed()) return `@${JSON.stringify(property)}`
   return property.startsWith('@') ? `@${property}` : property
 }
 
-/** The property a field holds; `undefined` for bookkeeping, and for what must never become a property. */
+/** Returns the property of a hash field; undefined for bookkeeping, and for names that must never become a property. */
 export function propertyOf(field: string): string | undefined {
   if (!field.startsWith('@')) return isProperty(field) ? field : undefined
   if (field.startsWith('@@')) return field.slice(1)
@@ -16,8 +16,8 @@ export function propertyOf(field: string): string | undefined {
 }
 
 /**
- * `__proto__` would give the session a prototype of the visitor's choice (ASVS 15.3.6). The cookie has fields of its
- * own.
+ * Whether a session may have a property of this name. `__proto__` would let the visitor choose the session's prototype
+ * (ASVS 15.3.6). The cookie has its own fields.
  */
 export function isProperty(name: string): boolean {
   return name !== '__proto__' && name !== 'cookie'

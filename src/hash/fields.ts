@@ -1,11 +1,11 @@
 import { BOOKKEEPING_FIELD } from './bookkeeping.js'
 
-/** Fields and their texts. */
+/** Texts by field. */
 export type Fields = Map<string, string>
 
 /**
- * The fields of a hash that was loaded, all but `@`: what Redis answered, and beside it what the texts stand for. Most
- * requests never look, so nothing is made of the two lists before somebody does.
+ * The fields of a loaded hash except `@`: Redis's reply, and the decoded values. Most requests never look at them, so
+ * no Map is built before it is needed.
  */
 export class LoadedFields {
   readonly #reply: readonly string[]
@@ -13,14 +13,14 @@ export class LoadedFields {
 
   /**
    * @param reply `[field, text, field, text, …]`
-   * @param values one for each pair: what the text stands for, if that can be compared at a glance; undefined if not
+   * @param values for each pair, the decoded value if it can be compared with `===`, otherwise undefined
    */
   constructor(reply: readonly string[], values: readonly unknown[]) {
     this.#reply = reply
     this.#values = values
   }
 
-  /** Arguments are in the order of those of a Map's `forEach`. */
+  /** The value comes last, so that the first two arguments have the order of `Map.prototype.forEach`. */
   forEach(visit: (text: string, field: string, value: unknown) => void): void {
     const reply = this.#reply
     for (let i = 0; i < this.#values.length; i++) {
@@ -36,7 +36,7 @@ export class LoadedFields {
   }
 }
 
-/** @param flat `[field, text, field, text, …]`, as Redis answers */
+/** @param flat Redis's reply, `[field, text, field, text, …]` */
 export function pairsOf(flat: readonly string[]): [field: string, text: string][] {
   return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]] as [string, string])
 }

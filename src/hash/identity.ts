@@ -1,9 +1,10 @@
 /**
- * The text of a value that identifies somebody: 7 and '7' are the same. Strings, finite numbers, bigints, and objects that JSON
- * makes one of these, such as MongoDB's ObjectId, which comes back from Redis as its text.
+ * Returns the text of a value that identifies a user; 7 and '7' have the same text. The value is a string, a finite
+ * number, a bigint, or an object that `toJSON` turns into one of these. An example is MongoDB's ObjectId, which comes
+ * back from Redis as a string.
  *
- * @returns undefined for what identifies nobody: an object with properties changes with each of them, and a list with its order;
- *   half a surrogate pair is no character
+ * @returns undefined for other values. The JSON of a plain object or a list is no identity: it changes with every
+ *   property and with the order. Half a surrogate pair is no character.
  */
 export function identityOf(value: unknown): string | undefined {
   const plain = typeof value === 'object' && value !== null ? asJson(value) : value

@@ -6,23 +6,24 @@ import type { AnyContent } from './session-content.js'
 import type { AnySession } from './session-data.js'
 
 /*
- * Under which values a session is to be found, in bookkeeping fields of its own: `@i:user` holds `u-1`. Of several values
- * the first has their number in front, `2:admin`, and the others follow in `@i:role.1`, …; an empty one counts for nothing.
- * Values are percent-encoded, so that they contain no blank, colon, brace or glob character; one of over 44 bytes stands
- * as its digest, `#…`.
+ * The index values of a session are in bookkeeping fields: `@i:user` has the text `u-1`. If there are several values,
+ * the first text begins with their number, `2:admin`, and the other values are in `@i:role.1`, …. An empty text means
+ * no value. Values are percent-encoded, so that they contain no blank, colon, brace or glob character. A value of over
+ * 44 bytes is replaced by its digest, `#…`.
  */
 const PREFIX = '@i:'
-const LONGEST = 44
-/** Of one session in one index. */
-const MOST_VALUES = 100
+/** Bytes of an encoded value. */
+const MAX_VALUE_LENGTH = 44
+/** Maximum number of values that one session has in one index. */
+const MAX_VALUES = 100
 
-/** The `indexes` option: functions of the session by name. */
+/** The `indexes` option as a list of names and functions of the session. */
 export type Indexes = readonly (readonly [name: string, extract: (session: AnyContent) => unknown])[]
 
-/** One place where a session is to be found. */
+/** One index value of a session. */
 export interface IndexEntry {
   name: string
-  /** Encoded. */
+  /** Percent-encoded, or a digest. */
   value: string
 }
 
@@ -30,13 +31,15 @@ export function isIndexField(field: string): boolean {
   return field.startsWith(PREFIX)
 }
 
-/** The field of an index, which says how many more there are. */
+/** Returns the first field of an index, which has the number of values. */
 export function indexField(name: string): string {
   return PREFIX + name
 }
 
 /**
- * @param held the fields of the session as Redis holds it, for what is not to be found any more
+ * Computes the index fields of a session. A field that is no longer needed gets an empty text.
+ *
+ * @param held the fields that Redis holds
  * @throws ERR_SESSION_INVALID_INDEX
  */
 export function indexFields(indexes: Indexes, session: AnySession, held: ReadonlyMap<string, string>): Fields {
@@ -55,7 +58,7 @@ export function indexFields(indexes: Indexes, session: AnySession, held: Readonl
   return fields
 }
 
-/** @param fields any, of which those of indexes count */
+/** @param fields fields of a session; all but index fields are ignored */
 export function entriesIn(fields: Iterable<readonly [string, string]>): IndexEntry[] {
   const texts = new Map([...fields].filter(([field]) => isIndexField(field)))
   return [...texts].flatMap(([field, text]) => {
@@ -63,22 +66,22 @@ export function entriesIn(fields: Iterable<readonly [string, string]>): IndexEnt
     if (text === '' || name.includes('.')) return []
     const [, count = '1', first = ''] = /^(?:(\d+):)?(.*)$/.exec(text) ?? []
     const rest = Array.from(
-      { length: Math.min(Number(count), MOST_VALUES) - 1 },
+      { length: Math.min(Number(count), MAX_VALUES) - 1 },
       (_, i) => texts.get(`${PREFIX}${name}.${i + 1}`) ?? '',
     )
     return [first, ...rest].filter(Boolean).map((value) => ({ name, value }))
   })
 }
 
-/** The fields of the values behind the first ones, of indexes that have several. */
+/** Returns the names of the fields that have the second and later values of each index. */
 export function furtherFields(fields: Iterable<readonly [string, string]>): string[] {
   return [...fields].flatMap(([field, text]) => {
-    const count = Math.min(Number(/^(\d+):/.exec(text)?.[1] ?? 1), MOST_VALUES)
+    const count = Math.min(Number(/^(\d+):/.exec(text)?.[1] ?? 1), MAX_VALUES)
     return Array.from({ length: count - 1 }, (_, i) => `${field}.${i + 1}`)
   })
 }
 
-/** What is in `some` and not in `others`. */
+/** Returns the entries of `some` that are not in `others`. */
 export function without(some: readonly IndexEntry[], others: readonly IndexEntry[]): IndexEntry[] {
   return some.filter(({ name, value }) => !others.some((other) => other.name === name && other.value === value))
 }
@@ -86,7 +89,7 @@ export function without(some: readonly IndexEntry[], others: readonly IndexEntry
 function valuesOf(name: string, extracted: unknown): string[] {
   const all = Array.isArray(extracted) ? extracted : [extracted]
   const values = all.filter((value) => value !== null && value !== undefined && value !== '')
-  if (values.length > MOST_VALUES) throw invalidIndex(name, `more than ${MOST_VALUES} values`)
+  if (values.length > MAX_VALUES) throw invalidIndex(name, `more than ${MAX_VALUES} values`)
   return [...new Set(values.map((value) => encodeIndexValue(name, value)))]
 }
 
@@ -99,11 +102,11 @@ export function encodeIndexValue(name: string, value: unknown): string {
       typeof value === 'string' ? 'a string with half a surrogate pair' : `a value of type ${typeof value}`,
     )
   const encoded = encodeURIComponent(text)
-  if (encoded.length > 0 && encoded.length <= LONGEST) return encoded
+  if (encoded.length > 0 && encoded.length <= MAX_VALUE_LENGTH) return encoded
   return `#${createHash('sha256').update(text).digest('base64url')}`
 }
 
-/** The value again; of a long one, its digest. */
+/** Decodes a value. A long value stays a digest. */
 export function decodeIndexValue(encoded: string): string {
   try {
     return decodeURIComponent(encoded)

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { SessionStoreError } from '../errors.js'
 import type { AnySession } from './session-data.js'
 
-/** A cookie as JSON holds it: what `MemoryStore` and connect-redis hand out. */
+/** A cookie after conversion to JSON, as `MemoryStore` and connect-redis return it. */
 export interface PlainCookie {
   originalMaxAge?: number | null
   expires?: string | number | null | false
@@ -21,21 +21,22 @@ interface CookieLike {
 }
 
 /**
- * Whether this is a Cookie object of express-session or of a host like it (@fastify/session): its `originalMaxAge` says how
- * long a visit may pause, and its `expires` moves by itself.
+ * Whether this is a Cookie object of express-session or of a similar host (@fastify/session). Its `originalMaxAge` is
+ * the idle timeout, and the host refreshes its `expires` at each request.
  */
 export function isLiveCookie(cookie: unknown): cookie is { toJSON(): unknown } {
   return typeof (cookie as CookieLike | undefined)?.toJSON === 'function'
 }
 
-/** Whether it is express-session's own. */
+/** Whether this is a Cookie object of express-session. */
 export function isExpressCookie(cookie: unknown): boolean {
   return typeof (cookie as CookieLike | undefined)?.serialize === 'function'
 }
 
 /**
- * Whether express-session's Cookie is as it was loaded, but for `expires`, which moves by itself. What this says at a glance of
- * nearly every request, `encodeCookie` would find out at length; when in doubt, no.
+ * Whether a Cookie object has not changed since it was loaded, except for `expires`, which the host refreshes. This is
+ * a fast path for nearly every request: `encodeCookie` would come to the same result, but takes longer. False if in
+ * doubt.
  */
 export function isUntouched(cookie: unknown, loaded: Readonly<PlainCookie>): cookie is PlainCookie {
   if (!isLiveCookie(cookie)) return false
@@ -55,8 +56,8 @@ export function isUntouched(cookie: unknown, loaded: Readonly<PlainCookie>): coo
 }
 
 /**
- * express-session's Cookie wants a Date for `expires`, and gets no text by itself but from a store. One that an application assigns
- * means the same; as a text, express-session would throw over it while it ends the response.
+ * Turns a text that the application has assigned to `cookie.expires` into a Date. express-session expects a Date there,
+ * and with a text would throw while it ends the response.
  */
 export function convertExpires(cookie: unknown): void {
   if (!isLiveCookie(cookie)) return
@@ -66,10 +67,10 @@ export function convertExpires(cookie: unknown): void {
 }
 
 /**
- * The cookie of a session as JSON would keep it; undefined where there is none.
+ * Converts the cookie of a session to JSON values; undefined if the session has no cookie.
  *
- * @throws ERR_SESSION_INVALID_COOKIE for what express-session could not use when the visitor comes back,
- *   ERR_SESSION_NOT_SERIALIZABLE for what JSON cannot hold
+ * @throws ERR_SESSION_INVALID_COOKIE if express-session could not use the cookie at the visitor's next request,
+ *   ERR_SESSION_NOT_SERIALIZABLE if JSON cannot represent an attribute
  */
 export function plainCookie(session: AnySession): PlainCookie | undefined {
   const cookie = (session as { cookie?: CookieLike }).cookie
@@ -82,18 +83,24 @@ export function plainCookie(session: AnySession): PlainCookie | undefined {
   for (const [name, value] of Object.entries(source)) {
     if (name === '__proto__' || value === undefined || typeof value === 'function' || typeof value === 'symbol')
       continue
-    // @fastify/session's note of what `expires` was at the load; it would make every save a change.
+    // @fastify/session notes here the `expires` at the load. It differs each time, so every save would write the
+    // cookie.
     if (isLive && name === 'originalExpires') continue
     plain[name] = asInJson(name, value)
   }
   if (!isUsableCookie(plain)) throw invalidCookie('originalMaxAge and maxAge', 'milliseconds as a number, or null')
-  // A text that is no date means nothing to express-session, nor to us: the session then lives as long as the store's `ttl`.
+  // Accept a text that is no date: express-session ignores it, and the session gets the store's `ttl`.
   if (plain.expires && !/^(string|number)$/.test(typeof plain.expires))
     throw invalidCookie('expires', 'a Date, or null')
   return plain as PlainCookie
 }
 
-/** A copy's `expires` is as old as the load that it was made from; a cookie with a lifetime of its own goes by that. */
+/**
+ * Replaces the `expires` of a copied session, whose value dates from the load. Leaves the session unchanged if its
+ * cookie is a live one or has no `originalMaxAge`.
+ *
+ * @returns the session, or a copy with the given `expires`
+ */
 export function withExpires(session: AnySession, expires: PlainCookie['expires']): AnySession {
   const { cookie } = session as { cookie?: PlainCookie }
   if (isLiveCookie(cookie) || typeof cookie?.originalMaxAge !== 'number') return session
@@ -106,7 +113,7 @@ function asInJson(name: string, value: unknown): unknown {
   try {
     return JSON.parse(JSON.stringify(value)) as unknown
   } catch {
-    // The message of JSON's own error may quote the value.
+    // JSON's error message may quote the value.
     throw new SessionStoreError(
       'ERR_SESSION_NOT_SERIALIZABLE',
       `${JSON.stringify(name)} of the session's "cookie" is nothing that JSON can hold; nothing was saved`,
@@ -114,7 +121,7 @@ function asInJson(name: string, value: unknown): unknown {
   }
 }
 
-/** What `expires` says, in milliseconds since 1970; NaN: nothing. */
+/** Converts `expires` to milliseconds since 1970; NaN if it is no time. */
 export function timeOf(expires: unknown): number {
   if (typeof expires === 'number') return expires
   return typeof expires === 'string' ? new Date(expires).getTime() : Number.NaN
@@ -125,15 +132,15 @@ function invalidCookie(what: string, rule: string): SessionStoreError {
   return new SessionStoreError('ERR_SESSION_INVALID_COOKIE', `${where} must be ${rule}; nothing was saved`)
 }
 
-/** express-session reads the clock twice for one maxAge, and may come out a millisecond short. */
+/** express-session reads the clock twice for one `maxAge`, so the result may be some milliseconds short. */
 const CLOCK_DRIFT_MS = 5
 
-/** Whether two lifetimes, in milliseconds, differ by no more than express-session makes them differ by itself. */
+/** Whether two lifetimes, in milliseconds, are equal up to the inaccuracy of express-session. */
 export function isSameLifetime(a: number, b: number): boolean {
   return Math.abs(a - b) <= CLOCK_DRIFT_MS
 }
 
-/** Whether two cookies differ in nothing but what moves by itself; what is not there is as express-session makes it. */
+/** Whether two cookies are equal apart from `expires`. Absent attributes count as express-session's defaults. */
 export function isSameCookie(a: PlainCookie | undefined, b: PlainCookie | undefined): boolean {
   if (a === undefined || b === undefined) return a === b
   const { originalMaxAge: ofA, ...restOfA } = complete(a)
@@ -147,8 +154,8 @@ function complete(cookie: PlainCookie): PlainCookie {
 }
 
 /**
- * express-session throws over a maxAge that is no number, and does so while it ends the response: the visitor would wait
- * for ever.
+ * Whether express-session can use this cookie. With a `maxAge` that is no number it would throw while it ends the
+ * response, and the visitor would wait for ever.
  */
 export function isUsableCookie(cookie: object): boolean {
   const { originalMaxAge, maxAge } = cookie as { originalMaxAge?: unknown; maxAge?: unknown }

@@ -2,22 +2,25 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { formatSid, type Sid } from '../ids/sid.js'
 
 /**
- * The ids of one session follow each other in generations: its first id, which its key is made of, and then
- * `<first id>~r<generation>~<proof>`. The proof is an HMAC of first id and generation under a secret of the session's own,
- * so that the same next id can be sent again without being stored, and nobody can go on from a stolen one.
+ * A renewed session has several ids, one per generation: its first id, which determines the key, and then
+ * `<first id>~r<generation>~<proof>`. The proof is an HMAC of the first id and the generation, with a secret of the
+ * session. Therefore the next id can be sent again without storing it, and nobody can compute it from a stolen id.
  *
  * The `@renew` field, five words: `2 mhk3o0x1 c u0 9fV…`
  *
- * - generation: of the id issued last.
- * - since: when it was issued, or confirmed; milliseconds since 1970, by Redis's clock.
- * - u: no client has come with it yet, so the one before is as good. c: confirmed, the one before is out of date.
- * - grace: milliseconds after the confirmation for which requests with the one before are served.
+ * - generation: the generation of the id issued last.
+ * - since: when this id was issued or confirmed; milliseconds since 1970, by Redis's clock.
+ * - u (unconfirmed): no request has used this id yet, so the previous one is still valid. c: confirmed, the previous
+ *   one is outdated.
+ * - grace: milliseconds after the confirmation for which requests with the previous id are served.
  * - secret: 128 random bits.
  */
-export const GENERATION_FIELD = '@renew'
+export const RENEWAL_FIELD = '@renew'
 
 export interface Generation {
+  /** The generation of the id issued last. */
   generation: number
+  /** When this id was issued or confirmed: milliseconds since 1970. */
   sinceMs: number
   isConfirmed: boolean
   secret: string
@@ -25,7 +28,7 @@ export interface Generation {
 
 const FORM = /^([0-9a-z]{1,6}) ([0-9a-z]{1,10}) ([uc]) ([0-9a-z]{1,10}) ([\w-]{22})$/
 
-/** `null` for anything that is not of this form. */
+/** Returns null if the text does not have this format. */
 export function parseGeneration(text: string): Generation | null {
   const [, generation, since, state, , secret] = FORM.exec(text) ?? []
   if (generation === undefined || since === undefined || secret === undefined) return null
@@ -41,15 +44,20 @@ export function newSecret(): string {
   return randomBytes(16).toString('base64url')
 }
 
-/** The id of a session in the generation issued last. */
+/** Computes the id issued last. */
 export function latestSid(first: string, { generation, secret }: Generation): string {
   return formatSid({ first, generation, proof: proofOf(first, generation, secret) })
 }
 
 /**
- * What an id is to its session. `current`; `successor`: issued last, and nobody has come with it before;
- * `predecessor`: the one before, while nobody has; `outdated`: the one before, but somebody has; `reused`: older than
- * that; `unknown`: not issued by us.
+ * How an id relates to its session.
+ *
+ * - `current`: the id issued last, and confirmed
+ * - `successor`: the id issued last, and no request has used it before
+ * - `predecessor`: the previous id, and no request has used the one issued last
+ * - `outdated`: the previous id, and the one issued last is confirmed
+ * - `reused`: older than the previous id
+ * - `unknown`: not issued by this store
  */
 export type Standing = 'current' | 'successor' | 'predecessor' | 'outdated' | 'reused' | 'unknown'
 
@@ -58,14 +66,14 @@ export function standingOf(sid: Sid, latest: Generation | undefined): Standing {
   if (latest === undefined) return sid.generation === 0 ? 'current' : 'unknown'
   if (sid.generation > 0 && !isEqual(sid.proof, proofOf(sid.first, sid.generation, latest.secret))) return 'unknown'
   const behind = latest.generation - sid.generation
-  // One ahead is proved to be ours: a failover of Redis has lost that it was issued.
+  // The proof shows that this store issued the id. A failover of Redis has lost the record of it.
   if (behind < 0) return 'successor'
   if (behind === 0) return latest.isConfirmed ? 'current' : 'successor'
   if (behind === 1) return latest.isConfirmed ? 'outdated' : 'predecessor'
   return 'reused'
 }
 
-/** How the id that names a session may be used; `superseded`: for what is under way only, within the grace. */
+/** How an id may be used; `superseded`: only by requests within the grace, and by connections that began with it. */
 export type Admission = Exclude<Standing, 'outdated'> | 'superseded'
 
 /** Whether an id gives access to what is stored under it. */
@@ -74,8 +82,8 @@ export function isAdmitted(admission: Admission): boolean {
 }
 
 /**
- * What an id may do that was in date when a connection began with it, and the connection goes on: it reads and writes, and gets
- * neither a cookie nor what takes a fresh login once it is out of date.
+ * Determines how an id may be used on a connection that began while the id was valid. Once the id is outdated, the
+ * connection may still read and write the session, but gets no cookie and nothing that requires a fresh login.
  */
 export function heldAdmission(sid: Sid, latest: Generation | undefined): Admission {
   const standing = standingOf(sid, latest)
@@ -86,9 +94,11 @@ export function heldAdmission(sid: Sid, latest: Generation | undefined): Admissi
 export interface Presented {
   readonly sid: Sid
   admission: Admission
-  /** When the id was issued, or confirmed, or the session was created: milliseconds since 1970. */
+  /** When the id was issued or confirmed, or the session was created: milliseconds since 1970. */
   issuedAtMs: number
-  /** The id was in date when the object, or the one it was reloaded from, was loaded: it may be loaded again at any time. */
+  /**
+   * The id was valid when this object, or the one it was reloaded from, was loaded. It may be loaded again at any time.
+   */
   readonly isHeld: boolean
 }
 

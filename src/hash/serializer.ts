@@ -1,22 +1,23 @@
 import { SessionStoreError } from '../errors.js'
 
 /**
- * Turns one session property into text and back. `JSON` fits, as do superjson and devalue; a binary format has to
- * encode its bytes as text. `parse` may be asynchronous.
+ * Turns one session property into text and back. `JSON`, superjson and devalue fit; a binary format must encode its
+ * bytes as text, for example in base64. `stringify` must be synchronous; `parse` may return a promise.
  */
 export interface Serializer {
   stringify(value: unknown): string
   parse(text: string): unknown
 }
 
-/** Whether what `parse` has given is still to come. */
+/** Whether `parse` has returned a promise. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
 /**
- * What a text stands for. With JSON most are strings in which nothing is escaped: the value is then what is between the quotes, and V8
- * lets it share the memory of the text, where JSON.parse copies. A raw control character, which JSON never writes, is taken as it is.
+ * Parses a text. With JSON, most texts are strings without escapes. Their value is the text between the quotes: `slice`
+ * shares memory with the text, whereas JSON.parse copies. A raw control character, which JSON.stringify never writes,
+ * is accepted.
  */
 export function fromText(serializer: Serializer, text: string): unknown {
   return serializer === JSON && isPlainString(text) ? text.slice(1, -1) : serializer.parse(text)
@@ -26,10 +27,13 @@ function isPlainString(json: string): boolean {
   return json.startsWith('"') && json.indexOf('"', 1) === json.length - 1 && json.length > 1 && !json.includes('\\')
 }
 
-/** Set while a property is turned into text: a session that is part of it stands for itself then (requests/live-session.ts). */
+/**
+ * True while a property is serialised: `toJSON` of a session inside it then returns the session
+ * (requests/live-session.ts).
+ */
 export const serialising = { isUnderWay: false }
 
-/** `undefined` where the serializer has nothing to keep, as JSON has for functions. */
+/** Serialises a property; undefined if the serializer omits the value, as JSON does with functions. */
 export function toText(serializer: Serializer, property: string, value: unknown): string | undefined {
   if (value === undefined) return undefined
   let text: unknown
@@ -38,7 +42,7 @@ export function toText(serializer: Serializer, property: string, value: unknown)
   try {
     text = serializer.stringify(value)
   } catch (err) {
-    // The message of the serializer's own error may quote the value.
+    // The serializer's error message may quote the value.
     throw new SessionStoreError('ERR_SESSION_NOT_SERIALIZABLE', notSerializable(property, err))
   } finally {
     serialising.isUnderWay = isUnderWay

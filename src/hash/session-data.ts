@@ -4,8 +4,8 @@ import type { SessionData } from 'express-session'
 export type AnySession = SessionData | Record<string, unknown>
 
 /**
- * JSON.parse makes `__proto__` an own property, harmless until somebody copies it: assigning it replaces the copy's
- * prototype (ASVS 15.3.6).
+ * Deletes the own property `__proto__` that JSON.parse may create. If somebody copied the object property by property,
+ * assigning it would replace the prototype of the copy (ASVS 15.3.6).
  */
 export function dropProto<T extends object>(parsed: T): T {
   Reflect.deleteProperty(parsed, '__proto__')

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionStoreError } from '../errors.js'
 import { stampToMs } from '../hash/bookkeeping.js'
-import { decodeString } from '../hash/connect-redis-string.js'
+import { decodeConnectRedisString } from '../hash/connect-redis-string.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { StoredIds } from '../ids/id-mapper.js'
 import { timedOut } from '../redis/deadline.js'
@@ -70,7 +70,7 @@ async function createAtHome(
  * does not arise here: nothing of it is read.
  */
 async function isOfConnectRedis({ options }: Context, text: string): Promise<boolean> {
-  return (await decodeString(text, options.serializer)) !== null
+  return (await decodeConnectRedisString(text, options.serializer)) !== null
 }
 
 async function dropString(context: Context, storedId: string): Promise<void> {

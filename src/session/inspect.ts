@@ -1,7 +1,7 @@
 import { BOOKKEEPING_FIELD, type Bookkeeping, expiresAtMs, parseBookkeeping } from '../hash/bookkeeping.js'
 import { fieldOf, isProperty } from '../hash/field-name.js'
 import { decodeIndexValue, entriesIn, furtherFields, type IndexEntry, indexField } from '../hash/index-fields.js'
-import { GENERATION_FIELD, isAdmitted, parseGeneration } from '../hash/renewal-field.js'
+import { isAdmitted, parseGeneration, RENEWAL_FIELD } from '../hash/renewal-field.js'
 import { handleOf } from '../ids/handle.js'
 import type { Sid } from '../ids/sid.js'
 import type { SessionInfo } from '../session-info.js'
@@ -68,7 +68,7 @@ export async function inspectSession(
 ): Promise<Inspected | null> {
   const { options } = context
   const names = options.indexes.map(([name]) => indexField(name))
-  const reply = await readFields(context, storedId, [...[BOOKKEEPING_FIELD, GENERATION_FIELD, CLIENT_FIELD], ...names])
+  const reply = await readFields(context, storedId, [...[BOOKKEEPING_FIELD, RENEWAL_FIELD, CLIENT_FIELD], ...names])
   if (reply === null) return sid && sid.generation > 0 ? null : inspectString(context, storedId)
   const [metaText, generationText, client, ...texts] = reply
   const meta = parseBookkeeping(metaText)
@@ -122,7 +122,7 @@ export async function readProperties(
   isAgain = false,
 ): Promise<Record<string, unknown> | null> {
   const fields = properties.filter(isProperty).map(fieldOf)
-  const reply = await readFields(context, storedId, [BOOKKEEPING_FIELD, GENERATION_FIELD, ...fields])
+  const reply = await readFields(context, storedId, [BOOKKEEPING_FIELD, RENEWAL_FIELD, ...fields])
   if (reply === null) {
     const loaded = sid.generation > 0 ? null : await loadSession(context, storedId)
     return loaded && Object.fromEntries(Object.entries(loaded.session).filter(([name]) => properties.includes(name)))

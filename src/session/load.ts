@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { BOOKKEEPING_FIELD, type Bookkeeping, expiresAtMs, parseBookkeeping } from '../hash/bookkeeping.js'
-import { decodeString } from '../hash/connect-redis-string.js'
+import { decodeConnectRedisString } from '../hash/connect-redis-string.js'
 import { CorruptHash, type DecodedHash, decodeHash, type LoadedSession } from '../hash/decode.js'
 import { encodeProperties } from '../hash/encode.js'
 import type { Fields } from '../hash/fields.js'
@@ -111,7 +111,9 @@ const NOT_INDEXED =
  * encrypted: connect-redis does not do that, and anybody who can write to Redis can make such a text.
  */
 export async function fromString(context: Context, storedId: string, text: string): Promise<Loaded | null> {
-  const session = context.codec.acceptsPlaintext ? await decodeString(text, context.options.serializer) : null
+  const session = context.codec.acceptsPlaintext
+    ? await decodeConnectRedisString(text, context.options.serializer)
+    : null
   if (session === null) return unreadableType(context, storedId)
   const origin = { kind: 'string', sha1: sha1Of(text) } as const
   const fields = new Map([...encodeProperties(session, context.options.serializer), ...indexFieldsOf(context, session)])

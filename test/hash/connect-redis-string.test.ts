@@ -1,8 +1,8 @@
 import fc from 'fast-check'
-import { decodeString } from '../../src/hash/connect-redis-string.js'
+import { decodeConnectRedisString } from '../../src/hash/connect-redis-string.js'
 import { anyText } from '../support/any-text.js'
 
-const decode = (text: string) => decodeString(text, JSON)
+const decode = (text: string) => decodeConnectRedisString(text, JSON)
 const dictionary = fc.dictionary(anyText(), fc.jsonValue(), { noNullPrototype: true })
 
 test('any session of connect-redis comes back as JSON has it', async () => {
@@ -44,6 +44,6 @@ test('a prototype of its own is dropped, from the session and from its cookie', 
 
 test('a serializer may take its time, and what it rejects is no session', async () => {
   const late = { stringify: JSON.stringify, parse: async (text: string) => JSON.parse(text) as unknown }
-  expect(await decodeString('{"user":7}', late)).toEqual({ user: 7 })
-  expect(await decodeString('nonsense', late)).toBeNull()
+  expect(await decodeConnectRedisString('{"user":7}', late)).toEqual({ user: 7 })
+  expect(await decodeConnectRedisString('nonsense', late)).toBeNull()
 })
