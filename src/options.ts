@@ -185,6 +185,8 @@ export interface ResolvedOptions {
 }
 
 export const DEFAULTS = Object.freeze({
+  /** Seconds; a twentieth of the idle timeout where that is less. */
+  touchInterval: 60,
   prefix: 'sess:',
   ttl: 86_400,
   disableTouch: false,

@@ -37,7 +37,29 @@ export interface Bookkeeping {
   hasMoved: boolean
 }
 
+/*
+ * The names of all fields that are no properties. Each begins with `@`; a property of the application whose name does so is
+ * stored with one more (hash/field-name.ts).
+ */
+
 export const BOOKKEEPING_FIELD = '@'
+/** Attributes of the cookie that no flag says, in pieces: `@cookie`, `@cookie.1`, … */
+export const COOKIE_FIELD = '@cookie'
+/** What follows is the name of an index: `@i:user`. */
+export const INDEX_FIELD_PREFIX = '@i:'
+/** The id that the session has now, if it was ever renewed. */
+export const RENEWAL_FIELD = '@renew'
+/** When the user of the session last proved who they are: milliseconds since 1970 in base 36; 0: the login is stale. */
+export const LOGIN_FIELD = '@login'
+/** What `bindClient({ label: true })` calls the client that the session began with. */
+export const CLIENT_FIELD = '@client'
+/** Digests of the client that `bindClient` compares. Each address family has its own, because phones switch between them. */
+export const CLIENT_DIGEST_FIELDS = ['@ip4', '@ip6', '@ua'] as const
+/** The token of a copy that is arriving, and the stored id that it comes from (session/move.ts). */
+export const MOVE_TOKEN_FIELD = '@move'
+export const MOVED_FROM_FIELD = '@from'
+/** The stored id that a session has moved to. */
+export const MOVED_TO_FIELD = '@to'
 
 /** What a flag beside those of the cookie says; the members of `Bookkeeping` tell more. */
 export const FLAG = { unexpiring: 'X', kept: 'K', ended: 'E', arriving: 'Y', moved: 'Z' } as const

@@ -1,4 +1,4 @@
-import type { Bookkeeping } from './bookkeeping.js'
+import { type Bookkeeping, COOKIE_FIELD } from './bookkeeping.js'
 import { isUsableCookie, type PlainCookie } from './live-cookie.js'
 import { toText } from './serializer.js'
 import { dropProto } from './session-data.js'
@@ -50,7 +50,6 @@ const FLAGS = Object.entries(BY_FLAG).map(([flag, [name, value]]) => [flag, name
 const ABSENT_FLAGS = Object.entries(ABSENT)
 const DEFAULTS: Readonly<PlainCookie> = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 
-const COOKIE_FIELD = '@cookie'
 /** Characters in each piece. The number of pieces, in front of the first one, has to fit into 64 bytes as well. */
 const PIECE_LENGTH = 58
 

@@ -1,10 +1,10 @@
-import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping } from './bookkeeping.js'
+import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping, RENEWAL_FIELD } from './bookkeeping.js'
 import type { SessionCodec } from './codec.js'
 import { isCookieField, type LoadedCookie, restoreCookie } from './cookie.js'
 import { propertyOf } from './field-name.js'
 import { LoadedFields } from './fields.js'
 import type { PlainCookie } from './live-cookie.js'
-import { type Generation, parseGeneration, RENEWAL_FIELD } from './renewal-field.js'
+import { type Generation, parseGeneration } from './renewal-field.js'
 import { fromText, isThenable, type Serializer } from './serializer.js'
 
 /** The plain data that `get` resolves. Its prototype is always `Object.prototype`. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { SessionStoreError } from '../errors.js'
+import { INDEX_FIELD_PREFIX } from './bookkeeping.js'
 import type { Fields } from './fields.js'
 import { identityOf } from './identity.js'
 import type { AnyContent } from './session-content.js'
@@ -11,7 +12,6 @@ import type { AnySession } from './session-data.js'
  * no value. Values are percent-encoded, so that they contain no blank, colon, brace or glob character. A value of over
  * 44 bytes is replaced by its digest, `#…`.
  */
-const PREFIX = '@i:'
 /** Bytes of an encoded value. */
 const MAX_VALUE_LENGTH = 44
 /** Maximum number of values that one session has in one index. */
@@ -28,12 +28,12 @@ export interface IndexEntry {
 }
 
 export function isIndexField(field: string): boolean {
-  return field.startsWith(PREFIX)
+  return field.startsWith(INDEX_FIELD_PREFIX)
 }
 
 /** Returns the first field of an index, which has the number of values. */
 export function indexField(name: string): string {
-  return PREFIX + name
+  return INDEX_FIELD_PREFIX + name
 }
 
 /**
@@ -47,11 +47,11 @@ export function indexFields(indexes: Indexes, session: AnySession, held: Readonl
   for (const [name, extract] of indexes) {
     const values = valuesOf(name, extract(session as AnyContent))
     values.forEach((value, i) => {
-      if (i > 0) fields.set(`${PREFIX}${name}.${i}`, value)
-      else fields.set(PREFIX + name, values.length === 1 ? value : `${values.length}:${value}`)
+      if (i > 0) fields.set(`${INDEX_FIELD_PREFIX}${name}.${i}`, value)
+      else fields.set(INDEX_FIELD_PREFIX + name, values.length === 1 ? value : `${values.length}:${value}`)
     })
     for (const [field, text] of held) {
-      const isOfThis = field === PREFIX + name || field.startsWith(`${PREFIX}${name}.`)
+      const isOfThis = field === INDEX_FIELD_PREFIX + name || field.startsWith(`${INDEX_FIELD_PREFIX}${name}.`)
       if (isOfThis && text !== '' && !fields.has(field)) fields.set(field, '')
     }
   }
@@ -62,12 +62,12 @@ export function indexFields(indexes: Indexes, session: AnySession, held: Readonl
 export function entriesIn(fields: Iterable<readonly [string, string]>): IndexEntry[] {
   const texts = new Map([...fields].filter(([field]) => isIndexField(field)))
   return [...texts].flatMap(([field, text]) => {
-    const name = field.slice(PREFIX.length)
+    const name = field.slice(INDEX_FIELD_PREFIX.length)
     if (text === '' || name.includes('.')) return []
     const [, count = '1', first = ''] = /^(?:(\d+):)?(.*)$/.exec(text) ?? []
     const rest = Array.from(
       { length: Math.min(Number(count), MAX_VALUES) - 1 },
-      (_, i) => texts.get(`${PREFIX}${name}.${i + 1}`) ?? '',
+      (_, i) => texts.get(`${INDEX_FIELD_PREFIX}${name}.${i + 1}`) ?? '',
     )
     return [first, ...rest].filter(Boolean).map((value) => ({ name, value }))
   })

@@ -15,8 +15,6 @@ import { formatSid, type Sid } from '../ids/sid.js'
  * - grace: milliseconds after the confirmation for which requests with the previous id are served.
  * - secret: 128 random bits.
  */
-export const RENEWAL_FIELD = '@renew'
-
 export interface Generation {
   /** The generation of the id issued last. */
   generation: number

@@ -1,7 +1,5 @@
+import { LOGIN_FIELD } from '../hash/bookkeeping.js'
 import type { StoreAccess } from '../requests/store-access.js'
-
-/** Bookkeeping field: when the user last proved who they are, in milliseconds since 1970 in base 36. 0: stale. */
-export const LOGIN_FIELD = '@login'
 
 const justLoggedIn = new WeakSet<object>()
 

@@ -1,9 +1,10 @@
 import type { SessionData } from 'express-session'
 import { SessionStoreError } from '../errors.js'
+import { LOGIN_FIELD } from '../hash/bookkeeping.js'
 import type { PropertyName } from '../hash/session-content.js'
 import { forbidCaching } from './forbid-caching.js'
 import { keepOption } from './keep-option.js'
-import { isSuperseded, LOGIN_FIELD, recordLogin } from './login-time.js'
+import { isSuperseded, recordLogin } from './login-time.js'
 import { isWithoutResponse, responseOf } from './response-of.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
 

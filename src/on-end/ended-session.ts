@@ -1,9 +1,10 @@
+import { CLIENT_FIELD } from '../hash/bookkeeping.js'
 import { CorruptHash, decodeHash } from '../hash/decode.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { SessionContent } from '../hash/session-content.js'
 import { handleOf } from '../ids/handle.js'
 import type { Context, Remains } from '../session/context.js'
-import { CLIENT_FIELD, infoOf, valuesByIndex } from '../session/inspect.js'
+import { infoOf, valuesByIndex } from '../session/inspect.js'
 import { fromString, unreadableHash } from '../session/load.js'
 import type { EndedSession } from '../session-info.js'
 

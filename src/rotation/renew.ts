@@ -2,7 +2,7 @@ import { latestSid, newSecret, type Presented } from '../hash/renewal-field.js'
 import { handleOf } from '../ids/handle.js'
 import { CONFIRM, RENEW } from '../redis/scripts/renew.js'
 import type { Context } from '../session/context.js'
-import { moveHome } from '../session/save.js'
+import { moveHome } from '../session/move.js'
 import type { SessionRecord } from '../session/session-record.js'
 
 export interface RenewalTerms {

@@ -48,9 +48,3 @@ function idleOfOption(session: AnySession, options: ResolvedOptions): number {
 function finite(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined
 }
-
-/** How old the last refresh may be before a request refreshes again. */
-export function touchIntervalMs(idle: number, options: ResolvedOptions): number {
-  if (options.touchIntervalMs === undefined) return Math.min(60_000, idle / 20)
-  return Math.min(options.touchIntervalMs, idle / 2)
-}

@@ -1,7 +1,14 @@
-import { BOOKKEEPING_FIELD, type Bookkeeping, expiresAtMs, parseBookkeeping } from '../hash/bookkeeping.js'
+import {
+  BOOKKEEPING_FIELD,
+  type Bookkeeping,
+  CLIENT_FIELD,
+  expiresAtMs,
+  parseBookkeeping,
+  RENEWAL_FIELD,
+} from '../hash/bookkeeping.js'
 import { fieldOf, isProperty } from '../hash/field-name.js'
 import { decodeIndexValue, entriesIn, furtherFields, type IndexEntry, indexField } from '../hash/index-fields.js'
-import { isAdmitted, parseGeneration, RENEWAL_FIELD } from '../hash/renewal-field.js'
+import { isAdmitted, parseGeneration } from '../hash/renewal-field.js'
 import { handleOf } from '../ids/handle.js'
 import type { Sid } from '../ids/sid.js'
 import type { SessionInfo } from '../session-info.js'
@@ -12,9 +19,6 @@ import { hasArrived } from './leftovers.js'
 import { decodeOrAnnounce, isAbsent, isArriving, loadSession } from './load.js'
 import { readFields } from './read-hash.js'
 import type { SessionRecord } from './session-record.js'
-
-/** Bookkeeping field: what `bindClient({ label: true })` calls the client of the session. */
-export const CLIENT_FIELD = '@client'
 
 export function infoOf(
   context: Context,

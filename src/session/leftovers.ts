@@ -1,4 +1,11 @@
-import { BOOKKEEPING_FIELD, FLAG, parseBookkeeping } from '../hash/bookkeeping.js'
+import {
+  BOOKKEEPING_FIELD,
+  FLAG,
+  MOVE_TOKEN_FIELD,
+  MOVED_FROM_FIELD,
+  MOVED_TO_FIELD,
+  parseBookkeeping,
+} from '../hash/bookkeeping.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
 import { CLEAR_AWAY, SETTLE } from '../redis/scripts/move.js'
@@ -10,12 +17,6 @@ import { enter } from './index-entries.js'
  * finds the copy completes the move (session/move.ts).
  */
 
-/** Bookkeeping fields of a copy: what it is called, and the stored id it comes from. */
-const TOKEN_FIELD = '@move'
-const FROM_FIELD = '@from'
-/** Of a marker: the stored id that the session has moved to. */
-const TO_FIELD = '@to'
-
 /**
  * What only seemed to be arriving: completes its move if the session has departed from where it comes from.
  *
@@ -24,10 +25,10 @@ const TO_FIELD = '@to'
 export async function hasArrived(context: Context, storedId: string): Promise<boolean> {
   const { gateway, keys } = context
   const look = (id: string, ...fields: string[]) => gateway.hmget(keys.session(id), [BOOKKEEPING_FIELD, ...fields])
-  const [text, token, from] = (await look(storedId, TOKEN_FIELD, FROM_FIELD)) ?? []
+  const [text, token, from] = (await look(storedId, MOVE_TOKEN_FIELD, MOVED_FROM_FIELD)) ?? []
   if (!parseBookkeeping(text)?.isArriving) return true
   if (!token || !from) return false
-  const [there, itsToken, to] = (await look(from, TOKEN_FIELD, TO_FIELD)) ?? []
+  const [there, itsToken, to] = (await look(from, MOVE_TOKEN_FIELD, MOVED_TO_FIELD)) ?? []
   const before = parseBookkeeping(there)
   if (before?.hasMoved && itsToken === token && to === storedId) {
     await complete(context, { from, to, token })
@@ -45,7 +46,7 @@ export async function hasArrived(context: Context, storedId: string): Promise<bo
  */
 export async function movedTo(context: Context, storedId: string): Promise<string | null> {
   const { gateway, keys } = context
-  const fields = [BOOKKEEPING_FIELD, TO_FIELD, TOKEN_FIELD]
+  const fields = [BOOKKEEPING_FIELD, MOVED_TO_FIELD, MOVE_TOKEN_FIELD]
   const [text, to, token] = (await gateway.hmget(keys.session(storedId), fields)) ?? []
   const before = parseBookkeeping(text)
   if (!before?.hasMoved || !to || !token) return null

@@ -10,6 +10,7 @@ import { firstOf } from './first-found.js'
 import { enterNext, leaveNext, settleOrEnd } from './going-on.js'
 import { leave } from './index-entries.js'
 import { complete, dropCopy, hasArrived } from './leftovers.js'
+import type { SessionRecord } from './session-record.js'
 
 /** How often a session may change while it is to be moved, before it is left where it is. */
 const ATTEMPTS = 20
@@ -183,4 +184,17 @@ async function isAt(context: Context, storedId: string, created: string): Promis
 export function endingOrder(storedIds: readonly string[]): { storedId: string; isGoingOn: boolean }[] {
   const order = [...storedIds.toReversed(), ...storedIds.slice(1)]
   return order.map((storedId, i) => ({ storedId, isGoingOn: order.includes(storedId, i + 1) }))
+}
+
+/** Whether the session is under its current id, or a string, which is not moved. */
+export function isHome({ storedId, storedIds, origin }: SessionRecord): boolean {
+  return storedId === storedIds[0] || origin.kind === 'string'
+}
+
+/** A session that was loaded under an older id is used under the current one from here on. */
+export async function moveHome(context: Context, record: SessionRecord): Promise<void> {
+  if (isHome(record)) return
+  const home = record.storedIds[0]
+  // Also where nothing is left to move: whether it has ended, or another request has moved it, shows there.
+  if ((await bringHome(context, record.storedId, home)) !== 'stays') record.storedId = home
 }

@@ -1,7 +1,8 @@
 import type { Fields } from '../hash/fields.js'
 import type { Context } from './context.js'
 import type { Delta } from './delta.js'
-import { moveHome, saveString, writeDelta } from './save.js'
+import { moveHome } from './move.js'
+import { saveString, writeDelta } from './save.js'
 import type { SessionRecord } from './session-record.js'
 import type { Lease } from './snapshot.js'
 

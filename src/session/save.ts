@@ -8,12 +8,12 @@ import { UPDATE } from '../redis/scripts/update.js'
 import type { Context } from './context.js'
 import { convertString } from './convert-string.js'
 import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
-import { touchIntervalMs } from './idle-timeout.js'
 import { loadSession } from './load.js'
-import { bringHome, writeWherever } from './move.js'
+import { isHome, moveHome, writeWherever } from './move.js'
 import type { SessionRecord } from './session-record.js'
 import { isUndercounted } from './size.js'
-import { expiryMode, type Lease, outlives, type Snapshot } from './snapshot.js'
+import { expiryMode, type Lease, type Snapshot } from './snapshot.js'
+import { isTouchDue } from './touch-due.js'
 import { UNKNOWN } from './update-fields.js'
 import { NOWHERE, type Placing, placingOf, writeIndexed } from './write-indexed.js'
 import { acceptWrite } from './write-reply.js'
@@ -46,32 +46,6 @@ export async function saveString(
   if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
   record.hasEnded = true
   context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
-}
-
-function isHome({ storedId, storedIds, origin }: SessionRecord): boolean {
-  return storedId === storedIds[0] || origin.kind === 'string'
-}
-
-/** A session that was loaded under an older id is used under the current one from here on. */
-export async function moveHome(context: Context, record: SessionRecord): Promise<void> {
-  if (isHome(record)) return
-  const home = record.storedIds[0]
-  // Also where nothing is left to move: whether it has ended, or another request has moved it, shows there.
-  if ((await bringHome(context, record.storedId, home)) !== 'stays') record.storedId = home
-}
-
-/** Whether the expiry in Redis, or the cookie, has to be written anew. */
-export function isTouchDue(context: Context, { storedId }: SessionRecord, meta: Bookkeeping, next: Lease): boolean {
-  const { options, clock, keys } = context
-  if (next.cookie.flags !== meta.flags || meta.unexpiring) return true
-  if (meta.isKept !== outlives(context)) return true
-  if (options.disableTouch) return false
-  if (!isSameLifetime(next.idle, meta.idleMs)) return true
-  const now = clock.latestMs(keys.session(storedId))
-  // This machine's own clock may be wrong. Where Redis's is not known, refreshing is the safe answer, and tells what it is.
-  if (now === undefined) return true
-  const age = now - meta.seenAtMs
-  return age < 0 || age >= touchIntervalMs(next.idle, options)
 }
 
 /** Changes the session, if it still exists, and refreshes its expiry if that is due. */

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { CLIENT_DIGEST_FIELDS, CLIENT_FIELD } from '../../hash/bookkeeping.js'
 import type { StoreAccess } from '../../requests/store-access.js'
-import { CLIENT_FIELD } from '../../session/inspect.js'
-import { SLOT_FIELDS, type Slot, type SlotField } from './client-fingerprint.js'
+import type { Slot, SlotField } from './client-fingerprint.js'
 
 /**
  * How the client of a request compares with the client that the session is bound to: the same, or with another network,
@@ -43,14 +43,14 @@ export class ClientBinding {
     const slots = this.#slots()
     this.#label(session, '')
     for (const slot of slots) this.#mark(session, slot)
-    for (const field of SLOT_FIELDS) {
+    for (const field of CLIENT_DIGEST_FIELDS) {
       if (!slots.some((slot) => slot.field === field)) this.#forget(session, field)
     }
   }
 
   /** Copies the binding to a session that continues another one. */
   carryOver(from: object, to: object): void {
-    for (const field of [...SLOT_FIELDS, CLIENT_FIELD] as const) {
+    for (const field of [...CLIENT_DIGEST_FIELDS, CLIENT_FIELD] as const) {
       const text = this.#store.fields.marked(from, field)
       if (text !== undefined) this.#store.fields.mark(to, field, text)
     }

@@ -1,9 +1,8 @@
 import Bowser from 'bowser'
 import ipaddr from 'ipaddr.js'
+import type { CLIENT_DIGEST_FIELDS } from '../../hash/bookkeeping.js'
 
-/** Bookkeeping fields of the binding. Each address family has its own, because phones switch between them. */
-export const SLOT_FIELDS = ['@ip4', '@ip6', '@ua'] as const
-export type SlotField = (typeof SLOT_FIELDS)[number]
+export type SlotField = (typeof CLIENT_DIGEST_FIELDS)[number]
 
 /** One thing that is compared. The kind says how; slots of different kinds cannot be compared. */
 export interface Slot {
