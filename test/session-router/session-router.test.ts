@@ -366,6 +366,8 @@ describe('of a user with more sessions than a page shows', () => {
 
   test('the newest 50 are looked at and shown, this one first, and how many more there are', async () => {
     const laptop = await new Browser(server).logIn('ada')
+    // The first response with an unchanged session shows whether `session()` has `rolling`.
+    await laptop.get(MOUNT, JSON_ONLY)
     await makeMany(client, own, 'ada', 230)
     const log = await watchCommands(client, own)
     const { body } = await laptop.get(MOUNT, JSON_ONLY)
