@@ -1,5 +1,5 @@
-import { connectionBeside } from '../redis/beside.js'
 import type { RedisClient, RedisNode } from '../redis/client.js'
+import { connectionBeside } from '../redis/connection-beside.js'
 import { replyCode } from '../redis/redis-error.js'
 
 /** Redis reports changes to a RESP2 connection as messages of this channel. No client can publish there. */

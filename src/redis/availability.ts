@@ -5,14 +5,14 @@ import { AwayMaster, isAway } from './away-master.js'
 import { isCluster, type RedisClient } from './client.js'
 import { masterOfKey, WHOLE } from './master-of-key.js'
 
-/** A failure says at once for all that fail in the same moment who does not answer. */
+/** Milliseconds for which one search for silent masters is enough. Many operations may fail at the same moment. */
 const JUDGED_FOR_MS = 20
 
-/** A command that has been sent, and not been answered yet. */
+/** A command that waits for its reply. */
 export interface Waiting {
-  /** undefined: of no key in particular */
+  /** undefined for a command without a key */
   readonly key: string | undefined
-  /** Of `performance.now()`. */
+  /** When it was sent, by `performance.now()`. */
   readonly since: number
 }
 
@@ -21,29 +21,30 @@ export interface AvailabilityOptions {
   timeoutMs: number
   announcer: Announcer
   emitter: EventEmitter
-  /** Whether express-session is told, which then goes on without sessions. */
+  /** Whether to tell express-session, so that it serves requests without sessions. */
   goOn: boolean
-  /** Asks whoever serves the key whether they are there, also while they are known to be away. */
+  /** Sends a command to the master of the key, even while this master is known to be away. */
   probe: (key: string | undefined) => Promise<unknown>
 }
 
 /**
- * Notices when Redis goes away and when it is back, and says so: `unavailable` and `available` always, express-session's
- * `disconnect` and `connect` where the application chose to go on without sessions. While Redis is away it is probed.
+ * Notices when Redis becomes unavailable and when it is back, and emits `unavailable` and `available`. If the
+ * application chose to go on without sessions, it also emits express-session's `disconnect` and `connect`. While Redis
+ * is away, it is probed.
  *
- * A circuit breaker: one failure may be bad luck, and what else is asked of Redis still goes there. Once a probe has
- * waited in vain, too, nothing but probes does: nobody waits for a timeout whose end is known, and a Redis that comes
- * back does not find a heap of requests that have been answered long ago.
+ * This is a circuit breaker. After one failure, which may be an exception, commands are still sent. Once a probe has
+ * timed out as well, only probes are sent. Then no request waits for a timeout that is certain to come, and Redis does
+ * not get a backlog of outdated commands when it is back.
  *
- * In a Cluster, each master by itself: sessions of the others go on as if nothing had been. express-session knows but one state for all of
- * them, so it hears nothing until no master is left.
+ * In a Cluster, each master has its own state, so sessions on the other masters are not affected. express-session has
+ * only one state, so it is not told before all masters are away.
  */
 export class Availability {
   readonly #options: AvailabilityOptions
   readonly #waiting = new Set<Waiting>()
-  /** Failed commands, by their errors: which key they were for. */
+  /** Keys of failed commands, by the error. */
   readonly #failedKeys = new WeakMap<object, string | undefined>()
-  /** By address. */
+  /** Masters that are away, by address. */
   readonly #away = new Map<string, AwayMaster>()
   #downSince = 0
   #failedAt = Number.NEGATIVE_INFINITY
@@ -55,21 +56,21 @@ export class Availability {
     this.#options = options
   }
 
-  /** Whether who serves this key need not be asked: a probe has waited for them in vain. */
+  /** Whether nothing but probes may be sent to the master of this key, because a probe has timed out. */
   isShut(key: string | undefined): boolean {
     if (this.#away.size === 0) return false
     if (this.#away.get(WHOLE)?.isShut) return true
     return key !== undefined && (this.#away.get(masterOfKey(this.#options.client, key))?.isShut ?? false)
   }
 
-  /** A command is about to be sent. */
+  /** Call this before a command is sent. */
   sent(key: string | undefined): Waiting {
     const waiting = { key, since: performance.now() }
     this.#waiting.add(waiting)
     return waiting
   }
 
-  /** Redis has answered it as it should. */
+  /** Call this when Redis has replied without an error. */
   answered(waiting: Waiting): void {
     this.#waiting.delete(waiting)
     if (this.#away.size === 0) return
@@ -77,13 +78,13 @@ export class Availability {
     if (waiting.key !== undefined) this.#isBack(masterOfKey(this.#options.client, waiting.key))
   }
 
-  /** It has failed; what that says of Redis is judged once the operation fails that it is part of. */
+  /** Call this when a command has failed. The error counts only once the whole operation fails with it. */
   refused(waiting: Waiting, err: object): void {
     this.#waiting.delete(waiting)
     if (isAway(err)) this.#failedKeys.set(err, waiting.key)
   }
 
-  /** An operation has failed. */
+  /** Call this when an operation has failed. */
   failed(err: unknown): void {
     if (!isAway(err)) return
     this.#failedAt = performance.now()
@@ -102,9 +103,9 @@ export class Availability {
   }
 
   /**
-   * Whether any caller may have been told since then that their operation has failed.
+   * Whether any operation has failed since then, so that its caller may know of the failure.
    *
-   * @param since of `performance.now()`
+   * @param since time by `performance.now()`
    */
   hasFailedSince(since: number): boolean {
     return this.#failedAt > since
@@ -117,15 +118,15 @@ export class Availability {
   }
 
   /**
-   * What has waited for most of a timeout. An operation that takes too long although each of its commands is answered in time, or that
-   * waits for something else, is no sign that Redis is away.
+   * Yields the keys of commands that have waited for at least half the timeout. An operation may also time out because
+   * it sends many commands or waits for something else; that does not mean that Redis is away.
    */
   *#silentKeys(now: number): Generator<string | undefined> {
     const { timeoutMs } = this.#options
     for (const waiting of this.#waiting) {
       const waitedMs = now - waiting.since
       if (waitedMs < timeoutMs / 2) return
-      // Some clients forget what was under way when a connection is lost.
+      // Some clients never settle pending commands when a connection is lost.
       if (waitedMs > 2 * timeoutMs) this.#waiting.delete(waiting)
       else yield waiting.key
     }
@@ -133,7 +134,7 @@ export class Availability {
 
   #goesAway(key: string | undefined, code: string): void {
     const { client, announcer, probe } = this.#options
-    // Nobody knows which of them has not answered.
+    // It is not known which master has not answered.
     if (key === undefined && isCluster(client) && client.status === 'ready') return
     const master = key === undefined ? WHOLE : masterOfKey(client, key)
     if (this.#away.has(master)) return

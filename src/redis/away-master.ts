@@ -1,18 +1,18 @@
 import type { SessionErrorCode } from '../errors.js'
 
-/** Failures that say Redis is away, as against those that concern one command or one session. */
+/** Error codes that mean that Redis is away. Other errors concern one command or one session. */
 const AWAY: ReadonlySet<string> = new Set<SessionErrorCode>(['ERR_SESSION_TIMEOUT', 'ERR_SESSION_UNAVAILABLE'])
-/** Between two probes: ever longer, so that a short outage is over soon after Redis is back. */
+/** Milliseconds between two probes. The pause doubles each time, so that the end of a short outage is noticed soon. */
 const FIRST_PAUSE_MS = 25
-const LONGEST_PAUSE_MS = 500
-/** A failure that is worth waiting for. */
+const MAX_PAUSE_MS = 500
+/** A probe that fails after at least this many milliseconds has waited for Redis. */
 const SLOW_MS = 50
 
 export function isAway(err: unknown): boolean {
   return AWAY.has((err as { code?: string }).code ?? '')
 }
 
-/** A Redis that has gone away, and is probed until it is back. */
+/** Probes a Redis that is away until it answers again. */
 export class AwayMaster {
   readonly #probe: () => Promise<unknown>
   readonly #onBack: () => void
@@ -27,7 +27,7 @@ export class AwayMaster {
     this.#schedule(0)
   }
 
-  /** Whether it need not be asked: a probe has waited for it in vain. */
+  /** Whether nothing but probes may be sent to it, because a probe has timed out. */
   get isShut(): boolean {
     return this.#isShut
   }
@@ -43,7 +43,7 @@ export class AwayMaster {
       this.#probe().then(
         () => this.#answered(),
         (err: unknown) => {
-          // A Redis that forbids the probe to this user is there all the same.
+          // Any other error is an answer, for example that the user may not send the probe.
           if (!isAway(err)) this.#answered()
           else this.#goOnProbing(performance.now() - start)
         },
@@ -56,11 +56,14 @@ export class AwayMaster {
     if (!this.#isClosed) this.#onBack()
   }
 
-  /** @param tookMs a client that fails at once while it has no connection may be asked: it knows best when it has one */
+  /**
+   * @param tookMs duration of the failed probe in milliseconds. A client that fails at once notices by itself when it
+   *   is connected again, so commands may still be sent to it.
+   */
   #goOnProbing(tookMs: number): void {
     if (this.#isClosed) return
     this.#isShut = tookMs >= SLOW_MS
-    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
+    this.#pauseMs = Math.min(MAX_PAUSE_MS, this.#pauseMs * 2)
     this.#schedule(this.#pauseMs)
   }
 }

@@ -4,8 +4,8 @@ import { SideConnection } from './side-connection.js'
 import type { SideHealth } from './side-health.js'
 
 /**
- * Messages from one process to all others that use the same prefix (Redis pub/sub). At most once: what is sent while a
- * connection is broken is lost.
+ * Sends messages to all other processes that use the same prefix, over Redis pub/sub. Each message arrives at most
+ * once; messages sent while a connection is broken are lost.
  */
 export class Channel {
   readonly #client: RedisClient
@@ -15,21 +15,24 @@ export class Channel {
   readonly #self = randomUUID()
   #subscriber: SideConnection | undefined
 
-  /** @param onMessage what other processes have sent */
+  /** @param onMessage called with each message of another process */
   constructor(client: RedisClient, name: string, onMessage: (message: string) => void, health: SideHealth) {
     this.#client = client
-    // ioredis puts its `keyPrefix` in front of keys only.
+    // ioredis does not put its `keyPrefix` in front of channel names.
     this.#name = keyPrefixOf(client) + name
     this.#onMessage = onMessage
     this.#health = health
   }
 
-  /** A connection that listens can do nothing else, so it is one of its own. In a Cluster any node hears what is sent at another. */
+  /**
+   * Subscribes. A subscribed connection can send no other commands, so this needs an additional one. In a Cluster,
+   * every node gets the messages that are published on any other.
+   */
   open(): void {
     const client = this.#client
     const use = {
       node: () => (isCluster(client) ? anyOf(client.nodes('all')) : client),
-      // ioredis has forgotten it: it has left the Cluster, and hears nothing any more.
+      // A node that ioredis has dropped has left the Cluster, and gets no more messages.
       mayStay: (node: RedisNode) => !isCluster(client) || client.nodes('all').includes(node),
       prepare: (redis: RedisNode) => {
         redis.on('message', (_channel: string, message: string) => this.#heard(message))
@@ -39,7 +42,7 @@ export class Channel {
     this.#subscriber = new SideConnection(client, use, this.#health)
   }
 
-  /** Whoever sends does not wait, and is not told whether it has arrived. */
+  /** Publishes a message without waiting, and without reporting a failure. */
   send(message: string): void {
     this.#client.publish(this.#name, this.#self + message).catch(() => undefined)
   }
@@ -56,7 +59,7 @@ export class Channel {
   }
 }
 
-/** One that ioredis is connected to, if there is one; each time another one. */
+/** Picks a random node, preferably a connected one. */
 function anyOf(nodes: readonly RedisNode[]): RedisNode | undefined {
   const connected = nodes.filter(({ status }) => status === 'ready')
   const from = connected.length > 0 ? connected : nodes

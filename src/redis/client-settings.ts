@@ -4,10 +4,10 @@ import { optionsOf } from './clients/ioredis-internals.js'
 type Options = Readonly<Record<string, unknown>>
 
 /**
- * Settings of a caller's own client that do harm although the store has a deadline of its own. What `timeout` covers is not
- * among them: a plain `new Redis()` has none.
+ * Finds settings of the application's client that do harm in spite of the store's own `timeout`. A plain `new Redis()`
+ * has none.
  *
- * @returns a sentence that names each of them, or undefined
+ * @returns a sentence that names each harmful setting, or undefined
  */
 export function harmfulSettings(client: RedisClient): string | undefined {
   const options = optionsOf(client)
@@ -34,7 +34,7 @@ function* ofConnection(options: Options): Generator<string> {
     yield '"retryStrategy" is no function, so the client never connects again'
   }
   const keepsAll = options.maxRetriesPerRequest === null || Number(options.maxRetriesPerRequest) < 0
-  // Without a strategy, ioredis gives up the commands together with the connection.
+  // Without a retry strategy, ioredis fails the commands when it gives up the connection.
   if (keepsAll && options.enableOfflineQueue !== false && typeof options.retryStrategy === 'function') {
     yield '"maxRetriesPerRequest: null" keeps any number of commands while Redis is away, and sends them when it is back'
   }

@@ -1,37 +1,39 @@
 import type { Cluster, Redis } from 'ioredis'
 import { internalsOf } from './clients/ioredis-internals.js'
 
-/** What the caller connects with; owned and closed by the caller. */
+/** The application's client. The application closes it. */
 export type RedisClient = Redis | Cluster
 
-/** A node that can be asked for its own keys: the client itself, or one master of a Cluster. */
+/** The connection to one server: the client itself, or a node of a Cluster. */
 export type RedisNode = Redis
 
 export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster
 }
 
-/** Whether `quit` or `disconnect` has been called. What is sent after it can cost the caller the answer to its `quit`. */
+/** Whether `quit` or `disconnect` was called. A command that is sent afterwards can prevent the reply to `quit`. */
 export function isClosedByCaller(client: RedisClient): boolean {
   return internalsOf(client).manuallyClosing === true
 }
 
-/** Whether the application has closed it, or it has given up: by itself it will not connect again. */
+/** Whether the client will not connect again by itself: the application has closed it, or it has given up. */
 export function isClosed(client: RedisClient): boolean {
   return client.status === 'end' || isClosedByCaller(client)
 }
 
-/** ioredis puts `keyPrefix` in front of keys it sends, but neither of SCAN patterns nor of the keys SCAN returns. */
+/**
+ * ioredis puts `keyPrefix` in front of the keys of commands, but not of SCAN patterns, and SCAN returns keys with it.
+ */
 export function keyPrefixOf(client: RedisClient): string {
   const options = client.options as { keyPrefix?: string; redisOptions?: { keyPrefix?: string } }
   return options.keyPrefix || options.redisOptions?.keyPrefix || ''
 }
 
-/** Structural, because the caller's ioredis may be another copy of the package than the one we would import. */
+/** Looks at the methods instead of the class, because the application may use another copy of ioredis. */
 export function isRedisClient(value: unknown): value is RedisClient {
   if (typeof value !== 'object' || value === null) return false
   const client = value as Partial<RedisClient>
   const hasCommands = typeof client.call === 'function' && typeof client.evalsha === 'function'
-  // A Cluster of ioredis 4 has an `isCluster`, too.
+  // A Cluster of ioredis 4 also has `isCluster`, but only version 4 has `_addedScriptHashes`.
   return hasCommands && 'isCluster' in client && !('_addedScriptHashes' in client)
 }

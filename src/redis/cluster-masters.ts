@@ -3,8 +3,8 @@ import { SessionStoreError } from '../errors.js'
 import type { RedisNode } from './client.js'
 
 /**
- * Every master that serves slots, as the Cluster says now. What ioredis knows can be old: a client that has sent nothing to a
- * master since it was replaced, or got its slots, would leave out all that the new one holds.
+ * Asks the Cluster for every master that serves slots. What ioredis has cached may be outdated: if it has sent nothing
+ * to a master since the master was replaced, all keys of the new one would be missed.
  */
 export async function clusterMasters(cluster: Cluster): Promise<RedisNode[]> {
   await new Promise<void>((resolve, reject) => {
@@ -20,7 +20,7 @@ export async function clusterMasters(cluster: Cluster): Promise<RedisNode[]> {
   })
 }
 
-/** What each master says of its own slots, those included that it is about to give away or to get. */
+/** Asks each master for its own slots, including those that are migrating or being imported. */
 export async function ownSlots(nodes: readonly RedisNode[]): Promise<string[]> {
   return Promise.all(
     nodes.map(async (node) => {
@@ -31,7 +31,7 @@ export async function ownSlots(nodes: readonly RedisNode[]): Promise<string[]> {
   )
 }
 
-/** `[93->-…]` is a slot that is moving. */
+/** Whether slots have moved or are moving; `[93->-…]` is a moving slot. */
 export function haveMoved(before: readonly string[], after: readonly string[]): boolean {
   return after.some((slots, i) => slots !== before[i] || slots.includes('['))
 }

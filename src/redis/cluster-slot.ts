@@ -6,7 +6,7 @@ const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc & 0xffff
 })
 
-/** The slot of a Redis Cluster that a key is in: CRC-16/XMODEM of the key, or of what stands in its first braces. */
+/** Computes the slot of a key in a Redis Cluster: CRC-16/XMODEM of the key, or of the text in its first braces. */
 export function slotOf(key: string): number {
   const from = key.indexOf('{')
   const to = from === -1 ? -1 : key.indexOf('}', from + 1)

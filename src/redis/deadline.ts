@@ -1,12 +1,12 @@
 import { SessionStoreError } from '../errors.js'
 import { setPatientTimeout } from './patient-timeout.js'
 
-/** Says that an operation is over: its caller has been told how it ended, and what is still done for it is in vain. */
+/** Tells that an operation is over: its caller knows the result, and further work for it is useless. */
 export interface Signal {
   readonly aborted: boolean
 }
 
-/** Aborted once the time is over; needs no timer. */
+/** Makes a signal that is aborted after `ms` milliseconds. It needs no timer. */
 export function signalFor(ms: number): Signal {
   const end = performance.now() + ms
   return {
@@ -16,16 +16,16 @@ export function signalFor(ms: number): Signal {
   }
 }
 
-/** Gives work its deadline. Work that is passed as a function learns from the signal when that has come. */
+/** Applies the `timeout` option to work. Work that is passed as a function gets a signal that tells when time is up. */
 export type Within = <T>(work: Promise<T> | ((signal: Signal) => Promise<T>)) => Promise<T>
 
 /**
- * Settles with `work`, or rejects after `timeoutMs`, a little later if the event loop was halted (patient-timeout.ts). A command that has
- * been sent cannot be taken back, which is why every write this library sends is safe when it lands late; but loops look at the signal,
- * and nothing more is sent for them.
+ * Settles with `work`, or rejects after `timeoutMs`, or a little later if the event loop was blocked
+ * (patient-timeout.ts). A command that has been sent cannot be cancelled, so every write of this library must be safe
+ * even if Redis executes it late. Loops check the signal and send nothing more.
  *
- * @param onFailure is told why the promise is about to reject
- * @param signal is aborted when the promise is about to reject
+ * @param onFailure called with the error before the promise rejects
+ * @param signal aborted before the promise rejects
  */
 export function withDeadline<T>(
   work: Promise<T>,
@@ -38,7 +38,7 @@ export function withDeadline<T>(
     let isSettled = false
     let timer: NodeJS.Timeout | undefined
     const fail = (err: unknown) => {
-      // What has timed out may fail as well, much later: that is no news.
+      // Work that has timed out may also fail much later. That failure has been reported already.
       if (isSettled) return
       isSettled = true
       signal.aborted = true
@@ -65,9 +65,9 @@ export function withDeadline<T>(
 }
 
 /**
- * What a store does within `timeoutMs`.
+ * Makes the function that applies `timeoutMs` to each operation of a store.
  *
- * @param onFailure is told of every failure
+ * @param onFailure called with the error of every failure
  */
 export function deadlines(timeoutMs: number, isConnected: () => boolean, onFailure: (err: unknown) => void): Within {
   return (work) => {
@@ -83,7 +83,7 @@ export function deadlines(timeoutMs: number, isConnected: () => boolean, onFailu
   }
 }
 
-/** What fails at once fails as what fails later does. */
+/** Starts work, and turns an exception that it throws into a rejection. */
 export function started<T>(work: () => Promise<T>): Promise<T> {
   try {
     return work()

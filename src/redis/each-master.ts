@@ -6,7 +6,7 @@ interface Closable {
   close(): void
 }
 
-/** Something for every server that holds sessions: one, or each master of a Cluster, those included that join later. */
+/** Holds one object for every server with sessions: for the only one, or for each master of a Cluster. */
 export class EachMaster<T extends Closable> {
   readonly #client: RedisClient
   readonly #make: (node: RedisNode) => T
@@ -17,7 +17,7 @@ export class EachMaster<T extends Closable> {
     this.#make = make
   }
 
-  /** To be called every now and then: masters come and go. */
+  /** Adds and closes objects as masters join and leave. Call this regularly. */
   sync(): void {
     const masters: RedisNode[] = isCluster(this.#client) ? this.#client.nodes('master') : [this.#client]
     for (const [node, held] of this.#held) {
@@ -45,12 +45,12 @@ export class EachMaster<T extends Closable> {
     return undefined
   }
 
-  /** @param key as Redis has it @returns undefined without a Cluster */
+  /** @param key with the client's `keyPrefix` @returns undefined without a Cluster */
   slotOf(key: string): number | undefined {
     return isCluster(this.#client) ? slotOf(key) : undefined
   }
 
-  /** As ioredis knows: it learns of a move by the first command that meets it. */
+  /** Whether ioredis believes that a node serves the slot. It learns of a move only from a redirected command. */
   isOwner(node: RedisNode, slot: number): boolean {
     return internalsOf(this.#client).slots[slot]?.[0] === addressOf(node)
   }

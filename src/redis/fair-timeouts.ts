@@ -3,9 +3,10 @@ import { internalsOf, type TimeoutInternals } from './clients/ioredis-internals.
 import { setPatientTimeout } from './patient-timeout.js'
 
 /*
- * ioredis's own timeouts (`commandTimeout`, `socketTimeout`) fire as soon as an event loop that was halted goes on, although the answers
- * may be there already, unread: every command under way would fail, and good connections be given up. These wait until they
- * have been read (patient-timeout.ts). Both major versions have what is used here; where one has not, its own timeouts count.
+ * The timeouts of ioredis (`commandTimeout`, `socketTimeout`) fire as soon as a blocked event loop continues, although
+ * replies may have arrived and only wait to be read. Every pending command would fail, and working connections would be
+ * given up. The timeouts in this file wait until the replies have been read (patient-timeout.ts). ioredis 5 and 6 have
+ * the internals that this needs; without them, the timeouts of ioredis stay in force.
  */
 
 interface TimedCommand {
@@ -16,7 +17,7 @@ interface TimedCommand {
   isSettled?: boolean
 }
 
-/** @param command of ioredis, before it is sent */
+/** @param command a Command of ioredis that is about to be sent */
 export function fairCommandTimeout(command: object): void {
   const timed = command as TimedCommand
   if (typeof timed.setTimeout === 'function') timed.setTimeout = setCommandTimeout
@@ -25,7 +26,7 @@ export function fairCommandTimeout(command: object): void {
 function setCommandTimeout(this: TimedCommand, ms: number): void {
   if (this._commandTimeoutTimer !== undefined) return
   const onTime = () => {
-    // The message is how everybody recognises it.
+    // Applications recognise this error by the message of ioredis.
     if (!(this.isSettled ?? this.isResolved)) this.reject(new Error('Command timed out'))
   }
   setPatientTimeout(onTime, ms, (timer) => {
@@ -50,7 +51,7 @@ function setSocketTimeout(this: TimeoutInternals): void {
   setPatientTimeout(onTime, ms, (timer) => {
     this.socketTimeoutTimer = timer
   })
-  // Comes after the listener that takes answered commands out of the queue.
+  // ioredis's own listener runs first, and takes answered commands out of the queue.
   stream.once('data', () => {
     hasHeard = true
     clearTimeout(this.socketTimeoutTimer)

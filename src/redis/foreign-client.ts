@@ -1,4 +1,4 @@
-/** What somebody may have at hand instead of a client of ioredis: how it is told, what it is, and what to do. */
+/** Values that applications may pass by mistake: how to recognise each, what it is, and what to do instead. */
 const FOREIGN: readonly (readonly [is: (value: Shape) => boolean, what: string, instead: string])[] = [
   [
     (value) => value instanceof String || value instanceof URL,
@@ -40,7 +40,10 @@ const FOREIGN: readonly (readonly [is: (value: Shape) => boolean, what: string, 
 
 type Shape = Readonly<Record<string, unknown>>
 
-/** What a value is that is no client of ioredis 5 or 6, and what to do; '' if nobody knows. Never repeats what is in it. */
+/**
+ * Describes a value that is no client of ioredis 5 or 6, and what to do; '' if the value is unknown. The text contains
+ * nothing of the value, which may hold a password.
+ */
 export function foreignClient(value: unknown): string {
   if (value === null || value === undefined) return ''
   const shape = Object(value) as Shape

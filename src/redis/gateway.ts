@@ -15,22 +15,22 @@ type Arg = string | number
 
 type Reported = Pick<Availability, 'isShut' | 'sent' | 'answered' | 'refused' | 'hasFailedSince'>
 
-/** The one place from which commands on single keys leave; every error that comes back is wrapped (redis-error.ts). */
+/** Sends all commands on single keys, and converts every error (redis-error.ts). */
 export class Gateway {
   readonly #client: RedisClient
   readonly #cork: Cork
   readonly #timeoutMs: number
   readonly #availability: Reported
   #signal: Signal | undefined
-  /** Told of a key before what may change it is sent, and again when that has been answered or has failed. */
+  /** Called with the key before a command that may change it is sent, and again after its reply or failure. */
   onWrite: ((key: string) => void) | undefined
 
-  /** Told what Redis's clock was when a script ran, and when that was sent, of `performance.now()`. */
+  /** Called with what Redis's clock was when a script ran, and with the time by `performance.now()` at which it was sent. */
   onTime: ((key: string, redisMs: number, sentAt: number) => void) | undefined
 
   /**
-   * @param timeoutMs for messages
-   * @param availability is told of every command and what becomes of it, and says when Redis need not be asked
+   * @param timeoutMs used only in error messages
+   * @param availability hears of every command and its result, and decides whether commands may be sent
    */
   constructor(client: RedisClient, timeoutMs: number, availability: Reported, cork = new Cork(client)) {
     this.#client = client
@@ -39,7 +39,7 @@ export class Gateway {
     this.#availability = availability
   }
 
-  /** The same for one operation: once that is over, nothing more is sent for it. */
+  /** Returns a gateway for one operation. Once the operation is over, the gateway sends nothing more. */
   until(signal: Signal): Gateway {
     const bound = new Gateway(this.#client, this.#timeoutMs, this.#availability, this.#cork)
     bound.#signal = signal
@@ -57,7 +57,7 @@ export class Gateway {
     return integer('DEL', await this.#write(key, () => this.#send('DEL', key, () => this.#client.del(key))))
   }
 
-  /** -1: no TTL, -2: no such key. */
+  /** @returns milliseconds; -1: no TTL, -2: no such key */
   async pttl(key: string): Promise<number> {
     return integer('PTTL', await this.#send('PTTL', key, () => this.#client.pttl(key)))
   }
@@ -66,12 +66,14 @@ export class Gateway {
     return integer('EXISTS', await this.#send('EXISTS', key, () => this.#client.exists(key))) === 1
   }
 
-  /** An empty string that goes away by itself, unless there is something already. */
+  /** Sets an empty string that expires after `ms` milliseconds, unless the key holds something already. */
   async setMarker(key: string, ms: number): Promise<void> {
     await this.#send('SET', key, () => this.#client.set(key, '', 'PX', ms, 'NX'))
   }
 
-  /** Members of a sorted set with their scores, lowest score first; ranks as ZRANGE takes them, -1 is the last. */
+  /**
+   * Reads members of a sorted set with their scores, lowest score first. The ranks are those of ZRANGE; -1 is the last.
+   */
   async zmembers(key: string, first = 0, last = -1): Promise<[member: string, score: string][]> {
     const reply: unknown = await this.#send('ZRANGE', key, () =>
       this.#client.zrange(key, `${first}`, `${last}`, 'WITHSCORES'),
@@ -80,12 +82,12 @@ export class Gateway {
     return pairsIn(reply.flat())
   }
 
-  /** Members of a sorted set with their scores, highest score first, from those behind a certain one on (scripts/page.ts). */
+  /** Reads members of a sorted set with their scores, highest score first, after a given member (scripts/page.ts). */
   async zmembersAfter(key: string, score: string, member: string, most: number): Promise<[string, string][]> {
     return pairsIn(await this.script(PAGE, key, [score, member, most]))
   }
 
-  /** How many members a sorted set has with this score or a higher one. */
+  /** Counts the members of a sorted set that have at least this score. */
   async zcount(key: string, score: number): Promise<number> {
     return integer('ZCOUNT', await this.#send('ZCOUNT', key, () => this.#client.zcount(key, score, '+inf')))
   }
@@ -94,7 +96,7 @@ export class Gateway {
     return integer('ZCARD', await this.#send('ZCARD', key, () => this.#client.zcard(key)))
   }
 
-  /** null if it is not a member. */
+  /** @returns null if it is not a member */
   async zscore(key: string, member: string): Promise<string | null> {
     const reply: unknown = await this.#send('ZSCORE', key, () => this.#client.zscore(key, member))
     return reply === null ? null : String(reply)
@@ -104,14 +106,14 @@ export class Gateway {
     await this.#send('ZREM', key, () => this.#client.zrem(key, member))
   }
 
-  /** How many different members a HyperLogLog has counted; 0 if there is no such key. */
+  /** Returns how many different members a HyperLogLog has counted; 0 if there is no such key. */
   async pfcount(key: string): Promise<number> {
     return integer('PFCOUNT', await this.#send('PFCOUNT', key, () => this.#client.pfcount(key)))
   }
 
-  /** Bytes; 0 if there is no such key. */
+  /** @returns bytes; 0 if there is no such key */
   async memoryUsage(key: string): Promise<number> {
-    // ioredis 5 and iovalkey do not see that MEMORY USAGE has a key, but what a script has they always see.
+    // ioredis 5 and iovalkey do not put `keyPrefix` in front of the key of MEMORY USAGE, but always do for scripts.
     if (keyPrefixOf(this.#client) !== '') return this.script(MEMORY, key, [])
     const reply = await this.#send('MEMORY USAGE', key, () => this.#client.memory('USAGE', key))
     return reply === null ? 0 : integer('MEMORY USAGE', reply)
@@ -122,8 +124,8 @@ export class Gateway {
   }
 
   /**
-   * Asks whoever serves the key whether they are there, and also while they are known to be away. In a Cluster, where a replica may have
-   * taken the place of a master that is gone, the client looks again who that is.
+   * Sends a command to the master of the key, even while this master is known to be away. In a Cluster, a replica may
+   * have replaced it, so the client first asks again which master serves the key.
    */
   async probe(key: string | undefined): Promise<void> {
     const client = this.#client
@@ -133,8 +135,9 @@ export class Gateway {
   }
 
   /**
-   * A flat list `[field, text, ...]`, `[]` if there is no such key, `null` if the key is not a hash. What every request waits
-   * for: one promise less than by #send.
+   * Reads a hash. Does not use #send, which would cost every request one more promise.
+   *
+   * @returns a flat list `[field, text, ...]`; `[]` if there is no such key, null if the key is not a hash
    */
   async hgetall(key: string): Promise<string[] | null> {
     const refusal = this.#refusal('HGETALL', key)
@@ -149,7 +152,10 @@ export class Gateway {
     }
   }
 
-  /** The same with the key's TTL (-1: none, -2: no such key), in one round trip, at a certain server: both leave in the same turn. */
+  /**
+   * Reads a hash and its TTL (milliseconds; -1: none, -2: no such key) from one server. Both commands leave in the same
+   * turn, so this takes one round trip.
+   */
   async hgetallPttl(key: string, node: RedisNode): Promise<{ fields: string[] | null; pttl: number }> {
     const sent = this.#keyAt(node, key)
     const ask = () => Promise.all([this.#askForAll(node, sent), node.pttl(sent)])
@@ -158,22 +164,22 @@ export class Gateway {
     return { fields: flatten(reply[0]), pttl: integer('PTTL', reply[1]) }
   }
 
-  /** `null` if the key is not a hash. */
+  /** @returns null if the key is not a hash */
   async hmget(key: string, fields: readonly string[]): Promise<(string | null)[] | null> {
     const reply = await this.#send('HMGET', key, () => this.#client.hmget(key, ...fields), null)
     if (reply !== null && !Array.isArray(reply)) throw unexpected('HMGET')
     return reply && takeOut(reply)
   }
 
-  /** `null` if there is no such key, `undefined` if the key is not a string. */
+  /** @returns null if there is no such key, undefined if the key is not a string */
   get(key: string): Promise<string | null | undefined> {
     return this.#send('GET', key, () => this.#client.get(key), undefined)
   }
 
   /**
-   * Runs by digest and falls back to the text: SCRIPT FLUSH, a restart or a failover stays invisible to callers.
+   * Runs a script by its digest, or by its text if Redis does not know it: after SCRIPT FLUSH, a restart or a failover.
    *
-   * @returns what the script's decoder makes of its reply
+   * @returns the reply as the script's decoder returns it
    */
   async script<Reply>(script: Script<Reply>, key: string, args: readonly Arg[], node?: RedisNode): Promise<Reply> {
     const run = () => this.#send(`script ${script.name}`, key, () => this.#evaluate(script, key, args, node))
@@ -195,15 +201,16 @@ export class Gateway {
     }
     return client.evalsha(script.sha, 1, sent, list).catch((err: unknown) => {
       if (replyCode(err) !== 'NOSCRIPT') return failed(err)
-      // What was ended meanwhile, because this has timed out, must not come back by its second attempt.
+      // If this has timed out, the caller may have ended the session since. The second attempt must not recreate it.
       if (this.#availability.hasFailedSince(start)) throw timedOut(this.#timeoutMs)
       return client.eval(script.lua, 1, sent, list).catch(failed)
     })
   }
 
   /**
-   * ioredis makes an object of what Redis answers to its `hgetall`, of which we would make a list again. In capitals, a command is
-   * one that it has no transformation for; older versions do not see then which arguments are keys.
+   * Sends HGETALL. ioredis converts the reply of its method `hgetall` into an object, which `flatten` would convert
+   * back into a list. It does not convert the reply to a command in capitals, but older versions then do not recognise
+   * which arguments are keys.
    */
   #askForAll(client: RedisClient, key: string): Promise<unknown> {
     const needsKeys = isCluster(client) || keyPrefixOf(client) !== ''
@@ -217,19 +224,19 @@ export class Gateway {
     return send().finally(() => onWrite(key))
   }
 
-  /** A node of a Cluster may put none of the Cluster's `keyPrefix` in front of keys by itself. */
+  /** Returns the key to pass to a node, which may not add the Cluster's `keyPrefix` by itself. */
   #keyAt(node: RedisNode, key: string): string {
     return (keyPrefixOf(this.#client) + key).slice((node.options.keyPrefix ?? '').length)
   }
 
-  /** @param wrongType what to resolve if the key is of another type; without it that is an error like any other */
+  /** @param wrongType what to resolve if the key has another type; without it, this is an error */
   #send<T, W = never>(what: string, key: string, call: () => Promise<T>, ...wrongType: [] | [W]): Promise<T | W> {
     const refusal = this.#refusal(what, key)
     if (refusal !== undefined) return Promise.reject(refusal)
     return this.#wait(what, key, call, ...wrongType)
   }
 
-  /** Why nothing is to be sent. */
+  /** Returns why no command may be sent; undefined if it may. */
   #refusal(what: string, key: string): SessionStoreError | undefined {
     if (this.#signal?.aborted) return timedOut(this.#timeoutMs)
     return this.#availability.isShut(key) ? leftAlone(what) : undefined
@@ -265,8 +272,8 @@ export class Gateway {
 }
 
 /**
- * ioredis makes an object of the reply, or leaves it flat; the caller's own reply transformers may make a Map of it. Empties what it
- * is given, see `takeOut`.
+ * Converts the reply to HGETALL into a flat list. ioredis returns an object or a flat list; a reply transformer of the
+ * application may return a Map. Empties the reply, see `takeOut`.
  */
 function flatten(reply: unknown): string[] {
   if (typeof reply !== 'object' || reply === null) throw unexpected('HGETALL')
@@ -286,9 +293,10 @@ function flatten(reply: unknown): string[] {
 }
 
 /**
- * What a reply holds, leaving nothing in it. A command of ioredis, and with it its reply, stays in memory until the next full garbage
- * collection: V8 makes a closure that is assigned to a property old from birth (`this.reject = …`), and such a closure keeps
- * all that it knows. Copying what young collections found alive there took as long as reading the session.
+ * Copies a reply and empties the original. A command of ioredis, with its reply, stays in memory until the next full
+ * garbage collection: V8 allocates a closure that is assigned to a property (`this.reject = …`) in the old generation,
+ * and it keeps everything it refers to. Without this, minor collections had to copy all these replies, which took as
+ * long as reading the sessions.
  */
 function takeOut<T>(reply: T[]): T[] {
   const taken = reply.slice()
@@ -312,6 +320,7 @@ function decoded<Reply>(script: Script<Reply>, raw: unknown): Reply {
   }
 }
 
+/** Checks an integer reply. A client with the option `stringNumbers` returns integers as text. */
 function integer(command: string, reply: unknown): number {
   const number = toInteger(reply)
   if (Number.isNaN(number)) throw unexpected(command)
@@ -322,7 +331,7 @@ function leftAlone(command: string): SessionStoreError {
   return new SessionStoreError('ERR_SESSION_UNAVAILABLE', `Redis has stopped answering, and is probed (${command})`)
 }
 
-/** For example QUEUED, where the caller has begun a transaction on the same connection. */
+/** An example is QUEUED, if the application has begun a transaction on the same connection. */
 function unexpected(command: string): SessionStoreError {
   return new SessionStoreError('ERR_SESSION_REDIS', `Redis gave an unexpected reply to ${command}`)
 }

@@ -1,7 +1,10 @@
-/** How many there are of what would be too large, or too busy, as one. */
+/** Number of queues of ended sessions. One queue alone could become too large or too busy. */
 const QUEUES = 8
 
-/** Where things live. What is no session is under `'idx:' + prefix`, which the pattern of sessions never matches. */
+/**
+ * Builds the names of keys. All keys but sessions begin with `'idx:' + prefix`, which the pattern of sessions never
+ * matches.
+ */
 export class Keys {
   readonly prefix: string
 
@@ -13,17 +16,25 @@ export class Keys {
     return this.prefix + storedId
   }
 
-  /** Tells for a while that this id was given up for a new one. No index has this name. */
+  /** A key that exists for a while after a session has left this id for a new one. No index can have this name. */
   rotated(storedId: string): string {
     return `idx:${this.prefix}@rotated:${storedId}`
   }
 
-  /** Stored ids by value, which is encoded. */
+  /**
+   * The sorted set of all stored ids that have a value in an index.
+   *
+   * @param value encoded (hash/index-fields.ts)
+   */
   index(name: string, value: string): string {
     return `idx:${this.prefix}${name}:${value}`
   }
 
-  /** Who was active in one span of time, by what it begins with in milliseconds since 1970. */
+  /**
+   * Counts the users or sessions that were active in a span of time.
+   *
+   * @param start beginning of the span, milliseconds since 1970
+   */
   activity(counted: string, step: string, start: number): string {
     return `idx:${this.prefix}@activity:${counted}:${step}:${start}`
   }
@@ -33,7 +44,7 @@ export class Keys {
     return `idx:${this.prefix}@ended`
   }
 
-  /** In which it is noted when a session ends. */
+  /** The queue that notes when this session ends. */
   endsOf(storedId: string): string {
     let sum = 0
     for (let i = 0; i < storedId.length; i++) sum += storedId.charCodeAt(i)
@@ -48,12 +59,14 @@ export class Keys {
     return `idx:${this.prefix}@ends:${queue}`
   }
 
-  /** A key that is always on the Redis node of that session: what is in braces decides, as the whole key does there. */
+  /**
+   * A key in the same Cluster slot as the session: Redis hashes the text in braces, which is the key of the session.
+   */
   mark(storedId: string, clientPrefix: string): string {
     return `idx:${this.prefix}@mark:{${clientPrefix}${this.session(storedId)}}`
   }
 
-  /** The name of the index that a key is of; '' for what is none. */
+  /** The name of the index to which a key belongs; '' if it belongs to none. */
   indexName(key: string): string {
     return key.slice(`idx:${this.prefix}`.length).split(':', 1)[0] as string
   }
@@ -62,18 +75,18 @@ export class Keys {
     return key.slice(clientPrefix.length + this.prefix.length)
   }
 
-  /** Of every session. */
+  /** A glob pattern that matches the keys of all sessions. */
   pattern(clientPrefix: string): string {
     return startingWith(clientPrefix + this.prefix)
   }
 
-  /** Of everything that is no session. */
+  /** A glob pattern that matches all other keys of the store. */
   indexPattern(clientPrefix: string): string {
     return startingWith(`${clientPrefix}idx:${this.prefix}`)
   }
 }
 
-/** A prefix is text, not a pattern: `a*b:` must not list another application's keys. */
+/** Escapes the text in the pattern, so that the prefix `a*b:` does not match the keys of another application. */
 function startingWith(text: string): string {
   return `${text.replace(/[\\*?[\]]/g, '\\$&')}*`
 }

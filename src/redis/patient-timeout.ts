@@ -1,23 +1,26 @@
 import { realSetImmediate } from '../real-set-immediate.js'
 
-/** What Redis has at least, and at most, once the time is up: milliseconds. */
-const LEAST_MS = 50
-const MOST_MS = 100
+/** Minimum and maximum extension after the time is up, in milliseconds. */
+const MIN_EXTENSION_MS = 50
+const MAX_EXTENSION_MS = 100
 
 /**
- * A timeout for an answer of Redis's that is fair to Redis: an application that halts the event loop (synchronous work) makes timers
- * fire before what has come over the network meanwhile is read, and before what it asked in the same turn has even left.
- * So once the time is up, there is as much more of it as the timer was late, and after that one look at the network.
+ * Sets a timeout for a reply of Redis that is not affected by a blocked event loop. If an application blocks the event
+ * loop with synchronous work, timers fire before the replies that have arrived are read, and before the commands of the
+ * same turn have been sent. Therefore the timeout is extended by the time that the timer was late, and then the network
+ * is read once more.
  *
- * @param onTime comes at most MOST_MS late, and what the loop is late itself; has to check whether the answer came in the last moment
- * @param hold is given the timer to clear, once and again when another one takes its place
+ * @param onTime called at most MAX_EXTENSION_MS late, plus the delay of the event loop. It must check whether the reply
+ *   has arrived at the last moment.
+ * @param hold called with the timer to clear, and again when another timer replaces it
  */
 export function setPatientTimeout(onTime: () => void, ms: number, hold: (timer: NodeJS.Timeout) => void): void {
   const due = performance.now() + ms
   const extend = () => {
     const lateMs = performance.now() - due
-    // Immediates come after the event loop has looked at the network.
-    hold(setTimeout(() => realSetImmediate(onTime), Math.min(Math.max(lateMs, LEAST_MS), MOST_MS)))
+    const extensionMs = Math.min(Math.max(lateMs, MIN_EXTENSION_MS), MAX_EXTENSION_MS)
+    // Immediates run after the event loop has read from the network.
+    hold(setTimeout(() => realSetImmediate(onTime), extensionMs))
   }
   hold(setTimeout(extend, ms))
 }

@@ -1,22 +1,26 @@
 import type { RedisClient } from './client.js'
 import { masterOfKey } from './master-of-key.js'
 
-/** Clocks drift, are set, and a failover brings another one: what is known of one is soon out of date. */
+/** Milliseconds for which a reading is used. Clocks drift and are adjusted, and a failover leads to another clock. */
 const KNOWN_FOR_MS = 60_000
-/** By how much this machine's two clocks may disagree about how long ago something was: more, and one of them was set, or stood still. */
+/**
+ * Maximum difference between the age of a reading by `performance.now()` and by `Date.now()`, in milliseconds. A larger
+ * one means that a clock was adjusted or has stopped.
+ */
 const TOLERANCE_MS = 100
 
 interface Reading {
-  /** What Redis's clock was ahead of `performance.now()`, at most: milliseconds. */
+  /** Upper bound of the difference between Redis's clock and `performance.now()`, in milliseconds. */
   aheadMs: number
-  /** Of `performance.now()`, and of `Date.now()`. */
+  /** Time of the reading by `performance.now()`. */
   takenAt: number
+  /** Time of the reading by `Date.now()`. */
   takenDate: number
 }
 
 /**
- * What Redis's clock says, which may be minutes off from this machine's: learnt from replies that tell when Redis carried out a command.
- * Each master of a Cluster has its own.
+ * Estimates the time of Redis's clock, which may differ by minutes from this machine's. It learns from replies that say
+ * when Redis executed a command. Each master of a Cluster has its own clock.
  */
 export class RedisClock {
   readonly #client: RedisClient
@@ -27,9 +31,9 @@ export class RedisClock {
   }
 
   /**
-   * @param key of the command
-   * @param sentAt when the command was sent, of `performance.now()`: Redis's clock was what it tells later than that, or just then
-   * @param redisMs what Redis's clock was when it carried the command out, in whole milliseconds
+   * @param key the key of the command, which determines the master
+   * @param sentAt when the command was sent, by `performance.now()`. Redis executed it then or later.
+   * @param redisMs Redis's clock when it executed the command, in whole milliseconds since 1970
    */
   learn(key: string, sentAt: number, redisMs: number): void {
     const reading = { aheadMs: redisMs + 1 - sentAt, takenAt: performance.now(), takenDate: Date.now() }
@@ -37,9 +41,10 @@ export class RedisClock {
   }
 
   /**
-   * Milliseconds since 1970 that Redis's clock does not go beyond now; undefined if that is not known. It is late by a round trip.
+   * Returns an upper bound of Redis's clock now, in milliseconds since 1970, or undefined if it is not known. The bound
+   * is too high by at most a round trip.
    *
-   * @param key of a session: whoever serves it is meant
+   * @param key key of a session, which determines the master
    */
   latestMs(key: string): number | undefined {
     const reading = this.#readings.get(masterOfKey(this.#client, key))

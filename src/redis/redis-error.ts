@@ -27,24 +27,24 @@ export function replyCode(err: unknown): string {
  * Redis < 7 says "ERR Error running script ... OOM command not allowed", Redis >= 7 passes the inner error on.
  */
 function innerCode(message: string): string | undefined {
-  // As Redis 6, 7.0, and 7.2, 8 and Valkey say it.
+  // The wordings of Redis 6, Redis 7.0, and Redis 7.2, 8 and Valkey.
   if (/can't (run this command|access)|no permissions|acl failure/i.test(message)) return 'NOPERM'
   return Object.keys(BY_REPLY_CODE).find((code) => message.includes(`${code} `))
 }
 
 /**
- * ioredis errors carry the command with its arguments, and some Redis messages echo them: keys, ids and session data.
- * Only the code, the error's class and the command's name get through.
+ * Converts an error of ioredis. Such errors contain the command's arguments, and some messages of Redis repeat them:
+ * keys, ids and session data. The result has only the code, the class of the error, and the name of the command.
  */
 export function fromRedis(err: unknown, command: string, isConnected: boolean): SessionStoreError {
   if (err instanceof Error && err.name === 'SessionStoreError') return err as SessionStoreError
   const code = replyCode(err)
   const cause = new Error(describe(err, code))
-  // Nothing was sent: what is wrong is on this side.
+  // ioredis could not build the command, so nothing was sent.
   if (err instanceof RangeError || err instanceof TypeError) {
     return new SessionStoreError('ERR_SESSION_REDIS', `the command could not be sent (${command})`, { cause })
   }
-  // ioredis's own commandTimeout; it has no code.
+  // The error of ioredis's `commandTimeout` has no code.
   if (isConnected && err instanceof Error && err.message === 'Command timed out') {
     return new SessionStoreError('ERR_SESSION_TIMEOUT', `Redis did not answer in time (${command})`, { cause })
   }
@@ -62,7 +62,7 @@ export function fromRedis(err: unknown, command: string, isConnected: boolean): 
   return new SessionStoreError(known[0], `${known[1]} (${command})`, { cause })
 }
 
-/** @param command its name, never with its arguments */
+/** @param command name of the command, without arguments */
 function disabled(command: string, cause?: Error): SessionStoreError {
   const why = 'it is disabled or renamed (rename-command), or this Redis is too old'
   return new SessionStoreError(
@@ -73,17 +73,17 @@ function disabled(command: string, cause?: Error): SessionStoreError {
 }
 
 /**
- * What an error of a script says of a command in it: Redis names the line, not the command.
+ * Names the command that failed inside a script. Redis reports only its line.
  *
- * @param lua of the script
- * @returns as it came, unless it is that
+ * @param lua text of the script
+ * @returns the given error if it is not about a command
  */
 export function inScript(err: unknown, lua: string): unknown {
   const { message } = err as Error
   const line = Number(/user_script:\s*(\d+)/.exec(message)?.[1])
   const command = /redis\.p?call\('(\w+)'/.exec(lua.split('\n')[line - 1] ?? '')?.[1]
   if (replyCode(err) === '' || command === undefined) return err
-  // Redis says "Unknown Redis command called from script", Valkey leaves its name out.
+  // Redis says "Unknown Redis command called from script"; Valkey omits the word "Redis".
   if (/unknown (\w+ )?command called/i.test(message)) return disabled(command, new Error(describe(err, 'ERR')))
   return innerCode(message) === 'NOPERM' ? fromRedis(err, command.toUpperCase(), true) : err
 }

@@ -6,17 +6,17 @@ import { fromRedis } from './redis-error.js'
 import { SideConnection } from './side-connection.js'
 import type { SideHealth } from './side-health.js'
 
-/** The mark is only written to have something to wait for. */
+/** Milliseconds for which the mark exists. It is written only because WAIT needs a write to wait for. */
 const MARK_MS = 1000
-/** Masters of a Cluster come and go. */
+/** Milliseconds between two looks at the masters of a Cluster, which may change. */
 const LOOK_MS = 1000
 
 /**
- * Waits until replicas have what was written before (WAIT).
+ * Waits until replicas have received the writes made so far (WAIT).
  *
- * Redis answers nothing else on a connection that waits, so it is one of its own (on a Cluster, one to each master): with a
- * replica cut off, every logout would hold up all requests of the process. What was written on the other one is before the
- * mark in the stream that the replicas get, so who has the mark has it, too.
+ * Redis answers nothing else on a connection that waits, so this uses an additional connection (in a Cluster, one to
+ * each master). Otherwise every logout would block all requests of the process while a replica is unreachable. In the
+ * replication stream, the mark comes after the writes of the client's connection, so a replica with the mark has them.
  */
 export class Replicas {
   readonly #client: RedisClient
@@ -29,8 +29,8 @@ export class Replicas {
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * @param count how many replicas there must be that have it
-   * @param timeoutMs for the operation that waits; half of it is left for waiting
+   * @param count how many replicas must confirm
+   * @param timeoutMs timeout of the waiting operation, of which WAIT may use half
    */
   constructor(client: RedisClient, keys: Keys, count: number, timeoutMs: number, health: SideHealth) {
     this.#client = client
@@ -38,13 +38,13 @@ export class Replicas {
     this.#clientPrefix = keyPrefixOf(client)
     this.#count = count
     this.#health = health
-    // The client must not give up before Redis says how many have it.
+    // The client must not time out before Redis replies how many replicas have confirmed.
     this.#waitMs = Math.max(1, Math.floor(Math.min(timeoutMs, commandTimeoutOf(client)) / 2))
     const use = { blockedMs: this.#waitMs, prepare: (redis: RedisNode) => redis.ping() }
     this.#waiting = new EachMaster(client, (node) => new SideConnection(client, { ...use, node: () => node }, health))
   }
 
-  /** In advance, so that the first logout does not wait for a connection. */
+  /** Opens the connections in advance, so that the first logout does not wait for one. */
   open(): void {
     this.#waiting.sync()
     if (isCluster(this.#client)) this.#timer = setInterval(() => this.#waiting.sync(), LOOK_MS).unref()
@@ -57,7 +57,7 @@ export class Replicas {
   }
 
   /**
-   * @param storedId of a session whose end Redis has confirmed
+   * @param storedId stored id of a session whose end the master has confirmed
    * @throws ERR_SESSION_NOT_REPLICATED
    */
   async confirm(storedId: string): Promise<void> {
@@ -65,12 +65,12 @@ export class Replicas {
     const slot = this.#waiting.slotOf(mark)
     if (this.#waiting.at(slot) === undefined) this.#waiting.sync()
     let achieved = await this.#wait(this.#waiting.at(slot), mark)
-    // The slot moves: another master answers for the mark.
+    // The slot is moving, and another master has the mark.
     if (typeof achieved === 'string') achieved = await this.#wait(this.#waiting.named(achieved), mark, true)
     if (!((achieved as number) >= this.#count)) throw notReplicated(Number(achieved) || 0, this.#count)
   }
 
-  /** How many have it, or the address of the master that is to be asked instead. */
+  /** @returns how many replicas have confirmed, or the address of the master to ask instead */
   async #wait(side: SideConnection | undefined, mark: string, isSent = false): Promise<number | string> {
     const redis = await side?.ready(this.#waitMs)
     if (redis === undefined) return 0

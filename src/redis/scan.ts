@@ -8,10 +8,10 @@ import type { Keys } from './keys.js'
 import { fromRedis } from './redis-error.js'
 
 /**
- * The stored ids under a prefix, a batch at a time and each once, from every master. SCAN guarantees every id that is
- * there from beginning to end; one that comes or goes meanwhile may be missing.
+ * Yields the stored ids under a prefix in batches, each id once, from every master. SCAN guarantees to find every key
+ * that exists during the whole scan. A key that is created or deleted meanwhile may be missing.
  *
- * @param within gives each command its deadline
+ * @param within applies the timeout to each command
  */
 export async function* scanStoredIds(
   client: RedisClient,
@@ -26,7 +26,7 @@ export async function* scanStoredIds(
   }
 }
 
-/** The keys of all that is no session, as commands of the client name them; each once. */
+/** Yields the store's keys that are no sessions, without the client's `keyPrefix`, each once. */
 export async function* scanIndexKeys(
   client: RedisClient,
   keys: Keys,
@@ -39,7 +39,7 @@ export async function* scanIndexKeys(
   }
 }
 
-/** Pages of keys, from every master, each key once. */
+/** Yields pages of keys from every master, each key once. */
 async function* scanKeys(
   client: RedisClient,
   pattern: string,
@@ -71,9 +71,9 @@ async function* scanNode(
 }
 
 /**
- * SCAN sees one node only, so walking a keyspace means walking every master. What moves from one that is still to come to one
- * that is done would be left out: if slots have moved meanwhile, or are moving, all are walked a second time. A key that moves
- * once is found by one of the two.
+ * Walks every master, because SCAN sees only one node. A key that moves from a master that is not yet scanned to one
+ * that has been scanned would be missed. Therefore, if slots have moved or are moving, all masters are walked a second
+ * time; a key that moves once is found by one of the two walks.
  */
 async function* everyNode(
   client: RedisClient,
@@ -90,7 +90,7 @@ async function* everyNode(
 }
 
 async function connectedMasters(client: Cluster, within: Within): Promise<RedisNode[]> {
-  // A Cluster client knows its nodes once it is connected; before that, walking them would find an empty keyspace.
+  // Before it is connected, a Cluster client knows no nodes, and a walk would find no keys.
   if (client.status !== 'ready') await within(client.ping().catch(failed(client, 'PING')))
   const nodes = await within(clusterMasters(client).catch(failed(client, 'CLUSTER SLOTS')))
   if (nodes.length === 0)

@@ -1,39 +1,39 @@
-import { connectionBeside } from './beside.js'
 import { isClosed, type RedisClient, type RedisNode } from './client.js'
 import { streamOf } from './clients/ioredis-internals.js'
 import { reconnectDelay } from './connect/request-path-options.js'
+import { connectionBeside } from './connection-beside.js'
 import { replyCode } from './redis-error.js'
 import type { SideHealth } from './side-health.js'
 
-/** Between two questions whether it is alive. */
+/** Milliseconds between two PINGs. */
 const HEARTBEAT_MS = 1000
-/** So many heartbeats without a byte from Redis, and the connection is given up. */
-const MOST_SILENT = 3
+/** The connection is given up after this many heartbeats without a byte from Redis. */
+const MAX_SILENT = 3
 const OPEN_MS = 3000
-/** Until a permission is granted. */
+/** Milliseconds between two attempts while the Redis user lacks a permission. */
 const FORBIDDEN_RETRY_MS = 30_000
 
 export interface SideUse {
-  /** Beside which connection of the client it is to be made now; undefined: there is none yet. */
+  /** Returns the client's connection to the server to connect to; undefined: there is none yet. */
   node(): RedisNode | undefined
-  /** Whether it may stay where it is. */
+  /** Whether the connection may stay at its server. */
   mayStay?(node: RedisNode): boolean
-  /** What it needs before it can be used. */
+  /** Prepares a new connection, for example subscribes. */
   prepare(redis: RedisNode): Promise<unknown>
-  /** Milliseconds for which Redis may answer nothing on it although it is alive, because it waits as it was told to. */
+  /** Milliseconds for which a working connection may send nothing, because it runs a blocking command. */
   blockedMs?: number
 }
 
 /**
- * A connection of the store's own, beside the client's. Each attempt is made with what the client has now, so that it finds
- * its way after a change of passwords or a failover. A link that has died without a word is noticed by PING: whatever comes
- * from Redis proves that it lives. While the application has closed its client, nothing is tried.
+ * An additional connection of the store. Each attempt uses the client's current options and server, so that it succeeds
+ * after a change of the password or a failover. PING detects a half-open connection: any byte from Redis proves that
+ * the connection works. While the client is closed, no attempt is made.
  */
 export class SideConnection {
   readonly #client: RedisClient
   readonly #use: SideUse
   readonly #health: SideHealth
-  readonly #mostSilent: number
+  readonly #maxSilent: number
   readonly #waiting = new Set<(redis: RedisNode) => void>()
   #redis: RedisNode | undefined
   #node: RedisNode | undefined
@@ -48,11 +48,11 @@ export class SideConnection {
     this.#client = client
     this.#use = use
     this.#health = health
-    this.#mostSilent = MOST_SILENT + Math.ceil((use.blockedMs ?? 0) / HEARTBEAT_MS)
+    this.#maxSilent = MAX_SILENT + Math.ceil((use.blockedMs ?? 0) / HEARTBEAT_MS)
     this.#wakeIn(this.#step())
   }
 
-  /** Resolves the connection as soon as it can be used; undefined if that takes longer. */
+  /** Resolves the connection as soon as it can be used, or undefined after `timeoutMs`. */
   ready(timeoutMs: number): Promise<RedisNode | undefined> {
     if (this.#isUp) return Promise.resolve(this.#redis)
     return new Promise((resolve) => {
@@ -73,7 +73,7 @@ export class SideConnection {
     this.#health.up(this)
   }
 
-  /** What is due now. @returns milliseconds until the next time */
+  /** Opens, checks or replaces the connection. @returns milliseconds until the next step */
   #step(): number {
     if (isClosed(this.#client)) {
       this.#drop()
@@ -93,12 +93,12 @@ export class SideConnection {
     try {
       redis = connectionBeside(this.#client, node)
     } catch (err) {
-      // Options that ioredis does not take, for example.
+      // For example, ioredis has refused an option.
       return this.#fail(err)
     }
     this.#redis = redis
     this.#node = node
-    // What it ends with comes after what it has ended for.
+    // The event `error` precedes `close` and has the reason.
     let why: unknown
     redis.on('error', (err) => {
       why = err
@@ -126,9 +126,9 @@ export class SideConnection {
     const { bytesRead } = streamOf(redis) ?? {}
     this.#silent = bytesRead === this.#bytesRead ? this.#silent + 1 : 0
     this.#bytesRead = bytesRead
-    if (this.#silent >= this.#mostSilent) return this.#fail(`nothing came for ${this.#silent * HEARTBEAT_MS} ms`)
+    if (this.#silent >= this.#maxSilent) return this.#fail(`nothing came for ${this.#silent * HEARTBEAT_MS} ms`)
     if (this.#silent === 0) this.#failures = 0
-    // That it is forbidden is an answer, too.
+    // An error reply, for example a missing permission, proves as well that the connection works.
     redis.ping().catch(() => undefined)
     return HEARTBEAT_MS
   }

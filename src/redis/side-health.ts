@@ -1,9 +1,14 @@
 import type { Announcer, SideConnectionKind } from '../events.js'
 import { fromRedis } from './redis-error.js'
 
-/** So long it has to last before it is said to be back: one that comes and goes is one outage. */
+/**
+ * Milliseconds for which connections must last before they are reported as back. A flapping connection is one outage.
+ */
 const STEADY_MS = 1000
-/** The next attempt says better why than the loss itself: a password that is refused, not a connection that has ended. */
+/**
+ * Milliseconds to wait for the next attempt before an outage is reported. Its error says more than the loss itself, for
+ * example that the password is wrong.
+ */
 const REASON_MS = 1000
 
 const NAMES: Readonly<Record<SideConnectionKind, readonly [name: string, meanwhile: string]>> = {
@@ -12,13 +17,13 @@ const NAMES: Readonly<Record<SideConnectionKind, readonly [name: string, meanwhi
   replicas: ['replicas', 'ending a session fails with ERR_SESSION_NOT_REPLICATED'],
 }
 
-/** Says once when connections of one kind are down, and once when all of them are back. */
+/** Warns once when connections of one kind are down, and once when all of them are back. */
 export class SideHealth {
   readonly #kind: SideConnectionKind
   readonly #announcer: Announcer
   readonly #down = new Set<object>()
   #since: Date | undefined
-  /** Until it has been said that they are down. */
+  /** Reports the outage; undefined once it has been reported. */
   #tellWhy: (() => void) | undefined
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
@@ -29,8 +34,8 @@ export class SideHealth {
   }
 
   /**
-   * @param who the one that is down; there are several in a Cluster
-   * @param why what it has failed with, or a sentence
+   * @param who the connection that is down; a Cluster has several
+   * @param why its error, or a sentence
    */
   down(who: object, why: unknown): void {
     if (this.#isClosed) return
@@ -43,7 +48,7 @@ export class SideHealth {
     else clearTimeout(this.#timer)
   }
 
-  /** It works, or is needed no more. */
+  /** Call this when a connection works, or is no longer needed. */
   up(who: object): void {
     if (!this.#down.delete(who) || this.#down.size > 0 || this.#isClosed) return
     this.#tellWhy?.()

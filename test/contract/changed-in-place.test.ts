@@ -21,7 +21,7 @@ class Basket {
   items = new Set<string>()
 }
 
-/** What it holds shows to nobody but its serializer. */
+/** A class whose content only its serializer can see. */
 class Purse {
   #coins: number
   constructor(coins = 0) {
@@ -45,7 +45,7 @@ own.registerCustom<Purse, number>(
   },
   'purse',
 )
-/** Writes the same value differently each time. */
+/** A serializer that writes the same value differently each time. */
 const salted = {
   stringify: (value: unknown) => `${Math.random()} ${superjson.stringify(value)}`,
   parse: (text: string): unknown => superjson.parse(text.slice(text.indexOf(' ') + 1)),

@@ -103,7 +103,7 @@ export const MEMORY_STORE = column('memory')
 export const REDIS_STORE = column('redis')
 export const REDIS_STORE_WITH_HASHED_IDS: Differences = { ...REDIS_STORE, listedIds: 'a digest' }
 
-/** The same for connect-redis 10: what is not listed here is the same. */
+/** Everything in which `RedisStore` behaves unlike connect-redis 10. */
 export const CONNECT_REDIS_DIFFERENCES = {
   ttlFunctionBesideMaxAge: {
     'connect-redis': 'function',

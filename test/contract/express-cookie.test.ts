@@ -19,7 +19,7 @@ function expectAbout(actual: unknown, ms: number): void {
   expect(actual).toBeLessThanOrEqual(max)
 }
 
-/** `?ms=` becomes the maxAge of this visitor's cookie alone; `?ms=none` takes it away. */
+/** `?ms=` sets the maxAge of this visitor's cookie only; `?ms=none` removes it. */
 const remember: Route = (req, res) => {
   const ms = new URL(req.url, 'http://x').searchParams.get('ms')
   req.session.cookie.maxAge = (ms === 'none' ? null : Number(ms)) as number

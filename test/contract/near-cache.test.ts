@@ -9,7 +9,7 @@ const ioredis5 = connect5()
 const lowest = connectLowest()
 const iovalkey = connectValkey({ keyPrefix: freshPrefix() })
 
-/** One store for all tests, each of which leaves it empty: a cache needs a moment until it is at work. */
+/** All tests share one store and leave it empty, because a cache takes a moment to start. */
 function describeCaching(name: string, options: RedisStoreOptions): void {
   let made: Promise<RedisStore> | undefined
   const make = () => {
@@ -29,5 +29,5 @@ describeCaching('RedisStore with cache and onEnd, on ioredis 5', { client: iored
 describeCaching('RedisStore with cache, on the oldest ioredis 5 that there is support for', { client: lowest })
 describeCaching('RedisStore with cache, on iovalkey with a keyPrefix', { client: iovalkey })
 
-// After the stores have been closed.
+// This runs after the stores have been closed.
 afterAll(() => Promise.all([ioredis6, ioredis5, lowest, iovalkey].map((client) => client.quit())))

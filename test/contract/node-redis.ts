@@ -1,7 +1,7 @@
 import { RedisStore as ConnectRedisStore } from 'connect-redis10'
 import { createClient } from 'redis'
 
-/** connect-redis as its users have it: on a node-redis client, on this run's Redis. */
+/** Makes a connect-redis store as its users do: with a node-redis client, on the Redis of this test run. */
 export async function connectRedis() {
   const client = createClient({ socket: { path: process.env.TEST_REDIS_SOCKET as string, tls: false } })
   await client.connect()

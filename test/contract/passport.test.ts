@@ -5,11 +5,11 @@ import { Passport, Strategy } from 'passport'
 import { Visitor } from '../support/visitor.js'
 import { describeEverywhere, json, SECRET, setCookies } from './web-app.js'
 
-/** Passport asks for no more than a store does, so all of this holds with MemoryStore as well. */
+/** Passport needs nothing beyond the store contract, so all tests also pass with MemoryStore. */
 
 type Next = (err?: unknown) => void
 
-/** Lets everybody in who says a name. */
+/** A strategy that accepts everybody who gives a name. */
 class Anybody extends Strategy {
   override name = 'anybody'
   override authenticate(req: Request): void {

@@ -10,7 +10,7 @@ const pipelining = connect({ enableAutoPipelining: true, keyPrefix: freshPrefix(
 
 afterAll(() => Promise.all([client.quit(), pipelining.quit()]))
 
-/** Text that is not JSON, of values that JSON has; some are read later than others. */
+/** A serializer whose texts are not JSON. It parses some texts later than others. */
 const base64: Serializer = {
   stringify(value) {
     if (value === undefined) throw new Error('undefined is no value')

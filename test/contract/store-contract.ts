@@ -20,7 +20,7 @@ const PARTS: [topic: string, part: (subject: Subject) => void][] = [
 ]
 
 /**
- * What every express-session store has to do. One that passes can take the place of any other that does.
+ * Tests of what every express-session store must do. A store that passes can replace any other that passes.
  *
  * @param makeStore an empty store; called before each test
  * @param differences where this store may deviate, see differences.ts

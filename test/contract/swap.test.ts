@@ -9,7 +9,7 @@ import { connectRedis } from './node-redis.js'
 const HOUR = 3_600_000
 let slow: Gate
 
-/** An application that knows nothing of its store. */
+/** An application that works with any store. */
 function shop(store: Store, cookie: session.CookieOptions = {}) {
   const app = express()
   app.use(session({ store, secret: 'keyboard cat', resave: false, saveUninitialized: false, cookie }))

@@ -1,6 +1,6 @@
 /**
  * Gives every store method a callback that throws, and prints how often each was called and what became of the
- * exception. A process of its own, as the exceptions are uncaught.
+ * exception. This needs a separate process, because the exceptions are uncaught.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import session, { type SessionData, type Store } from 'express-session'

@@ -15,10 +15,10 @@ const cookie = { path: '/' }
 
 const calls: Record<string, (store: RedisStore) => unknown> = {
   get: (store) => store.get('hush-id'),
-  // As keycloak-connect does after a `get`.
+  // keycloak-connect calls it like this after a `get`.
   set: (store) => store.set('hush-id', { cookie, user: 'hush-user' }),
   touch: (store) => store.touch('hush-id', { cookie }),
-  // As express-session does for `req.session.destroy()`.
+  // express-session calls it like this for `req.session.destroy()`.
   'destroy, undefined for a callback': (store) => store.destroy('hush-id', undefined),
   'destroy, null for a callback': (store) => store.destroy('hush-id', null as never),
   destroy: (store) => store.destroy('hush-id'),
@@ -44,7 +44,7 @@ async function unheard(call: (store: RedisStore) => unknown): Promise<unknown> {
   return told
 }
 
-/** Taken somehow, and so no warning: resolves how many there were. */
+/** Handles the failures in various ways, so that none is unheard. Resolves the number of warnings. */
 async function warningsOf(call: (store: RedisStore) => Promise<unknown>): Promise<number> {
   const store = made()
   let warnings = 0
@@ -76,14 +76,14 @@ const taken: Record<string, (store: RedisStore) => Promise<unknown>> = {
   'with a callback': (store) => new Promise((resolve) => void store.destroy('hush-id', resolve)),
 }
 
-/** `req.session.destroy()` in a route, while Redis refuses; resolves the status and what was told. */
+/** Calls `req.session.destroy()` in a route while Redis refuses. Resolves the status and the warnings. */
 async function logout(): Promise<unknown> {
   const store = made()
   const told: unknown[] = []
   store.on('warning', ({ code }) => told.push(code))
   const app = express()
   app.use((req, _res, next) => {
-    // As after a load: Redis went away in between.
+    // The session looks as if it had been loaded before Redis went away.
     Object.assign(req, { sessionID: 'hush-id', sessionStore: store })
     store.createSession(req, { cookie } as never)
     next()

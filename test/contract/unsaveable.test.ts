@@ -12,7 +12,7 @@ type Bag = any
 const client = connect()
 afterAll(() => client.quit())
 
-/** What express-session throws over while it ends the response, with any other store. */
+/** Values with which express-session throws while it ends the response, with any other store. */
 const BAD: Record<string, (held: Bag) => void> = {
   'a BigInt': (held) => Object.assign(held, { n: 1n }),
   'a BigInt deep inside': (held) => Object.assign(held, { a: [{ b: [{ n: 1n }] }] }),
@@ -23,7 +23,7 @@ const BAD: Record<string, (held: Bag) => void> = {
   'a toJSON that throws': (held) => Object.assign(held, { a: { toJSON: () => fail() } }),
 }
 
-/** The same of its cookie. */
+/** Cookie attributes with which express-session throws. */
 const BAD_COOKIE: Record<string, (cookie: Bag) => void> = {
   'expires that is no date': (cookie) => Object.assign(cookie, { expires: 'soon' }),
   'originalMaxAge as a text': (cookie) => Object.assign(cookie, { originalMaxAge: '5000' }),
@@ -60,7 +60,7 @@ function site(make: typeof express, store: RedisStore, isSavedBefore: boolean) {
     BAD_COOKIE[req.params.kind]?.(req.session.cookie)
     res.send('bad')
   })
-  // An exception in here is nobody's to catch, with Express 4.
+  // Express 4 does not catch an exception in an asynchronous handler.
   app.get('/later/:kind', async (req, res) => {
     await Promise.resolve()
     BAD[req.params.kind]?.(req.session)

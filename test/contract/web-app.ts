@@ -11,7 +11,7 @@ import { Visitor } from '../support/visitor.js'
 
 export const SECRET = 'keyboard cat'
 
-/** What runs at one path. Sessions hold whatever the test puts there. */
+/** The handler of a path. Sessions may have any properties. */
 export type Route = (req: Request, res: ServerResponse, bag: Record<string, unknown>) => unknown
 
 type App = RequestListener & { use(handler: unknown): unknown }
@@ -27,7 +27,7 @@ export const json = (res: ServerResponse, value: unknown) => {
   res.end(JSON.stringify(value))
 }
 
-/** Answers with the session as the handler sees it. */
+/** Responds with the session as the handler sees it. */
 export const show: Route = (req, res) => json(res, { id: req.sessionID, session: req.session ?? null })
 
 const ROUTES: Record<string, Route> = {
@@ -40,7 +40,7 @@ const ROUTES: Record<string, Route> = {
   '/regenerate': (req, res, bag) => req.session.regenerate(() => show(req, res, bag)),
 }
 
-/** The store of the running test, and applications on it. */
+/** The store of the current test, and applications that use it. */
 export class Site {
   readonly make: () => App
   store!: Store
@@ -54,7 +54,7 @@ export class Site {
     return this.serve([session({ ...defaults, ...options })], routes)
   }
 
-  /** @param middleware in place of the one session middleware that `app` has */
+  /** @param middleware replaces the session middleware of `app` */
   serve(middleware: unknown[], routes: Record<string, Route> = {}): App {
     const app = this.make()
     for (const one of middleware) app.use(one)

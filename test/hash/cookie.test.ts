@@ -7,7 +7,7 @@ const IDLE_MS = 3_600_000
 const SEEN_AT_MS = 1_700_000_000_000
 const EXPIRES = new Date(SEEN_AT_MS + IDLE_MS).toISOString()
 
-/** What stands in Redis once a session with these flags was seen at `SEEN_AT_MS`. */
+/** The bookkeeping of a session with these flags that was seen at `SEEN_AT_MS`. */
 function metaWith(flags: string): Bookkeeping {
   const words = [SEEN_AT_MS * 1000, 0, IDLE_MS, 1].map((n) => n.toString(36))
   const meta = parseBookkeeping([...words, ...(flags && [flags])].join(' '))
@@ -15,7 +15,7 @@ function metaWith(flags: string): Bookkeeping {
   return meta
 }
 
-/** Joined as hash/decode.ts does it, where nothing of another cookie is left over. */
+/** Joins the pieces as hash/decode.ts does if no pieces of another cookie are left. */
 function restText(fields: [string, string][]): string {
   return fields
     .map(([, text]) => text)
@@ -47,7 +47,7 @@ const cookies: fc.Arbitrary<PlainCookie> = fc.record(
 test('any cookie whose expires is kept to the millisecond comes back as it was', () => {
   fc.assert(
     fc.property(cookies, (cookie) => {
-      // An originalMaxAge without expires gets one: it follows from it.
+      // An originalMaxAge without `expires` gets one, derived from it.
       fc.pre(typeof cookie.originalMaxAge !== 'number' || cookie.expires !== undefined)
       expect(roundTrip(cookie)).toEqual(cookie)
     }),

@@ -11,7 +11,7 @@ import { anyText } from '../support/any-text.js'
 const NO_COOKIE: [string, string] = ['@', 'h2mzk9w8qe 4fk 12kw0 3 O']
 const BOOKKEEPING: [string, string] = ['@', 'h2mzk9w8qe 4fk 12kw0 3']
 
-/** Takes longer for some texts than for others. */
+/** An asynchronous serializer that takes longer for some texts than for others. */
 const late: Serializer = {
   stringify: JSON.stringify,
   parse: async (text) => {

@@ -20,7 +20,7 @@ const NODES = [{ host: '127.0.0.1', port: 7000 }]
 const cluster = (options: object = {}) => kept(new Cluster(NODES, { lazyConnect: true, ...options }))
 const SENTINELS = { sentinels: [{ host: '127.0.0.1', port: 26379 }], name: 'mymaster' }
 
-/** What a listener hears that is attached right after construction. */
+/** The warnings that a listener gets if it is attached right after construction. */
 async function warningsOf(client: Client): Promise<SessionEvents['warning'][]> {
   const heard: SessionEvents['warning'][] = []
   const store = new RedisStore({ client })

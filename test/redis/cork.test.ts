@@ -8,7 +8,7 @@ import { isCaching } from '../support/near-cache.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
 
-/** Many small packets cost more than what is in them: how many there are is counted at the sockets themselves. */
+/** Many small packets cost more than their content, so these tests count system calls at the sockets. */
 const prefix = freshPrefix()
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 let client: Redis | Cluster
@@ -24,13 +24,13 @@ afterEach(async () => {
   client.disconnect()
 })
 
-/** Of the nodes of a Cluster, some may have no connection yet. */
+/** Lists the open sockets. Some nodes of a Cluster may not be connected yet. */
 function streams(): Socket[] {
   const nodes = client.isCluster ? (client as Cluster).nodes() : [client]
   return nodes.map((node) => (node as Redis).stream as Socket | undefined).filter((stream) => stream !== undefined)
 }
 
-/** How often Node hands something over to the system from here on. */
+/** Counts the writes to the operating system from now on. */
 function writesOf(sockets: readonly Socket[]): () => number {
   let writes = 0
   for (const socket of sockets) {
@@ -47,7 +47,7 @@ function writesOf(sockets: readonly Socket[]): () => number {
 }
 
 test('what is asked of Redis in one turn leaves in one packet, over a client without auto-pipelining', async () => {
-  // Redis knows the script from here on.
+  // From now on, Redis knows the script.
   await store.increment('a', 'visits')
   const writes = writesOf(streams())
   const answers = await Promise.all([
@@ -112,7 +112,7 @@ describe('a response to a request that only reads', () => {
       })
       const visitor = new Visitor(server)
       await visitor.get('/login')
-      // The first one may still have to read it.
+      // The first reader may still have to load the session from Redis.
       for (let i = 0; i < 2; i++) {
         expect((await visitor.get('/')).text).toBe('ada')
         expect(writes()).toBe(1)
@@ -124,7 +124,7 @@ describe('a response to a request that only reads', () => {
   }
 })
 
-/** ioredis connects again by itself. */
+/** Breaks the connection; ioredis reconnects by itself. */
 async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (let i = 0; ; i++) {
     try {

@@ -4,7 +4,7 @@ import { CACHE, isCaching } from '../support/near-cache.js'
 import { connect, connect5, connectLowest, connectValkey, freshPrefix } from '../support/redis.js'
 import { until } from '../support/until.js'
 
-// A client with a `keyPrefix` is one whose keys all begin with it, whichever command names them, in every version of ioredis.
+// With the client's option `keyPrefix`, all keys begin with it, in every command and in every version of ioredis.
 
 const raw = connect()
 const cookie = { originalMaxAge: 600_000 }

@@ -4,15 +4,15 @@ import { CACHE, isCaching } from '../support/near-cache.js'
 import { connect, freshPrefix } from '../support/redis.js'
 
 /**
- * ioredis keeps every command, and what Redis answered to it, until the next full garbage collection. Of a session that is read
- * a thousand times a second nothing must wait for that.
+ * ioredis keeps every command with its reply until the next full garbage collection. The store empties replies, so that
+ * reading a session a thousand times a second does not fill the memory.
  */
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 let client: Redis
 let answers: Promise<unknown>[]
 let store: RedisStore | undefined
 
-/** Every answer from here on, as ioredis resolves it. */
+/** Records every reply from now on, as ioredis resolves it. */
 function listen(to: object): void {
   const node = to as { sendCommand(...args: unknown[]): unknown }
   const sendCommand = node.sendCommand.bind(node)

@@ -5,7 +5,7 @@ import { BOOKKEEPING } from '../../src/redis/scripts/bookkeeping.lua.js'
 import { type ScriptReply, UnexpectedReply } from '../../src/redis/scripts/reply.js'
 import type { Script } from '../../src/redis/scripts/script.js'
 
-/** What Redis gives to scripts, of what Lua 5.1 has. */
+/** The globals of Lua 5.1 that Redis makes available to scripts. */
 const GIVEN = new Set([
   ...['KEYS', 'ARGV', 'redis', 'cjson', 'string', 'math', 'table'],
   ...['ipairs', 'pairs', 'tonumber', 'tostring', 'type', 'unpack'],

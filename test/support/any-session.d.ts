@@ -1,6 +1,6 @@
 import 'express-session'
 
-/** The sessions of these tests hold anything. What the types say of declared sessions is tested in test/package. */
+/** The sessions of these tests may hold anything. test/package tests the types of declared sessions. */
 declare module 'express-session' {
   interface SessionData {
     // biome-ignore lint/suspicious/noExplicitAny: see above

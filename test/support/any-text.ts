@@ -9,7 +9,7 @@ const unit = fc.oneof(
   { weight: 2, arbitrary: codeUnit(0, 0xffff) },
 )
 
-/** Whatever a string of JavaScript can hold. `fc.string({ unit: 'binary' })` takes a second to be made, in each file. */
+/** Any JavaScript string. Building `fc.string({ unit: 'binary' })` instead would take a second in each test file. */
 export function anyText({ minLength = 0, maxLength = 20 } = {}): fc.Arbitrary<string> {
   return fc.array(unit, { minLength, maxLength }).map((units) => units.join(''))
 }

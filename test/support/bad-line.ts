@@ -1,19 +1,19 @@
 import { connect, createServer, type Socket } from 'node:net'
 
-/** A bad line to Redis, on a Unix socket of its own. */
+/** A faulty connection to Redis, on its own Unix socket. */
 export interface BadLine {
   path: string
-  /** What the client sends from now on waits here; replies to earlier commands still pass. */
+  /** Holds back what the client sends from now on; replies to earlier commands still pass. */
   hold(): void
-  /** What the client sends still arrives; what Redis answers from now on is lost. */
+  /** Drops all replies from now on; commands still arrive. */
   mute(): void
-  /** What the client sends still arrives; what Redis answers from now on waits here. */
+  /** Holds back all replies from now on; commands still arrive. */
   stall(): void
-  /** What waited goes on its way, in order; answers pass again. */
+  /** Forwards everything that was held back, in order, and lets replies pass again. */
   release(): void
-  /** Connections that come from now on lead to another Redis. */
+  /** Connects new clients to another Redis. */
   lead(redisSocketPath: string): void
-  /** Closes every connection, what waits is lost. */
+  /** Closes every connection and drops what was held back. */
   cut(): void
   close(): Promise<void>
 }

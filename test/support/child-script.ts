@@ -3,14 +3,14 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { buildSync } from 'esbuild'
 
-/** Below node_modules, so that what a script imports is found from there. */
+/** The folder is inside node_modules, so that imports of the script are resolved. */
 const DIRECTORY = join('node_modules', '.cache', 'test-children')
 
 /**
- * A script for processes of their own, with the sources it imports in one file of JavaScript. Such a process starts in a quarter of the
- * processor time that one with `--import tsx` takes.
+ * Bundles a script and the sources it imports into one JavaScript file, for child processes. Starting such a process takes
+ * a quarter of the processor time that `--import tsx` takes.
  *
- * @param path from the root of the repository
+ * @param path path of the script, relative to the root of the repository
  */
 export function childScript(...path: string[]): string {
   const source = join(...path)
@@ -29,7 +29,7 @@ export function childScript(...path: string[]): string {
   const script = join(DIRECTORY, `${basename(source, '.ts')}.${digest}.mjs`)
   if (existsSync(script)) return script
   mkdirSync(DIRECTORY, { recursive: true })
-  // Another worker may be at it: whoever comes last puts the same in its place.
+  // Another Jest worker may write the file at the same time. Its content is the same, so the last one may win.
   const own = `${script}.${process.pid}`
   writeFileSync(own, text)
   renameSync(own, script)

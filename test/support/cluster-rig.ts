@@ -8,18 +8,18 @@ import { until } from './until.js'
 const SLOTS = 16_384
 const MASTERS = 3
 
-/** Three masters with a replica each, as real processes. */
+/** A Cluster of real processes: three masters, each with a replica. */
 export interface ClusterRig {
   /** For `connectRedis(rig.addresses)`. */
   addresses: { host: string; port: number }[]
   nodes: readonly RedisNode[]
   nodeTimeoutMs: number
-  /** Who serves the key's slot now; undefined while nobody does. */
+  /** The node that serves the slot of the key; undefined while no node does. */
   masterOf(key: string): Promise<RedisNode | undefined>
   masters(): Promise<RedisNode[]>
-  /** Moves a slot with its keys while the Cluster serves it, as redis-cli does. @returns how many keys it took along */
+  /** Moves a slot with its keys while the Cluster serves it, as redis-cli does. @returns how many keys it moved */
   migrate(key: string, to: RedisNode, onStep?: () => Promise<unknown>): Promise<number>
-  /** Waits until every node that runs says the Cluster is ok, has the same view of it, and each replica is in step. */
+  /** Waits until all running nodes report `ok` and the same topology, and each replica has caught up. */
   healed(): Promise<void>
   stop(): Promise<void>
 }
@@ -125,7 +125,7 @@ async function moveSlot(
       moved += keys.length
       await onStep()
     }
-    // The new owner first, as the documentation of SETSLOT says: no node must be without one.
+    // Tell the new owner first, as the documentation of SETSLOT says. Otherwise the slot would have no owner for a moment.
     for (const node of [to, from, ...masters.filter((one) => one !== to && one !== from)]) {
       await node.send('CLUSTER', 'SETSLOT', slot, 'NODE', toId)
     }
@@ -136,12 +136,12 @@ async function moveSlot(
 }
 
 interface View {
-  /** Comparable: who serves what. */
+  /** The owners of all slots, in a form that can be compared. */
   text: string
   found: { port: number; ranges: [number, number][] }[]
 }
 
-/** Who serves which slots, as this node sees it. */
+/** The owners of all slots according to this node. */
 async function viewOf(node: RedisNode): Promise<View> {
   const text = await node.send('CLUSTER', 'NODES')
   const found = text
@@ -167,7 +167,7 @@ async function slotOf(node: RedisNode, key: string): Promise<number> {
   return Number((await node.send('CLUSTER', 'KEYSLOT', key)).slice(1))
 }
 
-/** A client of the test's own, that looks at all keys. */
+/** A separate client for the test itself, which looks at all keys. */
 export async function keysOf(rig: ClusterRig, pattern: string): Promise<string[]> {
   const cluster = new Cluster(rig.addresses)
   cluster.on('error', () => {})

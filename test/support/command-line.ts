@@ -8,7 +8,7 @@ export interface Ended {
   err: string
 }
 
-/** A subcommand in this process. What it throws for a person is in `err`. */
+/** Runs a subcommand in this process. `err` contains the error message for the user. */
 export async function runHere(
   command: { run(args: readonly string[], io: Io): Promise<number> },
   args: readonly string[],
@@ -34,7 +34,7 @@ export async function runHere(
   return ended
 }
 
-/** The command as a process of its own, from source, in a shell: `doctor "$URL" | head -1`. */
+/** Runs the command from source in a child process and a shell: `doctor "$URL" | head -1`. */
 export async function runInShell(script: string, env: Record<string, string> = {}): Promise<Ended> {
   const main = join(process.cwd(), 'src', 'cli', 'main.ts')
   const prelude = `set -o pipefail\nconnect-redis-hash() { '${process.execPath}' --import tsx '${main}' "$@"; }`

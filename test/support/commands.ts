@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { monitor } from './monitor.js'
 import { socketPath, topology } from './redis.js'
 
-/** What Redis itself saw: the commands sent to it that name this prefix, commands inside scripts left out. */
+/** Records the commands with this prefix that Redis receives, without commands inside scripts. */
 export async function watchCommands(client: Redis, prefix: string): Promise<CommandLog> {
   const seen: string[][] = []
   const marks = new Map<string, () => void>()
@@ -17,7 +17,7 @@ export async function watchCommands(client: Redis, prefix: string): Promise<Comm
   )
   let marker = 0
   return {
-    /** The commands since the last call. */
+    /** Returns the commands since the last call. */
     async take() {
       const mark = `mark-${prefix}-${marker++}`
       let left = watchers.length
@@ -38,7 +38,7 @@ export async function watchCommands(client: Redis, prefix: string): Promise<Comm
   }
 }
 
-/** Every server that may see a command of this client. */
+/** Lists every server that may receive a command of this client. */
 function placesOf(client: Redis): (string | { host: string; port: number })[] {
   if (!client.isCluster) return [(client.options.path as string | undefined) ?? socketPath()]
   const ports = new Set((client as unknown as Cluster).nodes('master').map((node) => node.options.port))

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-/** A network between the application and Redis, as slow or as dead as the test wants it. */
+/** A proxy between the application and Redis that a test can slow down or cut off. */
 export interface DelayProxy {
   port: number
-  /** Milliseconds each way. */
+  /** Delay in milliseconds, in each direction. */
   setDelay(ms: number): void
   /** Cuts every connection and refuses new ones, or accepts them again. */
   setDown(down: boolean): void

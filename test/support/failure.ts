@@ -7,7 +7,7 @@ export interface Failure {
   error: Error
 }
 
-/** How and when a promise fails; undefined if it does not. */
+/** Resolves with what error and after how long a promise rejects; undefined if it resolves. */
 export async function failureOf(work: Promise<unknown>): Promise<Failure | undefined> {
   const start = performance.now()
   try {
@@ -19,7 +19,7 @@ export async function failureOf(work: Promise<unknown>): Promise<Failure | undef
   }
 }
 
-/** Whether it fails several times in a row, each without having waited for anything. */
+/** Whether an operation fails several times in a row, each time without waiting. */
 export async function failsAtOnce(work: () => Promise<unknown>, times = 10): Promise<boolean> {
   for (let i = 0; i < times; i++) {
     const failure = await failureOf(work())
@@ -28,7 +28,7 @@ export async function failsAtOnce(work: () => Promise<unknown>, times = 10): Pro
   return true
 }
 
-/** All that a logger could make of a value, non-enumerable properties and causes included. */
+/** Everything that a logger could print of a value, including non-enumerable properties and causes. */
 export function everythingIn(value: unknown): string {
   const texts = [inspect(value, { depth: null, showHidden: true, compact: false, maxStringLength: null }), json(value)]
   for (let err = value; err instanceof Error; err = err.cause) {
@@ -46,7 +46,7 @@ function json(value: unknown): string {
   }
 }
 
-/** @param secrets session ids, keys, prefixes and data, none of which may show */
+/** @param secrets session ids, keys, prefixes and data, none of which may appear */
 export function expectNoSecrets(value: unknown, secrets: readonly string[]): void {
   const text = everythingIn(value)
   for (const secret of secrets) {

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs'
 
-/** For docs/operations.md: with `FIGURES=file`, what a test has measured goes to that file. */
+/** Writes measurements of a test to the file that the environment variable `FIGURES` names, for docs/operations.md. */
 export function figure(what: string, values: Record<string, number>): void {
   const path = process.env.FIGURES
   if (!path) return

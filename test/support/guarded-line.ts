@@ -1,15 +1,15 @@
 import { connect, createServer } from 'node:net'
 
-/** A line to Redis, on a Unix socket of its own, on which every command waits until the test lets it through. */
+/** A connection to Redis, on its own Unix socket, that holds back every command until the test releases it. */
 export interface GuardedLine {
   path: string
   close(): Promise<void>
 }
 
 export interface LineGuard {
-  /** Called with each command that arrives, in order; a command that follows waits for the promise, too. */
+  /** Called with each command, in order. The command and all later ones wait for the promise. */
   admit(args: string[]): Promise<void> | undefined
-  /** Redis has answered something. */
+  /** Called when Redis has sent a reply. */
   answered?(): void
 }
 
@@ -62,7 +62,7 @@ export async function guardedLineTo(redisSocketPath: string, { admit, answered }
   }
 }
 
-/** The command at the beginning of what a client has sent, once all of it is there. */
+/** Parses the first command that a client has sent, once it has arrived completely. */
 export function firstCommand(sent: Buffer): { args: string[]; bytes: number } | undefined {
   let at = 0
   const header = (mark: string): number | undefined => {
@@ -85,22 +85,22 @@ export function firstCommand(sent: Buffer): { args: string[]; bytes: number } | 
   return { args, bytes: at }
 }
 
-/** A guarded line whose commands on session keys go through one at a time, each when the test says so. */
+/** A guarded line that releases commands on session keys one at a time, each when the test asks for it. */
 export interface SteppedLine extends GuardedLine {
-  /** Only from now on commands wait. */
+  /** Holds back commands from now on. */
   hold(): void
-  /** Everything that waits, and what comes, goes through. */
+  /** Releases all commands that wait, and all later ones. */
   release(): void
   /**
-   * Lets the next command through and waits for Redis's answer to it.
+   * Releases the next command and waits for Redis's reply.
    *
    * @param work what sends the commands
-   * @returns the command; undefined if `work` came to its end without another one
+   * @returns the command; undefined if `work` has ended without another one
    */
   step(work: Promise<unknown>): Promise<readonly string[] | undefined>
 }
 
-/** @param prefix only commands that name it wait: not those of the connection itself */
+/** @param prefix only commands that contain it wait, so those of the connection itself do not */
 export async function steppedLineTo(redisSocketPath: string, prefix: string): Promise<SteppedLine> {
   const waiting: { args: readonly string[]; go(): void }[] = []
   let isHolding = false

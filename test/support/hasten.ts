@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis'
 
 /**
- * Lets so much time pass for the sessions that have ended, or are to end: what comes due within it is due, and who has
- * claimed one within it has given up.
+ * Makes `ms` milliseconds pass for sessions that have ended or will end. Sessions that are due within this time become
+ * due, and claims made within it become void.
  */
 export async function hasten(client: Redis, prefix: string, ms = 60_000): Promise<void> {
   for (const queue of await client.keys(`idx:${prefix}@ends:*`)) {
@@ -18,7 +18,7 @@ export async function hasten(client: Redis, prefix: string, ms = 60_000): Promis
   }
 }
 
-/** Of a key that has been handed over and deleted meanwhile, a plain HSET would leave one that is no session. */
+/** Changes only existing keys: HSET on a key that was deleted meanwhile would create one that is no session. */
 const REPLACE = `
 if redis.call('HGET', KEYS[1], '@end') == ARGV[1] then redis.call('HSET', KEYS[1], '@end', ARGV[2]) end
 return 1

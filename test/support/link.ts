@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type NetConnectOpts, type Sock
 
 type State = 'good' | 'silent' | 'stalled' | 'refusing'
 
-/** A TCP link to Redis that can be slow or broken in the ways links are. */
+/** A TCP link to Redis that can be slow or broken in the ways in which real links are. */
 export class Link {
   readonly #target: NetConnectOpts
   readonly #sockets = new Set<Socket>()
@@ -39,7 +39,7 @@ export class Link {
     this.#delayMs = ms
   }
 
-  /** `silent`: what is sent is lost, and nobody is told (half-open). `stalled`: it waits, and arrives later. */
+  /** `silent`: data is lost without an error (half-open). `stalled`: data arrives later. */
   become(state: State): void {
     this.#state = state
     if (state === 'refusing') this.reset()
@@ -50,7 +50,7 @@ export class Link {
   reset(): void {
     this.#waiting = []
     for (const socket of this.#sockets) {
-      // A Unix socket has no reset.
+      // A Unix socket cannot be reset.
       if (socket.remoteAddress === undefined) socket.destroy()
       else socket.resetAndDestroy()
     }
@@ -73,7 +73,7 @@ export class Link {
       else if (this.#delayMs === 0 && delayed.length === 0) pass(chunk)
       else {
         delayed.push(chunk)
-        // Whichever comes first: the order stays, also when the link gets faster.
+        // Keep the order of data even if the link becomes faster.
         setTimeout(() => pass(delayed.shift() as Buffer), this.#delayMs)
       }
     })
@@ -81,7 +81,7 @@ export class Link {
     from.on('error', () => {})
     from.once('close', () => {
       this.#sockets.delete(from)
-      // What was sent before has to arrive before the end does.
+      // Earlier data must arrive before the end of the connection.
       if (this.#state === 'stalled') this.#waiting.push(() => to.end())
       else if (this.#state === 'good') setTimeout(() => to.destroy(), this.#delayMs)
     })

@@ -7,7 +7,7 @@ const AT_ONCE = 1000
  * Makes sessions of one user, `many0` and so on, as a store with `indexes: { user: (s) => s.userId }` does, but in pipelines. Each ends a
  * second later than the one before.
  *
- * @param isEndless as with `disableTTL`
+ * @param isEndless whether the sessions never expire, as with `disableTTL`
  */
 export async function makeMany(client: Redis, prefix: string, user: string, count: number, isEndless = false) {
   const lifetime = 86_400_000
@@ -25,7 +25,7 @@ export async function makeMany(client: Redis, prefix: string, user: string, coun
   }
 }
 
-/** The most commands that have waited for an answer at the same time, looked at in every turn of the event loop. */
+/** The maximum number of commands that waited for a reply at the same time, sampled in every turn of the event loop. */
 export function watchQueue(client: Redis): { stop(): number } {
   let most = 0
   let isWatching = true

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** A code block under a `<!-- kind: name -->` comment: an example that a test runs. */
+/** A code block after a `<!-- kind: name -->` comment, which a test runs as an example. */
 export interface Example {
   kind: string
   name: string

@@ -8,7 +8,7 @@ export interface Monitor {
  * MONITOR over a connection of its own. (The client's own `monitor()` fails if a line comes in one piece with the reply to
  * the command, which happens where several test files use one Redis.)
  *
- * @param onCommand the words of a command, and where it came from: an address, or `lua`
+ * @param onCommand called with the words of a command and its origin: an address, or `lua`
  */
 export async function monitor(
   where: string | { host: string; port: number },
@@ -38,7 +38,7 @@ function parsed(line: string): [args: string[], source: string] {
   return [[...words.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word]) => unescaped(word as string)), source]
 }
 
-/** As Redis escapes: `\"`, `\\`, `\n`, `\x00`, and bytes of UTF-8. */
+/** Reverses the escapes of MONITOR: `\"`, `\\`, `\n`, `\x00`, and bytes of UTF-8. */
 function unescaped(word: string): string {
   if (!word.includes('\\')) return word
   const bytes = word.replace(/\\(?:x([\da-f]{2})|(.))/gi, (_all, hex?: string, char?: string) =>

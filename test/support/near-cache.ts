@@ -1,17 +1,17 @@
 import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import { until } from './until.js'
 
-/** Large and long enough for every test; what is left out is what the cache is not told of. */
+/** Large and long enough for every test, so that sessions leave the cache only because a change was reported. */
 export const CACHE = { max: 1000, maxAge: 3600 }
 
-/** A store whose near cache is at work from the first call on. */
+/** Makes a store whose near cache works from the first call on. */
 export async function cachingStore(options: RedisStoreOptions): Promise<RedisStore> {
   const store = new RedisStore({ cache: CACHE, ...options })
   await isCaching(store, options)
   return store
 }
 
-/** Until a session that was read twice has cost one read; on a Cluster, on every master. */
+/** Waits until reading a session twice costs only one read; in a Cluster, on every master. */
 export async function isCaching(store: RedisStore, { client }: Pick<RedisStoreOptions, 'client'>): Promise<void> {
   const masters = client.isCluster ? 64 : 1
   const probes = Array.from({ length: masters }, (_, i) => `near-cache-probe-${i}`)
@@ -30,7 +30,7 @@ export async function isCaching(store: RedisStore, { client }: Pick<RedisStoreOp
   await Promise.all(probes.map((sid) => store.destroy(sid)))
 }
 
-/** Every `get` comes last of three: the cache has then heard of what this process wrote before, and mostly answers it. */
+/** Repeats every `get` three times. By the last one, the cache knows earlier writes of this process and mostly answers. */
 export function warmed(store: RedisStore): RedisStore {
   const get = store.get.bind(store)
   store.get = async (sid: string, callback?: Parameters<typeof get>[1]) => {

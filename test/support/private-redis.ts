@@ -4,16 +4,16 @@ import { join } from 'node:path'
 import { Redis, type RedisOptions } from 'ioredis'
 import { startRedis } from '../../scripts/embedded-redis.js'
 
-/** A Redis of one test file's own, for what must not happen to the one that all files share. */
+/** A Redis for one test file, for tests that would disturb the Redis that all files share. */
 export interface PrivateRedis {
   dir: string
   pid: number
   socketPath: string
-  /** For the test itself: looks at keys, changes the configuration. */
+  /** A client for the test itself, to look at keys and change the configuration. */
   admin: Redis
-  /** Reconnects fast; closed together with the server. */
+  /** A client that reconnects fast. It is closed together with the server. */
   connect(options?: Omit<RedisOptions, 'replyMapping'>): Redis
-  /** Calls since the last call, by command; what this function itself sends is left out. */
+  /** Number of calls of each command since the last call of this function, without the commands it sends itself. */
   takeCalls(): Promise<Record<string, number>>
   stop(): Promise<void>
 }
@@ -26,7 +26,7 @@ export async function privateRedis(args: string[] = []): Promise<PrivateRedis> {
 
   function connect(options: Omit<RedisOptions, 'replyMapping'> = {}): Redis {
     const client = new Redis({ path: socketPath, retryStrategy: () => 20, disconnectTimeout: 100, ...options })
-    // Without a listener ioredis prints every failed connection.
+    // Without a listener, ioredis prints every failed connection.
     client.on('error', () => {})
     clients.push(client)
     return client

@@ -7,7 +7,7 @@ import { dieWithParent } from '../../scripts/die-with-parent.js'
 import { sendOnce } from '../../scripts/redis-wire.js'
 import { until } from './until.js'
 
-/** One redis-server process on a port of 127.0.0.1, which a test ends, halts and starts again. It dies with the test. */
+/** One redis-server process on 127.0.0.1 that a test can kill, halt and restart. It ends with the test. */
 export class RedisNode {
   readonly port: number
   readonly dir: string
@@ -16,7 +16,7 @@ export class RedisNode {
   #callOff: (() => void) | undefined
   #isHalted = false
 
-  /** @param args of redis-server; a configuration file comes first */
+  /** @param args arguments of redis-server; a configuration file comes first */
   constructor(dir: string, port: number, args: readonly string[]) {
     this.dir = dir
     this.port = port
@@ -28,12 +28,12 @@ export class RedisNode {
     return { host: '127.0.0.1', port: this.port }
   }
 
-  /** Neither killed nor halted. */
+  /** Whether the process is neither killed nor halted. */
   get isServing(): boolean {
     return this.#child !== undefined && !this.#isHalted
   }
 
-  /** Starts the process, again after `kill`, and waits until it answers. */
+  /** Starts the process, or restarts it after `kill`, and waits until it answers. */
   async start(): Promise<void> {
     const log = openSync(join(this.dir, 'redis.log'), 'a', 0o600)
     const args = [...this.#args, '--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.dir]
@@ -50,24 +50,24 @@ export class RedisNode {
     })
   }
 
-  /** On a connection of its own; the reply as the protocol has it. */
+  /** Sends a command over a new connection and resolves the raw reply. */
   send(...command: (string | number)[]): Promise<string> {
     return sendOnce(this.address, command.map(String), 1000)
   }
 
-  /** A lost line of INFO or CLUSTER INFO: `field('INFO', 'role')`. */
+  /** Reads one field of INFO or CLUSTER INFO: `field('INFO', 'role')`. */
   async field(command: string, name: string): Promise<string | undefined> {
     const text = await this.send(...command.split(' '))
     return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1]
   }
 
-  /** Like a crash or the loss of the machine: SIGKILL. */
+  /** Kills the process (SIGKILL), as a crash or the loss of the machine does. */
   async kill(): Promise<void> {
     const child = this.#child
     this.#child = undefined
     this.#isHalted = false
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    // Or a process with nothing else to do would end while it waits, and with code 0.
+    // Keep this process alive: with nothing else to do, it would end with code 0 while it waits.
     child.ref()
     const exit = once(child, 'exit')
     this.#signal(child, 'SIGKILL')
@@ -75,13 +75,13 @@ export class RedisNode {
     this.#callOff?.()
   }
 
-  /** The process stays and its connections stay open, but nothing is answered: SIGSTOP. */
+  /** Stops the process (SIGSTOP). Its connections stay open, but it does not reply. */
   halt(): void {
     this.#signal(this.#child, 'SIGSTOP')
     this.#isHalted = true
   }
 
-  /** It goes on with what has come meanwhile: SIGCONT. */
+  /** Continues the process (SIGCONT), which handles all commands that have arrived meanwhile. */
   resume(): void {
     this.#signal(this.#child, 'SIGCONT')
     this.#isHalted = false
@@ -95,20 +95,20 @@ export class RedisNode {
 const SLICES = 10
 const SLICE = 1000
 
-/** Ports of 127.0.0.1 that are free now; a Cluster takes the one 10,000 above, too. */
+/** Finds ports of 127.0.0.1 that are free now. A Cluster node also uses the port 10,000 above. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
-  // What a node that is down for a moment comes back to must not look free to tests in another process.
+  // Reserve the port, so that other test processes do not take it while the node is down.
   const slice = Number(process.env.JEST_WORKER_ID ?? 0) % SLICES
   while (ports.size < count) {
-    // Below those the kernel gives away by itself.
+    // Choose ports below those that the kernel assigns by itself.
     const port = 12_000 + slice * SLICE + Math.floor(Math.random() * SLICE)
     if ((await isFree(port)) && (await isFree(port + 10_000))) ports.add(port)
   }
   return [...ports]
 }
 
-/** One of those. */
+/** Finds one free port. */
 export async function freePort(): Promise<number> {
   const [port] = await freePorts(1)
   return port as number

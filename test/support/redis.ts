@@ -4,30 +4,30 @@ import * as ioredis5 from 'ioredis5'
 import * as lowest from 'ioredis5-lowest'
 import * as iovalkey from 'iovalkey'
 
-/** `replyMapping` would change the client's type. */
+/** Client options. `replyMapping` is excluded because it changes the type of the client. */
 type Options = Omit<RedisOptions, 'replyMapping'>
 
-/** Path of this worker's own Redis. */
+/** Path of the Unix socket of this worker's Redis. */
 export function socketPath(): string {
   const path = process.env.TEST_REDIS_SOCKET
   if (!path) throw new Error('no Redis for this run: start the tests with `npm test`')
   return path
 }
 
-/** What the run's Sentinels or Cluster nodes are, where it has such (test/support/global-setup.mjs). */
+/** The Sentinels or Cluster nodes of this test run, if it has any (test/support/global-setup.mjs). */
 export const topology = JSON.parse(process.env.TEST_TOPOLOGY ?? '{}') as {
   sentinels?: { host: string; port: number }[]
   name?: string
   nodes?: { host: string; port: number }[]
 }
 
-/** A client on it. On a Cluster, too, it is called a Redis here: tests use what both have, and `keys` and `del`. */
+/** Makes a client. A Cluster client also has the type Redis here: tests use only what both have, and `keys` and `del`. */
 export const connect = connectWith({ Redis, Cluster })
-/** The same through ioredis 5. */
+/** Makes a client of ioredis 5. */
 export const connect5 = connectWith(ioredis5)
-/** Through the oldest version of it that there is support for. */
+/** Makes a client of the oldest supported version of ioredis. */
 export const connectLowest = connectWith(lowest)
-/** Through what Valkey has made of it. */
+/** Makes a client of iovalkey, Valkey's fork of ioredis. */
 export const connectValkey = connectWith(iovalkey)
 
 function connectWith(library: object): (options?: Options) => Redis {
@@ -49,7 +49,7 @@ function clusterOptions({
   return { redisOptions, keyPrefix, lazyConnect, enableOfflineQueue }
 }
 
-/** What Redis does on one node only, and tests mean of all. */
+/** Makes commands that Redis runs on one node only run on all nodes. */
 function ofCluster(cluster: Cluster): Redis {
   const { call, del } = cluster
   const onEach = async <T>(work: (node: Redis) => Promise<T>, role: 'master' | 'all' = 'master') => {
@@ -58,7 +58,7 @@ function ofCluster(cluster: Cluster): Redis {
   }
   return Object.assign(cluster as unknown as Redis, {
     keys: async (pattern: string) => (await onEach((node) => node.keys(pattern))).flat(),
-    // Who listens is at one node; what is said there reaches all.
+    // A subscriber is connected to one node, which gets the messages of all.
     pubsub: async (...args: unknown[]) => {
       const replies = await onEach((node) => node.pubsub(...(args as ['NUMSUB', string])), 'all')
       return [args[1], replies.reduce((sum: number, reply) => sum + Number((reply as unknown[])[1] ?? 0), 0)]
@@ -75,7 +75,7 @@ function ofCluster(cluster: Cluster): Redis {
   })
 }
 
-/** A prefix no other test uses, so that files can share one Redis. */
+/** Makes a prefix that no other test uses, so that test files can share one Redis. */
 export function freshPrefix(): string {
   return `t${randomBytes(6).toString('hex')}:`
 }

@@ -12,17 +12,17 @@ export interface SentinelRig {
   /** For `connectRedis(rig.options)`. */
   options: { sentinels: { host: string; port: number }[]; name: string }
   downAfterMs: number
-  /** Which of the two is the master now, by what the Sentinels say. */
+  /** The current master according to the Sentinels. */
   master(): Promise<RedisNode>
-  /** The other one. */
+  /** The current replica. */
   replica(): Promise<RedisNode>
   sentinels: readonly RedisNode[]
-  /** Waits until there is a master and a replica in step with it, as at the beginning. */
+  /** Waits until there is a master, and a replica that has caught up with it, as at the beginning. */
   healed(): Promise<void>
   stop(): Promise<void>
 }
 
-/** @param masterArgs of redis-server, for the first master only */
+/** @param masterArgs arguments of redis-server for the first master only */
 export async function startSentinelRig({ downAfterMs = 1000, masterArgs = [] as string[] } = {}): Promise<SentinelRig> {
   const dir = mkdtempSync(join(tmpdir(), 'crh-sentinel-'))
   const [first, second, ...others] = (await freePorts(5)) as [number, number, ...number[]]
@@ -33,7 +33,7 @@ export async function startSentinelRig({ downAfterMs = 1000, masterArgs = [] as 
   ]
   const sentinels = others.map((port, i) => {
     const config = join(dir, `sentinel-${i}.conf`)
-    // A Sentinel rewrites its file, so it is not given more than one.
+    // A Sentinel rewrites its configuration file, so each one needs its own.
     writeFileSync(config, sentinelConfig(first, downAfterMs))
     return new RedisNode(join(dir, `s${i}`), port, [config, '--sentinel'])
   })

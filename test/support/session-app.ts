@@ -10,7 +10,7 @@ const SECRET = 'keyboard cat'
 /** An Express app with sessions, whose error handler answers the error's own status and code. */
 export interface SessionApp {
   server: Server
-  /** What reached the error handler, also after a response was under way. */
+  /** Errors that reached the error handler, also after a response had begun. */
   errors: unknown[]
   visit(path: string, sid?: string): request.Test
   close(): void
@@ -21,7 +21,7 @@ type Live = session.Session & { value?: string }
 
 /**
  * @param pause what a request to /slow waits for between loading its session and changing it
- * @param middleware what comes after `session()`
+ * @param middleware middleware to run after `session()`
  */
 export function sessionApp(
   store: RedisStore,
@@ -37,7 +37,7 @@ export function sessionApp(
     const live = req.session as Live | undefined
     res.json({ hasSession: live !== undefined, value: live?.value ?? null })
   })
-  /** Saves when the response ends, as most applications do. */
+  /** Saves the session when the response ends, as most applications do. */
   app.get('/put/:value', (req, res) => {
     const live = req.session as Live | undefined
     if (live) live.value = req.params.value
@@ -48,7 +48,7 @@ export function sessionApp(
     ;(req.session as Live).value = req.params.value
     res.json({ hasSession: true })
   })
-  /** Saves before it answers. */
+  /** Saves the session before the response is sent. */
   app.get('/save/:value', (req, res, next) => {
     const live = req.session as Live
     live.value = req.params.value
@@ -65,7 +65,7 @@ export function sessionApp(
     if (!res.headersSent) res.status(err.status ?? 500).json({ code: err.code })
   })
 
-  // A failed test that never closed it should not keep the whole run alive.
+  // A failed test that has not closed the server must not keep the whole run alive.
   const server = createServer(app).listen(0).unref()
   return {
     server,

@@ -1,23 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Failure, failureOf } from './failure.js'
 
-/** One request after the other, whether or not those before have been answered: as visitors come. */
+/** Sends requests at intervals without waiting for earlier ones, as visitors do. */
 export interface Traffic {
-  /** How many have gone well so far. */
+  /** Number of successful requests so far. */
   readonly succeeded: number
   readonly failures: readonly Failure[]
-  /** Resolves once so many more have gone well, one after another without a failure between them. */
+  /** Resolves after this many more successful requests in a row. */
   goesWell(times?: number): Promise<void>
-  /** Ends it, and waits for what is under way. */
+  /** Sends no more requests, and waits for those that are pending. */
   stop(): Promise<Outage>
 }
 
 export interface Outage {
   succeeded: number
   failures: readonly Failure[]
-  /** From the beginning of the first request that failed to that of the last one; 0 if none did. */
+  /** Milliseconds from the start of the first failed request to the start of the last one; 0 if none failed. */
   windowMs: number
-  /** What the slowest request took, whether it went well or not. */
+  /** Milliseconds that the slowest request took, successful or not. */
   slowestMs: number
 }
 

@@ -1,7 +1,7 @@
 import type { PrivateRedis } from './private-redis.js'
 
 /**
- * Examines a Redis again while it is found slow: how fast it is, depends on what else this machine does.
+ * Examines a Redis again while the doctor finds it slow, because its speed depends on the load of this machine.
  *
  * @param isSlow whether the doctor says so
  */

@@ -1,8 +1,8 @@
 import type { Cluster, Redis } from 'ioredis'
 
 /*
- * What ioredis has and its types do not name: the only file that knows. ioredis 5, ioredis 6 and iovalkey have all of it unless a
- * comment says otherwise; where a version lacks something, only speed is lost.
+ * Internals of ioredis that its types do not name. No other file uses them directly. ioredis 5, ioredis 6 and iovalkey
+ * have all of them unless a comment says otherwise. If a version lacks one, only speed is lost.
  */
 
 /** The socket of a connection. */
@@ -15,13 +15,13 @@ export interface Stream {
   once(event: 'data', listener: () => void): void
 }
 
-/** What a client does with commands. */
+/** How a client handles commands. */
 export interface CommandInternals {
   flushQueue?(err: Error, which?: { offlineQueue: boolean; commandQueue: boolean }): void
   sendCommand?(command: { name: string; promise: Promise<unknown> }, ...rest: unknown[]): unknown
 }
 
-/** How a connection notices that Redis has stopped answering. */
+/** How a connection detects that Redis has stopped answering. */
 export interface TimeoutInternals {
   setSocketTimeout?(): void
   socketTimeoutTimer?: NodeJS.Timeout | undefined
@@ -32,9 +32,9 @@ export interface TimeoutInternals {
 
 interface Internals extends CommandInternals, TimeoutInternals {
   manuallyClosing?: boolean
-  /** Owners of each slot as ioredis knows them, the master first: `host:port`. */
+  /** The nodes of each slot according to ioredis, the master first: `host:port`. */
   slots: readonly (readonly string[] | undefined)[]
-  /** ioredis 6 connects the nodes of a Cluster with a copy of the options. */
+  /** The copy of the options with which ioredis 6 connects to the nodes of a Cluster. */
   connectionPool?: { redisOptions?: Cluster['options']['redisOptions'] }
 }
 
@@ -42,18 +42,18 @@ export function internalsOf(client: Redis | Cluster): Internals {
   return client as unknown as Internals
 }
 
-/** A connection has another stream after each reconnect. Undefined while there is none. */
+/** Returns the socket of a connection, which each reconnect replaces; undefined while there is none. */
 export function streamOf(node: Redis | Cluster): Partial<Stream> | undefined {
   return (internalsOf(node).stream as Partial<Stream> | null | undefined) ?? undefined
 }
 
-/** The options of a client, whatever they are; undefined for something of the caller's own around a client. */
+/** Returns the options of a client; undefined if the client is a wrapper of the application without options. */
 export function optionsOf(client: Redis | Cluster): Readonly<Record<string, unknown>> | undefined {
   const options: unknown = client.options
   return typeof options === 'object' && options !== null ? (options as Record<string, unknown>) : undefined
 }
 
-/** A list of arguments as one argument, which ioredis flattens: spread, a very long list would overflow the stack. */
+/** Passes a list as one argument, which ioredis flattens. Spreading a very long list would overflow the stack. */
 export function asOneArgument(args: readonly (string | number)[]): string {
   return args as unknown as string
 }

@@ -2,7 +2,7 @@ import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOption
 import { isRedisClient, type RedisClient } from '../client.js'
 import { internalsOf } from '../clients/ioredis-internals.js'
 import { failFast } from './fail-fast.js'
-import { connectForEver } from './keep-reconnecting.js'
+import { keepReconnecting } from './keep-reconnecting.js'
 import { parseNode, parseUrl } from './redis-url.js'
 import {
   clusterOptions,
@@ -12,28 +12,29 @@ import {
   sentinelOptions,
 } from './request-path-options.js'
 
-/** Options of an ioredis client. What is given here wins over what `connectRedis` sets. */
+/** Options of an ioredis client. They take precedence over the settings of `connectRedis`. */
 export type ConnectRedisOptions = Omit<RedisOptions, 'replyMapping'>
 
-/** Options of an ioredis Cluster client; those of the connections to its nodes are in `redisOptions`. */
+/** Options of an ioredis Cluster client. `redisOptions` has those of the connections to its nodes. */
 export type ConnectClusterOptions = Omit<ClusterOptions, 'redisOptions'> & {
   redisOptions?: Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>
 }
 
 /**
- * An ioredis client for a request path: every command is answered or fails within `commandTimeout` (1000 milliseconds),
- * commands fail at once while there is no connection, none is sent a second time, and the client connects again for ever,
- * at most a second after Redis is back. docs/operations.md has every setting and the reason for it.
+ * Makes an ioredis client whose settings suit web requests: every command is answered or fails within `commandTimeout`
+ * (default 1000 milliseconds), commands fail at once while there is no connection, and no command is sent twice. The
+ * client never stops reconnecting, and connects at most a second after Redis is back. docs/operations.md explains every
+ * setting.
  *
- * The client is yours to close. Listen to its `error` event, or ioredis prints every attempt that fails.
+ * Close the client yourself. Listen to its `error` event, otherwise ioredis prints every failed attempt.
  *
  * @param where `redis://` or `rediss://` URL, or the path of a Unix socket
- * @throws TypeError that says what is wrong, and never repeats the URL: there may be a password in it
+ * @throws TypeError that says what is wrong. It does not contain the URL, which may have a password.
  */
 export function connectRedis(where: string, options?: ConnectRedisOptions): Redis
-/** @param options of ioredis, e.g. `{ host, port }`, or `{ sentinels: [{ host, port }], name }` */
+/** @param options options of ioredis, e.g. `{ host, port }`, or `{ sentinels: [{ host, port }], name }` */
 export function connectRedis(options: ConnectRedisOptions): Redis
-/** @param nodes some nodes of a Cluster, which name the others: URLs or `{ host, port }` */
+/** @param nodes URLs or `{ host, port }` of some nodes of a Cluster, which know the others */
 export function connectRedis(nodes: readonly ClusterNode[], options?: ConnectClusterOptions): Cluster
 export function connectRedis(
   where: string | ConnectRedisOptions | readonly ClusterNode[],
@@ -66,10 +67,10 @@ function connectOne(given: ConnectRedisOptions): Redis {
   const options: ConnectRedisOptions = { ...defaults, ...known(given) }
   const client = new Redis(options)
   const changes = changesOf(client.options)
-  // ioredis's own would make one whose queue is off before it has ever connected.
+  // ioredis's own method would copy the current `enableOfflineQueue`, so the new client's first commands would fail.
   client.duplicate = ((others: ConnectRedisOptions = {}) =>
     connectOne({ ...given, ...changes(client.options), ...others })) as Redis['duplicate']
-  return connectForEver(failFast(client, failFastOptions(options, given)), reconnectDelay)
+  return keepReconnecting(failFast(client, failFastOptions(options, given)), reconnectDelay)
 }
 
 function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions): Cluster {
@@ -79,7 +80,7 @@ function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions)
     throw new TypeError(`"${misplaced}" of a Cluster goes into redisOptions: { redisOptions: { ${misplaced} } }`)
   }
   const parsed = nodes.map(parseNode)
-  // Of the first node that has them, for all: nodes that the Cluster names come without.
+  // Use the first credentials for all nodes, because the addresses that the Cluster reports have none.
   const shared = parsed.find(({ credentials }) => Object.keys(credentials).length > 0)?.credentials
   const connection = { ...shared, ...known(given.redisOptions ?? {}) }
   const defaults = clusterOptions(connection)
@@ -101,13 +102,13 @@ function failFastOptions({ commandTimeout = 0, autoResendUnfulfilledCommands }: 
   return { patienceMs: commandTimeout, queue: isQueueOurs, underWay: autoResendUnfulfilledCommands === false }
 }
 
-/** ioredis 6 connects nodes with a copy of them: a password that the application changes has to get there, too. */
+/** Makes ioredis 6 connect nodes with the client's own options instead of a copy, so that a changed password counts. */
 function shareOptions(client: Cluster): void {
   const { connectionPool } = internalsOf(client)
   if (connectionPool?.redisOptions !== undefined) client.options.redisOptions = connectionPool.redisOptions
 }
 
-/** What the application has changed in the options of a client since: a password, a host. */
+/** Returns a function that finds the options that have changed since, for example a password or a host. */
 function changesOf(options: object): (now: object) => object {
   const before = new Map<string, unknown>(Object.entries(options))
   return (now) =>
@@ -116,7 +117,7 @@ function changesOf(options: object): (now: object) => object {
     )
 }
 
-/** An option that is undefined is none: it must not take away what is set here. */
+/** Drops undefined options, which would otherwise override the settings of `connectRedis`. */
 function known<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }
@@ -131,13 +132,13 @@ function kindOf(value: unknown): string {
 
 const WHERE = "a URL ('redis://localhost:6379'), ioredis options, { sentinels, name }, or a list of Cluster nodes"
 
-/** ioredis would ignore them where it takes the options of a Cluster. */
+/** Options of connections, which ioredis ignores among the options of a Cluster. */
 const OF_CONNECTIONS: ReadonlySet<string> = new Set([
   ...Object.keys(connectionOptions({})),
   ...['host', 'port', 'username', 'password', 'tls', 'connectionName'],
 ])
 
-/** What other clients call things, which ioredis would ignore and connect to localhost. */
+/** Options of other clients. ioredis would ignore them and connect to localhost. */
 const NO_OPTIONS = {
   url: 'pass the URL itself, connectRedis(url, options)',
   socket: 'pass { host, port }',

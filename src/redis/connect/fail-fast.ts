@@ -2,78 +2,84 @@ import { isCluster, type RedisClient } from '../client.js'
 import { type CommandInternals, internalsOf } from '../clients/ioredis-internals.js'
 import { fairCommandTimeout, fairSocketTimeout } from '../fair-timeouts.js'
 
-/** What ioredis sends by itself when it has connected again, without anybody to catch that it failed. */
+/** Commands that ioredis sends by itself after a reconnect. Nobody handles their errors. */
 const SENT_AGAIN: ReadonlySet<string> = new Set(['subscribe', 'psubscribe', 'ssubscribe', 'select'])
 
 export interface FailFast {
-  /** Milliseconds that a command may wait for the first connection. */
+  /** Milliseconds for which a command may wait for the first connection. */
   patienceMs: number
-  /** Whether the offline queue is ours to switch. */
+  /** Whether to switch the offline queue on and off. False if the application has set it. */
   queue: boolean
-  /** Whether commands under way are to fail when their connection is lost. */
+  /** Whether pending commands fail when their connection is lost. */
   underWay: boolean
 }
 
 /**
- * Commands wait for a connection only while the client connects for the first time, and for at most `patienceMs`. From then
- * on, what comes while there is no connection fails at once, and what was under way fails when the connection is lost:
- * nothing piles up in the process during an outage, and nothing of it reaches Redis afterwards.
+ * Lets commands wait for a connection only while the client connects for the first time, and for at most `patienceMs`.
+ * Afterwards, a command without a connection fails at once, and pending commands fail when the connection is lost. So
+ * commands do not pile up during an outage, and none reaches Redis afterwards.
  *
- * ioredis alone knows an offline queue that is on or off for good: off, the first requests after a start fail; on, it has
- * no limit.
+ * The offline queue of ioredis cannot do this. It is always on or always off: off, the first requests after a start
+ * fail; on, it has no limit.
  */
 export function failFast<C extends RedisClient>(client: C, { patienceMs, queue, underWay }: FailFast): C {
+  if (queue) queueUntilReady(client, patienceMs)
+  failOnClose(client, { offlineQueue: queue, commandQueue: underWay })
+  prepareCommands(internalsOf(client))
+  if (isCluster(client)) client.on('+node', fairSocketTimeout)
+  else fairSocketTimeout(client)
+  return client
+}
+
+/** Keeps the offline queue on until the client is ready for the first time, but for at most `patienceMs`. */
+function queueUntilReady(client: RedisClient, patienceMs: number): void {
   const internals = internalsOf(client)
   let hasBeenReady = false
-  let isReady = false
   let impatientFrom = Number.POSITIVE_INFINITY
 
   client.once('connecting', () => {
     impatientFrom = performance.now() + patienceMs
-    if (!queue) return
-    // What has waited so long was given up by its caller: a Cluster and a client of Sentinels would keep it.
+    // The callers have timed out by then, but a Cluster or a client of Sentinels would keep the commands.
     setTimeout(() => {
       if (!hasBeenReady) {
         internals.flushQueue?.(new Error('Redis is not connected'), { offlineQueue: true, commandQueue: false })
       }
     }, patienceMs).unref()
   })
-  client.on('ready', () => {
-    isReady = true
+  client.once('ready', () => {
     hasBeenReady = true
   })
+  Object.defineProperty(client.options, 'enableOfflineQueue', {
+    configurable: true,
+    enumerable: true,
+    get: () =>
+      // A ready Cluster queues nothing itself, but without the queue a node that is still connecting refuses commands.
+      (!hasBeenReady && performance.now() < impatientFrom) || (isCluster(client) && client.status === 'ready'),
+  })
+}
+
+/** Fails the commands in these queues when the connection is lost. */
+function failOnClose(client: RedisClient, queues: { offlineQueue: boolean; commandQueue: boolean }): void {
+  const internals = internalsOf(client)
+  let isReady = false
+
+  client.on('ready', () => {
+    isReady = true
+  })
   client.on('close', () => {
-    // ioredis 5 would let it end the next connection.
+    // ioredis 5 does not clear this timer, which would end the next connection.
     clearTimeout(internals.socketTimeoutTimer)
     internals.socketTimeoutTimer = undefined
-    // With `autoResendUnfulfilledCommands: false` ioredis forgets them, and their callers wait for the timeout.
-    if (isReady) {
-      internals.flushQueue?.(new Error('The connection to Redis was lost'), {
-        offlineQueue: queue,
-        commandQueue: underWay,
-      })
-    }
+    // With `autoResendUnfulfilledCommands: false`, ioredis never settles these commands.
+    if (isReady) internals.flushQueue?.(new Error('The connection to Redis was lost'), queues)
     isReady = false
   })
-  prepareCommands(internals)
-  if (isCluster(client)) client.on('+node', fairSocketTimeout)
-  else fairSocketTimeout(client)
-  if (queue) {
-    Object.defineProperty(client.options, 'enableOfflineQueue', {
-      configurable: true,
-      enumerable: true,
-      get: () =>
-        // A Cluster that is ready queues nothing itself, but would refuse commands to a node that it still connects to.
-        (!hasBeenReady && performance.now() < impatientFrom) || (isCluster(client) && client.status === 'ready'),
-    })
-  }
-  return client
 }
 
 function prepareCommands(client: CommandInternals): void {
   const send = client.sendCommand
   client.sendCommand = (command, ...rest) => {
-    // A process must not end because a connection was lost, or Redis hung, while ioredis subscribed again.
+    // An unhandled rejection would end the process if Redis fails while ioredis subscribes again.
     if (SENT_AGAIN.has(command.name)) command.promise.catch(() => undefined)
     fairCommandTimeout(command)
     return send?.call(client, command, ...rest)

@@ -2,12 +2,13 @@ import type { Redis } from 'ioredis'
 import { isClosedByCaller } from '../client.js'
 
 /**
- * ioredis gives up for good when Sentinels announce a new master in the very moment in which it asks them for one, and when a
- * connection cannot even be tried. It shows in that the client ends without having closed, and without having been asked to.
+ * Reconnects a client that ioredis has given up. ioredis gives up if Sentinels announce a new master while it asks them
+ * for the master, and if it cannot even start to connect. The client then emits `end` without `close`, although nobody
+ * has closed it.
  *
- * @param delayMs by how often it has been tried
+ * @param delayMs computes the delay from the number of attempts, in milliseconds
  */
-export function connectForEver(client: Redis, delayMs: (times: number) => number): Redis {
+export function keepReconnecting(client: Redis, delayMs: (times: number) => number): Redis {
   let last = ''
   let times = 0
   for (const status of ['connecting', 'ready', 'close', 'end'] as const) {

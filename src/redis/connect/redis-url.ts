@@ -1,7 +1,7 @@
 import type { ClusterNode } from 'ioredis'
 import { sentinelOptions } from './request-path-options.js'
 
-/** What every connection of a Cluster needs. */
+/** Options that every connection to a node of a Cluster needs. */
 export interface Credentials {
   username?: string
   password?: string
@@ -16,8 +16,8 @@ export interface ParsedNode {
 type Parsed = Credentials & Record<string, unknown> & { host?: string; port?: number }
 
 /**
- * ioredis's own way with URLs, but strict: anything it does not understand is taken for a host there, and numbers after the
- * `?` stay text, which turns a timeout off.
+ * Parses a URL as ioredis does, but strictly. ioredis takes anything it does not understand for a host name, and leaves
+ * numbers after the `?` as text, which turns timeouts off.
  *
  * @throws TypeError
  */
@@ -48,7 +48,7 @@ function asUrl(text: string): URL | undefined {
   }
 }
 
-/** `?commandTimeout=500`, as what the option has to be. */
+/** Converts the options of the query, e.g. `?commandTimeout=500`, to their types. */
 function queryOf(url: URL): Record<string, unknown> {
   const kinds = sentinelOptions({}) as Record<string, unknown>
   return Object.fromEntries(
@@ -61,7 +61,7 @@ function queryOf(url: URL): Record<string, unknown> {
   )
 }
 
-/** @throws TypeError that says which one of the nodes is wrong */
+/** @throws TypeError that says which node is wrong */
 export function parseNode(node: unknown, i: number): ParsedNode {
   if (typeof node === 'string') {
     const { host, port, username, password, tls, path, ...others } = parseUrl(node)

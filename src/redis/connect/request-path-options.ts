@@ -1,37 +1,39 @@
 import type { ClusterOptions, RedisOptions } from 'ioredis'
 
 /**
- * What a client has to be set to if visitors wait for it. ioredis's own defaults are made for jobs in the background: they
- * wait for minutes, keep any number of commands meanwhile, and send again what may have been carried out.
- * docs/operations.md has the same as a table.
+ * Settings of a client that serves web requests. The defaults of ioredis suit background jobs: commands wait for
+ * minutes, any number of them is queued, and those that Redis may have executed are sent again. docs/operations.md has
+ * these settings in a table.
  */
 
 const COMMAND_TIMEOUT_MS = 1000
 
-/** 50, 100, 200, ... 1000 milliseconds between attempts, without an end: nobody has to restart the application. */
+/**
+ * Returns 50, 100, 200, ... 1000 milliseconds. The attempts never end, so that nobody has to restart the application.
+ */
 export function reconnectDelay(times: number): number {
   return Math.min(50 * 2 ** Math.min(times - 1, 10), 1000)
 }
 
 /**
- * The Redis we are connected to has become a replica: look again for the master. 1 stands for "reconnect", 2 would send
- * the command a second time.
+ * Reconnects if the server has become a replica, to find the new master. For ioredis, 1 means "reconnect"; 2 would also
+ * send the command again.
  */
 function reconnectOnReadOnly(err: Error): 1 | false {
   return err.message.startsWith('READONLY') ? 1 : false
 }
 
-/** The part of the caller's options that others have to fit. */
+/** The options of the application on which other settings depend. */
 type Timeouts = Pick<RedisOptions, 'commandTimeout'>
 
-/** Of each connection, in a Cluster too. */
+/** Settings of each connection, also in a Cluster. */
 export function connectionOptions({ commandTimeout = COMMAND_TIMEOUT_MS }: Timeouts) {
   return {
     commandTimeout,
-    // Nothing at all has come for so long: the connection is dead, or the server hangs. A single slow command is not it.
+    // Twice the timeout of a command, because one slow command does not mean that the connection is dead.
     socketTimeout: 2 * commandTimeout,
     connectTimeout: 2000,
-    // How long a connection that is given up may take to close. A server that hangs never closes it.
+    // A server that hangs never closes its side of a connection that is given up.
     disconnectTimeout: 200,
     keepAlive: 30_000,
     maxRetriesPerRequest: 1,
@@ -44,7 +46,7 @@ export function redisOptions(given: Timeouts) {
   return {
     ...connectionOptions(given),
     enableAutoPipelining: true,
-    // What the store sends at every request it batches itself (cork.ts), for half the time.
+    // The store batches these commands of every request itself (cork.ts), which takes half the time.
     autoPipeliningIgnoredCommands: ['HGETALL', 'hgetall', 'evalsha', 'hmget'],
     retryStrategy: reconnectDelay,
     reconnectOnError: reconnectOnReadOnly,
@@ -54,12 +56,12 @@ export function redisOptions(given: Timeouts) {
 export function sentinelOptions(given: Timeouts) {
   return {
     ...redisOptions(given),
-    // Without it, a client stays with a master that has been replaced for as long as that master keeps the connection open.
+    // Without this, a client stays with a replaced master as long as that master keeps the connection open.
     failoverDetector: true,
     sentinelRetryStrategy: reconnectDelay,
-    // For listening to a Sentinel that has gone away; ioredis prints each attempt that fails.
+    // For the connection that listens to a Sentinel. The delay is long because ioredis prints each failed attempt.
     sentinelReconnectStrategy: () => 10_000,
-    // A Sentinel that hangs would be waited for without an end.
+    // Without this, the client waits for ever for a Sentinel that hangs.
     sentinelCommandTimeout: 500,
   } satisfies RedisOptions
 }
@@ -67,11 +69,11 @@ export function sentinelOptions(given: Timeouts) {
 export function clusterOptions(given: Timeouts) {
   return {
     clusterRetryStrategy: reconnectDelay,
-    // Otherwise what was under way is sent again, to another node, although it may have been carried out.
+    // Otherwise pending commands are sent again to another node, although Redis may have executed them.
     retryDelayOnFailover: 0,
-    // Replicas serve sessions that have been ended a moment ago.
+    // Replicas may still have sessions that have just been ended.
     scaleReads: 'master',
-    // ioredis follows a redirection of a batch only if it concerns all of it: while slots move, the others would be errors.
+    // ioredis follows a redirection only if all commands of a batch get it. While slots move, batches would fail.
     enableAutoPipelining: false,
     redisOptions: connectionOptions(given),
   } satisfies ClusterOptions

@@ -2,17 +2,17 @@ import { Keys } from '../keys.js'
 import { NEEDED_COMMANDS, type NeededCommand } from './commands.js'
 
 export interface AclSubject {
-  /** Of the store. */
+  /** The `prefix` option of the store. */
   prefix: string
-  /** Of the server: rules that it does not know are left out. */
+  /** Version of the server. Rules that it does not know are left out. */
   version: readonly [major: number, minor: number]
-  /** Also `all`, `ids`, `length`, `clear`, `scan`, `stats` and `destroyBy` with `thorough`. */
+  /** Whether to allow `all`, `ids`, `length`, `clear`, `scan`, `stats` and `destroyBy` with `thorough`. */
   isAdmin?: boolean
   isCluster?: boolean
   database?: number
 }
 
-/** The commands a user of this kind has to be allowed. */
+/** Lists the commands that this Redis user needs. */
 export function commandsFor(subject: AclSubject): readonly NeededCommand[] {
   return NEEDED_COMMANDS.filter(({ use, since }) => {
     if (since !== undefined && isOlder(subject.version, since)) return false
@@ -23,12 +23,12 @@ export function commandsFor(subject: AclSubject): readonly NeededCommand[] {
   })
 }
 
-/** Rules for ACL SETUSER: what a store needs, on its own keys, and nothing else. */
+/** Makes the rules for ACL SETUSER: only the commands that a store needs, only on its own keys. */
 export function aclRules(subject: AclSubject): string[] {
   return [...keyRules(subject), '-@all', ...commandsFor(subject).map(({ name }) => `+${name}`)]
 }
 
-/** Patterns of the keys and the channel. */
+/** Makes the rules for keys and channels. */
 export function keyRules({ prefix, version }: Pick<AclSubject, 'prefix' | 'version'>): string[] {
   const keys = new Keys(literally(prefix))
   const patterns = [`~${keys.session('*')}`, `~idx:${keys.prefix}*`]
@@ -39,7 +39,7 @@ export function isOlder(version: readonly [number, number], than: readonly [numb
   return version[0] !== than[0] ? version[0] < than[0] : version[1] < than[1]
 }
 
-/** A pattern for just this text. Rules hold no blanks. */
+/** Escapes a text for a pattern. Rules cannot contain blanks, so `?` stands for each. */
 function literally(prefix: string): string {
   return prefix.replace(/[\\*?[\]]/g, '\\$&').replace(/\s/g, '?')
 }

@@ -1,4 +1,4 @@
-/** What a command is there for: without it, that does not work. */
+/** The feature that does not work without a command. */
 export type Use =
   | 'sessions'
   | 'connect-redis'
@@ -17,22 +17,22 @@ export type Use =
   | 'cluster'
   | 'database'
 
-/** `both`: the keys of sessions and those beside them. */
+/** The keys that a command touches; `both`: those of sessions, and the other keys of the store. */
 export type Area = 'session' | 'index' | 'both' | 'channel' | 'none'
 
 export interface NeededCommand {
-  /** As ACL rules have it. */
+  /** The name in ACL rules, e.g. `client|id`. */
   readonly name: string
   readonly use: Use
   readonly area: Area
   readonly why: string
-  /** The first version that knows it, where that is not the oldest one there is support for. */
+  /** The first version that has the command, if older versions are supported as well. */
   readonly since?: readonly [major: number, minor: number]
 }
 
 /**
- * Every command that reaches Redis, from the process or from inside a script: Redis asks for a permission for either. The
- * ACL line (redis/permissions/acl.ts), `doctor` and the documentation are made from this list.
+ * Every command that the store or one of its scripts sends. Redis requires a permission for both. The ACL line
+ * (redis/permissions/acl.ts), `doctor` and the documentation are made from this list.
  */
 export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'hgetall', use: 'sessions', area: 'session', why: 'loads a session' },
@@ -84,7 +84,7 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'cluster|info', use: 'cluster', area: 'none', why: 'ioredis waits until the Cluster is up' },
   { name: 'client|setname', use: 'cluster', area: 'none', why: 'ioredis names its extra connections' },
   { name: 'select', use: 'database', area: 'none', why: 'a database other than 0' },
-  // SCAN shows the names of all keys, whatever patterns the user has.
+  // SCAN shows the names of all keys, whichever key patterns the user has.
   { name: 'scan', use: 'administration', area: 'none', why: 'walks through all sessions' },
   { name: 'memory|usage', use: 'administration', area: 'both', why: '`stats`' },
 ]

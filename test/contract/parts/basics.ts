@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import type { Data, Subject } from './subject.js'
 
-/** The secret of the variant of the suite that hashes ids. */
+/** The secret for the variant of this suite that hashes ids. */
 export const HASH_SECRET = 'secret'
 
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
@@ -10,7 +10,7 @@ export function basics(subject: Subject): void {
   const listed = (sid: string) =>
     subject.is.listedIds === 'a digest' ? createHmac('sha256', HASH_SECRET).update(sid).digest('base64url') : sid
 
-  /** Sessions of `all` by id, whichever of the two forms the store gives. */
+  /** The sessions of `all` by id. A store may return a list or an object. */
   async function allById(): Promise<Record<string, Data>> {
     const all = await subject.all()
     expect(Array.isArray(all)).toBe(subject.is.all === 'array with id')

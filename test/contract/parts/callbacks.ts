@@ -7,7 +7,7 @@ const data = { cookie, user: 'ann' } as unknown as SessionData
 
 type Call = (store: Store, callback?: (...args: unknown[]) => void) => unknown
 
-/** Every method, and what its callback gets besides the error. */
+/** Every method, and the arguments that its callback gets after the error. */
 const METHODS: [name: string, call: Call, value: (subject: Subject) => unknown][] = [
   ['get', (store, cb) => store.get('a', cb as never), () => expect.objectContaining({ user: 'ann' })],
   ['get of an unknown id', (store, cb) => store.get('nobody', cb as never), (subject) => subject.is.absent],

@@ -44,7 +44,7 @@ const OPTIONS: [what: string, options: CookieOptions][] = [
   ],
 ]
 
-/** Cookies as applications and tests write them by hand. */
+/** Cookies that applications and tests write by hand. */
 const PLAIN: [what: string, cookie: Record<string, unknown>][] = [
   ['no attribute', {}],
   ['maxAge', { maxAge: HOUR }],
@@ -65,11 +65,11 @@ const PLAIN: [what: string, cookie: Record<string, unknown>][] = [
 type Loose = Record<string, unknown>
 
 export function cookies(subject: Subject): void {
-  /** The stored cookie; `expires` compared on its own, as a store may derive it. */
+  /** Reads the stored cookie. `expires` is compared separately, because a store may derive it. */
   function expectSame(stored: unknown, live: unknown): void {
     const { expires, ...rest } = stored as Loose
     const { expires: wanted, ...wantedRest } = asJson(live) as Loose
-    // express-session reads the clock twice for one maxAge, and may come out a millisecond short.
+    // express-session reads the clock twice for one maxAge, so the result may be a millisecond short.
     const drift = Number(rest.originalMaxAge) - Number(wantedRest.originalMaxAge)
     if (Math.abs(drift) <= 2) rest.originalMaxAge = wantedRest.originalMaxAge
     expect(rest).toStrictEqual(wantedRest)

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { asJson, type Data, type Subject } from './subject.js'
 
 const HOUR = 3_600_000
-/** Short for a test, long for a machine that is busy meanwhile. */
+/** A TTL that is short for a test, but long enough on a busy machine. */
 const BRIEF = 800
 const ago = (ms: number) => new Date(Date.now() - ms).toISOString()
 const ahead = (ms: number) => ago(-ms)
@@ -64,7 +64,7 @@ export function expiry(subject: Subject): void {
   test('touches keep a session alive past its first expiry, and it ends after the last', async () => {
     let found: unknown
     let isOverdue = true
-    // A machine that pauses for longer than the session lives proves nothing.
+    // If the machine paused for longer than the session lives, the test proves nothing.
     while (isOverdue) {
       isOverdue = false
       let touchedAt = performance.now()
@@ -153,7 +153,7 @@ export function expiry(subject: Subject): void {
     const loaded = (await subject.get('a')) as Data
     const before = loaded.cookie?.expires as string
     loaded.again = true
-    // A twentieth of maxAge: saves refresh the expiry at most that often.
+    // Saves refresh the expiry at most once in a twentieth of maxAge.
     await sleep(60)
     await subject.set('a', loaded)
     const after = (await subject.get('a'))?.cookie?.expires as string

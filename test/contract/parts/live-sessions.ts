@@ -102,7 +102,7 @@ export function liveSessions(subject: Subject): void {
       const fresh = subject.live('a', { user: 'ann' }, { maxAge: HOUR })
       await subject.set('a', fresh)
       const live = kind === 'new' ? fresh : (await subject.load('a'))!
-      // The setter would reset originalMaxAge; time that passes does not.
+      // The setter would reset originalMaxAge, whereas passing time does not.
       Object.assign(live.cookie, { _expires: new Date(Date.now() - 1) })
       live.n = 1
       await saved(live)

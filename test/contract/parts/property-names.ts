@@ -47,7 +47,7 @@ const NAMES = [
 const title = (name: string) => (name.length > 40 ? `${name.length} characters` : JSON.stringify(name))
 
 export function propertyNames(subject: Subject): void {
-  /** toStrictEqual would take a property named `constructor` for the class of the object. */
+  /** Compares without toStrictEqual, which takes a property named `constructor` for the class of the object. */
   async function expectStored(properties: Record<string, unknown>): Promise<Data> {
     const stored = (await subject.get('a')) as Data
     expect(stored).toEqual({ cookie, ...properties })

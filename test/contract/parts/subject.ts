@@ -3,14 +3,14 @@ import type { Differences } from '../differences.js'
 
 /** Plain session data, as `get` resolves it. */
 export type Data = Record<string, unknown> & { cookie?: Record<string, unknown> }
-/** A session as a request holds it, with whatever properties the test gives it. */
+/** A session of a request, with any properties. */
 export type LiveSession = session.Session & Record<string, unknown>
 
 type Callback<T> = (err?: unknown, value?: T) => void
 
 const Cookie = session.Cookie as unknown as new (options?: session.CookieOptions) => session.Cookie
 
-/** The store of the running test, used as express-session uses it: through callbacks. */
+/** The store of the current test, which is called with callbacks as express-session does. */
 export class Subject {
   readonly is: Differences
   store!: Store
@@ -57,7 +57,7 @@ export class Subject {
     return this.#once('load', (cb: Callback<LiveSession>) => this.store.load(sid, cb as never))
   }
 
-  /** A session that express-session has just made for a request. */
+  /** Makes a session as express-session does for a new request. */
   live(sid: string, properties: Record<string, unknown> = {}, cookie: session.CookieOptions = {}): LiveSession {
     const made = this.store.createSession(
       { sessionID: sid, sessionStore: this.store } as never,
@@ -84,7 +84,7 @@ export class Subject {
   }
 }
 
-/** What is left of a value after JSON: the form in which a store hands it out. */
+/** Converts a value to JSON and back, as a store does. */
 export function asJson<T>(value: T): unknown {
   return JSON.parse(JSON.stringify(value))
 }

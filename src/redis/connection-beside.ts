@@ -2,11 +2,11 @@ import { isCluster, type RedisClient, type RedisNode } from './client.js'
 import { streamOf } from './clients/ioredis-internals.js'
 
 /**
- * What differs from the connection whose copy it is. It is made for one use: once lost, another one takes its place. Versions
- * of ioredis that do not know an option ignore it.
+ * Options that differ from those of the client. The connection does not reconnect: its owner replaces it once it is
+ * lost. Versions of ioredis that do not know an option ignore it.
  */
 const ONE_USE = {
-  // Messages of Redis arrive with it in every version of ioredis.
+  // With RESP2, every version of ioredis passes on the messages of Redis.
   protocol: 2,
   replyMapping: undefined,
   lazyConnect: true,
@@ -18,24 +18,24 @@ const ONE_USE = {
   failoverDetector: false,
   monitor: false,
   keyPrefix: '',
-  // A server that hangs never closes its end.
+  // A server that hangs never closes its side of the connection.
   disconnectTimeout: 200,
 }
 
 /**
- * A connection beside the client's own, to where that would connect now: what the application has changed in `client.options`
- * since the client was made (a password, a host) counts. It is connected by `connect()`.
+ * Makes an additional connection with the current options of the client, including those that the application has
+ * changed since (a password, a host). Call `connect()` to open it.
  *
  * @param node the client itself, or one node of a Cluster
  */
 export function connectionBeside(client: RedisClient, node: RedisNode): RedisNode {
   const beside = node.duplicate({ ...ONE_USE, ...sharedOptions(client) } as object)
-  // Alone, it is no reason for the process to go on.
+  // This connection alone must not keep the process alive.
   beside.on('connect', () => streamOf(beside)?.unref?.())
   return beside
 }
 
-/** In a Cluster, a node that is connected still has what it has connected with, which may count no more. */
+/** In a Cluster, a node keeps the options with which it was connected. Take the current ones of the client instead. */
 function sharedOptions(client: RedisClient): object {
   if (!isCluster(client)) return {}
   const { redisOptions = {} } = client.options
