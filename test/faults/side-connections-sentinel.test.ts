@@ -1,7 +1,7 @@
 import { connectRedis } from 'connect-redis-hash'
 import { type SentinelRig, startSentinelRig } from '../support/sentinel-rig.js'
 import { until } from '../support/until.js'
-import { closeStores, KINDS, storeOn, works } from './side-connections.js'
+import { closeStores, isAllBack, KINDS, kindsOf, storeOn, works } from './side-connections.js'
 
 afterEach(closeStores)
 
@@ -24,7 +24,7 @@ describe('behind Sentinels', () => {
     await master.start()
     await rig.healed()
     await works(store, client, elsewhere)
-    await until('it has said that all are back', () => up().length === 3)
-    expect(down()).toEqual(KINDS)
+    await until('it has said that all are back', () => isAllBack(down(), up()))
+    expect(kindsOf(down())).toEqual(KINDS)
   })
 })

@@ -16,6 +16,16 @@ interface Warning {
 }
 
 export const KINDS = ['broadcast', 'cache', 'replicas']
+
+/** Each once: on a busy machine a connection may be lost and found more than once. */
+export function kindsOf(told: readonly (string | undefined)[]): string[] {
+  return [...new Set(told)].filter((kind) => kind !== undefined).sort()
+}
+
+/** Whether connections of every kind were down, and all of them are back. */
+export function isAllBack(down: readonly (string | undefined)[], up: readonly (string | undefined)[]): boolean {
+  return kindsOf(up).length === KINDS.length && up.length === down.length
+}
 export const cookie = { originalMaxAge: 600_000 }
 const opened: { store: RedisStore; client: Client }[] = []
 let made = 0

@@ -10,8 +10,8 @@ test('a number, its text and its bigint are one identity', () => {
   )
 })
 
-test('a text is its own identity', () => {
-  fc.assert(fc.property(anyText(), (text) => identityOf(text) === text))
+test('a text is its own identity, unless it holds half a surrogate pair', () => {
+  fc.assert(fc.property(anyText(), (text) => identityOf(text) === (text.isWellFormed() ? text : undefined)))
 })
 
 test('an object that JSON makes a text or number has that identity, as it has once Redis has held it', () => {

@@ -1,4 +1,4 @@
-import { nothing, textAt } from './reply.js'
+import { done, nothing, textAt } from './reply.js'
 import { defineScript } from './script.js'
 
 /*
@@ -44,5 +44,5 @@ if string.sub(trail, 1, 1) ~= '!' then
 end
 return {1, trail}
 `,
-  (reply) => textAt(reply, 1),
+  (reply) => textAt(done(reply), 1),
 )
