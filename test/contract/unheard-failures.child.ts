@@ -1,6 +1,7 @@
 /**
- * Calls every method of a store as hosts do that know callbacks only: no callback, and nobody looks at the promise, while Redis
- * is away. A process of its own, without handlers for what is uncaught, and prints what became of the failures.
+ * Calls every method of a store as hosts do that know callbacks only: no callback, and nobody looks at the promise,
+ * while Redis is away. A process of its own, without handlers for what is uncaught, and prints what became of the
+ * failures.
  */
 import { once } from 'node:events'
 import express from 'express'
@@ -44,7 +45,7 @@ async function unheard(call: (store: RedisStore) => unknown): Promise<unknown> {
   return told
 }
 
-/** Handles the failures in various ways, so that none is unheard. Resolves the number of warnings. */
+/** Makes a call whose caller handles the failure, and resolves the number of `failure-unheard` warnings. */
 async function warningsOf(call: (store: RedisStore) => Promise<unknown>): Promise<number> {
   const store = made()
   let warnings = 0

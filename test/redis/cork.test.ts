@@ -124,7 +124,7 @@ describe('a response to a request that only reads', () => {
   }
 })
 
-/** Breaks the connection; ioredis reconnects by itself. */
+/** Repeats work that fails until ioredis has reconnected. */
 async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (let i = 0; ; i++) {
     try {

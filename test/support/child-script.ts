@@ -7,8 +7,8 @@ import { buildSync } from 'esbuild'
 const DIRECTORY = join('node_modules', '.cache', 'test-children')
 
 /**
- * Bundles a script and the sources it imports into one JavaScript file, for child processes. Starting such a process takes
- * a quarter of the processor time that `--import tsx` takes.
+ * Bundles a script and the sources it imports into one JavaScript file, for child processes. Starting such a process
+ * takes a quarter of the processor time that `--import tsx` takes.
  *
  * @param path path of the script, relative to the root of the repository
  */

@@ -125,7 +125,8 @@ async function moveSlot(
       moved += keys.length
       await onStep()
     }
-    // Tell the new owner first, as the documentation of SETSLOT says. Otherwise the slot would have no owner for a moment.
+    // Tell the new owner first, as the documentation of SETSLOT says. Otherwise the slot would have no owner for a
+    // moment.
     for (const node of [to, from, ...masters.filter((one) => one !== to && one !== from)]) {
       await node.send('CLUSTER', 'SETSLOT', slot, 'NODE', toId)
     }

@@ -18,7 +18,7 @@ export async function hasten(client: Redis, prefix: string, ms = 60_000): Promis
   }
 }
 
-/** Changes only existing keys: HSET on a key that was deleted meanwhile would create one that is no session. */
+/** Checks the field first: a plain HSET on a key that was deleted meanwhile would create one that is no session. */
 const REPLACE = `
 if redis.call('HGET', KEYS[1], '@end') == ARGV[1] then redis.call('HSET', KEYS[1], '@end', ARGV[2]) end
 return 1

@@ -2,8 +2,8 @@ import { Redis } from 'ioredis'
 import * as library from '../../src/index.js'
 
 /*
- * Replaces the library in `npm run test:acl`: each store on the Redis of the test run gets its own connection, as a user
- * with only the documented permissions. The tests themselves still have all permissions.
+ * Replaces the library in `npm run test:acl`: each store on the Redis of the test run gets its own connection, as a
+ * user with only the documented permissions. The tests themselves still have all permissions.
  */
 export * from '../../src/index.js'
 

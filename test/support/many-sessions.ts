@@ -4,8 +4,8 @@ import { bookkeeping } from './raw-session.js'
 const AT_ONCE = 1000
 
 /**
- * Makes sessions of one user, `many0` and so on, as a store with `indexes: { user: (s) => s.userId }` does, but in pipelines. Each ends a
- * second later than the one before.
+ * Makes sessions of one user, `many0` and so on, as a store with `indexes: { user: (s) => s.userId }` does, but in
+ * pipelines. Each ends a second later than the one before.
  *
  * @param isEndless whether the sessions never expire, as with `disableTTL`
  */

@@ -5,8 +5,8 @@ export interface Monitor {
 }
 
 /**
- * MONITOR over a connection of its own. (The client's own `monitor()` fails if a line comes in one piece with the reply to
- * the command, which happens where several test files use one Redis.)
+ * MONITOR over a connection of its own. (The client's own `monitor()` fails if a line comes in one piece with the reply
+ * to the command, which happens where several test files use one Redis.)
  *
  * @param onCommand called with the words of a command and its origin: an address, or `lua`
  */

@@ -30,7 +30,9 @@ export async function isCaching(store: RedisStore, { client }: Pick<RedisStoreOp
   await Promise.all(probes.map((sid) => store.destroy(sid)))
 }
 
-/** Repeats every `get` three times. By the last one, the cache knows earlier writes of this process and mostly answers. */
+/**
+ * Repeats every `get` three times. By the last one, the cache knows earlier writes of this process and mostly answers.
+ */
 export function warmed(store: RedisStore): RedisStore {
   const get = store.get.bind(store)
   store.get = async (sid: string, callback?: Parameters<typeof get>[1]) => {

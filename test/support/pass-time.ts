@@ -3,8 +3,8 @@ import type { Redis } from 'ioredis'
 const earlier = (base36: string, by: number) => (BigInt(Number.parseInt(base36, 36)) - BigInt(by)).toString(36)
 
 /**
- * Makes a session `ms` older, as Redis's own clock sees it: when it began, when its user logged in and when its
- * id was issued. The TTL of its key stays. Do not use this during requests, which recognise the session by its creation time.
+ * Makes a session `ms` older, as Redis's own clock sees it: when it began, when its user logged in and when its id was
+ * issued. The TTL of its key stays. Do not use this during requests, which recognise the session by its creation time.
  */
 export async function passTime(client: Redis, key: string, ms: number): Promise<void> {
   const [bookkeeping, generation, login] = await client.hmget(key, '@', '@renew', '@login')

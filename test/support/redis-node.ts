@@ -98,7 +98,7 @@ const SLICE = 1000
 /** Finds ports of 127.0.0.1 that are free now. A Cluster node also uses the port 10,000 above. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
-  // Reserve the port, so that other test processes do not take it while the node is down.
+  // Each worker has its own range, so that no other test takes the port of a node that is down for a moment.
   const slice = Number(process.env.JEST_WORKER_ID ?? 0) % SLICES
   while (ports.size < count) {
     // Choose ports below those that the kernel assigns by itself.

@@ -21,7 +21,9 @@ export const topology = JSON.parse(process.env.TEST_TOPOLOGY ?? '{}') as {
   nodes?: { host: string; port: number }[]
 }
 
-/** Makes a client. A Cluster client also has the type Redis here: tests use only what both have, and `keys` and `del`. */
+/**
+ * Makes a client. A Cluster client also has the type Redis here: tests use only what both have, and `keys` and `del`.
+ */
 export const connect = connectWith({ Redis, Cluster })
 /** Makes a client of ioredis 5. */
 export const connect5 = connectWith(ioredis5)
