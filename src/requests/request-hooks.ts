@@ -49,7 +49,9 @@ export class RequestHooks {
 
 /** The request that express-session has made a session for; undefined for plain data. */
 export function requestOf(session: object): SessionRequest | undefined {
-  return (session as { req?: SessionRequest }).req
+  // Data may have a property of that name, which is anything.
+  const { req } = session as { req?: unknown }
+  return typeof req === 'object' && req !== null ? (req as SessionRequest) : undefined
 }
 
 /** Synchronous as long as no guard has anything to do. */

@@ -86,3 +86,13 @@ describe.each(Object.entries(stores))('%s', (name, make) => {
     )
   })
 })
+
+test.each([null, '', 0, false, 'R-17', { res: null }])(
+  'data with a property "req" that is %j is saved like any other',
+  async (req) => {
+    await store.set('of-req', { cookie: {}, req, n: 1 } as never)
+    const held = (await store.get('of-req')) as unknown as Record<string, unknown>
+    await store.set('of-req', Object.assign(held, { n: 2 }) as never)
+    expect(await store.read('of-req', ['n'])).toEqual({ n: 2 })
+  },
+)
