@@ -29,7 +29,7 @@ export function isLiveCookie(cookie: unknown): cookie is { toJSON(): unknown } {
 }
 
 /** Whether this is a Cookie object of express-session. */
-export function isExpressCookie(cookie: unknown): boolean {
+export function isExpressCookie(cookie: unknown): cookie is { serialize(name: string, value: string): string } {
   return typeof (cookie as CookieLike | undefined)?.serialize === 'function'
 }
 
@@ -89,6 +89,8 @@ export function plainCookie(session: AnySession): PlainCookie | undefined {
     plain[name] = asInJson(name, value)
   }
   if (!isUsableCookie(plain)) throw invalidCookie('originalMaxAge and maxAge', 'milliseconds as a number, or null')
+  if (!isSendable(cookie))
+    throw invalidCookie('maxAge, expires, domain, path, sameSite and priority', 'what a cookie can have')
   // Accept a text that is no date: express-session ignores it, and the session gets the store's `ttl`.
   if (plain.expires && !/^(string|number)$/.test(typeof plain.expires))
     throw invalidCookie('expires', 'a Date, or null')
@@ -151,6 +153,20 @@ export function isSameCookie(a: PlainCookie | undefined, b: PlainCookie | undefi
 
 function complete(cookie: PlainCookie): PlainCookie {
   return { originalMaxAge: null, httpOnly: true, path: '/', ...cookie, expires: null }
+}
+
+/**
+ * Whether express-session can make a header of this cookie. With a `maxAge` of NaN, or a path with a line break, it would leave the
+ * cookie out, and the visitor would be told of a login that their next request knows nothing of.
+ */
+function isSendable(cookie: unknown): boolean {
+  if (!isExpressCookie(cookie)) return true
+  try {
+    cookie.serialize('sid', '')
+    return true
+  } catch {
+    return false
+  }
 }
 
 /**

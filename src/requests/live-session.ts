@@ -53,19 +53,32 @@ export class LiveSessions {
   }
 }
 
-const TOUCH: PropertyDescriptor = {
-  configurable: true,
-  enumerable: false,
-  writable: true,
-  value: function touch(this: LiveSession): unknown {
-    convertExpires(this.cookie)
-    try {
-      return (Object.getPrototypeOf(this) as LiveSession).touch.call(this)
-    } catch {
-      return this
-    }
-  },
+/**
+ * `touch` of a session, which express-session calls inside `res.end`. Only another function may replace it: a visitor may choose
+ * the name of a property that the application sets.
+ */
+export function touchMethod(touch: (this: never) => unknown): PropertyDescriptor {
+  return {
+    configurable: true,
+    enumerable: false,
+    get: () => touch,
+    set(this: object, value: unknown) {
+      if (typeof value !== 'function') {
+        throw new TypeError('session property "touch" cannot be set: express-session has a method of that name')
+      }
+      Object.defineProperty(this, 'touch', touchMethod(value as typeof touch))
+    },
+  }
 }
+
+const TOUCH = touchMethod(function touch(this: LiveSession): unknown {
+  convertExpires(this.cookie)
+  try {
+    return (Object.getPrototypeOf(this) as LiveSession).touch.call(this)
+  } catch {
+    return this
+  }
+})
 
 /** Whether JSON.stringify will not throw over the properties of a session; express-session leaves the cookie out. */
 function isJson(session: object): boolean {

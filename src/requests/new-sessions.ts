@@ -1,5 +1,6 @@
 import type { Session } from 'express-session'
 import { attachment } from './attachment.js'
+import { touchMethod } from './live-session.js'
 
 /**
  * What has become of a session that express-session has made for a request.
@@ -36,11 +37,11 @@ export class NewSessions {
     this.#states.set(session, 'made')
     const touched = this.#touched
     const { touch } = session as Session
-    const value = function (this: Session): Session {
+    const noteAndTouch = function (this: Session): Session {
       touched.set(this, true)
       return touch.call(this)
     }
-    Object.defineProperty(session, 'touch', { configurable: true, enumerable: false, writable: true, value })
+    Object.defineProperty(session, 'touch', touchMethod(noteAndTouch))
   }
 
   /**

@@ -196,3 +196,86 @@ describe('set and touch of what is no session', () => {
     expect(await store.exists('x')).toBe(false)
   })
 })
+
+describe('what a visitor may choose', () => {
+  function shop() {
+    const app = express()
+    const prefix = freshPrefix()
+    app.use(
+      session({
+        store: new RedisStore({ client, prefix }),
+        secret: 's',
+        resave: false,
+        saveUninitialized: false,
+      }),
+    )
+    app.use(saveBeforeResponse())
+    app.get('/set/:name', (req, res) => {
+      ;(req.session as Bag)[req.params.name] = 'chosen'
+      res.send('set')
+    })
+    app.get('/count/:name', (req, res) => {
+      ;(req.session as Bag)[req.params.name]++
+      res.send('counted')
+    })
+    app.get('/stay/:days', (req, res) => {
+      ;(req.session as Bag).user = 'ada'
+      req.session.cookie.maxAge = Number(req.params.days) * 86_400_000
+      res.send('in')
+    })
+    app.get('/path', (req, res) => {
+      ;(req.session as Bag).user = 'ada'
+      req.session.cookie.path = '/a\nb'
+      res.send('in')
+    })
+    const answerError: express.ErrorRequestHandler = (err, _req, res, _next) => {
+      res.status(err.status ?? 500).send(err.code ?? err.message)
+    }
+    app.use(answerError)
+    return { prefix, visitor: new Visitor(app) }
+  }
+
+  test.each(['/set/touch', '/count/touch'])(
+    '%s: the name of a method that express-session calls is answered with an error',
+    async (path) => {
+      const { visitor } = shop()
+      for (const first of ['/set/user', path]) await visitor.get(first)
+      const answer = await visitor.get(path)
+      expect([answer.status, answer.text]).toEqual([500, expect.stringContaining('"touch" cannot be set')])
+      expect((await visitor.get('/set/user')).text).toBe('set')
+    },
+  )
+
+  test.each(['/stay/abc', '/stay/1e300', '/path'])(
+    '%s: a cookie that cannot be sent is an error, and nothing is saved',
+    async (path) => {
+      const { visitor, prefix } = shop()
+      const answer = await visitor.get(path)
+      expect([answer.status, answer.text]).toEqual([500, 'ERR_SESSION_INVALID_COOKIE'])
+      expect(await client.keys(`${prefix}*`)).toEqual([])
+    },
+  )
+
+  test('an application may replace touch by a function', async () => {
+    const app = express()
+    const touched: unknown[] = []
+    app.use(
+      session({
+        store: new RedisStore({ client, prefix: freshPrefix() }),
+        secret: 's',
+        resave: false,
+        saveUninitialized: false,
+      }),
+    )
+    app.get('/', (req, res) => {
+      Object.assign(req.session, { user: 'ada' })
+      req.session.touch = () => {
+        touched.push(req.session)
+        return req.session
+      }
+      res.send('ok')
+    })
+    expect((await new Visitor(app).get('/')).text).toBe('ok')
+    expect(touched).toHaveLength(1)
+  })
+})
