@@ -13,7 +13,7 @@ const ON_ONE_REDIS = [
   'test/contract/(connect-redis|swap)[.]test',
   'test/middleware/save-before-response[.]test',
   'test/on-end/killed[.]test',
-  'test/security/(interleavings|killed-process)[.]test',
+  'test/security/(interleavings|killed-moves|killed-process)[.]test',
   'test/session/round-trips[.]test',
 ]
 

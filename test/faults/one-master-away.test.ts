@@ -18,7 +18,7 @@ import { until } from '../support/until.js'
 
 // One master of a Cluster is away, and no replica takes its place: node-timeout is longer than the tests.
 
-const TIMEOUT_MS = 400
+const TIMEOUT_MS = 1500
 
 let rig: ClusterRig
 let store: RedisStore

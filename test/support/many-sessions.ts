@@ -4,8 +4,8 @@ import { bookkeeping } from './raw-session.js'
 const AT_ONCE = 1000
 
 /**
- * Makes sessions of one user, `many0` and so on, as a store with `indexes: { user: (s) => s.userId }` does, but in
- * pipelines. Each ends a second later than the one before.
+ * Makes sessions of one user, `many0` and so on, as a store with `indexes: { user: (s) => s.userId }` does, but many at
+ * a time; no pipeline, which a Cluster would not take for keys of several masters. Each ends a second later than the one before.
  *
  * @param isEndless whether the sessions never expire, as with `disableTTL`
  */
@@ -13,15 +13,16 @@ export async function makeMany(client: Redis, prefix: string, user: string, coun
   const lifetime = 86_400_000
   const first = Date.now()
   for (let at = 0; at < count; at += AT_ONCE) {
-    const pipeline = client.pipeline()
+    const sent: Promise<unknown>[] = []
     for (let i = at; i < Math.min(count, at + AT_ONCE); i++) {
       const key = `${prefix}many${i}`
       const createdAt = first - 30_000_000 + i * 1000
-      pipeline.hset(key, '@', bookkeeping({ createdAt, idleMs: lifetime }), 'userId', `"${user}"`, '@i:user', user)
-      if (!isEndless) pipeline.pexpireat(key, createdAt + lifetime)
-      pipeline.zadd(`idx:${prefix}user:${user}`, isEndless ? '+inf' : createdAt + lifetime, `many${i}`)
+      const meta = bookkeeping({ createdAt, idleMs: lifetime })
+      sent.push(client.hset(key, '@', meta, 'userId', `"${user}"`, '@i:user', user))
+      if (!isEndless) sent.push(client.pexpireat(key, createdAt + lifetime))
+      sent.push(client.zadd(`idx:${prefix}user:${user}`, isEndless ? '+inf' : createdAt + lifetime, `many${i}`))
     }
-    await pipeline.exec()
+    await Promise.all(sent)
   }
 }
 
