@@ -94,17 +94,17 @@ test('after a login by HTTP the socket connects again, as the user', async () =>
 })
 
 describe('rotateSession without Express', () => {
+  async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    if (req.url === '/in') Object.assign((req as Held).session, { cart: 'tea' })
+    if (req.url === '/late') res.write('begun ')
+    if (req.url !== '/in') res.write((await failureOf(rotateSession(req)))?.code ?? '')
+    res.end()
+  }
   const noResponse = (req: IncomingMessage, next: () => void) =>
     sessions(req as never, {} as never, () => rotation(req, {} as ServerResponse, next))
   const plain = (req: IncomingMessage, next: () => void) => sessions(req as never, {} as never, next)
   const ownServer = createServer((req, res) =>
-    sessions(req as never, res as never, async () => {
-      const held = (req as Held).session
-      if (req.url === '/in') Object.assign(held, { cart: 'tea' })
-      if (req.url === '/late') res.write('begun ')
-      if (req.url !== '/in') res.write((await failureOf(rotateSession(req)))?.code ?? '')
-      res.end()
-    }),
+    sessions(req as never, res as never, () => void answer(req, res)),
   ).listen(0)
   afterAll(() => {
     ownServer.closeAllConnections()
