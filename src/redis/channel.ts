@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
+import type { Keys } from './keys.js'
 import { SideConnection } from './side-connection.js'
 import type { SideHealth } from './side-health.js'
+
+/** Returns the channel on which processes tell each other of sessions that have ended (`broadcast` option). */
+export function endedChannel({ prefix }: Keys): string {
+  return `idx:${prefix}@ended`
+}
 
 /**
  * Sends messages to all other processes that use the same prefix, over Redis pub/sub. Each message arrives at most

@@ -39,11 +39,6 @@ export class Keys {
     return `idx:${this.prefix}@activity:${counted}:${step}:${start}`
   }
 
-  /** The channel on which processes tell each other of sessions that have ended (`broadcast` option). */
-  endedChannel(): string {
-    return `idx:${this.prefix}@ended`
-  }
-
   /** The queue that notes when this session ends. */
   endsOf(storedId: string): string {
     let sum = 0

@@ -1,7 +1,7 @@
 import type { Announcer, SessionEvents } from '../events.js'
 import { handleOf } from '../ids/handle.js'
 import type { StoredIds } from '../ids/id-mapper.js'
-import { Channel } from '../redis/channel.js'
+import { Channel, endedChannel } from '../redis/channel.js'
 import { SideHealth } from '../redis/side-health.js'
 import type { Context } from '../session/context.js'
 import { firstOf } from '../session/first-found.js'
@@ -43,7 +43,7 @@ export class Endings {
     if (!context.options.broadcast) return
     const { client } = context.options
     const health = new SideHealth('broadcast', context.announcer)
-    this.#channel = new Channel(client, context.keys.endedChannel(), (message) => this.#heard(message), health)
+    this.#channel = new Channel(client, endedChannel(context.keys), (message) => this.#heard(message), health)
     this.#channel.open()
   }
 

@@ -1,3 +1,4 @@
+import { endedChannel } from '../../redis/channel.js'
 import { Keys } from '../../redis/keys.js'
 import type { NeededCommand } from '../../redis/permissions/commands.js'
 import type { Ask } from './ask-permissions.js'
@@ -23,7 +24,7 @@ export async function readPermissions(
   const keys: ProbeKeys = {
     session: places.session(name),
     index: places.index('@doctor', name),
-    channel: places.endedChannel(),
+    channel: endedChannel(places),
   }
   const probes = commands.flatMap((command) => [
     probeOf(command, keys.session, keys),

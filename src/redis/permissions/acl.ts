@@ -1,3 +1,4 @@
+import { endedChannel } from '../channel.js'
 import { Keys } from '../keys.js'
 import { NEEDED_COMMANDS, type NeededCommand } from './commands.js'
 
@@ -32,7 +33,7 @@ export function aclRules(subject: AclSubject): string[] {
 export function keyRules({ prefix, version }: Pick<AclSubject, 'prefix' | 'version'>): string[] {
   const keys = new Keys(literally(prefix))
   const patterns = [`~${keys.session('*')}`, `~idx:${keys.prefix}*`]
-  return isOlder(version, [6, 2]) ? patterns : [...patterns, `&${keys.endedChannel()}`, '&__redis__:invalidate']
+  return isOlder(version, [6, 2]) ? patterns : [...patterns, `&${endedChannel(keys)}`, '&__redis__:invalidate']
 }
 
 export function isOlder(version: readonly [number, number], than: readonly [number, number]): boolean {
