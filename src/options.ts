@@ -184,9 +184,10 @@ export interface ResolvedOptions {
   scanCount: number
 }
 
+/** Default of `touchInterval`, in milliseconds; a twentieth of the idle timeout where that is less. */
+export const DEFAULT_TOUCH_INTERVAL_MS = 60_000
+
 export const DEFAULTS = Object.freeze({
-  /** Seconds; a twentieth of the idle timeout where that is less. */
-  touchInterval: 60,
   prefix: 'sess:',
   ttl: 86_400,
   disableTouch: false,

@@ -1,6 +1,6 @@
 import type { Bookkeeping } from '../hash/bookkeeping.js'
 import { isSameLifetime } from '../hash/live-cookie.js'
-import { DEFAULTS, type ResolvedOptions } from '../options.js'
+import { DEFAULT_TOUCH_INTERVAL_MS, type ResolvedOptions } from '../options.js'
 import type { Context } from './context.js'
 import type { SessionRecord } from './session-record.js'
 import { type Lease, outlives } from './snapshot.js'
@@ -21,6 +21,6 @@ export function isTouchDue(context: Context, { storedId }: SessionRecord, meta: 
 
 /** How old the last refresh may be before a request refreshes again. */
 function touchIntervalMs(idle: number, options: ResolvedOptions): number {
-  if (options.touchIntervalMs === undefined) return Math.min(DEFAULTS.touchInterval * 1000, idle / 20)
+  if (options.touchIntervalMs === undefined) return Math.min(DEFAULT_TOUCH_INTERVAL_MS, idle / 20)
   return Math.min(options.touchIntervalMs, idle / 2)
 }
