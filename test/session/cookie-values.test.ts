@@ -175,13 +175,15 @@ describe('a request', () => {
     expect(new Date(cookie.expires).getTime()).toBeGreaterThan(Date.now() + HOUR - 5000)
   })
 
-  test.each([[false], [null], [''], [new Date(Number.NaN)]])(
-    'that sets expires to %p has a cookie of the browser session',
-    async (at) => {
-      const { cookie, user } = await inRequest((held) => Object.assign(held, { expires: at }))
-      expect([Boolean(cookie.expires), user]).toEqual([false, 'ada'])
-    },
-  )
+  test.each([[false], [null], ['']])('that sets expires to %p has a cookie of the browser session', async (at) => {
+    const { cookie, user } = await inRequest((held) => Object.assign(held, { expires: at }))
+    expect([Boolean(cookie.expires), user]).toEqual([false, 'ada'])
+  })
+
+  test('that sets expires to a Date of NaN, of which no header can be made, is refused', async () => {
+    const changing = inRequest((held) => Object.assign(held, { expires: new Date(Number.NaN) }))
+    await expect(changing).rejects.toMatchObject({ code: 'ERR_SESSION_INVALID_COOKIE' })
+  })
 
   test('that puts plain data in place of the cookie has it kept', async () => {
     await store.set('live', { cookie: { path: '/' } } as Bag)
