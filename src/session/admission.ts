@@ -3,7 +3,7 @@ import type { Sid } from '../ids/sid.js'
 import { IN_GRACE } from '../redis/scripts/renew.js'
 import type { Context } from './context.js'
 
-/** How an id may be used. A promise, and one command, where it is that of the generation before. */
+/** Tells how an id may be used. Needs a command, and thus a promise, only for an id of an earlier generation. */
 export function admissionOf(
   context: Context,
   storedId: string,

@@ -12,54 +12,54 @@ import type { Creations } from './pending-creations.js'
 import type { Loaded } from './session-record.js'
 
 /*
- * What a feature has to do for single sessions. The feature implements it and the store plugs it in; whether its option is on has
- * one answer everywhere: a feature that is off is undefined.
+ * Interfaces of the optional features, as operations on single sessions need them. Each feature implements its
+ * interface and the store passes it in. A feature whose option is off is undefined, so no other check is needed.
  */
 
-/** What is left of a session that has ended: all fields, or what connect-redis wrote. */
+/** Content of a session that has ended: all its fields, or the string that connect-redis wrote. */
 export type Remains = { fields: readonly string[] } | { text: string }
 
 /** Hands the content of ended sessions to the application (`onEnd` option). */
 export interface EndOfLife {
   /**
-   * Notes when a session that is about to be written will have ended. Never rejects, and is not to be waited for: in a Cluster the
-   * note may be out of reach where the session is not. The next write makes up for what fails.
+   * Notes when a session that is about to be written will have ended. Never rejects. Do not wait for it: in a Cluster
+   * the node of the note may be unreachable while that of the session is not. If it fails, the next write repeats it.
    *
    * @param createdAtMs since 1970; default: now
    */
   expect(storedId: string, idleMs: number, createdAtMs?: number): Promise<void>
   /** Notes that a session is being ended: if this process stops half-way, another one takes over. Never rejects. */
   ending(storedId: string): Promise<void>
-  /** Takes over a session that has ended, and whose content Redis still holds. */
+  /** Takes over a session that has ended while Redis still holds its content. */
   take(storedId: string): void
-  /** Takes over a session of which Redis holds nothing any more. */
+  /** Takes over a session that Redis no longer holds. */
   deliver(storedId: string, remains: Remains, reason: DestroyReason): void
-  /** Resolves when this process has handed over the session that ended under this id, or has failed to. */
+  /** Resolves when this process has handed over the session that ended under this id, or has failed to do so. */
   handOver(storedId: string): Promise<void>
 }
 
-/** Keeps sessions in this process (`cache` option). */
+/** Caches sessions in this process (`cache` option). */
 export interface SessionCache {
-  /** The session under whichever of these ids, from this process or from Redis. */
+  /** Loads the session under any of these ids, from this process or from Redis. */
   load(storedIds: StoredIds): Promise<Loaded | null>
-  /** The same in this very call; undefined if Redis has to be asked, or the serializer takes its time. */
+  /** Loads synchronously; undefined if only Redis has the session, or if the serializer is asynchronous. */
   loadAtOnce(storedIds: StoredIds): Loaded | undefined
-  /** Counts a session that `loadAtOnce` has found, and that is used. */
+  /** Counts a hit, once the session that `loadAtOnce` found is used. */
   countHit(): void
 }
 
-/** Limits how many sessions there may be under one value of an index (`limit` option). */
+/** Limits the number of sessions under one value of an index (`limit` option). */
 export interface Limiter {
-  /** Those of these entries that are limited in number. */
+  /** Selects the entries that have a limit. */
   among(entries: readonly IndexEntry[]): IndexEntry[]
   /**
-   * Enters a session that is about to be written, and makes room for it if there is none.
+   * Enters a session that is about to be written. If there is no room, ends another session to make room.
    *
-   * @param context of the operation: its signal stops the search for room
-   * @param replaced stored ids of the session that this one takes the place of
-   * @param member what is entered; default: the stored id
-   * @returns false if the session that it goes on from is just being ended
-   * @throws ERR_SESSION_LIMIT if there are as many as allowed, and none of them may be ended for it
+   * @param context context of the operation: its signal stops the search for room
+   * @param replaced stored ids of the session that this one replaces
+   * @param member index member to enter; default: the stored id
+   * @returns false if the session that this one continues is being ended
+   * @throws ERR_SESSION_LIMIT if there are as many sessions as allowed, and none of them may be ended for this one
    */
   admit(
     context: Context,
@@ -68,13 +68,13 @@ export interface Limiter {
     replaced?: readonly string[],
     member?: string,
   ): Promise<boolean>
-  /** Ends a session that has just been written, if its place was taken meanwhile. Resolves whether it did. */
+  /** Ends a session that has just been written, if another one took its place meanwhile. Resolves whether it did so. */
   endIfEvicted(context: Context, storedId: string, entries: readonly IndexEntry[], idleMs: number): Promise<boolean>
-  /** Ends a session for which there is no room. Resolves whether there was one. */
+  /** Ends a session for which there is no room. Resolves whether the session existed. */
   evict(context: Context, storedId: string): Promise<boolean>
 }
 
-/** What every operation on sessions works with; made once per store. */
+/** The dependencies of every operation on sessions; made once per store. */
 export interface Context {
   options: ResolvedOptions
   gateway: Gateway
@@ -84,7 +84,7 @@ export interface Context {
   codec: Codec
   announcer: Announcer
   creations: Creations
-  /** Undefined where no replica has to confirm anything. */
+  /** Undefined if no replica has to confirm writes. */
   replicas: Replicas | undefined
   /** Undefined without `onEnd`. */
   endOfLife: EndOfLife | undefined
@@ -92,19 +92,19 @@ export interface Context {
   limiter: Limiter | undefined
   /** Undefined without `cache`. */
   cache: SessionCache | undefined
-  /** Of one operation whose loops stop when it is over; undefined: none of its loops is long. */
+  /** Stops the loops of one operation when its time is over; undefined if the operation has no long loop. */
   signal?: Signal
 }
 
 /**
- * For what only reads: once the operation is over, no command is sent for it any more. A write must not stop half-way like this, as it
- * may be the next step that makes the one before complete.
+ * Makes a context for an operation that only reads: it sends no more commands once its time is over. A write must not
+ * stop half-way like this, because the next step may be the one that completes the step before.
  */
 export function reading(context: Context, signal: Signal): Context {
   return { ...context, gateway: context.gateway.until(signal), signal }
 }
 
-/** Ends a loop whose operation is over. */
+/** Stops a loop when the time of its operation is over. */
 export function assertGoingOn({ signal, options }: Context): void {
   if (signal?.aborted) throw timedOut(options.timeoutMs)
 }

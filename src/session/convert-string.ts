@@ -12,14 +12,14 @@ import { expiryMode, type Snapshot } from './snapshot.js'
 import { type Placing, reindex, writeIndexed } from './write-indexed.js'
 import { acceptWrite, foreignKey } from './write-reply.js'
 
-/** How often connect-redis may overwrite the string while we convert it, before we give up. */
+/** How often connect-redis may overwrite the string during the conversion, before the conversion gives up. */
 const ATTEMPTS = 10
 
 /**
- * Saves a session that was loaded from connect-redis's string, as a hash. If connect-redis wrote meanwhile (both run
- * during a rolling deployment), its changes are merged first.
+ * Saves a session that was loaded from connect-redis's string, as a hash. If connect-redis wrote meanwhile (both stores
+ * run during a rolling deployment), merges its changes first.
  *
- * @returns false if there is no such session any more
+ * @returns false if the session no longer exists
  */
 export async function convertString(
   context: Context,
@@ -28,7 +28,7 @@ export async function convertString(
   next: Snapshot,
   wholeDelta: Delta,
 ): Promise<boolean> {
-  // What this request has not changed, another one may have.
+  // Another request may have changed the cookie, so do not write an unchanged one.
   const delta = next.isAsInString ? withoutCookie(wholeDelta) : wholeDelta
   const { gateway, keys, options, announcer } = context
   const key = keys.session(record.storedId)
@@ -53,7 +53,7 @@ export async function convertString(
     const size = [options.maxBytes, isEmpty(delta) ? bytesOf(pairs) : bytesOf(encoded(before))]
     const args = [expected, ...lease, ...size, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
     const places = entriesIn([...unchanged, ...delta.set])
-    // One that has ended meanwhile must not cost another session its place.
+    // A session that has ended meanwhile must not evict another one.
     const isLimited = (context.limiter?.among(places) ?? []).length > 0
     if (isLimited && !(await gateway.exists(key))) return false
     const placing: Placing = { held: [], next: places, idleMs: next.idle, slides: true, createdAtMs: undefined }
@@ -70,7 +70,7 @@ export async function convertString(
     }
     if (reply.kind !== 'written' && reply.kind !== 'contended') return false
     if (reply.isEnded) record.hasEnded = true
-    // Merged with what connect-redis wrote: an index may read both.
+    // An index may read our changes together with those that connect-redis wrote.
     else if (attempt > 0) await reindex(context, record.storedId)
     record.origin = { kind: 'hash', meta: reply.meta }
     applyDelta(record, delta)

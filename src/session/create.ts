@@ -21,13 +21,15 @@ import { endedOnTheWay } from './trail.js'
 import { type Placing, writeIndexed } from './write-indexed.js'
 import { acceptWrite, foreignKey } from './write-reply.js'
 
-/** How often a string may change between our look at it and its replacement. */
+/** How often a string may change between the read of it and its replacement. */
 const ATTEMPTS = 10
 const PAUSE_MS = 20
-/** Save counter of a session that was not there before. */
+/** Save counter of a session that did not exist before. */
 const FIRST_SAVE = '1'
 
-/** Writes a session that was never loaded, in place of what session there was. Resolves its record, null if it ended. */
+/**
+ * Writes a session that was never loaded, and replaces the one that was there. Resolves its record; null if it ended.
+ */
 export async function createSession(
   context: Context,
   storedIds: StoredIds,
@@ -40,7 +42,7 @@ export async function createSession(
   throw new SessionStoreError('ERR_SESSION_CONFLICT', 'a session keeps moving while it is being replaced')
 }
 
-/** `moved`: what was there has just moved away, to where it is to be replaced. */
+/** @returns `moved` if the session to be replaced has just moved to another stored id; it must be replaced there */
 async function createAtHome(
   context: Context,
   storedIds: StoredIds,
@@ -48,7 +50,7 @@ async function createAtHome(
 ): Promise<SessionRecord | 'moved' | null> {
   const [current, ...others] = storedIds
   let home = current
-  // What is under an older id is what this session replaces.
+  // A session under an older id is the one that this session replaces.
   const strings: string[] = []
   for (const from of others) {
     const found = await bringHome(context, from, home)
@@ -66,8 +68,8 @@ async function createAtHome(
 }
 
 /**
- * Only what looks like connect-redis's is ours to replace or to delete. Whether its content may be believed is another question, which
- * does not arise here: nothing of it is read.
+ * Tells whether a string looks like a session of connect-redis. Only such a string may be replaced or deleted. Whether
+ * its content can be trusted does not matter here: nothing of it is used.
  */
 async function isOfConnectRedis({ options }: Context, text: string): Promise<boolean> {
   return (await decodeConnectRedisString(text, options.serializer)) !== null
@@ -136,7 +138,7 @@ async function createUnder(
   )
 }
 
-/** @param replaceable SHA-1 of the string that it may replace, '' = none */
+/** @param replaceable SHA-1 of the string that this write may replace, '' = none */
 async function writeWhole(
   context: Context,
   storedId: string,
@@ -158,8 +160,9 @@ async function writeWhole(
 }
 
 /**
- * Of a client that has sent the script again, nobody can tell what has become of the first one. It may have written the
- * session, and the visitor, who has the cookie of a response under way, may have ended it.
+ * Ends a new session whose write the client may have sent twice. The outcome of the first sending is unknown: it may
+ * have written the session, and the visitor, who has the cookie from a response under way, may have ended it. The
+ * second sending would then have brought it back.
  */
 async function takeBack(context: Context, storedId: string): Promise<never> {
   await endHere(context, [storedId], 'destroyed')
@@ -169,21 +172,21 @@ async function takeBack(context: Context, storedId: string): Promise<never> {
   )
 }
 
-/** Ends a session that was ended under the id before while it was getting this one. */
+/** Ends a session that was ended under its previous id while it was getting this one. */
 async function endIfEndedOnTheWay(context: Context, storedId: string, goingOn?: GoingOn): Promise<boolean> {
   if (!goingOn?.leavesTrail || !(await endedOnTheWay(context, goingOn.ids))) return false
   await endHere(context, [storedId], 'destroyed')
   return true
 }
 
-/** What has timed out has failed for its caller, who may have ended the session since. */
+/** Throws after the timeout: the caller has seen the operation fail, and may have ended the session since. */
 function assertInTime({ options }: Context, start: number): void {
   if (performance.now() - start > options.timeoutMs) throw timedOut(options.timeoutMs)
 }
 
-/** The session before under the same id has ended; what it held goes to `onEnd` first. */
+/** Removes the previous session under this id. It has ended, and its content goes to `onEnd` first. */
 async function makeRoom({ gateway, keys, endOfLife }: Context, storedId: string): Promise<void> {
-  // Others keep it for their onEnd, and we have none.
+  // Other processes keep it for their `onEnd`; this process has no `onEnd`.
   if (endOfLife === undefined) return void (await gateway.del(keys.session(storedId)))
   await endOfLife.handOver(storedId)
   await sleep(PAUSE_MS)

@@ -5,13 +5,13 @@ import type { Fields } from '../hash/fields.js'
 import { isThenable, type Serializer } from '../hash/serializer.js'
 import type { SessionRecord } from './session-record.js'
 
-/** What a save has to write. */
+/** The changes that a save has to write. */
 export interface Delta {
   set: [field: string, text: string][]
   remove: string[]
 }
 
-/** The difference between what Redis held and what the session holds now. A promise if the serializer takes its time. */
+/** Compares what Redis held with what the session holds now. Returns a promise if the serializer is asynchronous. */
 export function difference(record: SessionRecord, next: Fields, serializer: Serializer): Delta | Promise<Delta> {
   const { fields, uncertain } = record
   const differing: Delta['set'] = []
@@ -33,13 +33,15 @@ export function difference(record: SessionRecord, next: Fields, serializer: Seri
   return isSame.every((one) => typeof one === 'boolean') ? deltaOf(isSame) : Promise.all(isSame).then(deltaOf)
 }
 
-/** The cookie is one value in several fields: its pieces must not come from two requests. */
+/** Adds all cookie fields if one of them has changed. Together they are one value, which must not mix two requests. */
 function withWholeCookie(set: Delta['set'], next: Fields): Delta['set'] {
   if (!set.some(([field]) => isCookieField(field))) return set
   return [...set.filter(([field]) => !isCookieField(field)), ...[...next].filter(([field]) => isCookieField(field))]
 }
 
-/** Whether there is a difference, judged by the texts alone: a text of another make counts as one. */
+/**
+ * Whether there may be a difference. Compares only texts, so an equal value with another text counts as a difference.
+ */
 export function mayDiffer(record: SessionRecord, next: Fields): boolean {
   for (const [field, text] of next) if (record.fields.get(field) !== text || record.uncertain.has(field)) return true
   for (const field of record.fields.keys()) if (!next.has(field) && isOurs(field)) return true
@@ -47,8 +49,8 @@ export function mayDiffer(record: SessionRecord, next: Fields): boolean {
 }
 
 /**
- * Whether properties have changed, and none of them in a way that JSON shows: a Map, a Set or an instance that was changed in place.
- * A promise if the serializer takes its time.
+ * Whether properties have changed, but none of them in a way that shows in JSON: a Map, a Set or an instance that was
+ * changed in place. Returns a promise if the serializer is asynchronous.
  */
 export function differUnseen(
   record: SessionRecord,
@@ -59,7 +61,7 @@ export function differUnseen(
   const changes: (Change | Promise<Change>)[] = []
   for (const [field, text] of properties) {
     const before = record.fields.get(field)
-    // Sent and not confirmed: what Redis holds nobody knows, so it is written again.
+    // The field was sent and not confirmed. Nobody knows what Redis holds, so the field must be written again.
     if (record.uncertain.has(field)) changes.push('unseen')
     else if (before === undefined) return false
     else if (before !== text) changes.push(changeOf(before, text, serializer))
@@ -68,7 +70,7 @@ export function differUnseen(
   return changes.every((one) => typeof one === 'string') ? isUnseen(changes) : Promise.all(changes).then(isUnseen)
 }
 
-/** What JSON shows of a change. */
+/** Whether a change shows in JSON. */
 type Change = 'none' | 'seen' | 'unseen'
 
 function changeOf(before: string, text: string, serializer: Serializer): Change | Promise<Change> {
@@ -76,7 +78,7 @@ function changeOf(before: string, text: string, serializer: Serializer): Change 
     if (isSame(was, is, text, serializer)) return 'none'
     return JSON.stringify(was) === JSON.stringify(is) ? 'unseen' : 'seen'
   }
-  // What cannot be read, or is no JSON, express-session does see (requests/live-session.ts).
+  // express-session does see the change of a value that cannot be read or is no JSON (requests/live-session.ts).
   try {
     const values = [serializer.parse(before), serializer.parse(text)]
     return values.some(isThenable)
@@ -90,8 +92,8 @@ function changeOf(before: string, text: string, serializer: Serializer): Change 
 }
 
 /**
- * A text of another make (another serializer version, an edit by hand) is no change of the value. Without this check an
- * untouched property would be written back, over what another request made of it.
+ * Whether two texts stand for the same value. Texts of one value differ after an update of the serializer or an edit by
+ * hand. Without this check, a save would write back an untouched property over the change of another request.
  */
 export function sameValue(
   field: string,
@@ -109,11 +111,11 @@ export function sameValue(
   }
 }
 
-/** Equal, also in what only the serializer knows of: an instance may keep its content in private fields. */
+/** Compares also by the serializer, because an instance may keep its content in private fields. */
 function isSame(before: unknown, now: unknown, text: string, serializer: Serializer): boolean {
   if (!isDeepStrictEqual(before, now)) return false
   if (serializer === JSON || serializer.stringify(before) === text) return true
-  // One that writes the same value differently each time tells nothing.
+  // A serializer that writes the same value differently each time proves no change.
   return serializer.stringify(now) !== text
 }
 
@@ -126,7 +128,7 @@ async function isSameLater(a: unknown, b: unknown, text: string, serializer: Ser
   }
 }
 
-/** Bookkeeping of other features, and fields that never became a property, are not this save's to remove. */
+/** Whether a save may remove the field. Bookkeeping of other features and fields that never became a property stay. */
 export function isOurs(field: string): boolean {
   return propertyOf(field) !== undefined || isCookieField(field)
 }
@@ -135,13 +137,15 @@ export function isEmpty(delta: Delta): boolean {
   return delta.set.length === 0 && delta.remove.length === 0
 }
 
-/** Redis has confirmed: the record now holds what Redis holds. */
+/** Updates the record after Redis has confirmed the write. */
 export function applyDelta(record: SessionRecord, delta: Delta): void {
   for (const [field, text] of delta.set) record.holds(field, text)
   for (const field of delta.remove) record.holds(field, undefined)
 }
 
-/** About to be sent: until Redis confirms, the write may have happened, or happen later. */
+/**
+ * Marks fields as uncertain before they are sent. Until Redis confirms, the write may have happened or happen later.
+ */
 export function doubtDelta(record: SessionRecord, delta: Delta): void {
   for (const [field] of delta.set) record.uncertain.add(field)
   for (const field of delta.remove) record.uncertain.add(field)

@@ -4,7 +4,7 @@ import { endKey } from './end-key.js'
 import { endingOrder } from './move.js'
 import { endTrails } from './trail.js'
 
-/** Ends a session. Nothing to end is no error; not knowing whether it ended is one. */
+/** Ends a session. It is no error if there is no session; it is one if the outcome is unknown. */
 export async function destroySession(
   context: Context,
   storedIds: readonly string[],
@@ -14,9 +14,9 @@ export async function destroySession(
 }
 
 /**
- * The same. If there is no session, another request may just have given it a new id, under which it ends, too.
+ * Ends a session. If it is not found, another request may just have given it a new id; it is then ended under that id.
  *
- * @returns whether there was one
+ * @returns whether there was a session
  */
 export async function endSession(
   context: Context,
@@ -26,7 +26,7 @@ export async function endSession(
   return (await endHere(context, storedIds, reason)) || endAlongTrails(context, storedIds, reason)
 }
 
-/** The same for an id that no other request knows. The order matters to what is just moving (session/move.ts). */
+/** Ends a session under these ids only. The order of the ids matters if the session is moving (session/move.ts). */
 export async function endHere(context: Context, storedIds: readonly string[], reason: DestroyReason): Promise<boolean> {
   let ended: string | undefined
   for (const { storedId, isGoingOn } of endingOrder(storedIds)) {
@@ -36,7 +36,7 @@ export async function endHere(context: Context, storedIds: readonly string[], re
   return ended !== undefined
 }
 
-/** Ends what a session has become that is not under its id any more (session/trail.ts). */
+/** Follows the trails of a session that is no longer under its id, and ends it under its new id (session/trail.ts). */
 export async function endAlongTrails(
   context: Context,
   storedIds: readonly string[],

@@ -7,26 +7,30 @@ import type { Context } from './context.js'
 import { leave } from './index-entries.js'
 import { dropCopy, hasArrived, movedTo } from './leftovers.js'
 
-/** What a key held when it was deleted. */
+/** Content of a key when it was deleted. */
 export interface Remainder {
   storedId: string
-  /** HGETALL, flat; empty where it was no hash. */
+  /** Flat reply of HGETALL; empty if the key was not a hash. */
   reply: readonly string[]
 }
 
-/** Which session is meant, and what is to become of one that is moving. */
+/** Restricts which session to end, and says what to do with one that is moving. */
 interface Ending {
-  /** Ends it only if it is to be found there. */
+  /** Ends the session only if it has this index entry. */
   only?: IndexEntry | undefined
-  /** Where it is arriving will be looked at once more, or where it comes from: until then its copy may be all there is of it. */
+  /**
+   * The caller will also end the key that the session comes from, or come back to this key. Until then, the copy that
+   * is arriving must stay, because it may be all that is left of the session.
+   */
   isGoingOn?: boolean
 }
 
 /**
- * Ends the session at one key, or where it has moved from there; drops its index entries, and sees to it that `onEnd` gets its
- * content. Replicas confirm also where there was none: an attempt before may have ended it, and have been told that none knew.
+ * Ends the session at one key, or at the key it has moved to from there. Drops its index entries and hands its content
+ * to `onEnd`. Waits for the replicas even if there was no session: an earlier attempt may have ended it, and may have
+ * failed because no replica confirmed that.
  *
- * @returns whether there was one
+ * @returns whether there was a session
  */
 export async function endKey(
   context: Context,
@@ -40,9 +44,9 @@ export async function endKey(
 }
 
 /**
- * Deletes a session that goes on under another id, which is no end for `onEnd`. Its entries are left to the caller.
+ * Deletes a session that goes on under another id, without `onEnd`. The caller must handle its index entries.
  *
- * @returns what it held then; null if there was none
+ * @returns its content when it was deleted; null if there was no session
  */
 export async function takeAway(context: Context, storedId: string, ending: Ending = {}): Promise<Remainder | null> {
   const left = await end(context, storedId, null, ending)
@@ -50,7 +54,7 @@ export async function takeAway(context: Context, storedId: string, ending: Endin
   return left
 }
 
-/** Ends a session that is being ended with others. Resolves whether there was one. */
+/** Ends one of several sessions that are being ended together. Resolves whether there was a session. */
 export async function endRevoked(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
   const isEnded = await endKey(context, storedId, 'revoked', { only })
   if (isEnded) context.announcer.announceEnd(storedId, 'revoked')
@@ -74,10 +78,11 @@ async function end(
   const { gateway, keys, options, endOfLife } = context
   const { only } = ending
   const key = keys.session(storedId)
-  // Who ends this session means the one that is being created, too; who ends all of a user, those that he has.
+  // A call for this one session includes a session that is still being created. A call for all sessions of a user
+  // includes only those that exist.
   if (only === undefined) context.creations.cancel(storedId)
   const isWanted = endOfLife !== undefined && reason !== null
-  // A logout must not fail because nobody can be told to look.
+  // Do not wait: a logout must not fail because this note cannot be written.
   if (isWanted) void endOfLife.ending(storedId)
   const found = only === undefined ? ['', ''] : [only.name, only.value]
   const args = [...found, isWanted ? options.keepMs : '', reason ?? '', options.absoluteMs ?? '']
@@ -90,7 +95,7 @@ async function end(
   }
   if (reply.kind === 'arriving') {
     if (await hasArrived(context, storedId)) return end(context, storedId, reason, ending)
-    // Of all of a user, what it comes from is ended, too.
+    // A call for all sessions of a user also ends the session at the key that this copy comes from.
     if (!ending.isGoingOn && only === undefined) await dropCopy(context, storedId, reply.token)
     return null
   }

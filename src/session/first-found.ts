@@ -1,8 +1,8 @@
 import { hasId, type StoredIds } from '../ids/id-mapper.js'
 
 /**
- * The first answer among the stored ids a session may have; more than one only while `hashIds` changes. A session may
- * move to its first id just after we have looked there.
+ * Returns the first answer among the stored ids that a session may have. There is more than one only while `hashIds`
+ * changes. The first id is tried again at the end, because the session may move there just after the first try.
  */
 export function firstOf<T>(
   storedIds: readonly string[],

@@ -5,35 +5,39 @@ import { endRevoked } from './end-key.js'
 import { leave, parseMember, pendingMs, settleEntry } from './index-entries.js'
 
 /*
- * A session that goes on under another id must not get away from whoever is just ending all sessions of its user. The two ids are
- * under different keys, so it is the index that decides, in one script at a time:
+ * A session that gets another id must not escape an operation that is ending all sessions of its user. The two ids have
+ * different keys, so no one script can cover both. The index decides instead, in one script at a time:
  *
- *     1 enter     the pair of ids, before the session leaves the first one; refused while its sessions are being ended (REVOKE)
+ *     1 enter     the pair of ids, before the session leaves the first one; refused while the sessions under this index
+ *                 value are being ended (REVOKE)
  *     2 take      the session away from the first id
- *     3 write     it under the second one
- *     4 settle    the second id takes the place of the pair: if that has gone, the session ends
+ *     3 write     it under the second id
+ *     4 settle    replace the pair by the second id; if the pair is gone, end the session
  *
- * Who ends all drops the pairs he finds, and no new one is entered from then on. So a session is either still found under its first
- * id, or it loses its pair and ends with 4, or it has come to 4 and is found under its second id. Nobody has that id before 4.
+ * The operation that ends all sessions drops the pairs that it finds, and from then on no new pair is entered. So one
+ * of three things is true of a session: it is still found under its first id; or it loses its pair and ends in step 4;
+ * or it has passed step 4 and is found under its second id. Nobody has the second id before step 4.
  */
 
-/** How a session gets another id. */
+/** The change of a session from one id to another. */
 export interface GoingOn {
   from: string
   to: string
-  /** All stored ids that it may be under before. */
+  /** All stored ids that the session may have before the change. */
   ids: readonly string[]
-  /** Where it is known to be found before. */
+  /** Index entries that the session is known to have before the change. */
   held: readonly IndexEntry[]
-  /** Where it goes on: where else it is to be found then, it is new. */
+  /** Index entries that the session keeps. Any other entry that it has after the change is a new one. */
   entries: readonly IndexEntry[]
-  /** It stays the same user's: who ends it under the first id ends it under the second one, too (session/trail.ts). */
+  /** The session stays with the same user: ending the first id also ends the second one (session/trail.ts). */
   leavesTrail?: boolean
 }
 
 /**
- * @param idleMs how long the pair is to stay if this process goes no further; '' = for ever
- * @returns false if the session is just being ended
+ * Enters the pair of ids into the indexes (step 1).
+ *
+ * @param idleMs how long the pair stays if this process goes no further; '' = for ever
+ * @returns false if the session is being ended
  */
 export async function enterNext(
   context: Context,
@@ -50,10 +54,10 @@ export async function enterNext(
 }
 
 /**
- * The same for entries that another request has given the session meanwhile. It has been taken away already, so that its entry must
- * still be there.
+ * Enters the pair also under index entries that another request has given the session meanwhile. The session has
+ * already been taken away, so the pair is entered only if the entry of the session is still there.
  *
- * @param left stored id that it was taken away from
+ * @param left stored id that the session was taken away from
  */
 export async function passOn(
   context: Context,
@@ -70,9 +74,10 @@ export async function passOn(
 }
 
 /**
- * The session has been written under its next id. It ends again if it has been ended meanwhile, with others.
+ * Settles a session that has been written under its next id (step 4). Ends it if all sessions of its user have been
+ * ended meanwhile.
  *
- * @returns false if it has
+ * @returns false if it has been ended
  */
 export async function settleOrEnd(
   context: Context,
@@ -86,17 +91,17 @@ export async function settleOrEnd(
   return lost.length === 0
 }
 
-/** It does not go on after all: there was no session any more. */
+/** Drops the pair if the session does not go on after all, because it no longer existed. */
 export async function leaveNext(context: Context, { from, to, entries }: GoingOn): Promise<void> {
   await leave(context, pairOf(from, to), entries)
 }
 
-/** The member of an index that stands for a session on its way from one id to another. */
+/** Makes the index member that stands for a session on its way from one id to another. */
 export function pairOf(from: string, to: string): string {
   return `${from} ${to}`
 }
 
-/** The stored ids that a member of an index names, in the order in which they are to be ended: that it has left first. */
+/** Lists the stored ids that an index member names, in the order to end them: first the id that the session leaves. */
 export function idsOf(text: string): string[] {
   const { storedId, from } = parseMember(text)
   return from === undefined ? [storedId] : [from, storedId]

@@ -3,17 +3,17 @@ import { isLiveCookie, type PlainCookie, timeOf } from '../hash/live-cookie.js'
 import type { AnySession } from '../hash/session-data.js'
 import type { ResolvedOptions } from '../options.js'
 
-/** A hundred years: beyond it PEXPIRE would overflow. */
+/** A hundred years. PEXPIRE overflows with much larger values. */
 const LONGEST_MS = 100 * 365.25 * 86_400_000
 
 /**
- * How long the session may stay unused, in milliseconds; 0 or less: it has expired.
+ * Computes how long the session may stay unused, in milliseconds; 0 or less: it has expired.
  *
- * A live session counts by its cookie's `originalMaxAge`, not by `expires`: that one goes stale while a request runs,
- * and a save that believed it would end a session in use. Plain data that was never loaded means what its `expires`
- * says, as in MemoryStore.
+ * For a live session, `originalMaxAge` of its cookie counts, not `expires`: `expires` goes stale while a request runs,
+ * and a save that relied on it would end a session in use. For plain data that was never loaded, `expires` counts, as
+ * in MemoryStore.
  *
- * @param loadedExpires what `expires` was when the session was loaded; the same now means "nobody changed it"
+ * @param loadedExpires value of `expires` when the session was loaded; if it is the same now, nobody has changed it
  */
 export function idleMs(
   session: AnySession,
@@ -22,7 +22,7 @@ export function idleMs(
   loadedExpires?: PlainCookie['expires'],
 ): number {
   const byCookie = cookie === undefined ? undefined : idleOfCookie(session, cookie, loadedExpires)
-  // Whatever comes of it is a number that Redis can take: -Infinity is as expired as -1.
+  // Redis takes only finite numbers: -Infinity is as expired as -1.
   return Math.max(-1, Math.min(Math.round(byCookie ?? idleOfOption(session, options)), LONGEST_MS))
 }
 

@@ -10,12 +10,12 @@ import { assertPatchable, firstWritten, onHash } from './patch.js'
 import { tooLarge } from './size.js'
 import { reindex } from './write-indexed.js'
 
-/** How often others may change the number before we give up; each lost race means another one won. */
+/** How often others may change the number before we give up. Each lost race means that another request succeeded. */
 const ATTEMPTS = 100
 
 type Counted = { kind: 'counted'; value: number } | { kind: 'gone'; isArriving?: boolean } | { kind: 'foreign' }
 
-/** Adds to a number of a session that exists; an absent one counts from 0. Null if there is no session. */
+/** Adds to a number in an existing session; an absent property counts as 0. Resolves null if there is no session. */
 export async function incrementProperty(
   context: Context,
   storedIds: StoredIds,
@@ -43,7 +43,7 @@ async function countInRedis(
   property: string,
   by: number,
 ): Promise<Counted> {
-  // Redis reads no exponents: 1e21 and 1e-7 have to be written out.
+  // Redis does not parse exponents, so 1e21 and 1e-7 must be written out.
   const text = Number.isInteger(by) ? BigInt(by).toString() : by.toFixed(17).replace(/0+$/, '')
   const args = [fieldOf(property), text, options.absoluteMs ?? '', options.maxBytes]
   const reply = await gateway.script(INCREMENT, keys.session(storedId), args)
@@ -79,7 +79,7 @@ async function countHere(context: Context, storedId: string, property: string, b
   )
 }
 
-/** Undefined, and a `corrupt` event, for what cannot be read: the session counts as absent. */
+/** Decodes a field. If it cannot be read, emits `corrupt` and returns undefined; the session then counts as absent. */
 function decodeField(context: Context, storedId: string, property: string, stored: string): string | undefined {
   try {
     return context.codec.of(storedId).decode(fieldOf(property), stored).text
@@ -89,7 +89,7 @@ function decodeField(context: Context, storedId: string, property: string, store
   }
 }
 
-/** The serializer's own error may quote the value. */
+/** Parses a text; undefined if that fails. The serializer's own error is dropped, because it may quote the value. */
 async function parseOrNothing(serializer: Serializer, text: string): Promise<unknown> {
   try {
     return await serializer.parse(text)

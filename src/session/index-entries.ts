@@ -3,13 +3,15 @@ import { DROP, ENTER, PENDING_MS } from '../redis/scripts/index-sessions.js'
 import type { Context } from './context.js'
 
 /**
- * Indexes: for each value a sorted set of stored ids with the time at which each ends. An entry is written before its
- * session and dropped after it, so that an index may name sessions that are gone, but misses none that is there.
+ * An index has one sorted set for each value. Its members are stored ids, and their scores are the times at which the
+ * sessions end. An entry is written before its session and dropped after it. So an index may name sessions that are
+ * gone, but it misses no session that exists.
  */
 
 /**
  * @param idleMs how long the session may live from now on
- * @returns undefined if there is nothing to enter: what follows is then to be sent at once, in the order it was asked for
+ * @returns undefined if there is nothing to enter. The caller then sends its next command in the same call, so that
+ * commands keep the order in which they were requested.
  */
 export function enter(
   { gateway, keys, options }: Context,
@@ -26,8 +28,8 @@ export function enter(
 /**
  * Prolongs the entry of a session that has just been created.
  *
- * @param place the member that was entered for it
- * @returns false if it was dropped meanwhile
+ * @param place member that was entered for the session
+ * @returns false if that member was dropped meanwhile
  */
 export function settleEntry(
   { gateway, keys, options }: Context,
@@ -40,17 +42,17 @@ export function settleEntry(
   return gateway.script(ENTER, keys.index(name, value), args)
 }
 
-/** A session that an index names, and when it says that it ends. */
+/** A session that an index names, and when it ends according to the index. */
 export interface Member {
   storedId: string
-  /** It is getting this id in place of another one, and may still be under that. */
+  /** Previous stored id of a session whose id is being replaced; the session may still be under it. */
   from?: string | undefined
-  /** As it stands in the index. */
+  /** The member as the index holds it. */
   text: string
   score: string
 }
 
-/** Those that end first come first; ranks as ZRANGE takes them, -1 is the last. */
+/** Reads members, the first to end first. `first` and `last` are ranks as in ZRANGE; -1 is the last. */
 export async function membersOf(
   { gateway, keys }: Context,
   { name, value }: IndexEntry,
@@ -61,9 +63,9 @@ export async function membersOf(
 }
 
 /**
- * Those that end last come first.
+ * Reads members, the last to end first.
  *
- * @param behind only those that follow this one, in the order in which it stood
+ * @param behind reads only members that follow this one in that order, by the score that it was read with
  */
 export async function newestMembers(
   context: Context,
@@ -77,7 +79,7 @@ export async function newestMembers(
   return membersAmong(await gateway.zmembersAfter(key, behind.score, behind.text, most))
 }
 
-/** Without what is no session (redis/scripts/index-sessions.ts). */
+/** Selects the members that stand for sessions (redis/scripts/index-sessions.ts). */
 export function membersAmong(pairs: readonly (readonly [text: string, score: string])[]): Member[] {
   return pairs.filter(([, score]) => !score.startsWith('-')).map(([text, score]) => ({ ...parseMember(text), score }))
 }
@@ -87,20 +89,21 @@ export function parseMember(text: string): Omit<Member, 'score'> {
   return second === undefined ? { storedId: first, text } : { storedId: second, from: first, text }
 }
 
-/** Those whose time is over are not counted, by the clock of this process. */
+/** Counts the members that have not ended yet by the clock of this process. */
 export function countMembers({ gateway, keys }: Context, { name, value }: IndexEntry): Promise<number> {
   return gateway.zcount(keys.index(name, value), Date.now())
 }
 
-/** How long the entry of a session that is getting another id waits for that: for as long as the operations may take. */
+/** How long an entry stays while its session gets another id: as long as the operations of that change may take. */
 export function pendingMs({ options }: Context): number {
   return PENDING_MS + 2 * options.timeoutMs
 }
 
 /**
- * Drops the entry of a session that was looked for afterwards, and not found.
+ * Drops the entry of a session that was not found by a read after that of the entry. Keeps the entry if its session may
+ * be just about to be created.
  *
- * @returns whether it did: that of a session that may just be created stays
+ * @returns whether the entry was dropped
  */
 export function dropEntry(context: Context, member: Member, { name, value }: IndexEntry): Promise<boolean> {
   const { gateway, keys } = context
@@ -108,13 +111,13 @@ export function dropEntry(context: Context, member: Member, { name, value }: Ind
   return gateway.script(DROP, keys.index(name, value), [member.text, member.score, stays])
 }
 
-/** An entry as it stood before a write that takes its session out of the index. */
+/** An entry as it was before a write that removes its session from the index. */
 export interface Standing {
   entry: IndexEntry
   member: Member
 }
 
-/** Looks at the entries that a write is about to make wrong. To be waited for: an entry that comes later is another one's. */
+/** Reads entries that a write is about to make wrong. Wait for it before the write: later entries belong to others. */
 export async function standingOf(
   { gateway, keys }: Context,
   storedId: string,
@@ -128,8 +131,8 @@ export async function standingOf(
 }
 
 /**
- * Drops entries that a write has made wrong, unless another request has entered the session there again meanwhile. What cannot
- * be dropped names a session that is not found there, and is dropped when it is next seen.
+ * Drops entries that a write has made wrong, unless another request has entered the session there again meanwhile. An
+ * entry that cannot be dropped now is dropped by the next read that does not find its session.
  */
 export async function withdraw({ gateway, keys }: Context, standing: readonly Standing[]): Promise<void> {
   const dropped = standing.map(({ entry: { name, value }, member: { storedId, score } }) =>
@@ -138,7 +141,7 @@ export async function withdraw({ gateway, keys }: Context, standing: readonly St
   await Promise.allSettled(dropped)
 }
 
-/** Drops the entries of a session that is gone. What cannot be dropped is dropped when it is next seen. */
+/** Drops the entries of a session that is gone. An entry that cannot be dropped now is dropped when it is next read. */
 export async function leave({ gateway, keys }: Context, member: string, entries: readonly IndexEntry[]): Promise<void> {
   const dropped = entries.map(({ name, value }) => gateway.zrem(keys.index(name, value), member))
   await Promise.allSettled(dropped)

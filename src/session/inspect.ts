@@ -43,7 +43,10 @@ export function valuesByIndex({ options }: Context, entries: readonly IndexEntry
   return Object.fromEntries(options.indexes.map(([name]) => [name, valuesOf(name).map(decodeIndexValue)]))
 }
 
-/** Of a session that was loaded: no command; of a string that connect-redis wrote, null if it has ended since. */
+/**
+ * Makes the info of a loaded session. A hash needs no command. A string that connect-redis wrote is read again; null if
+ * that session has ended since.
+ */
 export async function infoOfRecord(context: Context, record: SessionRecord): Promise<SessionInfo | null> {
   const { storedId, origin, fields } = record
   if (origin.kind === 'hash') {
@@ -52,17 +55,17 @@ export async function infoOfRecord(context: Context, record: SessionRecord): Pro
   return (await inspectSession(context, storedId))?.info ?? null
 }
 
-/** A session's info, and where it is to be found. */
+/** The info of a session, and its index entries. */
 export interface Inspected {
   info: SessionInfo
   entries: IndexEntry[]
 }
 
 /**
- * HMGET, one command (and another one for a session with several values in one index); of a string that connect-redis
- * wrote, PTTL tells what there is to tell.
+ * Reads the info of a session with one HMGET, and a second one if the session has several values in one index. For a
+ * string that connect-redis wrote, PTTL gives all that is known.
  *
- * @param sid the id that somebody asks with; undefined: no question of access
+ * @param sid the id that the caller presents; undefined: access is not checked
  */
 export async function inspectSession(
   context: Context,
@@ -94,7 +97,10 @@ async function gives(context: Context, storedId: string, sid: Sid, text: string 
   return latest !== null && isAdmitted(await admissionOf(context, storedId, sid, latest))
 }
 
-/** Nobody wrote down when connect-redis made the session: it counts as made now, as it will when it is converted. */
+/**
+ * Makes the info of a string that connect-redis wrote. Its time of creation is unknown, so the session counts as
+ * created now, as it does when it is converted.
+ */
 async function inspectString(context: Context, storedId: string): Promise<Inspected | null> {
   if ((await loadSession(context, storedId)) === null) return null
   const left = await context.gateway.pttl(context.keys.session(storedId))
@@ -104,7 +110,7 @@ async function inspectString(context: Context, storedId: string): Promise<Inspec
   return { info: { handle: handleOf(storedId), createdAt: now, seenAt: now, expiresAt, indexes: {} }, entries: [] }
 }
 
-/** Whether a session is still the one that was loaded: not ended, and not another one under the same id. */
+/** Whether a loaded session still exists: it has not ended, and no other session has its id now. */
 export async function isLive(context: Context, { storedIds, origin }: SessionRecord): Promise<boolean> {
   const found = await firstOf(storedIds, async (storedId) => {
     const reply = await readFields(context, storedId, [BOOKKEEPING_FIELD])
@@ -117,7 +123,7 @@ export async function isLive(context: Context, { storedIds, origin }: SessionRec
   return found !== null
 }
 
-/** Some properties of a session, without the rest and without prolonging it: HMGET, one command. */
+/** Reads some properties of a session with one HMGET. Does not prolong the session. */
 export async function readProperties(
   context: Context,
   storedId: string,

@@ -13,14 +13,15 @@ import type { Context } from './context.js'
 import { enter } from './index-entries.js'
 
 /*
- * Where a process has died after a session has departed from one key, and before it was settled under the other one, whoever
- * finds the copy completes the move (session/move.ts).
+ * A process may die after a session has departed from one key, and before it was settled under the other one. The next
+ * operation that finds the copy then completes the move (session/move.ts).
  */
 
 /**
- * What only seemed to be arriving: completes its move if the session has departed from where it comes from.
+ * Checks whether a session that is marked as arriving has arrived. Completes its move if it has departed from the key
+ * that it comes from.
  *
- * @returns whether it is worth looking again at this key; false: the session is elsewhere, or has ended there
+ * @returns whether the caller should read this key again; false: the session is elsewhere, or has ended there
  */
 export async function hasArrived(context: Context, storedId: string): Promise<boolean> {
   const { gateway, keys } = context
@@ -35,14 +36,14 @@ export async function hasArrived(context: Context, storedId: string): Promise<bo
     return true
   }
   if (before !== null) return false
-  // Whoever was moving it may be done just now.
+  // Another process may have completed the move between these reads.
   return !parseBookkeeping((await look(storedId))?.[0])?.isArriving
 }
 
 /**
- * Where the session has moved that was under this stored id; completes its move.
+ * Finds the stored id that a session has moved to from this one, and completes its move.
  *
- * @returns null if it is there no more, or if there has been no such move
+ * @returns null if the session is no longer there, or if there has been no such move
  */
 export async function movedTo(context: Context, storedId: string): Promise<string | null> {
   const { gateway, keys } = context
@@ -60,11 +61,11 @@ export async function movedTo(context: Context, storedId: string): Promise<strin
 export interface Move {
   from: string
   to: string
-  /** Of the copy. */
+  /** Token of the copy. */
   token: string
 }
 
-/** The last steps of a move, by whoever finds it undone. Costs nothing but commands where it is done. */
+/** Completes a move that is found unfinished, whichever process began it. Changes nothing if the move is complete. */
 export async function complete(context: Context, { from, to, token }: Move): Promise<void> {
   const { gateway, keys } = context
   const isSettled = await gateway.script(SETTLE, keys.session(to), [token])
@@ -72,7 +73,7 @@ export async function complete(context: Context, { from, to, token }: Move): Pro
   await gateway.script(CLEAR_AWAY, keys.session(from), [FLAG.moved, token])
 }
 
-/** Who has looked for the session while it was arriving may have dropped its entries. */
+/** Restores index entries: an operation that looked for the session while it was arriving may have dropped them. */
 async function enterAgain(context: Context, storedId: string): Promise<void> {
   if (context.options.indexes.length === 0) return
   const fields = new Map(pairsOf([...((await context.gateway.hgetall(context.keys.session(storedId))) ?? [])]))
@@ -80,7 +81,7 @@ async function enterAgain(context: Context, storedId: string): Promise<void> {
   if (meta !== null) await enter(context, storedId, entriesIn(fields), meta.idleMs)
 }
 
-/** Deletes a copy that will not be the session. */
+/** Deletes a copy that will not become the session. */
 export async function dropCopy({ gateway, keys }: Context, storedId: string, token: string): Promise<void> {
   await gateway.script(CLEAR_AWAY, keys.session(storedId), [FLAG.arriving, token])
 }

@@ -14,7 +14,7 @@ import { hasArrived } from './leftovers.js'
 import { readHash } from './read-hash.js'
 import { type Loaded, SessionRecord } from './session-record.js'
 
-/** The session under whichever of its possible stored ids. */
+/** Loads the session under any of its possible stored ids. */
 export function loadFirst(context: Context, storedIds: readonly string[]): Promise<Loaded | null> {
   const loading = firstOf(storedIds, (storedId) => loadSession(context, storedId))
   if (storedIds.length === 1) return loading
@@ -24,7 +24,9 @@ export function loadFirst(context: Context, storedIds: readonly string[]): Promi
   })
 }
 
-/** The session behind a stored id; null if there is none, or none that can be read. HGETALL, and GET if not a hash. */
+/**
+ * Loads a session; null if there is none, or none that can be read. Sends HGETALL, and GET if the key is not a hash.
+ */
 export async function loadSession(context: Context, storedId: string, isAgain = false): Promise<Loaded | null> {
   const reply = await readHash(context, storedId)
   if (reply === null) return loadString(context, storedId, isAgain)
@@ -37,21 +39,21 @@ export async function loadSession(context: Context, storedId: string, isAgain = 
     : null
 }
 
-/** Whether a hash that is no session may become one, or has since: it is moving here. */
+/** Whether a hash is moving here. It is no session yet, but may become one, or may have become one since. */
 export function isArriving(reply: readonly string[]): boolean {
   const at = reply.findIndex((text, i) => i % 2 === 0 && text === BOOKKEEPING_FIELD)
   return at !== -1 && parseBookkeeping(reply[at + 1])?.isArriving === true
 }
 
-/** What a save of this session will be compared with is what was decoded. */
+/** Makes a loaded session. A save of it is compared with what was decoded. */
 export function loadedFrom(storedId: string, decoded: Omit<DecodedHash, 'session'>, session: LoadedSession): Loaded {
   const { meta, fields, generation } = decoded
   return { session, generation, record: new SessionRecord(storedId, { kind: 'hash', meta }, fields, decoded) }
 }
 
 /**
- * Null, and a `corrupt` event, for what cannot be read; null for what should have expired. A promise if the serializer
- * takes its time.
+ * Decodes a hash. Returns null for a session that should have expired; emits `corrupt` and returns null for one that
+ * cannot be read. Returns a promise if the serializer is asynchronous.
  */
 export function decodeOrAnnounce(
   context: Context,
@@ -75,9 +77,10 @@ export function unreadableHash({ announcer }: Context, storedId: string, { reaso
 }
 
 /**
- * A key that Redis was not allowed to give a TTL outlives its session; the limit is then ours to keep. So it is for one
- * that other processes keep for their `onEnd`; in this one, Redis's clock has been asked. A copy that is only arriving is
- * no session yet, and one that has moved away is none any more.
+ * Whether a hash counts as absent. A copy that is arriving is not a session yet, and one that has moved away no longer
+ * is one. A key outlives its session if Redis was not allowed to set a TTL, or if other processes keep it for their
+ * `onEnd`: then the deadline must be checked here. If this process has `onEnd`, the script that read a kept key has
+ * checked it already, by Redis's clock.
  */
 export function isAbsent(context: Context, meta: Bookkeeping): boolean {
   if (meta.isArriving || meta.hasMoved || meta.hasEnded) return true
@@ -85,11 +88,11 @@ export function isAbsent(context: Context, meta: Bookkeeping): boolean {
   return isOutlived && Date.now() >= expiresAtMs(meta, context.options.absoluteMs)
 }
 
-/** The key holds something else than a hash. */
+/** Loads a session from a key that does not hold a hash. */
 export async function loadString(context: Context, storedId: string, isAgain = false): Promise<Loaded | null> {
   const text = await context.gateway.get(context.keys.session(storedId))
   if (text === null) return null
-  // Another request may have made a hash of it in between.
+  // Another request may have converted it into a hash in between.
   if (text === undefined && !isAgain) return loadSession(context, storedId, true)
   const loaded = text === undefined ? unreadableType(context, storedId) : await fromString(context, storedId, text)
   if (loaded !== null && context.options.indexes.length > 0)
@@ -107,8 +110,9 @@ const NOT_INDEXED =
   'destroyBy(index, value, { thorough: true }) ends them, too'
 
 /**
- * A session that connect-redis wrote; null, and a `corrupt` event, if the text is none. Nor is it one where texts have to be
- * encrypted: connect-redis does not do that, and anybody who can write to Redis can make such a text.
+ * Decodes a session that connect-redis wrote. If the text is no session, emits `corrupt` and returns null. If texts
+ * must be encrypted, no such text counts as a session: connect-redis does not encrypt, so anybody who can write to
+ * Redis can make one.
  */
 export async function fromString(context: Context, storedId: string, text: string): Promise<Loaded | null> {
   const session = context.codec.acceptsPlaintext
@@ -125,7 +129,10 @@ export async function fromString(context: Context, storedId: string, text: strin
   return { session, record, generation: undefined }
 }
 
-/** Where the session would be found, for a save to tell what it changes. What an index throws, the save throws, too. */
+/**
+ * Computes the index fields, so that a save can tell which of them it changes. An error of an index function is ignored
+ * here, because the save throws it again.
+ */
 function indexFieldsOf({ options }: Context, session: LoadedSession): Fields {
   try {
     return indexFields(options.indexes, session, new Map())
@@ -134,7 +141,7 @@ function indexFieldsOf({ options }: Context, session: LoadedSession): Fields {
   }
 }
 
-/** How scripts recognise a string: as Redis's own `redis.sha1hex` has it. */
+/** Computes the digest by which scripts recognise a string. Equal to `redis.sha1hex` of Redis. */
 export function sha1Of(text: string): string {
   return createHash('sha1').update(text).digest('hex')
 }

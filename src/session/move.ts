@@ -12,40 +12,45 @@ import { leave } from './index-entries.js'
 import { complete, dropCopy, hasArrived } from './leftovers.js'
 import type { SessionRecord } from './session-record.js'
 
-/** How often a session may change while it is to be moved, before it is left where it is. */
+/** How often a session may change during attempts to move it, before it is left where it is. */
 const ATTEMPTS = 20
-/** No operation meets more than one move: what refuses a write more often than that does so for another reason. */
+/**
+ * No operation meets more than one move. A write that is refused more often than that is refused for another reason.
+ */
 const WRITES = 3
 const PAUSE_MS = 10
 
-/** What `bringHome` found under an old id. `stays`: it is to be used there. */
+/** What `bringHome` found under an old id. `stays`: the session must be used under the old id. */
 export type Found = 'nothing' | 'moved' | 'string' | 'stays'
 
 /**
  * Moves a session from the stored id that an older `hashIds` setting gave it to the current one. The two keys may be on
- * different Cluster nodes, so there is neither RENAME nor a script on both; any process may stop after any step, and
- * several may move the same session at once.
+ * different Cluster nodes, so neither RENAME nor a script can cover both. Any process may stop after any step, and
+ * several processes may move the same session at the same time.
  *
- *     1 PACK old        reads it, and what state it is in
- *     2 ARRIVE new      a copy with flag Y, which every reader and writer takes for absent, and a token
- *     3 DEPART old      if it is still in that state, a marker with flag Z takes its place: the copy is the session now
+ *     1 PACK old        reads the session and its state
+ *     2 ARRIVE new      writes a copy with a token and with flag Y; every reader and writer takes the copy for absent
+ *     3 DEPART old      if the session is still in that state, replaces it by a marker with flag Z and the token of the
+ *                       copy: the copy is the session now
  *     4 SETTLE new      drops the Y of the copy with this token
  *     5 CLEAR_AWAY old  deletes the marker
  *
- * The session moves in one moment, which is 3. Before, it is under the old id, read and written there as ever; what has been written
- * since 1 makes 3 fail, and the next copy has it. From then on it is the copy: whoever comes upon it and finds the marker with its
- * token does 4 and 5 first, so that it does not matter where a process stops (session/leftovers.ts). Marker and copy live
- * as long as the session would have.
+ * The session moves at one moment, which is step 3. Before it, the session is under the old id, where requests read and
+ * write it as usual. A write after step 1 makes step 3 fail, and the next copy contains that write. After step 3, the
+ * copy is the session. An operation that comes upon the copy and finds the marker with its token does steps 4 and 5
+ * first, so it does not matter where a process stops (session/leftovers.ts). Marker and copy live as long as the
+ * session would have.
  *
- * No copy of a state that may still depart is lost: one is replaced only by who has seen it and afterwards read the session in
- * another state; and no state comes back.
+ * No copy is lost while its state may still depart: a process replaces a copy only if it has seen that copy and has
+ * read the session in another state afterwards; and no state comes back.
  *
- * No resurrection: who ends a session deletes the old key and after it the new one (`endingOrder`). For 3 to succeed, the old
- * key was there, and so the copy, whose token the marker has: it is deleted with the new key. A copy made later has another token.
- * Who finds the marker ends what it leads to.
+ * A session that has been ended does not come back: the operation that ends it deletes the old key and then the new one
+ * (`endingOrder`). Step 3 can succeed only while the old key exists. By then the copy whose token the marker holds
+ * exists, too, so it is deleted with the new key. A copy made later has another token. An operation that finds the
+ * marker ends the session that the marker leads to.
  *
- * Not to and fro: during a deployment servers may disagree which id is the current one. What has arrived stays for a
- * minute (`@moved`), so that no operation meets more than one move; it is used where it is.
+ * A session does not move to and fro: during a deployment, servers may disagree which id is the current one. A session
+ * that has arrived stays for a minute (`@moved`) and is used where it is, so no operation meets more than one move.
  */
 export async function bringHome(context: Context, from: string, to: string): Promise<Found> {
   const { gateway, keys, options } = context
@@ -66,11 +71,14 @@ export async function bringHome(context: Context, from: string, to: string): Pro
     if (outcome === 'moved') return 'moved'
     replaceable = outcome.replaceable
   }
-  // Written all the time, by servers that use it where it is: so can we.
+  // Other servers keep writing the session where it is, so this server can use it there, too.
   return 'stays'
 }
 
-/** If something has come in between, the session is to be read again; a copy that stood in the way may then be replaced. */
+/**
+ * Tries once to move a session. If another operation interferes, the caller must read the session again; it may then
+ * replace the copy that was in the way.
+ */
 async function moveOnce(
   context: Context,
   packed: Packed,
@@ -104,7 +112,7 @@ interface Way {
   replaceable: string
 }
 
-/** Steps 2 to 5. `blocked`: the new key is none of ours. */
+/** Does steps 2 to 5. `blocked`: the new key holds something that is not a session. */
 async function carry(
   context: Context,
   packed: Packed,
@@ -133,7 +141,10 @@ async function carry(
   return { replaceable: '' }
 }
 
-/** Ciphertext is bound to the stored id. What cannot be read moves as it is, and stays unreadable. */
+/**
+ * Encrypts the fields for the new stored id, because ciphertext is bound to the stored id. A field that cannot be read
+ * moves unchanged and stays unreadable.
+ */
 function reencoded({ codec }: Context, { fields }: Packed, from: string, to: string): [string, string][] {
   const [before, after] = [codec.of(from), codec.of(to)]
   return fields.map(([field, stored]) => {
@@ -146,10 +157,10 @@ function reencoded({ codec }: Context, { fields }: Packed, from: string, to: str
 }
 
 /**
- * Writes to a session that may be moving, or have moved, from or to where somebody looked for it.
+ * Writes to a session that may be moving, or may have moved, between its stored ids.
  *
- * @param write null if it found no session under this id
- * @param created stamp of the session that is meant, '' = whichever
+ * @param created creation stamp of the session to write to, '' = any
+ * @param write resolves null if it found no session under this id
  */
 export async function writeWherever<T>(
   context: Context,
@@ -163,7 +174,7 @@ export async function writeWherever<T>(
     for (const from of others) await bringHome(context, from, home)
     const written = await firstOf(storedIds, write)
     if (written !== null) return written
-    // It may have been moving when we wrote, and have arrived since.
+    // The session may have been moving during the write, and may have arrived since.
     if ((await firstOf(storedIds, (storedId) => isAt(context, storedId, created))) === null) break
   }
   return null
@@ -178,23 +189,24 @@ async function isAt(context: Context, storedId: string, created: string): Promis
 }
 
 /**
- * The keys to delete when a session ends, so that each is deleted after each other one: servers may disagree which way
- * the session is moving. `isGoingOn`: the same key comes once more.
+ * Lists the keys to delete when a session ends. The order deletes each key after every other one, because servers may
+ * disagree which way the session is moving. `isGoingOn`: the same key comes once more.
  */
 export function endingOrder(storedIds: readonly string[]): { storedId: string; isGoingOn: boolean }[] {
   const order = [...storedIds.toReversed(), ...storedIds.slice(1)]
   return order.map((storedId, i) => ({ storedId, isGoingOn: order.includes(storedId, i + 1) }))
 }
 
-/** Whether the session is under its current id, or a string, which is not moved. */
+/** Whether the session needs no move: it is under its current id, or it is a string, which is never moved. */
 export function isHome({ storedId, storedIds, origin }: SessionRecord): boolean {
   return storedId === storedIds[0] || origin.kind === 'string'
 }
 
-/** A session that was loaded under an older id is used under the current one from here on. */
+/** Moves a session that was loaded under an older id, so that it is used under the current one from here on. */
 export async function moveHome(context: Context, record: SessionRecord): Promise<void> {
   if (isHome(record)) return
   const home = record.storedIds[0]
-  // Also where nothing is left to move: whether it has ended, or another request has moved it, shows there.
+  // Use the current id even if there was nothing to move: it shows whether the session has ended or another request has
+  // moved it.
   if ((await bringHome(context, record.storedId, home)) !== 'stays') record.storedId = home
 }

@@ -21,7 +21,7 @@ interface Changes {
   remove: string[]
 }
 
-/** @throws TypeError for names that can be no property, ERR_SESSION_NOT_SERIALIZABLE */
+/** @throws TypeError for names that cannot be a property, ERR_SESSION_NOT_SERIALIZABLE */
 export function encodeChanges(context: Context, changes: Readonly<Record<string, unknown>>): Changes {
   const encoded: Changes = { values: changes, set: [], remove: [] }
   for (const [property, value] of Object.entries(changes)) {
@@ -42,7 +42,7 @@ export function assertPatchable(property: string): void {
 }
 
 /**
- * Changes some properties of a session that exists, without loading it where there are no indexes. False if there is none.
+ * Changes some properties of an existing session; false if there is none. Loads the session only if there are indexes.
  *
  * @throws ERR_SESSION_LIMIT if these changes would make one session more than `limit` allows, ERR_SESSION_TOO_LARGE
  */
@@ -61,14 +61,14 @@ export async function patchSession(context: Context, storedIds: StoredIds, chang
   return false
 }
 
-/** Only the whole session tells where it is to be found once these changes are made. */
+/** Changes a hash. With indexes, loads the session first: its index values may depend on all of its properties. */
 async function patchHash(context: Context, storedId: string, changes: Changes): Promise<WriteReply> {
   const { indexes } = context.options
   if (indexes.length === 0) return updateFields(context, storedId, changes)
   const loaded = await loadSession(context, storedId)
   if (loaded?.record.origin.kind === 'string') return { kind: 'foreign' }
   if (loaded === null) {
-    // Should one begin meanwhile, where it is to be found is looked at afterwards.
+    // If a session is created meanwhile, the reply says so, and `writeIndexed` indexes it afterwards.
     const seen = { created: '', saves: UNKNOWN }
     return writeIndexed(context, storedId, NOWHERE, () => updateFields(context, storedId, changes, seen))
   }
@@ -81,7 +81,7 @@ async function patchHash(context: Context, storedId: string, changes: Changes): 
   return writeIndexed(context, storedId, placing, () => updateFields(context, storedId, whole, { created, saves }))
 }
 
-/** Writes under the first id that holds the session; while `hashIds` changes, brings it under the current one first. */
+/** Writes to a session under its current id. If it is not there while `hashIds` changes, moves it there first. */
 export async function firstWritten<T>(
   context: Context,
   storedIds: StoredIds,
@@ -94,8 +94,8 @@ export async function firstWritten<T>(
 }
 
 /**
- * Runs a script that wants a hash; where it finds connect-redis's string instead, converts that first. Where it finds a session that
- * was to move here, and whose mover has died, completes the move first.
+ * Runs a script that needs a hash. If the key holds connect-redis's string, converts it and runs the script again. If
+ * the session was to move here and the process that moved it has died, completes the move and runs the script again.
  *
  * @throws ERR_SESSION_FOREIGN_KEY if the key holds neither
  */
@@ -108,19 +108,19 @@ export async function onHash<T extends { kind: string; isArriving?: boolean }>(
   if ('isArriving' in first && first.isArriving && (await hasArrived(context, storedId))) first = await work()
   if (first.kind !== 'foreign') return first as T
   const loaded = await loadSession(context, storedId)
-  // Gone meanwhile, or a session again: then the second attempt is no foreign key any more.
+  // The string may be gone meanwhile, or may be a hash again. The second attempt then does not find a foreign key.
   if (loaded?.record.origin.kind !== 'string') return notForeign(await work())
   const { session, record } = loaded
   const unchanged = { set: [], remove: [] }
   const left = await context.gateway.pttl(context.keys.session(storedId))
   const next = snapshot(context, session, record)
-  // Converting would prolong the session, which this operation is not to do.
+  // A conversion prolongs the session, but this operation must not.
   const unprolonged = left > 0 ? withIdle(next, session, left) : next
   await convertString(context, record, loaded.record.origin.sha1, unprolonged, unchanged)
   return notForeign(await work())
 }
 
-/** The next request finds that its idle timeout is another one, and sets it right. */
+/** Replaces the idle timeout of a snapshot. The next request detects the difference and corrects it. */
 function withIdle(next: Snapshot, session: AnySession, idle: number): Snapshot {
   const cookie = encodeCookie(plainCookie(session), idle, false)
   const others = [...next.fields].filter(([field]) => !isCookieField(field))

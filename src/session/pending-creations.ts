@@ -1,12 +1,12 @@
-/** A session on its way to Redis, for the first time. */
+/** A session that is being written to Redis for the first time. */
 export interface Creation {
-  /** Somebody has ended it before it was there. */
+  /** The session was ended before it existed in Redis. */
   isCancelled: boolean
 }
 
 /**
- * Sessions that this process is creating. An indexed one is entered into its indexes first, so an end that is asked for
- * later would get to Redis earlier, and find nothing to end.
+ * Sessions that this process is creating. An indexed session is entered into its indexes before it is written. So a
+ * call that ends it could be made later, but reach Redis earlier, and would find nothing to end.
  */
 export class Creations {
   readonly #underWay = new Map<string, Set<Creation>>()

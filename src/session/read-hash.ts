@@ -3,11 +3,11 @@ import { READ, READ_FIELDS } from '../redis/scripts/read.js'
 import type { Context } from './context.js'
 
 /*
- * What a session's key holds. A plain command, except where keys outlive their sessions (`onEnd` option): there a script
- * tells by Redis's clock whether the session is over.
+ * Reads of a session's key. They use plain commands, unless keys outlive their sessions (`onEnd` option): then a script
+ * checks by Redis's clock whether the session is over.
  */
 
-/** A flat list `[field, text, ...]`, `[]` if there is no such session, `null` if the key is not a hash. */
+/** Resolves a flat list `[field, text, ...]`; `[]` if there is no such session; `null` if the key is not a hash. */
 export function readHash(context: Context, storedId: string): Promise<readonly string[] | null> {
   const { gateway, keys, endOfLife } = context
   if (endOfLife === undefined) return gateway.hgetall(keys.session(storedId))
@@ -15,13 +15,13 @@ export function readHash(context: Context, storedId: string): Promise<readonly s
 }
 
 export interface LastingHash {
-  /** As `readHash` has them. */
+  /** In the format of `readHash`. */
   fields: readonly string[] | null
-  /** How long the session would still have lived when Redis read it; undefined: that cannot be told. */
+  /** Milliseconds that the session had left when Redis read it; undefined if that is unknown. */
   leftMs: number | undefined
 }
 
-/** The same with what its end is, at a certain server; one round trip. */
+/** Reads a hash and the time that it has left, at one server, in one round trip. */
 export async function readLasting(context: Context, storedId: string, node: RedisNode): Promise<LastingHash> {
   const { gateway, keys, endOfLife } = context
   if (endOfLife === undefined) {
@@ -34,7 +34,7 @@ export async function readLasting(context: Context, storedId: string, node: Redi
   return { fields: reply.found, leftMs: reply.leftMs > 0 ? reply.leftMs : endless }
 }
 
-/** `null` if the key is not a hash. */
+/** Resolves `null` if the key is not a hash. */
 export async function readFields(
   context: Context,
   storedId: string,

@@ -1,10 +1,10 @@
 import type { SessionRecord } from './session-record.js'
 
-/** A request is not expected to last longer, in milliseconds. */
+/** Longest time that a request is expected to last, in milliseconds. */
 const LONGEST_REQUEST_MS = 10 * 60_000
-/** Some 200 bytes each. */
+/** Each takes some 200 bytes. */
 const MOST_SESSIONS = 20_000
-/** Each as large as its session. */
+/** Each is as large as its session. */
 const MOST_LOADS = 2_000
 
 interface Load {
@@ -15,30 +15,31 @@ interface Load {
 
 /** A session that was loaded a short while ago. */
 export interface RecentSession {
-  /** Its loads that no save has followed yet. */
+  /** Loads of this session that no save has followed yet. */
   readonly loads: Map<SessionRecord, Load>
-  /** Creation stamp of the session that was loaded last; undefined for a string of connect-redis's. */
+  /** Creation stamp of the session that was loaded last; undefined for connect-redis's string. */
   created: string | undefined
-  /** Its cookie as it was handed out last, see `copies.ts`; undefined since `clear`. */
+  /** The session's cookie as it was last handed out, see `copies.ts`; undefined after `clear`. */
   cookie: string | undefined
-  /** How often it was loaded. */
+  /** How often the session was loaded. */
   count: number
   untilMs: number
-  /** Until then, `loads` may lack some. */
+  /** Until this time, `loads` may be incomplete. */
   incompleteUntilMs: number
 }
 
 /**
- * What a copy may have been made from. `certain`: every request that may have made it has loaded the same. `contested`:
- * they differ in the fields that the record is in doubt about. `forgotten`: only that it was loaded is known.
+ * The load that a copy may have been made from. `certain`: every request that may have made the copy has loaded the
+ * same content. `contested`: these requests loaded different texts of the fields that are uncertain in the record.
+ * `forgotten`: it is known only that the session was loaded.
  */
 export type CopyBase =
   | { kind: 'certain' | 'contested'; record: SessionRecord }
   | { kind: 'forgotten'; created: string | undefined }
 
 /**
- * The sessions that this process has loaded in the last ten minutes and that no `req.session` was made from, by stored id.
- * Memory is bounded: under pressure the oldest lose their content first, and are forgotten last.
+ * The sessions that this process has loaded in the last ten minutes and that no `req.session` was made from, by stored
+ * id. Memory is bounded: under pressure, the oldest sessions first lose their content, and are forgotten only later.
  */
 export class RecentLoads {
   readonly #sessions = new Map<string, RecentSession>()
@@ -64,13 +65,13 @@ export class RecentLoads {
     const load: Load = { of: session, record, atMs }
     session.loads.set(record, load)
     this.#loads.add(load)
-    // Last, as what was used last.
+    // Insert it again at the end, so that the map is ordered by last use.
     this.#sessions.delete(storedId)
     this.#sessions.set(storedId, session)
     this.#makeRoom(atMs)
   }
 
-  /** The load has become a `req.session` after all. */
+  /** Removes a load that has become a `req.session` after all. */
   remove(storedId: string, record: SessionRecord): void {
     const load = this.#sessions.get(storedId)?.loads.get(record)
     if (load === undefined) return
@@ -79,19 +80,23 @@ export class RecentLoads {
     if (load.of.count === 0) this.#sessions.delete(storedId)
   }
 
-  /** A save has followed the load. */
+  /** Drops a load that a save has followed. */
   saved(storedId: string, record: SessionRecord): void {
     const load = this.#sessions.get(storedId)?.loads.get(record)
     if (load !== undefined) this.#drop(load)
   }
 
-  /** Redis has said that there is no such session. If no request is left that has it, its id may be used anew. */
+  /**
+   * Forgets a session that Redis no longer has, so that its id may be used anew, unless a request may still hold it.
+   */
   gone(storedId: string): void {
     const session = this.find(storedId)
     if (session?.loads.size === 0 && session.incompleteUntilMs <= this.#now()) this.#sessions.delete(storedId)
   }
 
-  /** All sessions have been ended: what looks like one of them is no evidence any more. */
+  /**
+   * Drops all cookies after all sessions have been ended: a copy that looks like one of them proves nothing any more.
+   */
   cleared(): void {
     for (const session of this.#sessions.values()) session.cookie = undefined
   }
@@ -103,7 +108,7 @@ export class RecentLoads {
     return session
   }
 
-  /** What a copy of this session was made from. */
+  /** Finds the load that a copy of this session was made from. */
   baseOf(session: RecentSession): CopyBase {
     const records = [...session.loads.keys()]
     const latest = records.at(-1)
@@ -115,7 +120,7 @@ export class RecentLoads {
       this.#drop(session.loads.get(latest) as Load)
       return { kind: 'certain', record: latest }
     }
-    // Which of the loads this was stays open, so none of them is done with.
+    // It stays unknown which of the loads this was, so keep all of them.
     const record = latest.asLoaded()
     for (const field of contested) record.uncertain.add(field)
     return { kind: 'contested', record }
@@ -152,7 +157,7 @@ export function createdOf({ origin }: SessionRecord): string | undefined {
   return origin.kind === 'hash' ? origin.meta.created : undefined
 }
 
-/** The fields that were not the same in all of the loads. */
+/** Finds the fields that differ between the loads. */
 function contestedFields(records: readonly SessionRecord[]): Set<string> {
   const contested = new Set<string>()
   const [first, ...others] = records.filter(isDifferent)
@@ -164,7 +169,7 @@ function contestedFields(records: readonly SessionRecord[]): Set<string> {
   return contested
 }
 
-/** Whether it is the first of its version. */
+/** Whether the record is the first one of its version. */
 function isDifferent(record: SessionRecord, i: number, all: readonly SessionRecord[]): boolean {
   return all.findIndex((one) => one.version === record.version) === i
 }

@@ -6,7 +6,7 @@ import { saveString, writeDelta } from './save.js'
 import type { SessionRecord } from './session-record.js'
 import type { Lease } from './snapshot.js'
 
-/** Writes bookkeeping fields of a loaded session and nothing else of it, unless it has ended meanwhile. */
+/** Writes only bookkeeping fields of a loaded session, unless the session has ended meanwhile. */
 export async function saveMarks(context: Context, record: SessionRecord, next: Lease, marks: Fields): Promise<void> {
   const set = [...marks].filter(([field, text]) => record.fields.get(field) !== text || record.uncertain.has(field))
   if (set.length === 0) return

@@ -18,9 +18,9 @@ import { UNKNOWN } from './update-fields.js'
 import { NOWHERE, type Placing, placingOf, writeIndexed } from './write-indexed.js'
 import { acceptWrite } from './write-reply.js'
 
-/** Writes what changed since the session was loaded, unless it has ended meanwhile. */
+/** Writes the changes made since the session was loaded, unless the session has ended meanwhile. */
 export async function saveSession(context: Context, record: SessionRecord, next: Snapshot): Promise<void> {
-  // Nearly always at home; a promise less.
+  // Nearly every session is under its current id; this check saves a promise.
   if (!isHome(record)) await moveHome(context, record)
   const comparing = difference(record, next.fields, context.options.serializer)
   const delta = comparing instanceof Promise ? await comparing : comparing
@@ -30,10 +30,10 @@ export async function saveSession(context: Context, record: SessionRecord, next:
   await writeDelta(context, record, origin.meta, next, delta)
 }
 
-/** No string has this digest: the script hands out the string there is, for the changes to be merged into. */
+/** No string has this digest, so the script returns the current string, and the changes are merged into that. */
 const MERGE = ''
 
-/** Saves what was loaded from connect-redis's string. */
+/** Saves a session that was loaded from connect-redis's string. */
 export async function saveString(
   context: Context,
   record: SessionRecord,
@@ -42,13 +42,14 @@ export async function saveString(
   delta: Delta,
 ): Promise<void> {
   if (await convertString(context, record, sha1, next, delta)) return
-  // Another request may have converted it, and a third one moved it. Of what was a string, no stamp is known.
+  // Another request may have converted the session, and a third one may have moved it. The string had no creation
+  // stamp, so none can be compared.
   if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
   record.hasEnded = true
   context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
 }
 
-/** Changes the session, if it still exists, and refreshes its expiry if that is due. */
+/** Changes the session if it still exists. Refreshes its expiry if that is due. */
 export async function writeDelta(
   context: Context,
   record: SessionRecord,
@@ -82,7 +83,7 @@ export async function writeDelta(
   }
   const now = reply.kind === 'foreign' ? await loadSession(context, record.storedId) : null
   if (now?.record.origin.kind === 'string' && isSave) {
-    // connect-redis, still at work on another server, has written over the hash: our changes go into what it wrote.
+    // connect-redis, which still runs on another server, has overwritten the hash. Merge our changes into its string.
     return saveString(context, record, MERGE, { ...next, fields: new Map() }, delta)
   }
   if (reply.kind !== 'written' && reply.kind !== 'contended') {
@@ -100,7 +101,10 @@ export async function writeDelta(
   if (isSave) announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
 }
 
-/** By what this write makes of the index fields that were loaded: what the session holds may not be written yet. */
+/**
+ * Computes the placing from the loaded index fields and the changes of this write, not from the session: values that
+ * the session holds may not be written yet.
+ */
 function placingIn(context: Context, record: SessionRecord, next: Lease, lease: WrittenLease, delta: Delta): Placing {
   const of = { idleMs: next.idle, slides: lease.slides, createdAtMs: createdAtMs(record) }
   // Most stores have no index.
@@ -108,13 +112,13 @@ function placingIn(context: Context, record: SessionRecord, next: Lease, lease: 
   return { ...placingOf(delta.set, record.indexFields, next.idle), ...of }
 }
 
-/** What the UPDATE script is told of idle timeout and cookie flags. */
+/** Idle timeout and cookie flags as arguments of the UPDATE script. */
 interface WrittenLease {
   idle: number | string
   flags: string
-  /** The expiry is refreshed. */
+  /** Whether the write refreshes the expiry. */
   slides: boolean
-  /** Both stay as they are in Redis: what this request has not changed, another one may have. */
+  /** Both stay as they are in Redis: this request has not changed them, but another one may have. */
   isOthers: boolean
 }
 
@@ -127,8 +131,9 @@ function leaseOf(context: Context, record: SessionRecord, next: Lease, delta: De
 }
 
 /**
- * What this request compares its cookie with stays what it has loaded. With the lease that another one has written meanwhile, its
- * own unchanged cookie would look like a change, and undo a "remember me".
+ * Keeps the loaded idle timeout and cookie flags for later comparisons of this request. Another request may have
+ * written others meanwhile. Compared with those, the unchanged cookie of this request would look like a change, and
+ * the next save would undo a "remember me".
  */
 function withLeaseOf(written: Bookkeeping, { origin }: SessionRecord): Bookkeeping {
   return origin.kind === 'hash' ? { ...written, flags: origin.meta.flags, idleMs: origin.meta.idleMs } : written
@@ -138,14 +143,14 @@ function createdAtMs({ origin }: SessionRecord): number | undefined {
   return origin.kind === 'hash' ? origin.meta.createdAtMs : undefined
 }
 
-/** The bookkeeping a session was loaded with, if its idle timeout and cookie are still as they were then. */
+/** Returns the loaded bookkeeping if idle timeout and cookie have not changed since the load; otherwise null. */
 function sameLease({ origin }: SessionRecord, next: Lease, delta: Delta): Bookkeeping | null {
   if (origin.kind !== 'hash' || origin.meta.flags !== next.cookie.flags) return null
   if (delta.set.some(([field]) => isCookieField(field)) || delta.remove.some(isCookieField)) return null
   return isSameLifetime(next.idle, origin.meta.idleMs) ? origin.meta : null
 }
 
-/** The counts, pairs, replacements and removals of the UPDATE script. */
+/** Makes the arguments of the UPDATE script for counts, pairs, replacements and removals. */
 function encrypted(context: Context, record: SessionRecord, delta: Delta): (string | number)[] {
   const codec = context.codec.of(record.storedId)
   const anew = encryptedAnew(record, codec, delta)
@@ -156,7 +161,11 @@ function encrypted(context: Context, record: SessionRecord, delta: Delta): (stri
   return list
 }
 
-/** `[field, what Redis held, the same under the current key]` for what this write does not change anyway. */
+/**
+ * Encrypts outdated fields that this write does not change anyway.
+ *
+ * @returns `[field, text that Redis held, the same value under the current encryption key]`
+ */
 function encryptedAnew(record: SessionRecord, codec: SessionCodec, delta: Delta): [string, string, string][] {
   if (record.outdated.size === 0) return []
   const changed = new Set([...delta.set.map(([field]) => field), ...delta.remove])
@@ -165,7 +174,9 @@ function encryptedAnew(record: SessionRecord, codec: SessionCodec, delta: Delta)
     .map(([field, stored]) => [field, stored, codec.encode(field, record.fields.get(field) as string)])
 }
 
-/** What others have written is compared as text; what nobody can read differs from every text. */
+/**
+ * Decodes the old values for a comparison as texts. An unreadable value stays encoded and so differs from every text.
+ */
 function decodeOld(codec: SessionCodec, delta: Delta, old: readonly (string | null)[]): (string | null)[] {
   const fields = [...delta.set.map(([field]) => field), ...delta.remove]
   return fields.map((field, i) => {
@@ -179,7 +190,7 @@ function decodeOld(codec: SessionCodec, delta: Delta, old: readonly (string | nu
   })
 }
 
-/** Others saved in between; whether they changed the same properties shows in what those held. */
+/** Emits `conflict` if requests that saved since the load changed the same properties; the old values show that. */
 function announceConflict(
   context: Context,
   record: SessionRecord,
@@ -193,7 +204,7 @@ function announceConflict(
   ]
   const properties = touched
     .filter(([field, text], i) => {
-      // What middleware keeps with a session is not the application's conflict.
+      // A conflict over fields of the middleware does not concern the application.
       if (!isOurs(field)) return false
       const found = old[i] ?? null
       const loaded = record.fields.get(field) ?? null

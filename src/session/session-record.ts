@@ -7,7 +7,7 @@ import type { PlainCookie } from '../hash/live-cookie.js'
 import type { Generation, Presented } from '../hash/renewal-field.js'
 import type { StoredIds } from '../ids/id-mapper.js'
 
-/** Where a loaded session comes from: a hash, or connect-redis's string with the digest that recognises it. */
+/** The source of a loaded session: a hash, or connect-redis's string with the digest that recognises it. */
 export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha1: string }
 
 /** Idle timeout in milliseconds, and cookie. */
@@ -16,51 +16,54 @@ export interface LoadedLease {
   cookie: PlainCookie | undefined
 }
 
-/** What is known of a session from its load, besides its fields. */
+/** What the load has told about a session, besides its fields. */
 interface Provenance {
-  /** Whether the session was there before this request; its id may then be known to somebody. Default true. */
+  /** Whether the session existed before this request, so that somebody may know its id. Default: true. */
   isLoaded?: boolean
   loadedCookie?: LoadedCookie | undefined
   /** `cookie.expires` as handed out. */
   loadedExpires?: PlainCookie['expires']
-  /** Of a string that connect-redis wrote: what it said then, to tell whether this request has changed it. */
+  /** Lease as loaded from connect-redis's string. Shows later whether this request has changed it. */
   loadedLease?: LoadedLease
   outdated?: ReadonlyMap<string, string> | undefined
 }
 
 interface Held {
   fields: Fields
-  /** What the texts of unchanged fields stand for, if that can be compared at a glance. */
+  /** Values of unchanged fields, if `Object.is` can compare them. */
   values: Map<string, unknown>
 }
 
 const NONE: ReadonlyMap<string, string> = new Map()
 
 /**
- * What Redis held when a session object was loaded or last saved. Belongs to one session object; a save compares with it
- * and writes only the difference. Texts are the serializer's, also where Redis holds them encrypted.
+ * The content of Redis when a session object was loaded or last saved. Each session object has its own record. A save
+ * compares with the record and writes only the difference. The texts are those of the serializer, even if Redis holds
+ * them encrypted.
  */
 export class SessionRecord {
   storedId: string
-  /** Every id it may be stored under, current first; more than one only while `hashIds` changes. */
+  /**
+   * Every id that the session may be stored under, the current one first. More than one only while `hashIds` changes.
+   */
   storedIds: StoredIds
   origin: Origin
   readonly provenance: Readonly<Provenance>
-  /** The id it was loaded with; undefined if it was made, or listed. */
+  /** The id that the session was loaded with; undefined if the session was created or listed. */
   presented: Presented | undefined
-  /** The same as it came. */
+  /** The id that the session was loaded with, as the caller passed it. */
   askedWith: string | undefined
-  /** Changes of it have been written since it was loaded. */
+  /** Whether changes have been written since the load. */
   hasSaved = false
-  /** A write found that the session has ended. */
+  /** Whether a write found that the session has ended. */
   hasEnded = false
-  /** Fields to be encrypted anew with the next write, and what Redis held: only that may be replaced. */
+  /** Fields to encrypt anew with the next write, with the texts that Redis held: only these texts may be replaced. */
   outdated: ReadonlyMap<string, string>
   readonly #atLoad: Fields | LoadedFields
   #held: Held | undefined
   #uncertain: Set<string> | undefined
 
-  /** @param fields stay as they are */
+  /** @param fields are not modified */
   constructor(storedId: string, origin: Origin, fields: Fields | LoadedFields, provenance: Readonly<Provenance> = {}) {
     this.storedId = storedId
     this.storedIds = [storedId]
@@ -70,12 +73,12 @@ export class SessionRecord {
     this.#atLoad = fields
   }
 
-  /** The same for all that is equal: every change of the content counts the save counter on. */
+  /** Identifies the content: every change of the content increments the save counter, so equal versions are equal. */
   get version(): string {
     return this.origin.kind === 'hash' ? `${this.origin.meta.created} ${this.origin.meta.saves}` : this.origin.sha1
   }
 
-  /** Another one, as this one was when it was loaded. */
+  /** Makes another record in the state that this one had when it was loaded. */
   asLoaded(): SessionRecord {
     const again = new SessionRecord(this.storedId, this.origin, this.#atLoad, this.provenance)
     again.storedIds = this.storedIds
@@ -88,7 +91,7 @@ export class SessionRecord {
     return this.provenance.isLoaded ?? true
   }
 
-  /** Fields that were sent and not confirmed: Redis may or may not hold them like that. */
+  /** Fields that were sent but not confirmed. Redis may or may not hold the texts that were sent. */
   get uncertain(): Set<string> {
     this.#uncertain ??= new Set()
     return this.#uncertain
@@ -103,13 +106,15 @@ export class SessionRecord {
     return this.#now.fields
   }
 
-  /** The text that Redis holds for a value, if it is the very one that was loaded: that spares making it again. */
+  /**
+   * Returns the text of a value that is identical to the loaded one, so that the value need not be serialized again.
+   */
   textOf(field: string, value: unknown): string | undefined {
     const { fields, values } = this.#now
     return value !== undefined && Object.is(values.get(field), value) ? fields.get(field) : undefined
   }
 
-  /** Redis holds this text now; undefined: the field no longer. */
+  /** Notes that Redis now holds this text; undefined: Redis no longer holds the field. */
   holds(field: string, text: string | undefined): void {
     const { fields, values } = this.#now
     if (text === undefined) fields.delete(field)
@@ -118,13 +123,13 @@ export class SessionRecord {
     this.uncertain.delete(field)
   }
 
-  /** Made when somebody saves, which most requests do not. */
+  /** Made on first use, because most requests save nothing. */
   get #now(): Held {
     this.#held ??= heldOf(this.#atLoad)
     return this.#held
   }
 
-  /** The fields of indexes. Cheap enough for every request, which `fields` is not. */
+  /** The index fields. Cheap enough for every request, unlike `fields`. */
   get indexFields(): Fields {
     const found: Fields = new Map()
     const source = this.#held?.fields ?? this.#atLoad
@@ -134,22 +139,25 @@ export class SessionRecord {
     return found
   }
 
-  /** As cheap for the cookies of nearly all sessions, which flags say. */
+  /** Whether there are cookie fields. Cheap for nearly all sessions, because flags describe their whole cookie. */
   get hasCookieFields(): boolean {
     if (this.#held === undefined && this.provenance.loadedCookie !== undefined) return false
     return [...this.fields.keys()].some(isCookieField)
   }
 }
 
-/** A session, and what is known of it. */
+/** A session with its record. */
 export interface Loaded {
   session: LoadedSession
   record: SessionRecord
-  /** undefined for a session that was never renewed. */
+  /** Undefined for a session that was never renewed. */
   generation: Generation | undefined
 }
 
-/** Not one that was created since under the same id. Of what connect-redis wrote, no stamp is known. */
+/**
+ * Whether the second record is of the same session, not of one created since under the same id. A string of
+ * connect-redis has no creation stamp, so it counts as the same session.
+ */
 export function isSameSession({ origin: a }: SessionRecord, { origin: b }: SessionRecord): boolean {
   return a.kind === 'string' || (b.kind === 'hash' && a.meta.created === b.meta.created)
 }

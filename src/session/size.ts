@@ -4,13 +4,13 @@ import type { Context } from './context.js'
 import type { SessionRecord } from './session-record.js'
 
 /*
- * What `maxBytes` counts: names and stored texts of the properties, in bytes. Bookkeeping counts nothing: each field of it has a
- * bound of its own, and no login or touch is to fail for size. Every script that changes properties keeps the sum in `@` and
- * refuses what makes a session larger than allowed (redis/scripts/bookkeeping.lua.ts); so it holds for whatever requests write at
- * once, and a session found above the limit can still be read, and become smaller.
+ * `maxBytes` counts the names and stored texts of the properties, in bytes. Bookkeeping fields do not count: each has a
+ * bound of its own, and no login or touch may fail because of the size. Every script that changes properties keeps the
+ * sum in `@` and refuses a change that makes a session larger than allowed (redis/scripts/bookkeeping.lua.ts). So the
+ * limit holds for concurrent writes, too, and a session that is above the limit can still be read and become smaller.
  */
 
-/** @param fields as Redis holds them, or is to hold them */
+/** @param fields as Redis holds them or will hold them */
 export function bytesOf(fields: Iterable<readonly [field: string, text: string]>): number {
   let bytes = 0
   for (const [field, text] of fields) {
@@ -20,9 +20,9 @@ export function bytesOf(fields: Iterable<readonly [field: string, text: string]>
 }
 
 /**
- * For a session that is written as a whole, and before anything else is done for it.
+ * Checks the size of a session that is written as a whole. Must be called before anything else is done for the session.
  *
- * @param inherited bytes of the session that it goes on from: it may be as large
+ * @param inherited bytes of the session that this one continues; this one may be as large
  * @throws ERR_SESSION_TOO_LARGE
  */
 export function assertSize(
@@ -35,8 +35,8 @@ export function assertSize(
 }
 
 /**
- * Whether less is noted than this request has seen: somebody has written without counting. A character takes a byte at least, and
- * encrypted it takes more.
+ * Whether the stored size is smaller than the content that this request has seen: then somebody has written without
+ * counting. Each character takes at least one byte, and more if it is encrypted.
  */
 export function isUndercounted({ origin, fields }: SessionRecord): boolean {
   if (origin.kind === 'string' || origin.meta.size === undefined) return false
@@ -45,7 +45,7 @@ export function isUndercounted({ origin, fields }: SessionRecord): boolean {
   return origin.meta.size < characters
 }
 
-/** Bytes of a session as it was loaded or last saved. */
+/** Returns the bytes of a session as it was loaded or last saved. */
 export function bytesOfRecord({ origin, fields }: SessionRecord): number {
   return (origin.kind === 'hash' ? origin.meta.size : undefined) ?? bytesOf(fields)
 }

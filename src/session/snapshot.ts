@@ -16,35 +16,35 @@ import type { GoingOn } from './going-on.js'
 import { idleMs } from './idle-timeout.js'
 import type { SessionRecord } from './session-record.js'
 
-/** How long a session may stay unused, and its cookie. */
+/** The idle timeout of a session, its cookie, and its index fields. */
 export interface Lease {
   cookie: EncodedCookie
   /** Milliseconds; 0 or less: the session has expired. */
   idle: number
-  /** Fields that say under which values the session is to be found. */
+  /** Index fields: the values under which the session is found. */
   indexed: Fields
-  /** Both are as in the string of connect-redis's that was loaded; false of any other session. */
+  /** Whether cookie and idle timeout are as in the loaded string of connect-redis; false for any other session. */
   isAsInString: boolean
 }
 
-/** A session at one moment, as Redis is to hold it. */
+/** A session at one moment, in the form that Redis will hold. */
 export interface Snapshot extends Lease {
-  /** Properties, `@cookie` fields, and what middleware has marked the session with. */
+  /** Properties, `@cookie` fields, index fields, and the marks that middleware has set on the session. */
   fields: Fields
-  /** The session that this one goes on from, under a new id. */
+  /** The session that this one continues under a new id. */
   ancestor?: Ancestor | undefined
 }
 
 export interface Ancestor {
-  /** Creation stamp; undefined: nobody wrote it down. */
+  /** Creation stamp; undefined if it is unknown. */
   created: string | undefined
-  /** Bytes of its properties, as `maxBytes` counts them. */
+  /** Bytes of the properties, as `maxBytes` counts them. */
   bytes: number
-  /** Undefined: it was never admitted. */
+  /** Undefined if the session was never admitted. */
   goingOn?: GoingOn | undefined
 }
 
-/** @param record what is known of this session object; undefined if it was never loaded */
+/** @param record record of this session object; undefined if the object was never loaded */
 export function lease(context: Context, session: AnySession, record: SessionRecord | undefined): Lease {
   const { cookie } = session as { cookie?: unknown }
   if (record?.provenance.loadedCookie !== undefined && isUntouched(cookie, record.provenance.loadedCookie.plain)) {
@@ -79,9 +79,10 @@ function indexed(context: Context, session: AnySession, record: SessionRecord | 
 }
 
 /**
- * Taken in the very call of `set`: the session may go on changing while the write is under way.
+ * Takes a snapshot of a session. Must run synchronously in the call of `set`, because the session may change while the
+ * write is under way.
  *
- * @param known texts that need not be made again
+ * @param known texts that need not be serialized again
  */
 export function snapshot(
   context: Context,
@@ -99,7 +100,7 @@ export function snapshot(
   return { cookie, idle, indexed, isAsInString, fields, ancestor }
 }
 
-/** Script argument: whether keys get a TTL, and by how many milliseconds they are to outlive their sessions. */
+/** Makes a script argument: whether keys get a TTL, or by how many milliseconds they outlive their sessions. */
 export function expiryMode({ options, endOfLife }: Context): 'expire' | 'none' | number {
   if (options.disableTTL) return 'none'
   return endOfLife === undefined ? 'expire' : options.keepMs

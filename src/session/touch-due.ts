@@ -5,7 +5,7 @@ import type { Context } from './context.js'
 import type { SessionRecord } from './session-record.js'
 import { type Lease, outlives } from './snapshot.js'
 
-/** Whether the expiry in Redis, or the cookie, has to be written anew. */
+/** Whether the expiry in Redis or the cookie must be written again. */
 export function isTouchDue(context: Context, { storedId }: SessionRecord, meta: Bookkeeping, next: Lease): boolean {
   const { options, clock, keys } = context
   if (next.cookie.flags !== meta.flags || meta.unexpiring) return true
@@ -13,13 +13,14 @@ export function isTouchDue(context: Context, { storedId }: SessionRecord, meta: 
   if (options.disableTouch) return false
   if (!isSameLifetime(next.idle, meta.idleMs)) return true
   const now = clock.latestMs(keys.session(storedId))
-  // This machine's own clock may be wrong. Where Redis's is not known, refreshing is the safe answer, and tells what it is.
+  // The clock of this machine may be wrong. If Redis's clock is unknown, a refresh is safe, and its reply tells the
+  // time.
   if (now === undefined) return true
   const age = now - meta.seenAtMs
   return age < 0 || age >= touchIntervalMs(next.idle, options)
 }
 
-/** How old the last refresh may be before a request refreshes again. */
+/** Returns how old the last refresh may be before a request refreshes again. */
 function touchIntervalMs(idle: number, options: ResolvedOptions): number {
   if (options.touchIntervalMs === undefined) return Math.min(DEFAULT_TOUCH_INTERVAL_MS, idle / 20)
   return Math.min(options.touchIntervalMs, idle / 2)

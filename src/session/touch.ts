@@ -14,16 +14,16 @@ import { changedOf, isLimitReached } from './write-indexed.js'
 import { warnNoExpiry } from './write-reply.js'
 
 /**
- * Slides the expiry of a loaded session, if its last refresh is old enough, and writes its cookie if that changed.
- * Otherwise costs no command.
+ * Refreshes the expiry of a loaded session if the last refresh is old enough, and writes its cookie if that has
+ * changed. Otherwise sends no command.
  */
 export async function touchSession(context: Context, record: SessionRecord, next: Lease): Promise<void> {
   await moveHome(context, record)
   try {
     await touchAtHome(context, record, next)
   } catch (err) {
-    // A session from before there was the index is one too many. Nobody has logged in, and reading does not fail: it stays as it
-    // is, and is not prolonged.
+    // The session is older than the index, and there is no room to enter it. This request is no login, and reading
+    // must not fail, so the session stays as it is and is not prolonged.
     if (!isLimitReached(err) || isCookieChanged(record, next)) throw err
     warnOverLimit(context)
   }
@@ -33,13 +33,13 @@ async function touchAtHome(context: Context, record: SessionRecord, next: Lease)
   const { origin } = record
   if (origin.kind === 'string') return touchString(context, record, origin.sha1, next)
   const delta = cookieDelta(record, next)
-  // A session from before there was this index, or that has lost its entry, is found again from here on.
+  // This also enters a session that is older than the index, or that has lost its index field.
   delta.set.push(...[...next.indexed].filter(([field, text]) => record.fields.get(field) !== text))
   if (delta.set.length === 0 && delta.remove.length === 0 && !isTouchDue(context, record, origin.meta, next)) return
   await writeDelta(context, record, origin.meta, next, delta)
 }
 
-/** Whether there is nothing to do, and nothing that has to be found out first. */
+/** Whether a touch would have nothing to do, as far as that can be told without a command. */
 export function isTouched(context: Context, record: SessionRecord, next: Lease): boolean {
   const { origin } = record
   if (record.storedId !== record.storedIds[0] || origin.kind === 'string' || next.idle <= 0) return false
@@ -51,7 +51,9 @@ export function isTouched(context: Context, record: SessionRecord, next: Lease):
   return !isTouchDue(context, record, origin.meta, next)
 }
 
-/** The same for a session object that did not come from this store: two commands, as it has to be looked at first. */
+/**
+ * Touches a session object that this store did not load. Costs two commands, because the session must be read first.
+ */
 export async function touchUnloaded(
   context: Context,
   storedIds: readonly string[],
@@ -64,8 +66,9 @@ export async function touchUnloaded(
 }
 
 /**
- * connect-redis's string has no room for bookkeeping; like connect-redis, we prolong the key at every request. Where
- * bookkeeping is needed, for an absolute deadline or a changed cookie, it becomes a hash.
+ * Prolongs the key of connect-redis's string at every request, as connect-redis does, because the string has no room
+ * for bookkeeping. Converts it into a hash if bookkeeping is needed: for an absolute deadline, a changed cookie or an
+ * index.
  */
 async function touchString(context: Context, record: SessionRecord, sha1: string, next: Lease): Promise<void> {
   const { gateway, keys, options } = context

@@ -2,26 +2,29 @@ import { UPDATE } from '../redis/scripts/update.js'
 import type { Context } from './context.js'
 import { acceptWrite, type WriteReply } from './write-reply.js'
 
-/** Fields to be written to a session that exists. */
+/** Changes of fields in an existing session. */
 export interface FieldChanges {
   set: readonly (readonly [field: string, text: string])[]
   remove: readonly string[]
 }
 
-/** What the caller has seen of the session: it must be the same one, and the reply tells whether others have saved since. */
+/**
+ * The session as the caller has seen it. The update requires the same session, and its reply tells whether others have
+ * saved since.
+ */
 export interface Seen {
-  /** As stored; '' = whichever exists. */
+  /** Creation stamp as stored; '' = any session. */
   created: string
-  /** As stored; '' = not compared. */
+  /** Save counter as stored; '' = not compared. */
   saves: string
-  /** Writes nothing if others have saved since: the reply is `outdated`. */
+  /** Whether to write nothing if others have saved since; the reply is then `outdated`. */
   isStrict?: boolean
 }
 
-/** No session has this save counter: others count as having saved since. */
+/** No session has this save counter, so the reply always says that others have saved since. */
 export const UNKNOWN = '-'
 
-/** Writes some fields of a session that exists, and neither loads nor prolongs it. One script. */
+/** Writes some fields of an existing session with one script. Neither loads nor prolongs the session. */
 export async function updateFields(
   context: Context,
   storedId: string,

@@ -1,4 +1,4 @@
-/** A call that never ends must not take the place of others for ever. Its timer keeps no process alive. */
+/** Waits for work at most this long, so that a hanging call does not block others. Its timer keeps no process alive. */
 export async function inTime(ms: number, work: () => Promise<void>): Promise<'done' | 'failed' | 'late'> {
   let timer: NodeJS.Timeout | undefined
   const timeUp = new Promise<'late'>((resolve) => {

@@ -9,44 +9,51 @@ import { lease } from './snapshot.js'
 import { updateFields } from './update-fields.js'
 
 /*
- * The one protocol for a write that may change where a session is to be found:
+ * Every write that may change the index entries of a session follows this protocol:
  *
- *     1 admit     makes room where the number of sessions is limited, or refuses the write
- *     2 enter     into the indexes, before the session says so: an index misses no session that is there
- *     3 schedule  the look at its end, for `onEnd`
- *     4 write     one script
- *     5 enter     once more: whoever ends all sessions of that user may have dropped the entry before there was a session
- *     6 end       the session, if another login has taken its place meanwhile, or the one that it goes on from has been ended
- *     7 withdraw  from where it is not to be found any more, unless another request has entered it there again
- *     8 reindex   if others have saved since it was loaded: an index may read what they wrote together with what we wrote
+ *     1 admit     makes room if the number of sessions is limited, or refuses the write
+ *     2 enter     enters the session into the indexes before its index fields are written, so that an index misses no
+ *                 session that exists
+ *     3 schedule  schedules the check whether the session has ended, for `onEnd`
+ *     4 write     runs one script
+ *     5 enter     enters the session once more: an operation that ends all sessions of that user may have dropped the
+ *                 entry before the session existed
+ *     6 end       ends the session if another login has taken its place meanwhile, or if the session that it continues
+ *                 has been ended
+ *     7 withdraw  drops the entries that no longer apply, unless another request has entered the session there again
+ *     8 reindex   indexes the session again if others have saved since it was loaded: an index may read properties that
+ *                 they wrote together with properties that we wrote
  */
 
-/** Where a session is to be found before a write, and after it. */
+/** The index entries of a session before a write, and after it. */
 export interface Placing {
   held: readonly IndexEntry[]
   next: readonly IndexEntry[]
   /** Milliseconds that the session may stay unused. */
   idleMs: number
-  /** The write prolongs the session: the entries that stay are prolonged, too. */
+  /** Whether the write prolongs the session; the entries that stay are then prolonged, too. */
   slides: boolean
-  /** When the session began, for the look at its end; `unscheduled` where a write does not touch that. */
+  /** When the session began, to schedule the check of its end; `unscheduled` if the write does not change its end. */
   createdAtMs: number | undefined | 'unscheduled'
-  /** It has another id than before, and has been entered already where it goes on (session/going-on.ts). */
+  /** Set if the session gets another id; the pair of ids is then already in the indexes (session/going-on.ts). */
   goingOn?: GoingOn | undefined
 }
 
-/** Nothing to be found, and nothing to be scheduled. */
+/** No index entries, and nothing to schedule. */
 export const NOWHERE: Placing = { held: [], next: [], idleMs: 0, slides: false, createdAtMs: 'unscheduled' }
 
-/** How often others may save between our look at a session and its new index values. Each lost race is another one's save. */
+/**
+ * How often others may save between our read of a session and the write of its new index values. Each lost race means
+ * that another request has saved.
+ */
 const ATTEMPTS = 100
 
-/** What a write has come to. `written` and `contended` have happened; of everything else the write says what it means. */
+/** Reply of a write. `written` and `contended`: the session was written. The write itself defines all other kinds. */
 type Written<T> = T & { isEnded?: boolean }
 
 /**
- * @param send the write itself; called once, and in this very call where there is nothing to be waited for
- * @returns its reply; `isEnded`: written, and ended at once (6)
+ * @param send the write itself; called once, and synchronously if there is nothing to wait for
+ * @returns the reply of the write; `isEnded`: the session was written, and then ended by step 6
  * @throws ERR_SESSION_LIMIT before anything is written
  */
 export function writeIndexed<T extends { kind: string }>(
@@ -55,7 +62,7 @@ export function writeIndexed<T extends { kind: string }>(
   placing: Placing,
   send: () => Promise<T>,
 ): Promise<Written<T>> {
-  // Most stores have no index: no promise for it.
+  // Most stores have no index; this saves them a promise.
   if (context.options.indexes.length > 0) return writePlaced(context, storedId, placing, send)
   scheduleEnd(context, storedId, placing)
   return send()
@@ -98,10 +105,11 @@ function scheduleEnd(context: Context, storedId: string, { createdAtMs, idleMs }
 }
 
 /**
- * Sets right where a session is to be found, by all that it holds now. For writes that do not know all of it: two requests
- * may each change one of two properties that an index reads. Two commands more only where something is not right.
+ * Corrects the index entries of a session according to all that it holds now. Needed after writes that do not know the
+ * whole session: two requests may each change one of two properties that an index reads. Sends further commands after
+ * the read only if an entry is wrong.
  *
- * @throws ERR_SESSION_LIMIT if there is no room; the session has then been ended, as nobody could find it
+ * @throws ERR_SESSION_LIMIT if there is no room; the session has then been ended, because no index could find it
  */
 export async function reindex(context: Context, storedId: string): Promise<void> {
   const { indexes } = context.options
@@ -127,17 +135,17 @@ export async function reindex(context: Context, storedId: string): Promise<void>
   throw new SessionStoreError('ERR_SESSION_CONFLICT', `a session changed ${ATTEMPTS} times while it was being indexed`)
 }
 
-/** Whether a write was refused because there are as many sessions as allowed. */
+/** Whether a write was refused because the number of sessions has reached its limit. */
 export function isLimitReached(err: unknown): boolean {
   return (err as { code?: string } | null)?.code === 'ERR_SESSION_LIMIT'
 }
 
-/** The index fields that this write has to write. What it does not change, another request may have. */
+/** Selects the index fields that have changed. Another request may have changed the others, so they are not written. */
 export function changedOf(wanted: Fields, held: ReadonlyMap<string, string>): [field: string, text: string][] {
   return [...wanted].filter(([field, text]) => held.get(field) !== text)
 }
 
-/** The placing of a write that does not prolong its session. */
+/** Makes the placing for a write that does not prolong its session. */
 export function placingOf(
   changed: Iterable<readonly [string, string]>,
   held: ReadonlyMap<string, string>,

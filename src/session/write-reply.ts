@@ -4,11 +4,12 @@ import type { UpdateReply } from '../redis/scripts/update.js'
 import type { Context } from './context.js'
 import { tooLarge } from './size.js'
 
-/** What a write has come to, of an UPDATE that was not too large. */
+/** Reply of an UPDATE that was not refused because of its size. */
 export type WriteReply = Exclude<UpdateReply, TooLarge>
 
 /**
- * Says what a write means for every caller alike. To be given the reply of a script that writes a session.
+ * Handles the part of a reply that means the same for every caller. Every script that writes a session must pass its
+ * reply through this function.
  *
  * @throws ERR_SESSION_TOO_LARGE: nothing was written
  */
@@ -25,7 +26,7 @@ function isTooLarge<Reply extends { kind: string }>(reply: Reply | TooLarge): re
   return reply.kind === 'too-large'
 }
 
-/** The Redis user may do everything but this: degraded, and said so. */
+/** Warns that the Redis user may not run PEXPIRE. The store goes on without TTLs. */
 export function warnNoExpiry(context: Context): void {
   context.announcer.announce('warning', {
     code: 'expire-forbidden',
