@@ -62,7 +62,7 @@ export class NewSessions {
     return state !== undefined && state !== 'sent'
   }
 
-  /** Saves a session unless it has no content. */
+  /** Saves a session unless there is nothing to store. */
   save(session: object, write: () => Promise<void>): Promise<void> {
     const before = this.#states.get(session)
     if (this.#isUnused(session)) return Promise.resolve()

@@ -61,7 +61,7 @@ export interface OpenedSession {
   handle: string
 }
 
-/** The store options that determine how long its sessions last, and their ids. */
+/** The store options that determine how long its sessions last, and under which ids they are stored. */
 export type StoreTimeouts = Pick<ResolvedOptions, 'ttl' | 'absoluteMs' | 'disableTTL' | 'disableTouch' | 'hashIds'>
 
 /** What middleware may know about the session of a request. Costs no command unless stated. */

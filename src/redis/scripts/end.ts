@@ -33,7 +33,7 @@ end
  * ARGV[4]   reason                                   'revoked', '' = it continues under another id
  * ARGV[5]   absolute timeout, ms, '' = none
  *
- *           {1, field, text, …}   ended; its index fields, or all its fields if it continues
+ * returns   {1, field, text, …}   ended; its index fields, or all its fields if it continues
  *           {2, field, text, …}   ended, but this Redis user may not keep its content: all its fields
  *           {3, string}           ended; the string of connect-redis, which is not kept
  *           {0}                   there is no session, or it had already ended
@@ -121,7 +121,7 @@ function decodeEnd(reply: ScriptReply): EndReply {
  * ARGV[2]   ms after which another process may claim it   '60000'
  * ARGV[3]   ms its content is kept after its end          '86400000'
  *
- *           {1, '@end' text, 1 | 0 ended by this claim, field, text, …}   claimed; all its fields
+ * returns   {1, '@end' text, 1 | 0 ended by this claim, field, text, …}   claimed; all its fields
  *           {3, ms}   it has not ended; ms until it will, -1 = never, as it is now
  *           {4, ms}   another process has claimed it; ms until that claim ends
  *           {5}       it is still arriving here

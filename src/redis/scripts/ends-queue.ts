@@ -1,7 +1,7 @@
 import { done, isOne, textAt, textsFrom } from './reply.js'
 import { defineScript } from './script.js'
 
-/** A session that is due within this time may be being checked already. */
+/** Delay for a session that is due already, because a process may just be checking it. */
 const SOON_MS = 10_000
 
 const NOW = `

@@ -10,8 +10,8 @@ export const PENDING_MS = 10_000
  *     x3J…            a session
  *     x3J… Pq0…       a session that is getting another id: it is, or was just now, under the first id, and will be
  *                     under the second id
- *     !b3J… x3J…      not a session but a revocation: all sessions are being ended except those listed, or with ? in place
- *                     of ! only those (REVOKE). Its score is below 0, so that counts by score do not include it
+ *     !b3J… x3J…      not a session but a revocation: all sessions are being ended except those listed, or with ? for !
+ *                     only those (REVOKE). Its score is below 0, so that counts by score do not include it
  *
  * A stored id contains no space and none of these marks.
  */
@@ -125,7 +125,7 @@ return {1}
  * ARGV[4]   number of stored ids n that it replaces
  * ARGV[5…]  n stored ids; then the members that may be dropped to make room, in this order
  *
- *           {1}                  it was already there
+ * returns   {1}                  it was already there
  *           {1, n, member, …}    entered; the number of others, and the members that were dropped
  *           {3, n, member, …}    there is no room; the same values
  *           {4}                  it is getting another id, and is being ended

@@ -40,7 +40,7 @@ end
  *           {4, stored id, token}   it has moved away, to this id
  *           {5}    it is still arriving here
  *           {6}    it stays here: Redis may not set a TTL, or it came here less than a minute ago
- *           {-1}   the key is none of ours
+ *           {-1}   the key belongs to something else
  */
 export const PACK = defineScript(
   'pack',
@@ -145,7 +145,7 @@ function movedIn(reply: ScriptReply): MovedAway {
  *           {4, token}   there is a copy of another state
  *           {5}          the previous session under this id waits for onEnd: call again
  *           {6, stored id, token}   a marker: the session that was here has moved to this id
- *           {-1}         the key is none of ours
+ *           {-1}         the key belongs to something else
  */
 export const ARRIVE = defineScript(
   'arrive',

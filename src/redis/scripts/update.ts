@@ -22,8 +22,7 @@ import {
  * KEYS[1]   session key                                         'sess:x3J…'
  * ARGV[1]   creation stamp the session was loaded with, '' = any session        'h2mzk9w8qe'
  * ARGV[2]   save counter it was loaded with, '' = do not compare                '3'
- * ARGV[3]   1 = save (counts, changes properties), 0 = touch, 2 = save only if no other request has saved since the
- * load
+ * ARGV[3]   1 = save (counts, changes properties), 0 = touch, 2 = save only if nothing was saved since the load
  * ARGV[4]   idle timeout, ms; '' = neither slide nor change the cookie flags    '1800000'
  * ARGV[5]   absolute timeout, ms, '' = none
  * ARGV[6]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd)
