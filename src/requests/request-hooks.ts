@@ -57,7 +57,7 @@ export function requestOf(session: object): SessionRequest | undefined {
   return typeof req === 'object' && req !== null ? (req as SessionRequest) : undefined
 }
 
-/** Synchronous as long as no guard has anything to do. */
+/** Runs guards in order. It stays synchronous as long as no guard has anything to do. */
 function runGuards([guard, ...rest]: readonly Guard[]): Promise<void> | undefined {
   if (guard === undefined) return undefined
   const pending = guard()

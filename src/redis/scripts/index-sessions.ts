@@ -10,8 +10,8 @@ export const PENDING_MS = 10_000
  *     x3J…            a session
  *     x3J… Pq0…       a session that is getting another id: it is, or was just now, under the first id, and will be
  *                     under the second id
- *     !b3J… x3J…      not a session but a revocation: all sessions are being ended except those listed, or with ? for !
- *                     only those (REVOKE). Its score is below 0, so that counts by score do not include it
+ *     !b3J… x3J…      not a session but a revocation: ! = all sessions are being ended except those listed, ? = only
+ *                     those listed (REVOKE). Its score is below 0, so that counts by score do not include it
  *
  * A stored id contains no space and none of these marks.
  */

@@ -11,9 +11,8 @@ import { FOREIGN, type Foreign } from './session-reply.js'
  * ARGV[1]   absolute timeout, ms, '' = none
  * ARGV[2…]  fields, as for HMGET; none: all fields, as from HGETALL
  *
- * returns   {1, ms, …}   the time the session has left, -1 if only the TTL of its key limits it; and the reply,
- * which
- *                        for an ended session is that for a missing one
+ * returns   {1, ms, …}   the time the session has left, -1 if only the TTL of its key limits it; and the reply:
+ *                        for an ended session, the reply for a missing one
  *           {-1}         the key does not hold a hash
  */
 const LUA = `${BOOKKEEPING}
