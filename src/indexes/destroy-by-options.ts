@@ -2,14 +2,17 @@ import { checkNames } from '../known-options.js'
 
 export interface DestroyByOptions {
   /**
-   * Id of a session that is to stay: `req.sessionID`, for "log out everywhere else". If it gets a new id from then on, it stays under
-   * that one.
+   * Id of the session to keep: `req.sessionID`, for "log out everywhere else". If the session gets a new id during
+   * the call, it is kept under that id as well.
    */
   except?: string | undefined
-  /** Only the session with this public name, if it is among them: a user can end his own sessions only. */
+  /**
+   * Ends only the session with this public name, if it is among them. A user can therefore end only their own
+   * sessions.
+   */
   handle?: string
   /**
-   * Also look at every session there is, for when Redis may have evicted the index itself. Walks the whole keyspace.
+   * Also looks at every session in Redis, in case Redis has evicted the index itself. This walks the whole keyspace.
    * Default false.
    */
   thorough?: boolean | undefined
@@ -17,13 +20,13 @@ export interface DestroyByOptions {
 
 const DESTROY_BY: Record<keyof DestroyByOptions, string> = { except: 'string', handle: 'string', thorough: 'boolean' }
 
-/** A typing mistake here would end sessions that are to stay. */
+/** Rejects unknown options, because a misspelled option could end sessions that should be kept. */
 export function checkedDestroyBy(options: DestroyByOptions): DestroyByOptions {
   checkNames('destroyBy', options, DESTROY_BY, "destroyBy('user', id, { except: req.sessionID })")
   for (const [name, value] of Object.entries(options)) {
     const type = DESTROY_BY[name as keyof DestroyByOptions]
-    // A request without a session has no id, and nothing that is to stay. But a handle that was left out of a form must not
-    // end all sessions instead of one.
+    // A request without a session has no id, and there is no session to keep, so `except` may be undefined. A handle
+    // may not: if it is missing from a form, the call must not end all sessions instead of one.
     if (value === undefined && name !== 'handle') continue
     if (typeof value !== type) throw new TypeError(`"${name}" option must be a ${type}`)
   }

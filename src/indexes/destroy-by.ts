@@ -11,20 +11,23 @@ import { loadSession } from '../session/load.js'
 import { batches, has } from './find.js'
 import { Revocation, type Revoked } from './revocation.js'
 
-/** How many entries of an index are read at a time. */
+/** Number of index entries per read. */
 const PAGE = 500
-/** How often it may have taken so long that sessions can have gone on under other ids meanwhile. */
+/**
+ * Maximum number of passes. A pass is repeated if its revocation expired, because sessions may have moved to other
+ * ids since then.
+ */
 const ROUNDS = 20
 
-/** Which of the sessions that are to be found somewhere. */
+/** Selects which of the indexed sessions to end. */
 export interface Ending {
-  /** Stored ids of the session that is to stay. */
+  /** Stored ids of the session to keep. */
   except: readonly string[]
   handle: string | undefined
   thorough: boolean
 }
 
-/** @returns how many have been ended */
+/** @returns number of sessions that were ended */
 export async function endSessions(
   context: Context,
   keyspace: Keyspace,
@@ -39,7 +42,7 @@ export async function endSessions(
   return meant.length > 0 ? all.endOnly(meant) : 0
 }
 
-/** All sessions that are to be found under one value of an index. */
+/** All sessions that are indexed under one value. */
 class AllOf {
   readonly #context: Context
   readonly #entry: IndexEntry
@@ -47,7 +50,7 @@ class AllOf {
   readonly #within: Within
   #ended = 0
 
-  /** @param keyspace where to look for what the index does not name */
+  /** @param keyspace where to search for sessions that the index does not list; undefined: the index only */
   constructor(context: Context, entry: IndexEntry, keyspace: Keyspace | undefined, within: Within) {
     this.#context = context
     this.#entry = entry
@@ -55,7 +58,10 @@ class AllOf {
     this.#within = within
   }
 
-  /** Until all have been seen, and ended, while none of them could go on under another id. */
+  /**
+   * Ends all sessions except these. It repeats until one pass has seen all of them while none could move to another
+   * id.
+   */
   endBut(except: readonly string[]): Promise<number> {
     return this.#whileRevoked({ which: 'all-but', storedIds: except }, async (revocation) => {
       await this.#endListed(revocation)
@@ -65,7 +71,7 @@ class AllOf {
     })
   }
 
-  /** @param storedIds of one session */
+  /** @param storedIds the stored ids of one session */
   endOnly(storedIds: readonly string[]): Promise<number> {
     return this.#whileRevoked({ which: 'only', storedIds }, async (revocation) => {
       const { members } = await this.#within(revocation.next(PAGE))
@@ -75,7 +81,7 @@ class AllOf {
     })
   }
 
-  /** The stored ids of the session with this public name. */
+  /** Returns the stored ids of the session with this public name. */
   async namedBy(handle: string): Promise<string[]> {
     const isMeant = (storedId: string) => handleOf(storedId) === handle
     const found: string[] = []
@@ -86,7 +92,7 @@ class AllOf {
       )
       found.push(...members.map(({ storedId }) => storedId).filter(isMeant))
       place = members.length < PAGE ? undefined : members.at(-1)
-      // To look for a handle among very many must hold up nobody.
+      // Searching a large index must not block other requests.
       await nextTurn()
     } while (place !== undefined && found.length === 0)
     if (this.#keyspace === undefined || found.length > 0) return found
@@ -102,16 +108,16 @@ class AllOf {
         if (await this.#within(revocation.end())) break
       }
     } catch (err) {
-      // What goes on has not ended: the caller is told that.
+      // The error tells the caller that some sessions may not have ended.
       revocation.end().catch(() => undefined)
       throw err
     }
     return this.#ended
   }
 
-  /** A page at a time. What is gone is dropped. */
+  /** Ends the sessions that the index lists, one page at a time. Drops entries whose session is gone. */
   async #endListed(revocation: Revocation): Promise<void> {
-    // Entries of sessions that may be just about to be created stay.
+    // The members that stay, because their sessions may be just about to be created.
     const stay = new Set<string>()
     for (let isAll = false; !isAll; ) {
       const page = await this.#within(revocation.next(PAGE + stay.size))
@@ -123,7 +129,7 @@ class AllOf {
     }
   }
 
-  /** @returns the member if it stays */
+  /** @returns the member if its entry stays; otherwise undefined */
   async #endMember(member: Member): Promise<string | undefined> {
     let isEnded = false
     for (const storedId of idsOf(member.text)) isEnded = (await this.#end(storedId)) || isEnded
@@ -132,14 +138,14 @@ class AllOf {
     return undefined
   }
 
-  /** What is there and in no index: it was lost, or the session is from before there was the index. */
+  /** Ends sessions that exist but are in no index: the index was lost, or the session is older than the index. */
   async #endUnlisted(revocation: Revocation, keyspace: Keyspace): Promise<void> {
     for await (const batch of keyspace.candidates()) {
       const found = await this.#within((signal) => {
         const context = reading(this.#context, signal)
         return Promise.all(batch.map((storedId) => isFound(context, storedId, this.#entry)))
       })
-      // After that: what stays may have got another id meanwhile.
+      // Read this only after the search: a session to keep may have got another id meanwhile.
       const { named } = await this.#within(revocation.next(0))
       const meant = batch.filter((storedId, i) => found[i] && !named.includes(storedId))
       const ended = await this.#within(Promise.all(meant.map((storedId) => endRevoked(this.#context, storedId))))
@@ -149,12 +155,16 @@ class AllOf {
 
   async #end(storedId: string): Promise<boolean> {
     if (await endRevoked(this.#context, storedId, this.#entry)) return true
-    // What connect-redis wrote says in no field where it is to be found; somebody may be just about to convert it.
+    // A session that connect-redis wrote has no index fields, so its content decides. Use END without an index then:
+    // another request may be just about to convert the session.
     return (await isFound(this.#context, storedId, this.#entry)) && endRevoked(this.#context, storedId)
   }
 }
 
-/** By what the session says where it is to be found, and by what it holds: it may be from before there was the index. */
+/**
+ * Whether a session belongs to this index value, by its index fields or by its content. The content counts because
+ * the session may be older than the index.
+ */
 async function isFound(context: Context, storedId: string, entry: IndexEntry): Promise<boolean> {
   const loaded = await loadSession(context, storedId)
   if (loaded === null) return false

@@ -7,19 +7,19 @@ import type { SessionInfo } from '../session-info.js'
 import { dropGone, findAmong } from './find.js'
 
 export interface FindByOptions {
-  /** How many sessions at most. Default 100. */
+  /** Maximum number of sessions. Default 100. */
   limit?: number | undefined
   /**
-   * The last session of the page before, or its handle, for the page behind it. With the very object that `findBy` gave, pages go on
-   * where they were whatever has come, gone or been used meanwhile. A handle has to be looked for, and that of a session that has
-   * ended is a TypeError.
+   * The last session of the previous page, or its handle; the result is the next page. With the same object that
+   * `findBy` returned, the pages continue at the same place even if sessions were added, ended or used meanwhile. A
+   * handle must be searched for, and the handle of a session that has ended causes a TypeError.
    */
   after?: SessionInfo | string | undefined
 }
 
 const FIND_BY: Record<keyof FindByOptions, 0> = { limit: 0, after: 0 }
 const LIMIT = 100
-/** How many entries of an index are read at a time. */
+/** Number of index entries per read. */
 const MOST_READ = 1000
 
 export interface Page {
@@ -27,7 +27,7 @@ export interface Page {
   after: SessionInfo | string | undefined
 }
 
-/** @throws TypeError that names the option */
+/** @throws TypeError that names the invalid option */
 export function checkedFindBy(options: FindByOptions): Page {
   checkNames('findBy', options, FIND_BY, "findBy('user', id, { limit: 20 })")
   const { limit = LIMIT, after } = options
@@ -38,12 +38,12 @@ export function checkedFindBy(options: FindByOptions): Page {
   return { limit, after }
 }
 
-/** Where each SessionInfo that was handed out stands in the index: known also when its session has gone since, or moved up. */
+/** The index position of each returned SessionInfo. It stays known if the session ends or moves up in the index. */
 const PLACES = new WeakMap<object, Member>()
 
 /**
- * One page of the sessions that are to be found there, in the order of the index: those that end last come first. If one page has
- * all of them, those seen last come first. Entries of sessions that are gone are dropped.
+ * Returns one page of the sessions under an index value, in index order: the sessions that expire last come first.
+ * If one page holds all of them, the most recently seen come first instead. Drops entries whose session is gone.
  */
 export async function findPage(context: Context, entry: IndexEntry, { limit, after }: Page): Promise<SessionInfo[]> {
   const infos: SessionInfo[] = []
@@ -56,7 +56,7 @@ export async function findPage(context: Context, entry: IndexEntry, { limit, aft
     const found = await findAmong(context, members, entry)
     await dropGone(context, found, entry)
     for (const { info, isGone: _, ...member } of found) {
-      // Where a process has stopped while a session was getting another id, it may be named twice.
+      // If a process stopped while it gave a session another id, the index may list the session twice.
       if (info === null || handles.has(info.handle)) continue
       handles.add(info.handle)
       PLACES.set(info, member)
@@ -66,12 +66,16 @@ export async function findPage(context: Context, entry: IndexEntry, { limit, aft
     isMore = members.length === most
   }
   if (after !== undefined || isMore) return infos
-  // In this order, what follows none of them is what follows all of them.
+  // All sessions are on this page and now in another order. Whichever of them is passed as `after`, the next page
+  // starts behind all of them.
   for (const info of infos) PLACES.set(info, place as Member)
   return infos.sort((a, b) => Number(b.seenAt) - Number(a.seenAt))
 }
 
-/** Walks the index for a handle, which is not in it, but costs no command to be made of what is. */
+/**
+ * Searches the index for a handle. The index does not hold handles, but they are computed from its stored ids
+ * without further commands.
+ */
 async function placeOf(context: Context, entry: IndexEntry, after: SessionInfo | string): Promise<Member> {
   const handle = handleIn(after)
   let place: Member | undefined

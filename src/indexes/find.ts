@@ -5,10 +5,10 @@ import { dropEntry, type Member } from '../session/index-entries.js'
 import { inspectSession } from '../session/inspect.js'
 import type { SessionInfo } from '../session-info.js'
 
-/** How many sessions are looked at, or ended, at a time. */
+/** Number of sessions that are read or ended at a time. */
 export const BATCH = 50
 
-/** @throws TypeError for an index that the store does not have */
+/** @throws TypeError for an index that the store does not have, or a value that cannot be looked up */
 export function indexEntry({ options }: Context, name: string, value: string | number): IndexEntry {
   if (!options.indexes.some(([known]) => known === name)) {
     throw new TypeError(`there is no index "${name}": give it to new RedisStore({ indexes: { ${name}: ... } })`)
@@ -19,12 +19,12 @@ export function indexEntry({ options }: Context, name: string, value: string | n
   return { name, value: encodeIndexValue(name, value) }
 }
 
-/** Looks at the sessions that an index names, a batch at a time. */
+/** Reads the sessions that an index lists, one batch at a time. */
 export async function findAmong(context: Context, members: readonly Member[], entry: IndexEntry): Promise<Found[]> {
   const found: Found[] = []
   for (const batch of batches(members)) {
     const infos = await Promise.all(batch.map(({ storedId }) => inspectSession(context, storedId)))
-    // One that is on its way to another id may still be under the first one.
+    // A session that is moving to another id may still be under its first id.
     const isBefore = await Promise.all(
       batch.map(
         async ({ from }, i) => from !== undefined && !infos[i] && (await inspectSession(context, from)) !== null,
@@ -39,7 +39,10 @@ export async function findAmong(context: Context, members: readonly Member[], en
   return found
 }
 
-/** Drops the entries of what was not found. Resolves how many are dropped: that of a session that is being created stays. */
+/**
+ * Drops the entries of sessions that were not found. Resolves to the number dropped: the entry of a session that is
+ * being created stays.
+ */
 export async function dropGone(context: Context, found: readonly Found[], entry: IndexEntry): Promise<number> {
   let dropped = 0
   for (const batch of batches(found.filter(({ isGone }) => isGone))) {
@@ -49,7 +52,7 @@ export async function dropGone(context: Context, found: readonly Found[], entry:
   return dropped
 }
 
-/** What an index names, and the session if there is one that is to be found there. */
+/** An index entry, with its session if that exists and belongs to this index value. */
 export interface Found extends Member {
   info: SessionInfo | null
   isGone: boolean

@@ -10,29 +10,32 @@ import { dropEntry, type Member, membersOf, parseMember, pendingMs, settleEntry 
 import { BATCH, batches, dropGone, type Found, findAmong } from './find.js'
 
 /*
- * So many sessions for one value of an index (`limit` option). A session is admitted before it is created: it gets an
- * entry, in one script, with which there are never more entries than allowed. Whose entry is dropped to make room is
- * ended; if it is only being created, it finds its entry gone afterwards and ends itself (`settleEntry`). So there are as
- * many sessions as entries, whoever logs in at the same time.
+ * Limits the number of sessions per index value (`limit` option). A session is admitted before it is created: one
+ * script adds its entry only if the number of entries then stays within the limit. A session whose entry is dropped
+ * to make room is ended. If that session is still being created, it finds its entry gone afterwards and ends itself
+ * (`settleEntry`). So there are never more sessions than entries, even with simultaneous logins.
  */
 
-/** How often others may be faster in making, or taking, room. */
+/** Maximum number of attempts, if concurrent logins take the room first or make it. */
 const ATTEMPTS = 20
-/** How often room is made by ending sessions, before places are taken from them first: that is exact among many logins. */
+/**
+ * Number of attempts that make room by ending sessions first. Later attempts replace entries within the script,
+ * which is exact with many concurrent logins.
+ */
 const GENTLE_ATTEMPTS = 2
-/** Who is to go is chosen among so many entries; where there are more, among those that end first. */
+/** The session to end is chosen among this many entries. If there are more, those that expire first are considered. */
 const CONSIDERED = 200
-/** In how many entries, at most, a login looks for one whose session is gone. */
+/** Maximum number of entries that a login searches for one whose session is gone. */
 const MOST_LOOKED_AT = 1000
 
-/** The plug of the `limit` option. */
+/** Implements the `limit` option. */
 export function limiterOf(limit: Limit): Limiter {
   return {
     among: (entries) => entries.filter(({ name }) => name === limit.index),
     async admit(context, storedId, entries, replaced = [], member = storedId) {
       let isGoingOn = true
       if (entries.length === 0) return isGoingOn
-      // A caller without a signal has as much time as any operation.
+      // Without a signal from the caller, the time limit is that of any operation.
       const bounded = { ...context, signal: context.signal ?? signalFor(context.options.timeoutMs) }
       for (const entry of entries) isGoingOn &&= await admitTo(bounded, limit, { storedId, member, entry, replaced })
       return isGoingOn
@@ -72,7 +75,7 @@ async function admitTo(context: Context, limit: Limit, place: Place): Promise<bo
   throw new SessionStoreError('ERR_SESSION_CONFLICT', 'too many logins of one user at once')
 }
 
-/** @param evictable those that may lose their places for it, in this order */
+/** @param evictable members whose entries may be dropped to make room, in this order */
 async function enterWhereRoom(
   context: Context,
   { storedId, member, entry, replaced }: Place,
@@ -91,11 +94,12 @@ async function enterWhereRoom(
 }
 
 /**
- * A limit that is new, or lower than it was, may find a user with thousands of sessions too many. A login ends as many as it can in half
- * its time; it then gets a place if only there are fewer than before, and the next login goes on.
+ * After the limit was introduced or lowered, a user may have thousands of sessions too many. A login ends as many as
+ * it can in half its time. It is then admitted if there are at least fewer sessions than before, and the next login
+ * continues.
  *
- * @param others how many there are besides this one
- * @returns how many there may be
+ * @param others number of sessions besides this one
+ * @returns the number of sessions that are allowed for this login
  */
 async function workOff(context: Context, max: number, place: Place, others: number): Promise<number> {
   const { gateway, keys, options } = context
@@ -108,7 +112,10 @@ async function workOff(context: Context, max: number, place: Place, others: numb
   return max
 }
 
-/** A batch at a time: other requests are served in between. What has no session any more gives its place away, too. */
+/**
+ * Ends sessions one batch at a time, so that other requests are served in between. If a session is already gone, its
+ * entry is dropped.
+ */
 async function evictAll(context: Context, members: readonly Member[], entry: IndexEntry): Promise<void> {
   for (const batch of batches(members)) {
     assertGoingOn(context)
@@ -120,12 +127,15 @@ async function evictAll(context: Context, members: readonly Member[], entry: Ind
   }
 }
 
-/** Of those that end first. Those that are only being created come last. What is gone gives its place away. */
+/**
+ * Sorts the sessions that expire first by when they were last seen. Sessions that are still being created come last.
+ * Drops entries whose session is gone.
+ */
 async function leastRecentlySeen(context: Context, place: Place): Promise<{ members: Member[]; dropped: number }> {
   const found = await findAmong(context, await endingFirst(context, place), place.entry)
   const dropped = await dropGone(context, found, place.entry)
   const seen = ({ info }: Found) => (info === null ? Infinity : Number(info.seenAt))
-  // Infinity minus Infinity is no number.
+  // Infinity minus Infinity is NaN.
   return { members: found.sort((a, b) => seen(a) - seen(b) || 0), dropped }
 }
 
@@ -135,7 +145,8 @@ async function endingFirst(context: Context, { storedId, entry, replaced }: Plac
 }
 
 /**
- * Looks whether all places are taken by sessions that are there, or about to be. What is gone gives its place away.
+ * Checks whether the limit is reached by sessions that exist or are about to be created. Drops entries whose session
+ * is gone.
  *
  * @throws ERR_SESSION_LIMIT
  */
@@ -154,9 +165,9 @@ async function assertRoom(context: Context, { storedId, entry, replaced }: Place
 }
 
 /**
- * Ends a session that has just been created, if its place was taken meanwhile.
+ * Ends a session that has just been created if its entry was dropped meanwhile.
  *
- * @returns whether it did
+ * @returns whether it ended the session
  */
 async function endIfEvicted(
   context: Context,
@@ -171,9 +182,9 @@ async function endIfEvicted(
 }
 
 /**
- * Ends a session whose place another one has taken.
+ * Ends a session whose place another session has taken.
  *
- * @returns whether there was one
+ * @returns whether the session existed
  */
 async function evict(context: Context, storedId: string, only?: IndexEntry): Promise<boolean> {
   const isEnded = await endKey(context, storedId, 'evicted', { only })

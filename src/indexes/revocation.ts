@@ -5,10 +5,13 @@ import { REOPEN, REVOKE } from '../redis/scripts/index-sessions.js'
 import type { Context } from '../session/context.js'
 import { type Member, membersAmong, pendingMs } from '../session/index-entries.js'
 
-/** Which sessions are being ended: `all-but` those that are named, or `only` them. */
+/** The sessions to end: `all-but` the listed ones, or `only` those. */
 export type Revoked = { which: 'all-but' | 'only'; storedIds: readonly string[] }
 
-/** While sessions under one value of an index are being ended: none of them may go on under another id (session/going-on.ts). */
+/**
+ * Marks sessions under one index value as being ended. Meanwhile none of them can move to another id
+ * (session/going-on.ts).
+ */
 export class Revocation {
   readonly #context: Context
   readonly #key: string
@@ -23,10 +26,11 @@ export class Revocation {
   }
 
   /**
-   * Those that end first, of all that are to be ended. What is getting another id has no entry any more.
+   * Returns the sessions to end that expire first. A session that is just getting another id loses its entry by this
+   * call.
    *
-   * @param most how many entries to look at; 0 only says that this is still going on
-   * @returns `isAll`: these were all entries. `named`: with what those that are to stay have gone on as
+   * @param most number of entries to read; 0 only renews the revocation
+   * @returns `isAll`: these were all entries. `named`: the listed ids, and the ids that those sessions have moved to
    */
   async next(most: number): Promise<{ members: Member[]; isAll: boolean; named: string[] }> {
     const args = [this.#token, pendingMs(this.#context), most, ...this.#named]
@@ -34,7 +38,9 @@ export class Revocation {
     return { members: membersAmong(pairsOf(entries)), isAll, named }
   }
 
-  /** @returns false if it was given up before, as it took too long: sessions may have gone on since `next` was called last */
+  /**
+   * @returns false if the revocation expired before this call: sessions may have moved since the last call of `next`
+   */
   end(): Promise<boolean> {
     return this.#context.gateway.script(REOPEN, this.#key, [this.#token])
   }

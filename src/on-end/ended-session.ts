@@ -8,7 +8,7 @@ import { infoOf, valuesByIndex } from '../session/inspect.js'
 import { fromString, unreadableHash } from '../session/load.js'
 import type { EndedSession } from '../session-info.js'
 
-/** Null, and a `corrupt` event, for what cannot be read. */
+/** Decodes what is left of an ended session. Resolves to null, with a `corrupt` event, if it cannot be read. */
 export async function readRemains(
   context: Context,
   storedId: string,
@@ -33,7 +33,7 @@ async function fromFields(
   return { session: decoded.session as SessionContent, info: { ...info, expiresAt: endedAt } }
 }
 
-/** Nobody wrote down when connect-redis made it. */
+/** connect-redis does not store a creation time, so all dates are the time of the end. */
 async function fromText(context: Context, storedId: string, text: string, at: Date): Promise<EndedSession | null> {
   const loaded = await fromString(context, storedId, text)
   if (loaded === null) return null

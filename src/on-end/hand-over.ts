@@ -12,30 +12,33 @@ import { inTime } from '../session/with-timeout.js'
 import { readRemains } from './ended-session.js'
 import { dueSessions, schedule, scheduleExpiry, unschedule } from './queue.js'
 
-/** If whoever ends a session stops half-way, others find out after this time. */
+/** If the process that ends a session stops half-way, other processes find the session after this time. */
 const HAND_OVER_MS = 10_000
-/** How long `onEnd` may take before it is called again, by whichever process. */
+/** How long `onEnd` may take before any process calls it again. */
 const CLAIM_MS = 60_000
 const LOOK_MS = 2000
-/** While there are more. */
+/** Interval while more sessions are due. */
 const LOOK_ON_MS = 100
 const RETRY_MS = 10_000
-/** What cannot be read is tried again after this time. */
+/** A session that cannot be read is tried again after this time. */
 const PUZZLE_MS = 60 * 60_000
-/** Calls of `onEnd` at a time, and sessions in line for it: what is more is found again when it is due. */
+/**
+ * Maximum number of concurrent calls of `onEnd`, and of sessions that wait for one. Sessions beyond that are found
+ * again when they are due.
+ */
 const AT_ONCE = 16
 const MOST_WAITING = 1000
 
 /**
- * Hands the content of sessions that have ended to the application (`onEnd` option), each at least once.
+ * Hands the content of ended sessions to the application (`onEnd` option), each at least once.
  *
- *     1 END or CLAIM   flag E: a session for nobody any more, and its content changes no more
- *     2 CLAIM          for a minute it is this process that hands it over
- *     3 onEnd          the application has got it, or it has failed
- *     4 FORGET         the key is deleted, unless somebody else has claimed it since
+ *     1 END or CLAIM   sets flag E: no request can load the session any more, and its content no longer changes
+ *     2 CLAIM          reserves the hand-over for this process for a minute
+ *     3 onEnd          the application receives the content, or the call fails
+ *     4 FORGET         deletes the key, unless another process has claimed it since
  *
- * Whichever step a process stops after, the key is there, and its time in the queue (on-end/queue.ts): some process
- * finds it when that comes. That also holds for sessions that expire while no process runs, as their keys
+ * Whichever step a process stops after, the key remains, and so does its time in the queue (on-end/queue.ts), at
+ * which some process finds it. This also holds for sessions that expire while no process runs, because their keys
  * outlive them by `keepMs`.
  */
 export class HandOver implements EndOfLife {
@@ -49,7 +52,7 @@ export class HandOver implements EndOfLife {
   #hasWarned = false
   #hasFailed = false
 
-  /** @param within gives our own commands their deadline; what the application does takes its time */
+  /** @param within sets the deadline of the store's own commands; calls of the application are not subject to it */
   constructor(context: Context, onEnd: NonNullable<Context['options']['onEnd']>, within: Within) {
     this.#context = context
     this.#onEnd = onEnd
@@ -65,20 +68,20 @@ export class HandOver implements EndOfLife {
     await schedule(this.#context, storedId, HAND_OVER_MS, 'exactly').catch(() => undefined)
   }
 
-  /** Of a session that has ended just now. Whoever ended it does not wait. */
+  /** Enqueues the hand-over of a session that has just ended. The caller does not wait for it. */
   take(storedId: string): void {
     this.#enqueue(storedId, async () => {
       try {
         await this.#claim(storedId)
       } catch (err) {
-        // Those that cannot be reached must not stay in front of those that can.
+        // Sessions that cannot be reached must not stay in the queue ahead of those that can.
         await schedule(this.#context, storedId, RETRY_MS, 'looked')
         throw err
       }
     })
   }
 
-  /** The same where nothing is left in Redis, and nobody else could. */
+  /** Hands over content that is no longer in Redis, so that no other process could do it. */
   deliver(storedId: string, remains: Remains, reason: DestroyReason, endedAt = new Date()): void {
     this.#waiting.set(`content ${randomUUID()}`, async () => {
       if ((await this.#tell(storedId, remains, endedAt, reason)) !== 'failed') return
@@ -87,13 +90,13 @@ export class HandOver implements EndOfLife {
     this.#goOn()
   }
 
-  /** The same, out of line. Resolves when this process is no longer at it. */
+  /** Hands over a session ahead of those that wait. Resolves when this process has finished with it. */
   handOver(storedId: string): Promise<void> {
     this.#waiting.delete(storedId)
     return this.#running.get(storedId) ?? this.#run(storedId, () => this.#claim(storedId))
   }
 
-  /** Waits for the application, but no longer than its claims last. */
+  /** Waits for running calls of the application, but no longer than the claims last. */
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
@@ -106,16 +109,16 @@ export class HandOver implements EndOfLife {
 
   #lookLater(ms = LOOK_MS): void {
     if (this.#isClosed) return
-    // Not all processes at the same moment.
+    // The random delay keeps processes from looking at the same moment.
     const inMs = ms * (0.75 + Math.random() / 2)
     this.#timer = setTimeout(() => {
       void this.#look().then((isMore) => this.#lookLater(isMore ? LOOK_ON_MS : LOOK_MS))
     }, inMs).unref()
   }
 
-  /** Resolves whether there may be more than it has found. */
+  /** Looks for sessions that are due. Resolves to whether there may be more than it has found. */
   async #look(): Promise<boolean> {
-    // What is sent while Redis is away would pile up.
+    // Commands that are sent while Redis is not connected would pile up.
     if (this.#context.options.client.status !== 'ready') return false
     if (this.#waiting.size > 0) return true
     const hasFailed = this.#hasFailed
@@ -143,7 +146,7 @@ export class HandOver implements EndOfLife {
   }
 
   #run(storedId: string, work: () => Promise<void>): Promise<void> {
-    // What fails is due again when its claim is over.
+    // A session whose hand-over fails is due again when its claim ends.
     const running = work()
       .catch(() => {
         this.#hasFailed = true
@@ -177,7 +180,7 @@ export class HandOver implements EndOfLife {
   async #handOver(storedId: string, { told, reason, endedAt, hasEndedNow, fields }: Claimed): Promise<void> {
     const context = this.#context
     const { gateway, keys } = context
-    // Told all the same where nobody can be told to look: the application may get it now.
+    // If the queue is unreachable, hand over anyway: the application can receive the content now.
     const at = await this.#within(schedule(context, storedId, CLAIM_MS, 'exactly')).catch(() => undefined)
     if (hasEndedNow) {
       context.announcer.announceEnd(storedId, reason)
@@ -185,10 +188,11 @@ export class HandOver implements EndOfLife {
     }
     const outcome = await this.#tell(storedId, { fields }, endedAt, reason)
     if (outcome === 'failed') return
-    // Left as evidence until it goes away by itself; and another process may hold the key to it.
+    // Keep the key as evidence until it expires. Another process may also have the encryption key to read it.
     if (outcome === 'unreadable') return void (await this.#within(schedule(context, storedId, PUZZLE_MS, 'exactly')))
     const forgotten = await this.#within(gateway.script(FORGET, keys.session(storedId), [told]))
-    // Whoever has taken it on since may have been killed before he noted when his claim ends: our time must stay, then.
+    // Another process may have claimed the session since, and may have been killed before it noted when its claim
+    // ends. The time that this process noted must stay then.
     if (forgotten !== 'taken') await this.#within(unschedule(context, storedId, at))
   }
 
@@ -202,7 +206,7 @@ export class HandOver implements EndOfLife {
     if (ended === null) return 'unreadable'
     const outcome = await inTime(CLAIM_MS, async () => this.#onEnd(ended, reason))
     if (outcome === 'done') return 'told'
-    // What the application throws may quote the session.
+    // The error is not included, because its message may quote the session.
     const what = outcome === 'failed' ? 'onEnd failed' : 'onEnd has taken longer than a minute'
     this.#warn(`${what} for a session that has ended; it is called again in a minute`)
     return 'failed'

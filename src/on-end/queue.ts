@@ -3,17 +3,18 @@ import { DUE, SCHEDULE, UNSCHEDULE } from '../redis/scripts/ends-queue.js'
 import type { Context } from '../session/context.js'
 
 /*
- * When each session is to be looked at because it will have ended (`onEnd` option): sorted sets of stored ids, several,
- * so that no single one carries the load of a whole Cluster.
+ * Stores when each session must be checked because it will have ended (`onEnd` option). The queue is several sorted
+ * sets of stored ids, so that no single key carries the load of a whole Cluster.
  */
 
-/** How many sessions that are due are told of at once. */
+/** Number of due sessions per read. */
 const PAGE = 50
 
 /**
  * @param inMs from now
- * @param when `looked`: of what was due, unless somebody has said sooner since; `claimed`: of what somebody
- * else is telling of; `expiry`: of what is about to be written
+ * @param when `exactly`: at that time; `looked`: for a session that was due, unless another process has noted an
+ * earlier time since; `claimed`: for a session that another process is handing over; `expiry`: for a session that is
+ * about to be written
  * @returns the time that is noted, for `unschedule`
  */
 export function schedule(
@@ -27,8 +28,9 @@ export function schedule(
 }
 
 /**
- * Of a session that is about to be written: sooner or later it ends. Not to be waited for, as in a Cluster the queue may be
- * out of reach where the session is not; what fails is made up for by the next write. Never rejects.
+ * Schedules a session that is about to be written, because it will end at some time. Callers do not wait for it: in
+ * a Cluster the queue may be unreachable while the session is reachable. If it fails, the next write makes up for
+ * it. Never rejects.
  */
 export async function scheduleExpiry(
   context: Context,
@@ -42,20 +44,23 @@ export async function scheduleExpiry(
   await schedule(context, storedId, leftMs, 'expiry').catch(() => undefined)
 }
 
-/** @param at the time that was noted; undefined: if it has come */
+/** @param at the time that was noted; undefined: remove the session only if its time has come */
 export async function unschedule({ gateway, keys }: Context, storedId: string, at?: string): Promise<void> {
   await gateway.script(UNSCHEDULE, keys.endsOf(storedId), [storedId, at ?? ''])
 }
 
 export interface Due {
   storedIds: string[]
-  /** Some queue holds more than this. */
+  /** Whether some queue holds more due sessions. */
   isMore: boolean
-  /** Why some queue could not be asked. */
+  /** Why some queue could not be read. */
   failure: Error | undefined
 }
 
-/** Those that are due, of all queues that can be reached; the most urgent of each if there are very many. */
+/**
+ * Returns the due sessions of all queues that can be reached. If a queue has very many, only the most urgent ones
+ * are returned.
+ */
 export async function dueSessions({ gateway, keys }: Context, within: Within): Promise<Due> {
   const asked = keys.allEnds().map((key) => within(gateway.script(DUE, key, [PAGE])))
   const answers = await Promise.allSettled(asked)

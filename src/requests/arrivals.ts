@@ -11,23 +11,23 @@ import type { Sessions } from './sessions.js'
 import type { OpenedSession, SessionRequest } from './store-access.js'
 import { isValid } from './validate.js'
 
-/** The id that a request came with. */
+/** The id that a request presented. */
 export interface Arrival {
   sid: string
-  /** It names a session, and is so old that only a thief would come with it. */
+  /** The id names a session, but is so old that only an attacker would present it. */
   isReuse: boolean
-  /** What an object that was let in with this id is known to be, and loads again. */
+  /** The record of a session object that was already admitted with this id and loads its session again. */
   held?: SessionRecord | undefined
 }
 
-/** Loads the session that a request came with, and remembers the ids that gave their request none. */
+/** Loads the session that a request presented, and remembers ids for which there was no session. */
 export class Arrivals {
   readonly #context: Context
   readonly #sessions: Sessions
   readonly #within: Within
-  /** By request. */
+  /** By request. The ids for which there was no session. */
   readonly #missed = new WeakMap<object, Arrival>()
-  /** What requests outside Express have been given. */
+  /** Sessions that were returned to requests outside Express. */
   readonly #opened = new WeakMap<object, SessionRecord>()
   #answering: Arrival | undefined
 
@@ -37,12 +37,12 @@ export class Arrivals {
     this.#within = within
   }
 
-  /** A session object stands for itself, however old its id has become meanwhile. */
+  /** Identifies a session by its object, so that it is found however old its id has become meanwhile. */
   of(session: Session): Arrival {
     return { sid: session.id, isReuse: false, held: heldBy(this.#sessions.recordOf(session)) }
   }
 
-  /** Loads the session behind an id, if it may still be used. */
+  /** Loads the session with this id, if it may still be used. */
   load(arrival: Arrival): Promise<LoadedSession | null> {
     const onReuse = () => {
       arrival.isReuse = true
@@ -57,7 +57,7 @@ export class Arrivals {
     return (await isValid(this.#context, session, record, this.#within)) ? session : null
   }
 
-  /** What `load` would resolve, in this very call; undefined if something has to be waited for. */
+  /** Returns synchronously what `load` would resolve to; undefined if something must be awaited. */
   loadAtOnce({ sid, held }: Arrival): LoadedSession | undefined {
     if (held !== undefined || this.#context.options.validate !== undefined) return undefined
     return this.#sessions.getAtOnce(sid)
@@ -74,7 +74,10 @@ export class Arrivals {
     return { session, handle: handleOf(record.storedId) }
   }
 
-  /** Calls express-session back. If there is no session, it makes one in this very call (`standIn`). */
+  /**
+   * Calls express-session's callback. If there is no session, express-session makes a new one synchronously within
+   * this call (`standIn`).
+   */
   answer(arrival: Arrival, callback: Callback<LoadedSession | null>, err: unknown, value?: LoadedSession | null): void {
     const isMissing = !err && !value
     if (isMissing) this.#sessions.missed(arrival.sid)
@@ -88,13 +91,16 @@ export class Arrivals {
     }
   }
 
-  /** Notes the answer to a caller without a callback. */
+  /** Records the answer to a caller without a callback. */
   answered({ sid }: Arrival, session: LoadedSession | null): void {
     if (session === null) this.#sessions.missed(sid)
     else this.#sessions.handOut(session)
   }
 
-  /** The request gets a new session. If that happens while its id is being answered, it stands in for what was missing. */
+  /**
+   * Called when a request gets a new session. If this happens while its id is being answered, the new session
+   * replaces the missing one.
+   */
   standIn(req: object): void {
     if (this.#answering !== undefined) this.#missed.set(req, this.#answering)
     this.#answering = undefined
@@ -117,7 +123,7 @@ export class Arrivals {
   }
 }
 
-/** A session that this request has made itself has no id to be judged by. */
+/** A session that this request has created itself was not admitted by an id. */
 function heldBy(record: SessionRecord | undefined): SessionRecord | undefined {
   return (record?.presented?.isHeld ?? true) ? record : undefined
 }

@@ -1,4 +1,4 @@
-/** Its fields are those of the object it is given. */
+/** A subclass adds its private fields to the given object instead of a new one. */
 class Given {
   constructor(object: object) {
     // biome-ignore lint/correctness/noConstructorReturn: what this class is for
@@ -7,9 +7,9 @@ class Given {
 }
 
 /**
- * Something kept with an object that is not ours, seen by nobody else: a WeakMap, but for objects that live as long as one
- * request. Entries of a WeakMap keep the garbage collector busy, for a tenth of the time that a read of a session takes; a
- * private field costs next to nothing.
+ * Attaches a value to a foreign object, invisible to other code. It acts like a WeakMap, but is meant for objects
+ * that live as long as one request. Entries of a WeakMap keep the garbage collector busy, for a tenth of the time
+ * that a read of a session takes; a private field costs next to nothing.
  */
 export interface Attachment<T> {
   get(object: object): T | undefined

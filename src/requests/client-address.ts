@@ -4,8 +4,9 @@ import type { SessionEvents } from '../events.js'
 import { HttpError } from '../http-error.js'
 
 /**
- * Whether what a proxy says of its client is to be believed, by the proxy's address and how many there are between it and this
- * process. Express has it as `trust proxy fn`, and the package proxy-addr makes it of addresses and subnets.
+ * Whether to trust what a proxy says about its client, by the proxy's address and the number of hops between it and
+ * this process. Express provides this function as `trust proxy fn`, and the package proxy-addr compiles it from
+ * addresses and subnets.
  */
 export type Trust = (address: string, hop: number) => boolean
 
@@ -17,15 +18,15 @@ export interface AddressedRequest extends IncomingMessage {
 type App = { get(setting: string): unknown }
 
 /**
- * Which proxies Express trusts, as its requests show it. Requests that never get to Express, such as a WebSocket upgrade, have to be
- * judged alike, or every visitor behind a proxy would seem to come from another network.
+ * Learns from Express requests which proxies Express trusts. Requests that never reach Express, such as a WebSocket
+ * upgrade, must be judged by the same rule. Otherwise every visitor behind a proxy would seem to come from another
+ * network.
  */
 export class KnownProxies {
   #known: { setting: unknown; trust: Trust } | undefined
   #isAmbiguous = false
-  /** Where there is no Express, sessions are bound to the address of the peer. */
+  /** Without Express, sessions are bound to the address of the peer. */
   isPeerMeant = false
-  /** Whether the application has been warned. */
   isWarned = false
 
   learn(req: AddressedRequest): void {
@@ -37,7 +38,7 @@ export class KnownProxies {
     }
     const setting = app.get('trust proxy')
     if (this.#known === undefined) this.#known = { setting, trust: trust as Trust }
-    // Two applications on one store: nobody knows which of them a socket belongs to.
+    // Two applications share one store, and it is unknown which of them a socket belongs to.
     else if (setting !== this.#known.setting) this.#isAmbiguous ||= !isDeepStrictEqual(setting, this.#known.setting)
   }
 
@@ -46,20 +47,23 @@ export class KnownProxies {
   }
 }
 
-/** What is known of proxies, and who hears of what is wrong with them: the store. */
+/** What the store provides: its knowledge of proxies, and its `warning` event. */
 export interface ProxyKnowledge {
   readonly proxies: KnownProxies
   announce(name: 'warning', payload: SessionEvents['warning']): void
 }
 
-/** Where a request comes from; undefined if its connection is gone, or is a Unix socket. */
+/** Returns the client address of a request; undefined if its connection is gone or is a Unix socket. */
 export function addressOf(req: AddressedRequest, store: ProxyKnowledge, own: Trust | undefined): string | undefined {
   const trust = own ?? ('ip' in req ? undefined : store.proxies.trust)
   if (trust !== undefined) return addressBehind(req, trust)
   return 'ip' in req ? req.ip : req.socket.remoteAddress
 }
 
-/** The nearest address that no trusted proxy has: what proxy-addr finds for Express's `req.ip`. */
+/**
+ * Returns the nearest address that does not belong to a trusted proxy, as proxy-addr computes it for Express's
+ * `req.ip`.
+ */
 function addressBehind(req: IncomingMessage, trust: Trust): string | undefined {
   const forwarded = String(req.headers['x-forwarded-for'] ?? '').split(',')
   const claimed = forwarded.map((address) => address.trim()).filter((address) => address !== '')
@@ -68,9 +72,9 @@ function addressBehind(req: IncomingMessage, trust: Trust): string | undefined {
 }
 
 /**
- * Outside Express there may be nobody to say whether X-Forwarded-For is a proxy's, or the visitor's own invention.
+ * Outside Express it may be unknown whether X-Forwarded-For was set by a proxy or forged by the visitor.
  *
- * @returns the error of a request that cannot be judged
+ * @returns the error for a request that cannot be judged
  */
 export function unknownProxies(
   req: AddressedRequest,
@@ -80,13 +84,13 @@ export function unknownProxies(
   const { proxies } = store
   if (req.headers['x-forwarded-for'] === undefined || own !== undefined || 'ip' in req) return undefined
   if (proxies.trust !== undefined || proxies.isPeerMeant) return undefined
-  // Applications that take every failure for "not logged in" would never hear of it.
+  // Also warn, because an application that treats every failure as "not logged in" would not notice the error.
   warn(store, PROXIES_UNKNOWN)
   return new HttpError(500, PROXIES_UNKNOWN)
 }
 
 /**
- * With `true`, Express takes the left-most X-Forwarded-For, which is the visitor's own invention.
+ * With `true`, Express uses the left-most X-Forwarded-For entry, which the visitor can forge.
  *
  * @throws Error that says what to set
  */
@@ -98,7 +102,7 @@ export function refuseBlindTrust(req: AddressedRequest): void {
   )
 }
 
-/** Says so once, if there may be a proxy that nobody knows of. */
+/** Warns once if there may be a proxy that is not configured. */
 export function warnOfUntrusted(req: AddressedRequest, store: ProxyKnowledge): void {
   if (req.headers['x-forwarded-for'] === undefined) return
   const app = appOf(req)

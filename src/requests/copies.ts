@@ -7,40 +7,45 @@ import { type CopyBase, RecentLoads, type RecentSession } from '../session/recen
 import type { SessionRecord } from '../session/session-record.js'
 import { attachment } from './attachment.js'
 
-/** Objects that were new data when they were saved, in whichever store. */
+/** Objects that were new data when they were saved, in any store. */
 const KNOWN_AS_NEW = attachment<true>()
 
 /**
- * Hosts other than express-session save an object of their own, made from what was loaded: @fastify/session copies each
- * property, express-openid-connect keeps one of them, others spread or clone. Tells which load such an object was made from.
+ * Finds out which load a saved object was made from. Hosts other than express-session save an object of their own,
+ * made from what was loaded: @fastify/session copies each property, express-openid-connect keeps one of them, others
+ * spread or clone.
  *
- * A value of the loaded session that is an object (its cookie, a basket) says so by itself, if the copy still has it. Of
- * texts and numbers, and after a deep clone, only the recent loads of that id can tell, and only for what looks like a copy:
- * its cookie is an object of the host's, or the very one that was handed out. Data that somebody has put together is new,
- * also under an id that was loaded.
+ * If the copy still has an object from the loaded session (its cookie, a basket), that object identifies the load.
+ * For strings and numbers, and after a deep clone, only the recent loads of that id can tell, and only if the object
+ * looks like a copy: its cookie is an object of the host, or the same object that was handed out. Data that was put
+ * together from scratch is new, even under an id that was loaded.
  *
- * Of what express-session loads, nothing is kept: it says in the very callback of `get` that it makes `req.session` of it.
+ * Nothing is kept for sessions that express-session loads, because it makes `req.session` within the callback of
+ * `get`.
  */
 export class Copies {
   readonly #recent = new RecentLoads()
   readonly #ofValue = attachment<SessionRecord | undefined>()
-  /** In the hands of the callback that is running, and what is known of it. */
+  /** The session that the running callback has received, and its record. */
   #offered: LoadedSession | undefined
   #offeredRecord: SessionRecord | undefined
 
-  /** A callback is about to get this session. */
+  /** A callback is about to receive this session. */
   offer(session: LoadedSession, record: SessionRecord): void {
     this.#offered = session
     this.#offeredRecord = record
   }
 
-  /** `req.session` has been made from it, and is what will be saved. */
+  /** `req.session` has been made from this session, and will be saved instead of it. */
   adopted(session: object, record: SessionRecord): void {
     if (this.#offered === session) this.#offered = undefined
     else if (!this.isUnused) this.#recent.remove(record.storedIds[0], record)
   }
 
-  /** The callback has returned, or a save cannot wait for that: whoever got the session may save a copy. */
+  /**
+   * Called when the callback has returned, or when a save cannot wait for that. The receiver of the session may save
+   * a copy.
+   */
   settle(): void {
     if (this.#offered === undefined) return
     const session = this.#offered
@@ -51,18 +56,18 @@ export class Copies {
 
   handedOut(session: LoadedSession, record: SessionRecord): void {
     for (const value of Object.values(session)) {
-      // A value that two loads share says nothing.
+      // A value that two loads share does not identify a load.
       if (isObject(value)) this.#ofValue.set(value, this.#ofValue.has(value) ? undefined : record)
     }
     this.#recent.add(record.storedIds[0], record, formOf(session.cookie))
   }
 
-  /** A load has found nothing under these ids. */
+  /** A load has found no session under these ids. */
   missed(storedIds: readonly string[]): void {
     if (hasId(storedIds)) this.#recent.gone(storedIds[0])
   }
 
-  /** Nobody but express-session has loaded anything. */
+  /** Whether only express-session has loaded sessions. */
   get isUnused(): boolean {
     return this.#recent.isEmpty
   }
@@ -75,14 +80,17 @@ export class Copies {
     this.#recent.saved(record.storedIds[0], record)
   }
 
-  /** Plain data that was new once stays so, and so does its cookie: it may be set again and again. */
+  /** Remembers plain data and its cookie as new, because they may be set again and again. */
   isNew(session: object): void {
     const { cookie } = session as { cookie?: unknown }
     KNOWN_AS_NEW.set(session, true)
     if (isObject(cookie)) KNOWN_AS_NEW.set(cookie, true)
   }
 
-  /** @param session an object that nothing is known of; undefined: it was made from no session that was loaded */
+  /**
+   * @param session an object without a record
+   * @returns undefined if it was made from no session that was loaded
+   */
   baseOf(session: AnySession, storedIds: StoredIds): CopyBase | undefined {
     this.settle()
     const { cookie } = session as { cookie?: unknown }
@@ -107,9 +115,9 @@ export class Copies {
 
 function isLikeCopy(session: AnySession, recent: RecentSession): boolean {
   const { cookie } = session as { cookie?: unknown }
-  // What express-session loads, it says. Its other sessions are new.
+  // Sessions that express-session loads are already known (`adopted`). Its other sessions are new.
   if (isLiveCookie(cookie)) return !isExpressCookie(cookie)
-  // Nothing comes back with it: such data only says that there is something under this id.
+  // Without properties, the data restores nothing. It only says that there is something under this id.
   if (!Object.keys(session).some(isProperty)) return false
   return recent.cookie !== undefined && formOf(cookie) === recent.cookie
 }
@@ -117,15 +125,15 @@ function isLikeCopy(session: AnySession, recent: RecentSession): boolean {
 const ATTRIBUTES = ['originalMaxAge', 'expires', 'httpOnly', 'path']
 
 /**
- * A cookie as text; undefined for none, and for one that lacks what every host's has, and that somebody has put together by
- * hand. An `expires` that is a text moves by itself: only that there is one counts.
+ * Returns a cookie as text; undefined if there is none, or if it lacks an attribute that the cookies of all hosts
+ * have and was therefore written by hand. An `expires` string changes over time, so only its presence counts.
  */
 function formOf(cookie: unknown): string | undefined {
   if (!isObject(cookie) || !ATTRIBUTES.every((name) => name in cookie)) return undefined
   try {
     return JSON.stringify(cookie, (name, value) => (name === 'expires' && typeof value === 'string' ? '' : value))
   } catch {
-    // Nothing like it has been handed out; the save says what is wrong with it.
+    // No such cookie has been handed out, and the save reports what is wrong with it.
     return undefined
   }
 }

@@ -3,17 +3,17 @@ import { convertExpires } from '../hash/live-cookie.js'
 import { type Serializer, serialising, toText } from '../hash/serializer.js'
 
 /*
- * What express-session does with a session inside `res.end` must not throw there: it has noted already that the response has
- * ended, so the error page does not get out, and the visitor waits for ever. Two things may:
+ * express-session's handling of a session inside `res.end` must not throw. By then it has recorded that the response
+ * has ended, so the error page is not sent, and the visitor waits for ever. Two operations may throw:
  *
- * - it takes a hash of JSON.stringify(session), which throws over a BigInt, a circular structure, a getter that throws;
- * - it calls session.touch(), which throws over a cookie whose maxAge is no number.
+ * - it hashes JSON.stringify(session), which throws for a BigInt, a circular structure, or a getter that throws;
+ * - it calls session.touch(), which throws for a cookie whose maxAge is not a number.
  *
- * Here neither does. The save that follows says what is wrong, with a coded error; or there is nothing wrong, with a serializer
- * that keeps a BigInt.
+ * The methods defined here do not throw. The save that follows reports the problem with a coded error, or there is
+ * no problem if the serializer supports BigInt.
  */
 
-/** How deep and how large a session may be to be judged at a glance. */
+/** Maximum depth and size of a session for the quick check. */
 const MAX_DEPTH = 100
 const MAX_VALUES = 10_000
 
@@ -22,7 +22,7 @@ interface LiveSession {
   touch(): unknown
 }
 
-/** Of one store. Makes session objects that express-session can hash and touch without an exception. */
+/** Makes the session objects of one store safe for express-session to hash and touch. */
 export class LiveSessions {
   readonly #toJSON: PropertyDescriptor
 
@@ -34,7 +34,7 @@ export class LiveSessions {
       configurable: true,
       enumerable: false,
       get: () => toJSON,
-      // A property of the application like any other, should it have one of that name.
+      // If the application has a property of this name, it is stored like any other.
       set(this: object, value: unknown) {
         Object.defineProperty(this, 'toJSON', { configurable: true, enumerable: true, writable: true, value })
       },
@@ -47,15 +47,15 @@ export class LiveSessions {
     Object.defineProperty(session, 'touch', TOUCH)
   }
 
-  /** @param data that express-session hashes as it was loaded */
+  /** @param data loaded data that express-session hashes */
   guardData(data: object): void {
     if (!('toJSON' in data)) Object.defineProperty(data, 'toJSON', this.#toJSON)
   }
 }
 
 /**
- * `touch` of a session, which express-session calls inside `res.end`. Only another function may replace it: a visitor may choose
- * the name of a property that the application sets.
+ * Defines a session's `touch` method, which express-session calls inside `res.end`. Only another function may
+ * replace it, because a visitor may be able to choose the name of a property that the application sets.
  */
 export function touchMethod(touch: (this: never) => unknown): PropertyDescriptor {
   return {
@@ -80,7 +80,10 @@ const TOUCH = touchMethod(function touch(this: LiveSession): unknown {
   }
 })
 
-/** Whether JSON.stringify will not throw over the properties of a session; express-session leaves the cookie out. */
+/**
+ * Whether JSON.stringify does not throw for the properties of a session. The cookie is skipped, because
+ * express-session does not hash it.
+ */
 function isJson(session: object): boolean {
   valuesLeft = MAX_VALUES
   try {
@@ -94,7 +97,10 @@ function isJson(session: object): boolean {
 
 let valuesLeft = 0
 
-/** Tells most at a glance. What is too large or too deep for that, an instance, or makes its own JSON, is tried out. */
+/**
+ * Checks most values without serializing them. Values that are too large or too deep, class instances, and values
+ * with their own toJSON are serialized to find out.
+ */
 function isFine(value: unknown, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return typeof value !== 'bigint' || canStringify(value)
   if (value instanceof Date) return true
@@ -121,7 +127,10 @@ function canStringify(value: unknown): boolean {
 
 let unsaveable = 0
 
-/** What is hashed in place of a session that is no JSON: the same for the same content, and never the same for what cannot be saved. */
+/**
+ * Returns what is hashed instead of a session that is not valid JSON. Equal content gives an equal result, except
+ * that a value that cannot be saved gives a different result each time.
+ */
 function standIn(session: object, serializer: Serializer): object {
   const texts: Record<string, string> = {}
   for (const property of Object.keys(session).filter(isProperty)) {

@@ -3,24 +3,26 @@ import { attachment } from './attachment.js'
 import { touchMethod } from './live-session.js'
 
 /**
- * What has become of a session that express-session has made for a request.
+ * The state of a session that express-session has created for a request.
  *
  * | state | |
  * |---|---|
- * | `made` | at the beginning of the request |
- * | `remade` | by `regenerate`, where there was nothing to end; or its save was refused |
- * | `heir` | by `regenerate`, in place of a session that has ended for it |
- * | `sent` | Redis may hold it: a save has not been left out |
+ * | `made` | created at the beginning of the request |
+ * | `remade` | created by `regenerate` when there was no session to end, or its save was refused |
+ * | `heir` | created by `regenerate` in place of a session that was ended for it |
+ * | `sent` | Redis may hold it: a save was not skipped |
  */
 type State = 'made' | 'remade' | 'heir' | 'sent'
 
 /**
- * Knows which new sessions are not worth storing: those that nobody has put anything in, whoever saves them. Passport's logout saves a
- * session and regenerates it, also where its visitor is nobody, so that anybody could fill Redis with logouts.
+ * Decides which new sessions are not worth storing: those without content, regardless of the caller that saves them.
+ * Passport's logout saves a session and regenerates it even if its visitor is not logged in, so that anyone could
+ * fill Redis with logouts.
  *
- * Two kinds are stored all the same. One takes the place of a session that has ended for it, so that there are no more of them than
- * before. The other is asked for by `saveUninitialized: true`. A store is not told of that option, but sees it: at the end of a
- * response, express-session touches a session and then saves it, and without the option it saves none that nobody has changed.
+ * Two kinds of empty sessions are stored nevertheless. One replaces a session that was ended for it, so the number
+ * of sessions does not grow. The other is requested by `saveUninitialized: true`. A store is not told about that
+ * option, but can detect it: at the end of a response, express-session touches a session and then saves it, and
+ * without the option it saves no unchanged session.
  */
 export class NewSessions {
   readonly #states = attachment<State>()
@@ -28,7 +30,7 @@ export class NewSessions {
   /** Whether `session()` is known to have `saveUninitialized`. */
   #areKept = false
 
-  /** Another `session()` uses the store. */
+  /** Called when another `session()` starts to use the store. */
   forget(): void {
     this.#areKept = false
   }
@@ -45,29 +47,29 @@ export class NewSessions {
   }
 
   /**
-   * It was made by `regenerate`.
+   * Records a session that `regenerate` made.
    *
-   * @param hasEnded whether a session has ended for it in Redis
+   * @param hasEnded whether a session in Redis was ended for it
    */
   takesPlace(session: object, before: object | undefined, hasEnded: boolean): void {
     const isHeir = hasEnded || (before !== undefined && this.#states.get(before) === 'heir')
     this.#states.set(session, isHeir ? 'heir' : 'remade')
   }
 
-  /** Whether this very request has made the session, and nothing of it has been sent to Redis. */
+  /** Whether this request has created the session and sent nothing of it to Redis. */
   isUnsent(session: object): boolean {
     const state = this.#states.get(session)
     return state !== undefined && state !== 'sent'
   }
 
-  /** Saves a session, unless there is nothing to be stored. */
+  /** Saves a session unless there is nothing to store. */
   save(session: object, write: () => Promise<void>): Promise<void> {
     const before = this.#states.get(session)
     if (this.#isUnused(session)) return Promise.resolve()
     const saving = write()
     if (before === undefined || before === 'sent') return saving
     return saving.catch((err: unknown) => {
-      // express-session saves it again at the end, whatever it is told about `saveUninitialized`.
+      // express-session saves it again at the end of the response, whatever `saveUninitialized` says.
       if (!mayBeWritten(err)) this.#states.set(session, before === 'made' ? 'remade' : before)
       throw err
     })
@@ -82,14 +84,16 @@ export class NewSessions {
     return isUnused
   }
 
-  /** Express leads from a request to its response: what is saved after its end, an application has saved. */
+  /** The response is reachable through Express's `req.res`. A save after its end comes from the application. */
   #isSavedAtEnd(session: object): boolean {
     const { req } = session as { req?: { res?: { writableEnded: boolean } } }
     return this.#touched.has(session) && req?.res?.writableEnded !== true
   }
 }
 
-/** What Redis has to do with a failure may have reached it; what a session must not hold has not. */
+/**
+ * A write that failed because of Redis (503) may have reached it. A write that was rejected for its content has not.
+ */
 function mayBeWritten(err: unknown): boolean {
   return (err as { status?: unknown } | undefined)?.status === 503
 }

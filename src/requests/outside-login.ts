@@ -9,11 +9,12 @@ import type { SessionRecord } from '../session/session-record.js'
 import type { Principal } from './principal.js'
 
 /**
- * Notices that a session gets another user where no response can bring the visitor a new id: by `patch`, or a `set` outside a request
- * of `rotateOnLogin`, as over a socket. Whoever has planted the id is then logged in (session fixation). Tells once for each store.
+ * Detects that a session gets another user when no response can bring the visitor a new id: by `patch`, or by a
+ * `set` outside a request of `rotateOnLogin`, for example over a socket. An attacker who has planted the id is then
+ * logged in (session fixation). Warns once per store.
  */
 export class OutsideLogin {
-  /** That of `rotateOnLogin`, from its first request on. */
+  /** The principal of `rotateOnLogin`, from its first request on. */
   principal: Principal | undefined
   readonly #context: Context
   #isTold = false
@@ -22,7 +23,10 @@ export class OutsideLogin {
     this.#context = context
   }
 
-  /** Before properties are changed. HGETALL, but only if they name a user; undefined if there is nothing to look at. */
+  /**
+   * Checks a patch before it is applied. Costs HGETALL, but only if the changes name a user. Returns undefined if
+   * there is nothing to check.
+   */
   beforePatch(storedIds: readonly string[], changes: Readonly<Record<string, unknown>>): Promise<void> | undefined {
     const principal = this.principal ?? this.#context.options.indexes.find(([name]) => name === 'user')?.[1]
     if (this.#isTold || principal === undefined || userIn(principal, changes) === undefined) return undefined
@@ -32,9 +36,10 @@ export class OutsideLogin {
   }
 
   /**
-   * Before a session is saved that belongs to no request of `rotateOnLogin`. HGETALL of plain data with a user, if it was not loaded.
+   * Checks a session before it is saved, if it belongs to no request of `rotateOnLogin`. Costs HGETALL for plain
+   * data with a user that was not loaded.
    *
-   * @param record what is known of the session, if anything
+   * @param record the record of the session, if there is one
    */
   beforeSet(
     storedIds: readonly string[],
@@ -43,14 +48,14 @@ export class OutsideLogin {
   ): Promise<void> | undefined {
     const { principal } = this
     if (this.#isTold || principal === undefined || userIn(principal, session) === undefined) return undefined
-    // The id of a session that its request has made itself is known to nobody.
+    // If the request itself has created the session, nobody else knows its id.
     if (record === undefined ? 'req' in session : !record.isLoaded) return undefined
     return this.#held(storedIds, session, record).then((held) => {
       if (held !== null) this.#compare('set', principal, held, session)
     })
   }
 
-  /** What Redis holds; null if that is no session. */
+  /** Returns the session as Redis holds it; null if there is none. */
   async #held(
     storedIds: readonly string[],
     session: AnySession,
@@ -74,7 +79,7 @@ export class OutsideLogin {
   }
 }
 
-/** Undefined for nobody, and for what `rotateOnLogin` would refuse. */
+/** Returns undefined if there is no user, or for a value that `rotateOnLogin` would refuse. */
 function userIn(principal: Principal, session: AnySession | Readonly<Record<string, unknown>>): string | undefined {
   try {
     return identityOf(principal(session as AnyContent)) || undefined

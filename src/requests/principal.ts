@@ -1,13 +1,13 @@
 import { identityOf } from '../hash/identity.js'
 import type { AnyContent } from '../hash/session-content.js'
 
-/** Whose a session is; null, undefined or '' for nobody's. */
+/** Returns the user of a session; null, undefined or '' if there is none. */
 export type Principal = (session: AnyContent) => unknown
 
 /**
- * Comparable; undefined for nobody.
+ * Returns a comparable id of the user; undefined if there is none.
  *
- * @throws TypeError that names the function to write, for what does not tell users apart
+ * @throws TypeError with a suggested function, if the principal returns a value that does not tell users apart
  */
 export function userOf(principal: Principal, session: AnyContent): string | undefined {
   const who = principal(session)
@@ -17,7 +17,10 @@ export function userOf(principal: Principal, session: AnyContent): string | unde
   return id
 }
 
-/** The text of a function that finds whose this session is; undefined if nothing in it looks like a user. */
+/**
+ * Returns the source text of a function that finds the user of this session; undefined if nothing in it looks like a
+ * user.
+ */
 export function guessPrincipal(session: AnyContent): string | undefined {
   for (const name of USER_NAMES) {
     const held: unknown = session[name]
@@ -28,7 +31,7 @@ export function guessPrincipal(session: AnyContent): string | undefined {
   return undefined
 }
 
-/** What applications and login packages call the user of a session. */
+/** Property names that applications and login packages use for the user of a session. */
 const USER_NAMES = [
   'userId',
   'user',
@@ -42,12 +45,12 @@ const USER_NAMES = [
   'accountId',
 ] as const
 
-/** What they call the part of it that stays. */
+/** Property names that they use for the permanent id of a user. */
 const ID_NAMES = ['id', '_id', 'userId', 'user_id', 'sub', 'uid', 'oid', 'username', 'email'] as const
 
 const NO_ID = 'rotateOnLogin() has to tell users apart: its principal must return an id, or null for nobody'
 
-/** An expression for what identifies a user. */
+/** Returns an expression for the id of a user. */
 function idIn(value: unknown, path: string): string | undefined {
   if (value === '') return undefined
   if (identityOf(value) !== undefined) return path
@@ -63,7 +66,7 @@ function kindOf(who: unknown): string {
   return typeof (who as { then?: unknown }).then === 'function' ? 'a promise' : 'an object'
 }
 
-/** For the object that a principal has returned, where it lies in the session. */
+/** Suggests a principal function: one based on the returned object, if that is part of the session. */
 function functionFor(who: unknown, session: AnyContent): string {
   const name = Object.keys(session).find((property) => session[property] === who)
   const isPassport = who === (session.passport as { user?: unknown } | undefined)?.user

@@ -2,15 +2,16 @@ import type { Session } from 'express-session'
 import type { Callback } from '../callback.js'
 import type { LoadedSession } from '../hash/decode.js'
 
-/** Loads what a session object stands for, as it is now. */
+/** Loads the current state of the session that an object represents. */
 type Load = (session: Session, callback: Callback<LoadedSession | null>) => Promise<unknown>
-/** With the request that express-session keeps in it. */
+/** A session with the request that express-session keeps in it. */
 type LiveSession = Session & { req: { sessionStore: { createSession(req: object, session: LoadedSession): unknown } } }
 
 /**
- * `reload` as sessions get it from us. express-session's own goes by the id alone, which a renewal puts out of date after a while;
- * sockets and event streams keep the request, and with it the session, for hours. Ours goes by the object. One for each store,
- * and no closure for each session.
+ * Defines `reload` for session objects. express-session's own method finds the session by id only, and a renewal
+ * makes that id outdated after a while. Sockets and event streams keep the request, and with it the session, for
+ * hours. This method finds the session by its object instead. There is one method per store, and no closure per
+ * session.
  */
 export function reloadMethod(load: Load): PropertyDescriptor {
   function reload(this: LiveSession, done: (err?: unknown) => void): LiveSession {

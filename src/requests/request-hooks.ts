@@ -1,7 +1,7 @@
 import type { DestroyReason } from '../events.js'
 import type { Guard, NewSession, SessionRequest } from './store-access.js'
 
-/** What middleware has asked the store to do for single requests. */
+/** What middleware has asked the store to do for individual requests. */
 export class RequestHooks {
   readonly #guards = new WeakMap<object, readonly Guard[]>()
   readonly #newSession = new WeakMap<object, NewSession>()
@@ -15,7 +15,10 @@ export class RequestHooks {
     return req !== undefined && this.#guards.has(req)
   }
 
-  /** Runs the guards of the request that this session belongs to. Resolves the request, whose session is to be saved instead. */
+  /**
+   * Runs the guards of the request that this session belongs to. Resolves to the request, whose session must be
+   * saved instead.
+   */
   beforeSave(session: object): Promise<SessionRequest> | undefined {
     const req = requestOf(session)
     const guards = req && this.#guards.get(req)
@@ -39,7 +42,7 @@ export class RequestHooks {
     this.#endReasons.set(req, reason)
   }
 
-  /** Why the next `regenerate` of this request ends its session. */
+  /** Returns the reason for which the next `regenerate` of this request ends its session. */
   takeEndReason(req: object): DestroyReason {
     const reason = this.#endReasons.get(req) ?? 'destroyed'
     this.#endReasons.delete(req)
@@ -47,14 +50,14 @@ export class RequestHooks {
   }
 }
 
-/** The request that express-session has made a session for; undefined for plain data. */
+/** Returns the request that express-session has made a session for; undefined for plain data. */
 export function requestOf(session: object): SessionRequest | undefined {
-  // Data may have a property of that name, which is anything.
+  // Plain data may have a property of that name with any value.
   const { req } = session as { req?: unknown }
   return typeof req === 'object' && req !== null ? (req as SessionRequest) : undefined
 }
 
-/** Synchronous as long as no guard has anything to do. */
+/** Runs guards in order. It stays synchronous as long as no guard has anything to do. */
 function runGuards([guard, ...rest]: readonly Guard[]): Promise<void> | undefined {
   if (guard === undefined) return undefined
   const pending = guard()

@@ -20,7 +20,7 @@ import type { SessionRequest, StoreAccess, StoreTimeouts } from './store-access.
 
 type Generate = (req: SessionRequest) => void
 
-/** What the store knows of requests: the other half of this library's middleware. */
+/** The store's side of this library's middleware: what the store knows about requests. */
 export class RequestSessions implements StoreAccess {
   readonly live: LiveSessions
   readonly state: SessionState
@@ -39,8 +39,8 @@ export class RequestSessions implements StoreAccess {
   #generate: Generate | undefined
 
   /**
-   * @param within gives work its deadline
-   * @param reload the `reload` of every session of a request
+   * @param within sets the deadline of operations
+   * @param reload the `reload` method for every session of a request
    */
   constructor(context: Context, sessions: Sessions, within: Within, reload: PropertyDescriptor) {
     this.#context = context
@@ -74,13 +74,16 @@ export class RequestSessions implements StoreAccess {
     this.outside.principal ??= principal
   }
 
-  /** Every session that a request gets passes here. */
+  /** Prepares every session object that a request gets. */
   equip(session: object): void {
     this.live.guard(session)
     Object.defineProperty(session, 'reload', this.#reload)
   }
 
-  /** express-session assigns its own `generate` to the store; ours learns which id the new session stands in for. */
+  /**
+   * express-session assigns its own `generate` to the store. The store's version also records which id the new
+   * session replaces.
+   */
   set generate(generate: Generate) {
     this.#generate = generate
     this.newSessions.forget()
@@ -90,7 +93,7 @@ export class RequestSessions implements StoreAccess {
     return (req) => {
       const session = this.#make(req)
       this.newSessions.add(session)
-      // Found out now, or the visitor would get a cookie for a session that can never be saved.
+      // Check now: otherwise the visitor would get a cookie for a session that can never be saved.
       if (parseSid(req.sessionID)?.generation !== 0) throw invalidId(req.sessionID)
       this.arrivals.standIn(req)
       this.hooks.hasNewSession(req, session, undefined)
@@ -103,12 +106,15 @@ export class RequestSessions implements StoreAccess {
     return req.session as object
   }
 
-  /** Whether a visitor whose session is regenerated may come again with the id before: middleware then recognises it. */
+  /**
+   * Whether a visitor whose session is regenerated may come back with the previous id. Middleware then recognises
+   * that id.
+   */
   mayComeAgain(req: object, session: object | undefined): boolean {
     return session !== undefined && this.hooks.hasGuard(req) && !this.newSessions.isUnsent(session)
   }
 
-  /** Whether a `set` outside `rotateOnLogin` is a login; undefined if there is nothing to look at. */
+  /** Checks whether a `set` outside `rotateOnLogin` is a login; undefined if there is nothing to check. */
   lookAtSet(sid: string, session: AnySession): Promise<void> | undefined {
     if (this.outside.principal === undefined || this.hooks.hasGuard(requestOf(session))) return undefined
     return this.outside.beforeSet(this.#sessions.storedIds(sid), session, this.#sessions.recordOf(session))

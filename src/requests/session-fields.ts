@@ -3,7 +3,7 @@ import type { Within } from '../redis/deadline.js'
 import type { Sessions } from './sessions.js'
 import type { FieldAccess } from './store-access.js'
 
-/** Bookkeeping fields that middleware keeps with the session of a request. */
+/** Bookkeeping fields that middleware stores with the session of a request. */
 export class SessionFields implements FieldAccess {
   readonly #sessions: Sessions
   readonly #within: Within

@@ -5,7 +5,7 @@ import type { Context } from '../session/context.js'
 import type { Sessions } from './sessions.js'
 import type { RenewalAccess, SessionRequest, Visit } from './store-access.js'
 
-/** Gives the session of a request its next id when that is due (`renewSession`). */
+/** Gives the session of a request its next id when it is due (`renewSession`). */
 export class SessionRenewal implements RenewalAccess {
   readonly #context: Context
   readonly #sessions: Sessions
@@ -44,7 +44,7 @@ export class SessionRenewal implements RenewalAccess {
     return 'current'
   }
 
-  /** express-session sends a cookie where the session has another id than it had when it was loaded. */
+  /** express-session sends a cookie if the session has another id than when it was loaded. */
   #goOn(req: SessionRequest, session: NonNullable<SessionRequest['session']>, sid: string): void {
     req.sessionID = sid
     const next = Reflect.construct(Session, [req, { ...session }]) as typeof session

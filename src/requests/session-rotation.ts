@@ -44,7 +44,8 @@ export class SessionRotation {
     const written = await writtenProperties(context, old as AnySession, record, encoded)
     const { fresh, goBack } = this.#replace(req, rotation, new Set(written))
     const [to] = sessions.storedIds(req.sessionID)
-    // A login that is one too many, or too large, leaves the session before as it is.
+    // If the login is refused, because there are too many sessions or this one is too large, the previous session
+    // stays unchanged.
     const before = { ids, record, mustExist: rotation.mustExist }
     const goingOn = await within(async (signal) => {
       if (to === undefined) throw invalidId(req.sessionID)
@@ -71,7 +72,7 @@ export class SessionRotation {
     return true
   }
 
-  /** The request gets a new session with what is kept of the old one. */
+  /** Gives the request a new session with those properties of the old one that are kept. */
   #replace(req: SessionRequest, rotation: Rotation, written: ReadonlySet<string>) {
     const old = req.session as LiveSession
     const oldSid = req.sessionID

@@ -6,7 +6,7 @@ import { isLive } from '../session/inspect.js'
 import type { Sessions } from './sessions.js'
 import type { StateAccess } from './store-access.js'
 
-/** What middleware may know of the session of a request. */
+/** What middleware may know about the session of a request. */
 export class SessionState implements StateAccess {
   readonly #context: Context
   readonly #sessions: Sessions
@@ -35,7 +35,7 @@ export class SessionState implements StateAccess {
     return this.#continued.has(session)
   }
 
-  /** The session goes on from another one under a new id. */
+  /** Marks a session that continues another one under a new id. */
   continues(session: object): void {
     this.#continued.add(session)
   }

@@ -25,7 +25,10 @@ import { attachment } from './attachment.js'
 import { Copies } from './copies.js'
 import { Turns } from './write-queue.js'
 
-/** Session objects and what Redis held when they were loaded: decides what a `set` or `touch` of one means. */
+/**
+ * Maps session objects to what Redis held when they were loaded, and so decides what a `set` or `touch` of one must
+ * write.
+ */
 export class Sessions {
   readonly #context: Context
   readonly #records = attachment<SessionRecord>()
@@ -40,13 +43,16 @@ export class Sessions {
     this.#context = context
   }
 
-  /** Empty for what can be no session id: Redis never hears of it. */
+  /**
+   * Returns the stored ids of a session id. The list is empty for a value that cannot be a session id; such a value
+   * is never sent to Redis.
+   */
   storedIds(id: unknown): readonly string[] {
     const sid = parseSid(id)
     return sid === null ? [] : this.#context.ids.candidates(sid.first)
   }
 
-  /** The first answer among the stored ids a session may have. */
+  /** Returns the first answer among the stored ids that a session may have. */
   async first<T>(id: string, find: (storedId: string, sid: Sid) => Promise<T | null>): Promise<T | null> {
     const sid = parseSid(id)
     if (sid === null) return null
@@ -54,8 +60,8 @@ export class Sessions {
   }
 
   /**
-   * @param onReuse called where an id names a session, but is so old that only a thief would come with it
-   * @param held the record of an object that was let in with this id, and loads its session again
+   * @param onReuse called if an id names a session, but is so old that only an attacker would present it
+   * @param held the record of a session object that was already admitted with this id and loads its session again
    */
   async load(id: string, onReuse?: () => void, held?: SessionRecord): Promise<Loaded | null> {
     const sid = parseSid(id)
@@ -80,7 +86,7 @@ export class Sessions {
     return this.#context.cache?.load(storedIds) ?? loadFirst(this.#context, storedIds)
   }
 
-  /** What `get` would resolve, in this very call; undefined if Redis has to be asked. */
+  /** Returns synchronously what `get` would resolve to; undefined if Redis must be asked. */
   getAtOnce(id: string): LoadedSession | undefined {
     const sid = this.#context.cache && parseSid(id)
     const loaded = sid && this.#context.cache?.loadAtOnce(this.#context.ids.candidates(sid.first))
@@ -102,7 +108,7 @@ export class Sessions {
     })
   }
 
-  /** A Session made of loaded data, or of another Session under its next id: what is known of the one holds for the other. */
+  /** Copies the record to a Session that was made from loaded data, or from another Session under its next id. */
   carryOver(from: object, to: object): void {
     const record = this.#records.get(from)
     const marks = this.#marks.get(from)
@@ -113,7 +119,10 @@ export class Sessions {
     if (marks !== undefined) this.#marks.set(to, marks)
   }
 
-  /** A callback is about to get a loaded session; whether express-session is behind it shows while it runs. */
+  /**
+   * A callback is about to receive a loaded session. While it runs, it becomes clear whether it is
+   * express-session's.
+   */
   offer(session: LoadedSession): void {
     const record = this.#records.get(session)
     if (record !== undefined) this.#copies.offer(session, record)
@@ -123,23 +132,23 @@ export class Sessions {
     this.#copies.settle()
   }
 
-  /** Somebody who passed no callback gets a loaded session. */
+  /** A caller without a callback receives a loaded session. */
   handOut(session: LoadedSession): void {
     const record = this.#records.get(session)
     if (record !== undefined) this.#copies.handedOut(session, record)
   }
 
-  /** Somebody hears that there is no such session. */
+  /** A caller is told that there is no such session. */
   missed(id: string): void {
     if (!this.#copies.isUnused) this.#copies.missed(this.storedIds(id))
   }
 
-  /** Every session has been ended. */
+  /** All sessions have been ended. */
   cleared(): void {
     this.#copies.cleared()
   }
 
-  /** @param signal of the operation that this is */
+  /** @param signal the signal of this operation */
   async set(sid: string, session: AnySession, signal?: Signal): Promise<void> {
     const context = this.#during(signal)
     const storedIds = this.storedIds(sid)
@@ -153,7 +162,7 @@ export class Sessions {
     const next = this.#snapshot(session, record)
     if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
     if (record !== undefined) return this.#inTurn(record, () => saveSession(context, record, next))
-    // Plain data that was never loaded replaces what is there, every time, as in MemoryStore.
+    // Plain data that was never loaded replaces the stored session every time, as in MemoryStore.
     if (!isLiveCookie((session as { cookie?: unknown }).cookie)) {
       this.#copies.isNew(session)
       await createSession(context, storedIds, next)
@@ -171,17 +180,18 @@ export class Sessions {
     return this.#inTurn(record, () => touchSession(this.#context, record, next))
   }
 
-  /** Whether a `touch` with this id has nothing to do, as far as can be told without waiting; when in doubt, it has. */
+  /** Whether a `touch` with this id has nothing to do, as far as is known without waiting. In case of doubt, false. */
   isTouched(sid: string, session: AnySession): boolean {
     const record = this.#records.get(session)
-    // With another id it may be another session; while it is written, nobody knows yet.
+    // With another id it may be another session. While it is being written, the result is not known yet.
     if (record === undefined || record.askedWith !== sid || this.#turns.has(record)) return false
     return isTouched(this.#context, record, lease(this.#context, session, record))
   }
 
   /**
-   * Whether the session has changed in a way that JSON does not show: express-session then calls `touch` rather than `set`. With
-   * JSON as the serializer there is no such thing. A promise where the serializer has to read the texts.
+   * Whether the session has changed in a way that JSON does not show, so that express-session calls `touch` instead
+   * of `set`. With JSON as the serializer there are no such changes. Returns a promise if the serializer has to
+   * parse the texts.
    */
   hasUnseenChanges(sid: string, session: AnySession): boolean | Promise<boolean> {
     const { serializer } = this.#context.options
@@ -191,7 +201,7 @@ export class Sessions {
     return differUnseen(record, encodeProperties(session, serializer, this.#known(session, record)), serializer)
   }
 
-  /** Whether a `set` of this session would write anything but marks. Texts are compared: when in doubt, yes. */
+  /** Whether a `set` of this session would write anything except marks. It compares texts: in case of doubt, true. */
   isChanged(session: AnySession): boolean {
     const record = this.#records.get(session)
     const { fields, cookie } = snapshot(
@@ -207,7 +217,7 @@ export class Sessions {
     return mayDiffer(record, fields)
   }
 
-  /** Whether its cookie differs from the one it was loaded with. */
+  /** Whether the cookie differs from the one that was loaded. */
   isCookieChanged(session: AnySession): boolean {
     const record = this.#records.get(session)
     if (record === undefined || record.origin.kind === 'string') return true
@@ -217,12 +227,12 @@ export class Sessions {
     return held.length !== cookie.fields.length || cookie.fields.some(([f, text]) => record.fields.get(f) !== text)
   }
 
-  /** What is known of a session object, if anything. */
+  /** Returns the record of a session object, if there is one. */
   recordOf(session: object): SessionRecord | undefined {
     return this.#records.get(session)
   }
 
-  /** Keeps a bookkeeping field with the session from its next save on. */
+  /** Stores a bookkeeping field with the session from its next save on. */
   mark(session: object, field: string, text: string): void {
     this.#marks.set(session, new Map(this.#marks.get(session)).set(field, text))
   }
@@ -231,7 +241,7 @@ export class Sessions {
     return this.#marks.get(session)?.get(field) ?? this.#records.get(session)?.fields.get(field)
   }
 
-  /** Writes the marks of a loaded session now, if it still exists: the request may end without a save. */
+  /** Writes the marks of a loaded session now, if it still exists, because the request may end without a save. */
   async saveMarks(session: AnySession): Promise<void> {
     const record = this.#records.get(session)
     const marks = this.#marks.get(session)
@@ -240,24 +250,25 @@ export class Sessions {
     await this.#inTurn(record, () => saveMarks(this.#context, record, next, marks))
   }
 
-  /** The session goes on from another one under a new id. */
+  /** Records which session this one continues under a new id. */
   inherit(session: object, ancestor: Ancestor): void {
     this.#ancestors.set(session, ancestor)
   }
 
-  /** What becomes of the session while its response ends does not count: these are the texts that are to be saved. */
+  /** Fixes the texts to save. Changes to the session while its response ends are ignored. */
   fix(session: object, texts: KnownTexts): void {
     this.#fixed.set(session, texts)
   }
 
   #known(session: object, record: SessionRecord | undefined): KnownTexts | undefined {
     const fixed = this.#fixed.get(session)
-    // A session object may live on, and be saved again, when its response has been sent.
+    // A session object may be kept and saved again after its response has been sent.
     return fixed !== undefined && isUnanswered(session) ? fixed : record
   }
 
   /**
-   * Saves all of a copy of a session that was loaded, nobody knows in which state, unless the session has ended meanwhile.
+   * Saves the whole copy of a loaded session, unless the session has ended meanwhile. It is unknown which state the
+   * copy was made from.
    *
    * @param created creation stamp of the session that was loaded
    */
@@ -285,7 +296,7 @@ export class Sessions {
     })
   }
 
-  /** Only what makes room for a session may take long. */
+  /** Passes the signal on only with a limiter: only making room for a session may take long. */
   #during(signal: Signal | undefined): Context {
     return signal === undefined || this.#context.limiter === undefined ? this.#context : { ...this.#context, signal }
   }
@@ -295,7 +306,10 @@ export class Sessions {
     return snapshot(this.#context, session, record, marks, ancestor, this.#known(session, record))
   }
 
-  /** A live session is created once: saved again, it must not bring back what another request has ended meanwhile. */
+  /**
+   * Creates a live session only once. If it is saved again, it must not restore a session that another request has
+   * ended meanwhile.
+   */
   #create(context: Context, session: AnySession, storedIds: StoredIds, next: Snapshot): Promise<void> {
     return this.#inTurn(session, async () => {
       const known = this.#recordOf(session, storedIds)
@@ -305,27 +319,27 @@ export class Sessions {
     })
   }
 
-  /** @param owner the record whose session is written, or the session itself as long as it has none */
+  /** @param owner the record of the session that is written, or the session itself while it has no record */
   #inTurn<T>(owner: object, work: () => Promise<T>): Promise<T> {
     const turns = this.#turns.get(owner) ?? new Turns(this.#context.options.timeoutMs)
     this.#turns.set(owner, turns)
     return turns.take(work)
   }
 
-  /** Of an object saved under another id than it was loaded with, nothing is known. */
+  /** Returns undefined for an object that is saved under another id than it was loaded with. */
   #recordOf(session: object, storedIds: readonly string[]): SessionRecord | undefined {
     const record = this.#records.get(session)
     return record !== undefined && storedIds.includes(record.storedId) ? record : undefined
   }
 }
 
-/** Express leads from a request to its response. */
+/** Uses Express's reference from a request to its response (`req.res`). */
 function isUnanswered(session: object): boolean {
   const { req } = session as { req?: { res?: { writableFinished: boolean } } }
   return req?.res?.writableFinished === false
 }
 
-/** Notes with which id a session was asked for. */
+/** Records the id with which a session was requested. */
 function present(
   { record, generation }: Loaded,
   id: string,

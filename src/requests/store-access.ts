@@ -7,10 +7,10 @@ import type { ResolvedOptions } from '../options.js'
 import type { RenewalTerms } from '../rotation/renew.js'
 import type { KnownProxies } from './client-address.js'
 
-/** Registered, so that middleware of the ESM build finds the store of the CJS build, and the other way round. */
+/** A registered symbol, so that middleware of the ESM build finds the store of the CJS build, and vice versa. */
 export const STORE_ACCESS: unique symbol = Symbol.for('connect-redis-hash.store') as never
 
-/** A request as express-session leaves it. */
+/** A request after express-session has processed it. */
 export interface SessionRequest extends IncomingMessage {
   session?: (Session & Partial<SessionData> & Record<string, unknown>) | null
   sessionID?: string
@@ -18,29 +18,32 @@ export interface SessionRequest extends IncomingMessage {
 }
 
 /**
- * What has to happen before a session of this request is saved: nothing, or a promise after which `req.session` may be
- * another one, with another id.
+ * Runs before a session of this request is saved. Returns undefined if there is nothing to do, or a promise after
+ * which `req.session` may be another session with another id.
  */
 export type Guard = () => Promise<void> | undefined
 
-/** @param from the session that this one goes on from, for the same user; undefined if there is none */
+/** @param from the previous session of the same user that this one continues; undefined if there is none */
 export type NewSession = (session: object, from: object | undefined) => void
 
 export interface Rotation {
-  /** Whether a property goes along; asked for those of this request, and those that another request has saved meanwhile. */
+  /**
+   * Whether a property is carried over. It is called for properties of this request, and for those that another
+   * request has saved meanwhile.
+   */
   isKept: (property: string) => boolean
-  /** Whether what this request has set or changed goes along in any case. */
+  /** Whether properties that this request has set or changed are carried over in any case. */
   keepsWritten: boolean
-  /** The cookie that the new session starts with; without it, one as `session()` was told to make. */
+  /** The initial cookie of the new session; without it, the cookie is made from the options of `session()`. */
   cookie: Cookie | undefined
   /** For the `rotated` event. */
   reason: string
   /**
-   * Whether a session that has ended meanwhile stays ended. Only a login may do without: its visitor has just proved who
-   * they are.
+   * Whether a session that has ended meanwhile stays ended. Only a login may set this to false, because its visitor
+   * has just proved who they are.
    */
   mustExist: boolean
-  /** The application has ended its response: what it does with the session from now on does not count. */
+  /** Whether the application has ended its response. Its changes to the session from then on are ignored. */
   isLast: boolean
 }
 
@@ -58,74 +61,87 @@ export interface OpenedSession {
   handle: string
 }
 
-/** The options of a store that say how long its sessions last, and under which ids. */
+/** The store options that determine how long its sessions last, and under which ids they are stored. */
 export type StoreTimeouts = Pick<ResolvedOptions, 'ttl' | 'absoluteMs' | 'disableTTL' | 'disableTouch' | 'hashIds'>
 
-/** What middleware may know of the session of a request. Costs no command, unless it says so. */
+/** What middleware may know about the session of a request. Costs no command unless stated. */
 export interface StateAccess {
   /** Whether a save of this session would write anything. */
   isChanged(session: object): boolean
-  /** Whether its cookie differs from the one that was loaded. */
+  /** Whether the cookie differs from the one that was loaded. */
   isCookieChanged(session: object): boolean
-  /** Whether the session was there before this request. */
+  /** Whether the session existed before this request. */
   isLoaded(session: object): boolean
-  /** Whether it goes on from another one under a new id (`rotate`). */
+  /** Whether the session continues another one under a new id (`rotate`). */
   isContinued(session: object): boolean
-  /** Whether it was there before, or this request has saved it. */
+  /** Whether the session existed before, or this request has saved it. */
   isStored(session: object): boolean
-  /** Whether this request has saved changes of it. */
+  /** Whether this request has saved changes of the session. */
   hasSaved(session: object): boolean
-  /** Whether a save of it has found that it has ended. */
+  /** Whether a save of the session has found that it has ended. */
   hasEnded(session: object): boolean
-  /** Whether the session that was loaded still exists. HMGET. */
+  /** Whether the loaded session still exists. Costs HMGET. */
   isLive(session: object): Promise<boolean>
-  /** The public name of a session that is stored. */
+  /** Returns the public name of a stored session. */
   handleOf(session: object): string
 }
 
-/** Bookkeeping fields that middleware keeps with a session; each under 64 bytes. */
+/** Bookkeeping fields that middleware stores with a session; each under 64 bytes. */
 export interface FieldAccess {
-  /** Keeps a field with the session from its next save on. */
+  /** Stores a field with the session from its next save on. */
   mark(session: object, field: `@${string}`, text: string): void
-  /** The field as it was marked or loaded. Costs no command. */
+  /** Returns the field as it was marked or loaded. Costs no command. */
   marked(session: object, field: `@${string}`): string | undefined
-  /** Writes the marks of a loaded session now, and nothing else, unless it has ended meanwhile. One script. */
+  /** Writes only the marks of a loaded session now, unless it has ended meanwhile. Costs one script. */
   saveMarks(session: object): Promise<void>
 }
 
-/** What middleware asks the store to do, or to tell, later in a request. */
+/** What middleware asks the store to do or report later in a request. */
 export interface HookAccess {
-  /** Calls the guard before every save of a session of this request, after those that were given before. */
+  /** Calls the guard before every save of a session of this request, after guards that were added earlier. */
   guard(req: SessionRequest, guard: Guard): void
-  /** Calls back with every new session that this request gets from now on, and with one whose user has just logged in. */
+  /**
+   * Calls back with every new session that this request gets from now on, and with a session whose user has just
+   * logged in.
+   */
   onNewSession(req: SessionRequest, callback: NewSession): void
   /** The user of the session has just proved who they are. */
   hasLoggedIn(session: object): void
-  /** Why the next `regenerate` of this request ends its session; without it, because the application wants it. */
+  /**
+   * Sets the reason for which the next `regenerate` of this request ends its session. Without it, the application
+   * has ended the session.
+   */
   nameEnd(req: SessionRequest, reason: DestroyReason): void
 }
 
-/** Another id because of who the user is. */
+/** Gives a session another id because its user changes. */
 export interface RotationAccess {
   /**
-   * Ends the session of this request and gives the request a new one, not saved yet. SET, one script.
+   * Ends the session of this request and gives the request a new one that is not saved yet. Costs SET and one
+   * script.
    *
-   * @returns false if it had ended and `mustExist` is set; the request then still has the old one
+   * @returns false if the session had ended and `mustExist` is set; the request then keeps the old session
    */
   rotate(req: SessionRequest, rotation: Rotation): Promise<boolean>
 }
 
-/** The next id because of time. */
+/** Gives a session its next id because time has passed. */
 export interface RenewalAccess {
-  /** What the id of a loaded session is; undefined for any other, and for one that connect-redis wrote. Costs no command. */
+  /**
+   * Returns the state of the id of a loaded session; undefined for any other session, and for one that connect-redis
+   * wrote. Costs no command.
+   */
   visitOf(session: object): Visit | undefined
-  /** The client has come with the id issued last: the one before is out of date from here on. One script. */
+  /**
+   * Records that the client has presented the id issued last. The previous id is out of date from then on. Costs one
+   * script.
+   */
   confirm(session: object): Promise<void>
   /**
-   * Issues the next id of the session of this request if that is due and `mayIssue`, and gives the request that id, or
-   * the one another request has issued. One script.
+   * Issues the next id of the session of this request if it is due and `mayIssue` is set. Gives the request that id,
+   * or the one that another request has issued. Costs one script.
    *
-   * @returns what the id that the request then has is
+   * @returns the state of the id that the request then has
    */
   renew(req: SessionRequest, terms: RenewalTerms, mayIssue: boolean): Promise<'current' | 'superseded' | 'gone'>
 }
@@ -133,31 +149,32 @@ export interface RenewalAccess {
 /** The id that a request came with. */
 export interface ArrivalAccess {
   /**
-   * The session that a client has come with, as in a request; null if there is none, or it may not be used. HGETALL. A request that
-   * has been given a session gets it again as long as it lives, also after a renewal: sockets keep theirs for hours.
+   * Returns the session that a client presents, as in a request; null if there is none, or it may not be used. Costs
+   * HGETALL. A request that has received a session receives it again as long as the request lives, even after a
+   * renewal: sockets keep theirs for hours.
    */
   open(sid: string, req: object): Promise<OpenedSession | null>
   /**
-   * Whether the cookie of this request names a session that was given up for a new id a moment ago. EXISTS; false at
-   * once if the cookie names a session that is there, or there is no cookie.
+   * Whether the cookie of this request names a session that was given up for a new id a moment ago. Costs EXISTS.
+   * Returns false synchronously if the cookie names an existing session, or there is no cookie.
    */
   cameWithRotatedId(req: SessionRequest): Promise<boolean> | false
   /**
-   * Ends the session of which the request came with an id so old that only a thief would have it. DEL. Undefined if
-   * it did not.
+   * Ends the session if the request presented an id of it so old that only an attacker would have it. Costs DEL.
+   * Returns undefined if the request did not.
    */
   endReused(req: SessionRequest): Promise<void> | undefined
 }
 
-/** What this library's middleware may ask of the store, beyond what applications may. */
+/** What this library's middleware may ask the store, in addition to the API for applications. */
 export interface StoreAccess {
   /** How long the sessions of this store last. */
   readonly timeouts: StoreTimeouts
-  /** Which proxies Express trusts, as far as it has been seen. */
+  /** Which proxies Express trusts, as far as requests have shown it. */
   readonly proxies: KnownProxies
-  /** What makes new sessions: the work of the `session()` that was made last. */
+  /** Creates new sessions: the function that the most recent `session()` has assigned. */
   readonly generator: unknown
-  /** The function behind the index `user`: whose a session is. */
+  /** The function of the index `user`, which returns the user of a session. */
   readonly userOf: ((session: AnyContent) => unknown) | undefined
   readonly state: StateAccess
   readonly fields: FieldAccess
@@ -165,9 +182,12 @@ export interface StoreAccess {
   readonly arrivals: ArrivalAccess
   readonly rotation: RotationAccess
   readonly renewal: RenewalAccess
-  /** `rotateOnLogin` says whose a session is: what gives it another user elsewhere is to be told of. The first one counts. */
+  /**
+   * Set by `rotateOnLogin`: the function that returns the user of a session. The store warns if a session gets
+   * another user elsewhere. Only the first function counts.
+   */
   set principal(principal: (session: AnyContent) => unknown)
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void
-  /** Ends a session that is loaded. DEL. */
+  /** Ends a loaded session. Costs DEL. */
   end(session: object, reason: DestroyReason): Promise<void>
 }

@@ -6,14 +6,14 @@ import { destroySession } from '../session/destroy.js'
 import { infoOfRecord } from '../session/inspect.js'
 import type { SessionRecord } from '../session/session-record.js'
 
-/** How many times `timeout` the application may take: a visitor must not wait for ever. */
+/** The application may take this many times `timeout`. There is a limit, because a visitor must not wait for ever. */
 const PATIENCE = 10
 
 /**
  * Asks the application (`validate` option) whether a loaded session may still be used, and ends it if not.
  *
- * @param within gives our own commands their deadline; what the application does takes its time, but not all the time in the world
- * @throws HttpError 503 if it does not answer
+ * @param within sets the deadline of the store's own commands; the application has a longer time limit of its own
+ * @throws HttpError 503 if the application does not answer
  */
 export async function isValid(
   context: Context,
@@ -27,14 +27,14 @@ export async function isValid(
   if (info === null) return false
   const asking: unknown = validate(session as AnyContent, info)
   const verdict = typeof asking === 'boolean' ? asking : await answerIn(PATIENCE * context.options.timeoutMs, asking)
-  // A forgotten `return` must not log everybody out, nor let everybody in.
+  // A forgotten `return` must neither log all users out nor admit all of them.
   if (typeof verdict !== 'boolean')
     throw new TypeError('"validate" option must return true or false, or a promise of it')
   if (!verdict) await within(destroySession(context, record.storedIds, 'invalid'))
   return verdict
 }
 
-/** What it answers later is not acted upon: the next request asks again. */
+/** A later answer is ignored: the next request asks again. */
 function answerIn(ms: number, asking: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {

@@ -1,6 +1,6 @@
 /**
- * Runs one after the other what one session object writes: a second save must know what the first one did. But not for
- * ever: of a write that has timed out, ioredis may never tell the end.
+ * Runs the writes of one session object one after the other, because a second save must know what the first one did.
+ * The wait is limited: ioredis may never settle a write that has timed out.
  */
 export class Turns {
   readonly #timeoutMs: number

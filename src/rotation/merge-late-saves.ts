@@ -7,12 +7,12 @@ import { unreadableHash } from '../session/load.js'
 import type { SessionRecord } from '../session/session-record.js'
 
 /**
- * A session goes on under a new id with what it held under the old one at its very end, not with what it held when
- * this request loaded it: others have saved in between, and have been told so.
+ * Merges what other requests saved under the old id after this request loaded the session. Those requests have been
+ * told that their saves succeeded, so the session must continue with its very last content.
  *
- * @param old the session as this request has it; what it has changed itself is its own
- * @param fresh the session that goes on
- * @param isKept whether a property goes along that this request has not written
+ * @param old the session as this request has it; changes that this request made take precedence
+ * @param fresh the session that continues under the new id
+ * @param isKept whether a property that this request has not written is carried over
  */
 export async function mergeLateSaves(
   context: Context,
@@ -25,7 +25,7 @@ export async function mergeLateSaves(
 ): Promise<void> {
   if (reply.length === 0) return
   const decoded = await decodeHash(reply, context.options.serializer, context.codec.of(storedId))
-  // What nobody can read is left behind.
+  // Content that cannot be read is not carried over.
   if (decoded instanceof CorruptHash) return void unreadableHash(context, storedId, decoded)
   const before = record.atLoad
   const now = decoded.fields.toMap()
@@ -33,7 +33,7 @@ export async function mergeLateSaves(
   for (const field of new Set([...before.keys(), ...now.keys()])) {
     const property = propertyOf(field)
     if (property === undefined || now.get(field) === before.get(field)) continue
-    // Removed by this request.
+    // This request has removed the property.
     const isRemoved = before.has(field) && !Object.hasOwn(old, property)
     if (isRemoved || ours.has(property) || !isKept(property)) continue
     if (now.has(field)) (fresh as Record<string, unknown>)[property] = decoded.session[property]

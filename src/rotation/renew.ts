@@ -6,16 +6,19 @@ import { moveHome } from '../session/move.js'
 import type { SessionRecord } from '../session/session-record.js'
 
 export interface RenewalTerms {
-  /** Milliseconds after which an id is to be renewed; undefined: none is issued. */
+  /** Milliseconds after which an id is renewed; undefined: no new id is issued. */
   everyMs: number | undefined
   /** Milliseconds. */
   graceMs: number
 }
 
-/** `next`: the id that the client is to have from now on. */
+/** `next`: the client must use this id from now on. */
 export type Renewal = { kind: 'current' | 'superseded' | 'gone' } | { kind: 'next'; sid: string }
 
-/** Issues the next id of a loaded session, if that is due, or finds out which one has been issued. One script. */
+/**
+ * Issues the next id of a loaded session if it is due, or finds out which one has been issued. This takes one
+ * script.
+ */
 export async function renewSession(
   context: Context,
   record: SessionRecord,
@@ -32,7 +35,7 @@ export async function renewSession(
   return { kind: 'next', sid: latestSid(presented.sid.first, reply.latest) }
 }
 
-/** The client has the id issued last: the one before is out of date from here on. */
+/** Records that the client has received the id issued last. The previous id is out of date from then on. */
 export async function confirmId(context: Context, record: SessionRecord, presented: Presented): Promise<void> {
   if (record.origin.kind === 'string') return
   await moveHome(context, record)

@@ -11,8 +11,9 @@ import { endingOrder } from '../session/move.js'
 import { leaveTrail, markRotated } from '../session/trail.js'
 
 /**
- * Ends a session whose visitor goes on under a new id. The marker leads nowhere; it only tells that a cookie with this
- * id is out of date, so that late requests do not answer with yet another one. Resolves whether there was a session.
+ * Ends a session whose visitor continues under a new id. The marker leads to no session. It only says that a cookie
+ * with this id is out of date, so that late requests do not answer with yet another id. Resolves to whether there
+ * was a session.
  */
 export async function retire(context: Context, storedIds: readonly string[], reason: DestroyReason): Promise<boolean> {
   for (const storedId of storedIds) await markRotated(context, storedId)
@@ -20,9 +21,10 @@ export async function retire(context: Context, storedIds: readonly string[], rea
 }
 
 /**
- * The same for a session that goes on itself. Resolves what it held then; null if there was none.
+ * Removes a session from its old ids because the session itself continues under a new one. Resolves to what it held
+ * at its end; null if there was none.
  *
- * @param goingOn learns where else the session turns out to have been found, which goes on, too
+ * @param goingOn is extended by index entries that the session turns out to have; they are carried over too
  */
 export async function retireForNext(
   context: Context,
@@ -37,10 +39,10 @@ export async function retireForNext(
     const entries = entriesIn(pairsOf(left.reply))
     await passOn(context, goingOn, left.storedId, entries)
     await leave(context, left.storedId, entries)
-    // The current id comes last: what is under an older one is on its way there.
+    // The current id comes last: content under an older id is on its way to the current one.
     remainder = left
   }
-  // A login, or a logout, ends who was there before, also under an id that another request has just given them.
+  // A login or a logout ends the previous session, even under an id that another request has just given to it.
   if (remainder === null && !goingOn.leavesTrail) await endAlongTrails(context, storedIds, 'destroyed')
   return remainder
 }

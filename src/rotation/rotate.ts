@@ -11,12 +11,13 @@ import { assertSize, bytesOf, bytesOfRecord } from '../session/size.js'
 import type { Ancestor } from '../session/snapshot.js'
 
 /*
- * A session gets another id in three steps. The old session is deleted before there is a new one: what fails then leaves no second
- * session, and the old id leads nowhere.
+ * A session gets another id in three steps. The old session is deleted before the new one exists. A failure in
+ * between therefore leaves no second session, and the old id leads nowhere.
  *
- *     1 admitNext       is there room for it, in size and in number? Enters it where it goes on (session/going-on.ts).
- *     2 retireForNext   deletes the old session, and tells what it held
- *     3 mergeLateSaves  takes over what others have saved meanwhile
+ *     1 admitNext       checks the limits of size and number, and enters the session where it continues
+ *                       (session/going-on.ts)
+ *     2 retireForNext   deletes the old session, and returns what it held
+ *     3 mergeLateSaves  takes over what other requests have saved meanwhile
  *
  * The next save of the new session object writes it.
  */
@@ -25,17 +26,17 @@ import type { Ancestor } from '../session/snapshot.js'
 export interface Before {
   ids: readonly string[]
   record: SessionRecord | undefined
-  /** Nothing goes on if it has ended. */
+  /** The session must not continue if it has ended. */
   mustExist: boolean
 }
 
 /**
- * Makes sure that there is room for a session that is about to take the place of another one.
+ * Checks the limits for a session that is about to replace another one, and enters it into the indexes.
  *
  * @param to stored id of the next session
- * @param next the session that goes on
- * @param known texts of its properties that need not be made again
- * @returns null if the session before is just being ended, and `mustExist`
+ * @param next the session that continues
+ * @param known texts of properties that need not be serialized again
+ * @returns null if the previous session is just being ended, and `mustExist`
  * @throws ERR_SESSION_TOO_LARGE, ERR_SESSION_LIMIT
  */
 export async function admitNext(
@@ -54,7 +55,8 @@ export async function admitNext(
   const from = record?.storedId ?? (ids[0] as string)
   const held = entriesIn(record?.indexFields ?? new Map())
   const wanted = indexes.length === 0 ? [] : entriesIn(indexFields(indexes, next, new Map()))
-  // One that must exist is the same user's: it may be from before there was the index.
+  // With `mustExist` the session belongs to the same user, so all its entries continue, even if it is older than the
+  // index.
   const entries = mustExist ? wanted : without(wanted, without(wanted, held))
   const goingOn: GoingOn = { from, to, ids, held, entries, leavesTrail: mustExist }
   const goesOn = await enter({ ...context, signal }, goingOn, wanted)
@@ -73,9 +75,9 @@ async function enter(context: Context, goingOn: GoingOn, wanted: readonly IndexE
 }
 
 /**
- * A session that goes on from another, under a new id, is as old as that one, and may be as large.
+ * Describes the previous session: the next one keeps its creation time, and may be as large.
  *
- * @param left what the session before held when it was deleted
+ * @param left what the previous session held when it was deleted
  */
 export function ancestorOf(from: SessionRecord, left: Remainder | null, goingOn: GoingOn): Ancestor {
   const created = from.origin.kind === 'hash' ? from.origin.meta.created : undefined

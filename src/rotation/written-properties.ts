@@ -6,9 +6,9 @@ import { sameValue } from '../session/delta.js'
 import type { SessionRecord } from '../session/session-record.js'
 
 /**
- * The properties that the request has set or changed since the session was loaded.
+ * Returns the properties that the request has set or changed since the session was loaded.
  *
- * @param known texts that need not be made again
+ * @param known texts that need not be serialized again
  */
 export async function writtenProperties(
   { options: { serializer } }: Context,

@@ -3,10 +3,11 @@ import { FLAG } from '../../hash/bookkeeping.js'
 const { unexpiring, kept, ended, arriving, moved } = FLAG
 
 /**
- * Lua shared by the scripts that write the `@` field (its form: hash/bookkeeping.ts).
+ * Lua code shared by the scripts that write the `@` field (format: hash/bookkeeping.ts).
  *
- * Time is Redis's own, so that servers with different clocks agree. Numbers are in base 36, which `tonumber(text, 36)`
- * reads. HSET goes first wherever a script can be refused half-way (OOM, ACL): nothing has been written by then.
+ * Times come from the clock of Redis, so that servers with different clocks agree. Numbers are in base 36, which
+ * `tonumber(text, 36)` reads. If Redis can refuse a script half-way (OOM, ACL), HSET is the first write, so that
+ * nothing has been written when it is refused.
  */
 export const BOOKKEEPING = `
 -- Flags (hash/bookkeeping.ts says what each means), and patterns for several of them.

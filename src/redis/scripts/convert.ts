@@ -15,8 +15,8 @@ import {
 } from './session-reply.js'
 
 /**
- * Saves a session that was loaded from connect-redis's JSON string. The first save turns the string into a hash; a save
- * that comes second finds the hash and writes its own changes only, so neither loses the other's.
+ * Saves a session that was loaded from connect-redis's JSON string. The first save turns the string into a hash. A
+ * second save finds the hash and writes only its own changes, so neither save loses the changes of the other.
  *
  * KEYS[1]   session key                              'sess:x3J…'
  * ARGV[1]   SHA-1 of the string that was loaded
@@ -32,11 +32,11 @@ import {
  * ARGV[11…] n times field, text; then the fields to remove
  *
  * returns   {1, '@' text, 1 | 0 expiry set}
- *           {2, '@' text, 1 | 0}  as 1, but another request had made a hash of it before: the changes were added to that
+ *           {2, '@' text, 1 | 0}  as 1, but another request had made a hash of it before: the changes were added to it
  *           {0}           refused: the session is gone
- *           {3, string}   connect-redis wrote meanwhile: merge with this and come again
- *           {8, bytes}    the changes would make the session larger, and larger than maxBytes: nothing was written
- *           {-1}          the key is neither
+ *           {3, string}   connect-redis wrote meanwhile: merge with this and call again
+ *           {8, bytes}    the changes would make the session larger, and exceed maxBytes: nothing was written
+ *           {-1}          the key is neither a string nor a session hash
  */
 export const CONVERT = defineScript(
   'convert',
@@ -90,7 +90,7 @@ return {kind == 'string' and 1 or 2, expire(key, s, mode, left)}
   decodeConvert,
 )
 
-/** `contended`: another request had made a hash of it before. `string`: what connect-redis has written meanwhile. */
+/** `contended`: another request had already made a hash of it. `string`: what connect-redis has written meanwhile. */
 export type ConvertReply = Written | Contended | Gone | Foreign | TooLarge | { kind: 'string'; text: string }
 
 function decodeConvert(reply: ScriptReply): ConvertReply {

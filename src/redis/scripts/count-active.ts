@@ -2,11 +2,11 @@ import { nothing } from './reply.js'
 import { defineScript } from './script.js'
 
 /**
- * Counts who was active, each once, in a HyperLogLog that goes away by itself.
+ * Counts active users, each once, in a HyperLogLog that expires by itself.
  *
  * KEYS[1]   key of one span of time        'idx:sess:@activity:users:hour:1790000000000'
  * ARGV[1]   ms the count is kept           '2678400000'
- * ARGV[2…]  who                            'u-1', 'u-2', …
+ * ARGV[2…]  ids of the active users        'u-1', 'u-2', …
  *
  * returns   {1}
  */

@@ -4,8 +4,8 @@ import { defineScript } from './script.js'
 import { FOREIGN, type Foreign, type Gone, goneIn, timeOfWrite, type Written, writtenIn } from './session-reply.js'
 
 /**
- * Writes a whole session: a new one, or in place of one that was never loaded. Replacing keeps the time of creation
- * and with it the absolute deadline.
+ * Writes a whole session: a new one, or one that replaces a session that was never loaded. Replacing keeps the
+ * creation time, and therefore the absolute deadline.
  *
  * KEYS[1]   session key                        'sess:x3J…'
  * ARGV[1]   idle timeout, ms                   '1800000'
@@ -13,15 +13,15 @@ import { FOREIGN, type Foreign, type Gone, goneIn, timeOfWrite, type Written, wr
  * ARGV[3]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd)
  * ARGV[4]   cookie flags                       'MSL'
  * ARGV[5]   SHA-1 of the string it may replace, '' = none
- * ARGV[6]   creation stamp to take over if there is nothing yet (rotation), '' = now
+ * ARGV[6]   creation stamp to use if the key does not exist (rotation), '' = now
  * ARGV[7…]  field, text, field, text, …        'userId', '"u-1"'
  *
  * returns   {1, '@' text, 1 | 0 expiry set}
  *           {0}   past its absolute deadline: ended, nothing written
- *           {3, string}  there is a string: come again with its SHA-1 if it is a session of connect-redis's
- *           {7}   the session before has ended, and its content is still wanted (onEnd)
+ *           {3, string}  the key holds a string: call again with its SHA-1 if it is a session of connect-redis
+ *           {7}   the previous session has ended, and its content is still needed (onEnd)
  *           {10}  a marker: the session that was here has moved away
- *           {-1}  the key is none of ours: left as it is
+ *           {-1}  the key belongs to something else: left unchanged
  */
 export const CREATE = defineScript(
   'create',

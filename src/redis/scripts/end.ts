@@ -4,14 +4,15 @@ import { hashFrom, integerAt, type ScriptReply, textAt, unexpectedReply } from '
 import { defineScript } from './script.js'
 
 /*
- * The end of a session. Where its content is still wanted (`onEnd` option) the key stays until somebody has confirmed
- * that he has got it; with the flag E it is a session for nobody. What is known of the end is in
- * `@end`: `<reason> <when> <claimed until>`, times in milliseconds since 1970, in base 36.
+ * Scripts for the end of a session. If its content is still needed (`onEnd` option), the key stays until a process
+ * has confirmed that the content was handed over. With flag E, no request can load the session. The details of the
+ * end are in `@end`: `<reason> <when> <claimed until>`, times in milliseconds since 1970, in base 36.
  */
 
 /**
- * With no memory left (OOM) Redis refuses the first write of a script that would take some, but none after another write.
- * What is to free a whole session must not fail for want of a few bytes.
+ * Without free memory (OOM), Redis refuses the first write of a script if it needs memory, but no write that follows
+ * another write. A script that frees a whole session must not fail because it needs a few bytes, so an HDEL precedes
+ * the second attempt.
  */
 const WRITE_END = `
 local function write_end(key, s, told)
@@ -23,22 +24,22 @@ end
 `
 
 /**
- * Ends a session and tells where it is to be found, for its entries to be dropped.
+ * Ends a session and returns its index fields, so that its index entries can be dropped.
  *
  * KEYS[1]   session key                    'sess:x3J…'
- * ARGV[1]   only if it is found in this index …      'user', '' = in any case
+ * ARGV[1]   only if it belongs to this index …       'user', '' = in any case
  * ARGV[2]   … under this value                       'u-1'
  * ARGV[3]   ms its content is kept for onEnd         '86400000', '' = it is deleted
- * ARGV[4]   why it ends                              'revoked', '' = it goes on under another id
+ * ARGV[4]   reason                                   'revoked', '' = it continues under another id
  * ARGV[5]   absolute timeout, ms, '' = none
  *
- * returns   {1, field, text, …}   ended; its index fields, or all its fields where it goes on
- *           {2, field, text, …}   ended, but this Redis user may not keep it: all its fields
- *           {3, string}           ended; what connect-redis had written, which is not kept
- *           {0}                   there is none, or it has ended before
- *           {5}                   it is not found there: left as it is
- *           {6}                   it has moved away: left as it is
- *           {9, token}            it is only arriving: left as it is
+ * returns   {1, field, text, …}   ended; its index fields, or all its fields if it continues
+ *           {2, field, text, …}   ended, but this Redis user may not keep its content: all its fields
+ *           {3, string}           ended; the string of connect-redis, which is not kept
+ *           {0}                   there is no session, or it had already ended
+ *           {5}                   it does not belong to this index value: left unchanged
+ *           {6}                   it has moved away: left unchanged
+ *           {9, token}            it is still arriving here: left unchanged
  */
 export const END = defineScript(
   'end',
@@ -82,7 +83,7 @@ return reply
   decodeEnd,
 )
 
-/** `unkept`: this Redis user may not keep it. `elsewhere`: it is not found where it was to be found. */
+/** `unkept`: this Redis user may not keep its content. `elsewhere`: it does not belong to the given index value. */
 export type EndReply =
   | { kind: 'ended' | 'unkept'; fields: string[] }
   | { kind: 'ended-string'; text: string }
@@ -113,18 +114,18 @@ function decodeEnd(reply: ScriptReply): EndReply {
 }
 
 /**
- * Takes it on to hand over the content of a session that has ended. One that is past its time ends by this.
+ * Claims an ended session for the hand-over of its content. A session past its deadline is ended by the claim.
  *
  * KEYS[1]   session key                    'sess:x3J…'
  * ARGV[1]   absolute timeout, ms, '' = none
- * ARGV[2]   ms after which somebody else may do so   '60000'
- * ARGV[3]   ms its content is kept after its end      '86400000'
+ * ARGV[2]   ms after which another process may claim it   '60000'
+ * ARGV[3]   ms its content is kept after its end          '86400000'
  *
- * returns   {1, '@end' text, 1 | 0 it has ended by this, field, text, …}   taken on; all its fields
- *           {3, ms}   it has not ended; ms until it will, -1 = never, as things are
- *           {4, ms}   somebody else has taken it on; ms until he has given up
- *           {5}       it is only arriving here
- *           {0}       there is nothing
+ * returns   {1, '@end' text, 1 | 0 ended by this claim, field, text, …}   claimed; all its fields
+ *           {3, ms}   it has not ended; ms until it will, -1 = never, as it is now
+ *           {4, ms}   another process has claimed it; ms until that claim ends
+ *           {5}       it is still arriving here
+ *           {0}       there is no session
  */
 export const CLAIM = defineScript(
   'claim',
@@ -168,20 +169,20 @@ return reply
   decodeClaim,
 )
 
-/** An end that is taken on to be handed over. */
+/** An ended session that this process has claimed. */
 export interface Claimed {
   kind: 'claimed'
-  /** '@end' text, for FORGET. */
+  /** The '@end' text, for FORGET. */
   told: string
   reason: DestroyReason
   endedAt: Date
-  /** It has ended by this claim. */
+  /** Whether the claim has ended the session. */
   hasEndedNow: boolean
-  /** All that is left of it, `[field, text, …]`. */
+  /** All fields of the session, `[field, text, …]`. */
   fields: string[]
 }
 
-/** `alive`: ms until it ends, -1 = never, as things are. `taken`: ms until somebody else has given up. */
+/** `alive`: ms until it ends, -1 = never, as it is now. `taken`: ms until the claim of another process ends. */
 export type ClaimReply =
   | Claimed
   | { kind: 'alive' | 'taken'; leftMs: number }
@@ -219,14 +220,14 @@ function claimedIn(reply: ScriptReply): Claimed {
 }
 
 /**
- * Deletes what is left of a session whose content has been handed over.
+ * Deletes the key of a session whose content has been handed over.
  *
  * KEYS[1]   session key                    'sess:x3J…'
- * ARGV[1]   '@end' text, as it was taken on; with another one it stays
+ * ARGV[1]   '@end' text of the claim; with another text the key stays
  *
  * returns   {1}   deleted
  *           {0}   there is no such session any more
- *           {4}   somebody else has taken it on since
+ *           {4}   another process has claimed it since
  */
 export const FORGET = defineScript(
   'forget',
@@ -241,7 +242,7 @@ return {1}
   decodeForget,
 )
 
-/** `taken`: somebody else has taken it on since. */
+/** `taken`: another process has claimed it since. */
 export type ForgetReply = 'deleted' | 'gone' | 'taken'
 
 function decodeForget([code]: ScriptReply): ForgetReply {

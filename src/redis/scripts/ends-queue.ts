@@ -1,7 +1,7 @@
 import { done, isOne, textAt, textsFrom } from './reply.js'
 import { defineScript } from './script.js'
 
-/** Somebody is just looking at what is due. */
+/** Delay for a session that is due already, because a process may just be checking it. */
 const SOON_MS = 10_000
 
 const NOW = `
@@ -12,18 +12,18 @@ end
 `
 
 /**
- * Notes when a session is to be looked at, because it will have ended.
+ * Stores when a session must be checked, because it will have ended.
  *
  * KEYS[1]   one of the queues              'idx:sess:@ends:3'
  * ARGV[1]   stored id                      'x3J…'
  * ARGV[2]   ms from now                    '1800000'
- * ARGV[3]   'exactly' = then
- *           'looked' = then, or sooner if somebody has said so since it was due
- *           'claimed' = then, if it is due: who has taken it on notes that himself
- *           'expiry' = then, or sooner if it is noted already: a write that is refused must not put off what has ended
- * ARGV[4]   ms by which the queue outlives the last of them
+ * ARGV[3]   'exactly' = at that time
+ *           'looked' = at that time, or earlier if a process has noted an earlier time since it was due
+ *           'claimed' = at that time, if it is due: the process that has claimed it notes the time itself
+ *           'expiry' = at that time, or earlier if already noted: a refused write must not postpone an ended session
+ * ARGV[4]   ms by which the queue outlives its last entry
  *
- * returns   {1, text}   the time that is noted
+ * returns   {1, text}   the time that is now noted
  */
 export const SCHEDULE = defineScript(
   'schedule',
@@ -53,10 +53,10 @@ return {1, string.format('%.0f', at)}
 )
 
 /**
- * Which sessions are to be looked at.
+ * Returns the sessions that are due.
  *
  * KEYS[1]   one of the queues              'idx:sess:@ends:3'
- * ARGV[1]   how many at most               '50'
+ * ARGV[1]   maximum number                 '50'
  *
  * returns   {1, stored id, …}
  */
@@ -72,11 +72,11 @@ return due
 )
 
 /**
- * Drops what nobody has to look at any more.
+ * Removes a session that no longer needs to be checked.
  *
  * KEYS[1]   one of the queues              'idx:sess:@ends:3'
  * ARGV[1]   stored id                      'x3J…'
- * ARGV[2]   the time that is noted; with another one it stays. '' = if that has come
+ * ARGV[2]   the noted time; with another time it stays. '' = remove it if its time has come
  *
  * returns   {1 | 0 dropped}
  */

@@ -4,19 +4,19 @@ import { defineScript } from './script.js'
 import { FOREIGN, type Foreign, type Gone, goneIn, type TooLarge, tooLargeIn } from './session-reply.js'
 
 /**
- * Adds to a number of a session that exists. Serves the JSON serializer, whose numbers Redis can count with.
+ * Adds to a number in an existing session. Used with the JSON serializer, whose numbers Redis can calculate with.
  *
  * KEYS[1]   session key             'sess:x3J…'
  * ARGV[1]   field                   'visits'
- * ARGV[2]   what to add             '1', '-0.5'
+ * ARGV[2]   number to add           '1', '-0.5'
  * ARGV[3]   absolute timeout, ms, '' = none
  * ARGV[4]   maxBytes                '1048576'
  *
  * returns   {1, new text}
  *           {0}    the session is gone
  *           {-1}   the key is not a session hash
- *           {-2}   the field holds no number
- *           {8, bytes}   the session would be larger than maxBytes: nothing was changed
+ *           {-2}   the field does not hold a number
+ *           {8, bytes}   the session would exceed maxBytes: nothing was changed
  */
 export const INCREMENT = defineScript(
   'increment',

@@ -1,19 +1,19 @@
 import { done, hashFrom, integerAt, isOne, type ScriptReply, textAt, textsFrom, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
-/** An entry that ends sooner than this may be that of a session which is only being created. */
+/** An entry that expires sooner than this may belong to a session that is still being created. */
 export const PENDING_MS = 10_000
 
 /*
- * The members of an index, with the milliseconds since 1970 at which each ends as their scores:
+ * The members of an index. Their scores are the milliseconds since 1970 at which each expires:
  *
  *     x3J…            a session
- *     x3J… Pq0…       a session that is getting another id: it is, or has just been, under the first one, and is to be under the
- *                     second one
- *     !b3J… x3J…      no session: all are being ended but those named, or only those, with ? in place of ! (REVOKE). Its score is
- *                     below 0, so that nobody who counts by score counts it
+ *     x3J… Pq0…       a session that is getting another id: it is, or was just now, under the first id, and will be
+ *                     under the second id
+ *     !b3J… x3J…      not a session but a revocation: ! = all sessions are being ended except those listed, ? = only
+ *                     those listed (REVOKE). Its score is below 0, so that counts by score do not include it
  *
- * No stored id holds a blank or one of these marks.
+ * A stored id contains no space and none of these marks.
  */
 const INDEX = `
 local function now_ms()
@@ -86,11 +86,11 @@ end
  * KEYS[1]   index key                                'idx:sess:user:u-1'
  * ARGV[1]   member                                   'x3J…', 'x3J… Pq0…'
  * ARGV[2]   ms the session may live, '' = for ever   '1800000'
- * ARGV[3]   member that it takes the place of: only if either is there. '' or left out = none
- * ARGV[4…]  stored ids that the session may be under by now, if it is getting another one: only if it is not being ended
+ * ARGV[3]   member that it replaces: only if either exists. '' or left out = none
+ * ARGV[4…]  stored ids that the session may be under now, if it is getting another id: only if it is not being ended
  *
  * returns   {1}
- *           {0}   it is not there, or being ended
+ *           {0}   no member to replace, or the session is being ended
  */
 export const ENTER = defineScript(
   'enter',
@@ -116,19 +116,19 @@ return {1}
 )
 
 /**
- * Enters a session that is about to be created into an index that may hold only so many.
+ * Enters a session that is about to be created into an index with a limited number of sessions.
  *
  * KEYS[1]   index key                                'idx:sess:user:u-1'
  * ARGV[1]   member                                   'x3J…', 'x3J… Pq0…'
- * ARGV[2]   ms after which the entry is given up     '10000'
- * ARGV[3]   how many there may be                    '3'
- * ARGV[4]   number of stored ids n that it takes the place of
+ * ARGV[2]   ms after which the entry expires         '10000'
+ * ARGV[3]   maximum number of sessions               '3'
+ * ARGV[4]   number of stored ids n that it replaces
  * ARGV[5…]  n stored ids; then the members that may be dropped to make room, in this order
  *
- * returns   {1}                  it is there already
- *           {1, n, member, …}    entered; how many others there are, and what was dropped
- *           {3, n, member, …}    there is no room; the same
- *           {4}                  it is getting another id, and being ended
+ * returns   {1}                  it was already there
+ *           {1, n, member, …}    entered; the number of others, and the members that were dropped
+ *           {3, n, member, …}    there is no room; the same values
+ *           {4}                  it is getting another id, and is being ended
  */
 export const ADMIT = defineScript(
   'admit',
@@ -167,13 +167,16 @@ return reply
   decodeAdmit,
 )
 
-/** `others`: how many there are besides; `dropped`: the members that have made room. `revoked`: it is being ended. */
+/**
+ * `others`: the number of other sessions; `dropped`: the members that were dropped to make room. `revoked`: it is
+ * being ended.
+ */
 export type AdmitReply = { kind: 'admitted' | 'full'; others: number; dropped: string[] } | { kind: 'revoked' }
 
 function decodeAdmit(reply: ScriptReply): AdmitReply {
   switch (reply[0]) {
     case 1:
-      // It was there already, which says nothing of others.
+      // The session was already entered; this reply does not count the others.
       if (reply.length === 1) return { kind: 'admitted', others: 0, dropped: [] }
       return { kind: 'admitted', others: integerAt(reply, 1), dropped: textsFrom(reply, 2) }
     case 3:
@@ -186,16 +189,16 @@ function decodeAdmit(reply: ScriptReply): AdmitReply {
 }
 
 /**
- * Names sessions that are to be ended, and from here on keeps them from going on under another id; what is just getting one loses
- * its entry, and with that its session (ENTER). Ending them is up to the caller, who then takes it back (REOPEN).
+ * Lists sessions to end, and from then on keeps them from moving to another id. A session that is just getting
+ * another id loses its entry, and therefore ends (ENTER). The caller must end the sessions, and then call REOPEN.
  *
  * KEYS[1]   index key                                                       'idx:sess:user:u-1'
- * ARGV[1]   ! = all but those that follow, ? = only those; and a token      '!b3J…'
- * ARGV[2]   ms after which it is given up, from the last call on            '12000'
- * ARGV[3]   how many entries to look at, those that end first come first    '500'
+ * ARGV[1]   ! = all except those that follow, ? = only those; and a token   '!b3J…'
+ * ARGV[2]   ms after the last call until the revocation expires             '12000'
+ * ARGV[3]   number of entries to read, those that expire first              '500'
  * ARGV[4…]  stored ids
  *
- * returns   {1, 1 | 0 these were all entries, stored ids named by now: 'x3J… Pq0…', member, score, …}
+ * returns   {1, 1 | 0 these were all entries, stored ids that are listed now: 'x3J… Pq0…', member, score, …}
  */
 export const REVOKE = defineScript(
   'revoke',
@@ -233,9 +236,9 @@ return reply
 )
 
 export interface RevokeReply {
-  /** These were all entries. */
+  /** Whether these were all entries. */
   isAll: boolean
-  /** Stored ids that are named by now. */
+  /** Stored ids that are listed now. */
   named: string[]
   /** `[member, score, member, score, …]` */
   entries: string[]
@@ -246,13 +249,13 @@ function decodeRevoke(reply: ScriptReply): RevokeReply {
 }
 
 /**
- * Sessions may go on under other ids again.
+ * Ends a revocation: sessions may move to other ids again.
  *
  * KEYS[1]   index key            'idx:sess:user:u-1'
  * ARGV[1]   token, with its mark '!b3J…'
  *
- * returns   {1}   none has since REVOKE was called last
- *           {0}   some may have: it took too long
+ * returns   {1}   no session has moved since the last call of REVOKE
+ *           {0}   sessions may have moved: the revocation had expired
  */
 export const REOPEN = defineScript(
   'reopen',
@@ -268,16 +271,16 @@ return {0}
 )
 
 /**
- * Drops an entry whose session was not found, or has left the index, unless that session may be just about to be created, or has
- * been entered again since.
+ * Drops an entry whose session was not found or has left the index. The entry stays if its session may be just about
+ * to be created, or has been entered again since.
  *
  * KEYS[1]   index key        'idx:sess:user:u-1'
  * ARGV[1]   member           'x3J…'
- * ARGV[2]   its score when the session was not found; with another one it stays
- * ARGV[3]   ms from now      '10000'; an entry that ends within them stays. '' = none stays for that
+ * ARGV[2]   its score when the session was not found; with another score it stays
+ * ARGV[3]   ms from now      '10000'; an entry that expires within this time stays. '' = no such condition
  *
  * returns   {1}   dropped
- *           {0}   it stays, or there is none
+ *           {0}   it stays, or there is no such entry
  */
 export const DROP = defineScript(
   'drop',

@@ -1,7 +1,7 @@
 import { defineScript } from './script.js'
 
 /**
- * What a key takes, for clients with a `keyPrefix`.
+ * Returns the memory that a key uses. Used for clients with a `keyPrefix`.
  *
  * KEYS[1]   any key            'sess:x3J…'
  *

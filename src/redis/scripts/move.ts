@@ -6,14 +6,18 @@ import { defineScript } from './script.js'
 import { FOREIGN, type Foreign, metaAt } from './session-reply.js'
 
 /*
- * The steps that move a session from one key to another, each on one key (session/move.ts says why it is safe).
- * Flag Y: the session is arriving at this key, and not there yet. Flag Z: it has moved away, and this marker says where to.
+ * The steps that move a session from one key to another, each on one key (session/move.ts explains why this is
+ * safe). Flag Y: the session is arriving at this key, and is not there yet. Flag Z: it has moved away, and this
+ * marker names its new id.
  */
 
-/** Longest life of what a killed move leaves behind, where sessions have no TTL. 30 days. */
+/** Maximum lifetime of what an interrupted move leaves behind if sessions have no TTL: 30 days. */
 const LONGEST_MS = 30 * 24 * 3_600_000
 
-/** Names the state of a session by all that its key holds: whatever is written changes it, and no state comes back. */
+/**
+ * Identifies the state of a session by everything that its key holds: every write changes the state, and no state
+ * occurs again.
+ */
 const STATE = `${BOOKKEEPING}
 local function state_of(all)
   local digests = {}
@@ -25,18 +29,18 @@ end
 `
 
 /**
- * Reads a session that is to move. Changes nothing.
+ * Reads a session that will be moved. Changes nothing.
  *
  * KEYS[1]   old session key        'sess:x3J…'
  * ARGV[1]   absolute timeout, ms, '' = none
  *
- * returns   {1, '@' text, PTTL, state, field, text, …}   state: to be given to DEPART
+ * returns   {1, '@' text, PTTL, state, field, text, …}   state: the argument for DEPART
  *           {0}    nothing to move: there is no session
- *           {3}    a string: connect-redis's, to be converted first
- *           {4, stored id, token}   it has moved away, to there
- *           {5}    it is only arriving here
- *           {6}    stays where it is: Redis may not set a TTL, or it came here less than a minute ago
- *           {-1}   the key is none of ours
+ *           {3}    a string of connect-redis, which must be converted first
+ *           {4, stored id, token}   it has moved away, to this id
+ *           {5}    it is still arriving here
+ *           {6}    it stays here: Redis may not set a TTL, or it came here less than a minute ago
+ *           {-1}   the key belongs to something else
  */
 export const PACK = defineScript(
   'pack',
@@ -67,21 +71,21 @@ return reply
   decodePack,
 )
 
-/** What a session's key holds, to be carried to another one. */
+/** The content of a session's key, to be written to another key. */
 export interface Packed {
   kind: 'packed'
   meta: Bookkeeping
   metaText: string
-  /** -1: none. */
+  /** -1 = none. */
   ttlMs: number
-  /** Names what was read. */
+  /** Identifies the state that was read. */
   state: string
   fields: [field: string, stored: string][]
 }
 
 export type PackReply = Packed | MovedAway | { kind: 'nothing' | 'string' | 'arriving' | 'stays' }
 
-/** A marker: what was here has moved there. */
+/** A marker: the session that was here has moved to this id. */
 export interface MovedAway {
   kind: 'moved'
   to: string
@@ -124,24 +128,24 @@ function movedIn(reply: ScriptReply): MovedAway {
 }
 
 /**
- * Puts a copy under the new key that nobody takes for the session yet, unless there is one already. It lives as long as the
- * session: once the session has departed, it is all there is of it.
+ * Writes a copy to the new key, unless there is one already. No request treats the copy as the session yet. It lives
+ * as long as the session, because once the session has departed, the copy is all that is left of it.
  *
  * KEYS[1]   new session key        'sess:Pq0…'
  * ARGV[1]   '@' text
  * ARGV[2]   state it is a copy of
- * ARGV[3]   token                  '<state>.b3J…', names this copy
+ * ARGV[3]   token                  '<state>.b3J…', identifies this copy
  * ARGV[4]   token of an earlier copy that it may replace, '' = none
  * ARGV[5]   stored id it comes from
  * ARGV[6]   its TTL, ms; -1 = none, once it has arrived
  * ARGV[7…]  field, text, …
  *
- * returns   {1, token}   of the copy that is there now, this one or another one of the same state
+ * returns   {1, token}   of the copy that is there now: this one, or another one of the same state
  *           {2}          the session is there already
  *           {4, token}   there is a copy of another state
- *           {5}          one before under this id waits for onEnd: come again
- *           {6, stored id, token}   a marker: what was here has moved there
- *           {-1}         the key is none of ours
+ *           {5}          the previous session under this id waits for onEnd: call again
+ *           {6, stored id, token}   a marker: the session that was here has moved to this id
+ *           {-1}         the key belongs to something else
  */
 export const ARRIVE = defineScript(
   'arrive',
@@ -178,7 +182,10 @@ return {1, own}
   decodeArrive,
 )
 
-/** `copied`: a copy of this state is there now. `present`: the session is. `kept`: one before it waits for `onEnd`. */
+/**
+ * `copied`: a copy of this state is there now. `present`: the session is. `kept`: the previous session waits for
+ * `onEnd`.
+ */
 export type ArriveReply =
   | { kind: 'copied' | 'other-copy'; token: string }
   | MovedAway
@@ -205,15 +212,16 @@ function decodeArrive(reply: ScriptReply): ArriveReply {
 }
 
 /**
- * The session departs: in this moment the copy becomes the session. Leaves a marker that says so, with which whoever finds
- * the copy completes the move, and which lives as long as the session would have.
+ * Removes the session from its old key; at this moment the copy becomes the session. Leaves a marker that says so.
+ * Any process that finds the copy completes the move with this marker, which lives as long as the session would
+ * have.
  *
  * KEYS[1]   old session key        'sess:x3J…'
  * ARGV[1]   state it must still be in
- * ARGV[2]   stored id it moves to, '' = it is there already: no marker
+ * ARGV[2]   stored id it moves to, '' = it is already there: no marker
  * ARGV[3]   token of the copy      '<state>.b3J…'
  *
- * returns   {1}    departed, by this or with the same copy before
+ * returns   {1}    departed, by this call or by an earlier one with the same copy
  *           {0}    it has changed since, or ended
  */
 export const DEPART = defineScript(
@@ -238,7 +246,8 @@ return {1}
 )
 
 /**
- * Makes the copy of a session that has departed the session. Whoever finds both may do so.
+ * Turns the copy of a departed session into the session. Any process that finds both the marker and the copy may do
+ * so.
  *
  * KEYS[1]   new session key        'sess:Pq0…'
  * ARGV[1]   token of the copy      '<state>.b3J…'
@@ -263,7 +272,7 @@ return {1}
 )
 
 /**
- * Deletes what a move leaves behind: the marker, or a copy that will not be the session.
+ * Deletes what a move leaves behind: the marker, or a copy that will not become the session.
  *
  * KEYS[1]   session key            'sess:x3J…'
  * ARGV[1]   flag it must carry     'Z' | 'Y'

@@ -2,14 +2,15 @@ import { done, hashFrom, type ScriptReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /**
- * The members of a sorted set behind a certain place, highest score first. The place is told by score and member, so that it is the
- * same whatever comes or goes, also if that member has gone itself. Members of one score are found by halving: without TTLs
- * (`disableTTL`), all of an index have the same.
+ * Returns the members of a sorted set behind a given place, highest score first. The place is given by score and
+ * member, so that it stays the same when members are added or removed, even if that member itself is gone. Members
+ * with equal scores are found by binary search: without TTLs (`disableTTL`), all members of an index have the same
+ * score.
  *
  * KEYS[1]   index key                      'idx:sess:user:u-1'
  * ARGV[1]   score of the place             '1795266246963'
  * ARGV[2]   member of the place            'x3J…'
- * ARGV[3]   how many at most               '100'
+ * ARGV[3]   maximum number                 '100'
  *
  * returns   {1, member, score, …}
  */

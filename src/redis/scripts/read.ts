@@ -4,16 +4,16 @@ import { defineScript } from './script.js'
 import { FOREIGN, type Foreign } from './session-reply.js'
 
 /**
- * Reads a session whose key outlives it (onEnd): by the clock of Redis, which knows when it ends; the clocks of servers
- * may differ.
+ * Reads a session whose key outlives it (onEnd). Its end is determined by the clock of Redis, because the clocks of
+ * servers may differ.
  *
  * KEYS[1]   session key        'sess:x3J…'
  * ARGV[1]   absolute timeout, ms, '' = none
- * ARGV[2…]  fields, as for HMGET; none: all, as HGETALL has them
+ * ARGV[2…]  fields, as for HMGET; none: all fields, as from HGETALL
  *
- * returns   {1, ms, …}   how long the session has left, -1 if only its key tells, and the reply; of one that has ended, as if
- *                        there were none
- *           {-1}         the key is no hash
+ * returns   {1, ms, …}   the time the session has left, -1 if only the TTL of its key limits it; and the reply:
+ *                        for an ended session, the reply for a missing one
+ *           {-1}         the key does not hold a hash
  */
 const LUA = `${BOOKKEEPING}
 local key, absolute = KEYS[1], ARGV[1]
@@ -39,13 +39,13 @@ end
 return reply
 `
 
-/** `leftMs`: -1 if only its key tells; less than that, it has ended. */
+/** `leftMs`: -1 if only the TTL of the key limits the session; less than -1 if it has ended. */
 export type ReadReply<Found> = { kind: 'hash'; leftMs: number; found: Found } | Foreign
 
-/** All fields: `[field, text, …]`. */
+/** Reads all fields: `[field, text, …]`. */
 export const READ = defineScript('read', LUA, decoderOf(hashFrom), { isRead: true })
 
-/** Some fields, null for one that there is not. */
+/** Reads some fields; null for a field that does not exist. */
 export const READ_FIELDS = defineScript('read-fields', LUA, decoderOf(fieldsFrom), { isRead: true })
 
 function decoderOf<Found>(foundFrom: (reply: ScriptReply, from: number) => Found) {

@@ -4,7 +4,7 @@ import { type ScriptReply, textAt, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /*
- * The `@renew` field (hash/renewal-field.ts says what it means): `<generation> <since> <u|c> <grace> <secret>`, numbers in
+ * The `@renew` field (its meaning: hash/renewal-field.ts): `<generation> <since> <u|c> <grace> <secret>`, numbers in
  * base 36, times in milliseconds by Redis's clock.
  */
 const RENEWAL = `${BOOKKEEPING}
@@ -26,20 +26,20 @@ end
 `
 
 /**
- * Gives a session its next id, if that is due and nobody has done so: of many requests at once one wins, and all others
- * learn what it has issued. Prolongs nothing.
+ * Issues the next id of a session if it is due and not issued yet. Of many concurrent requests one wins, and all
+ * others receive the id that it has issued. The script does not prolong the session.
  *
  * KEYS[1]   session key                                              'sess:x3J…'
  * ARGV[1]   creation stamp of the session that is meant              'h2mzk9w8qe'
- * ARGV[2]   generation of the id that the request came with          '0'
- * ARGV[3]   ms after which an id is to be renewed, '' = only look    '900000'
- * ARGV[4]   grace, ms, from the confirmation of the next id on       '30000'
+ * ARGV[2]   generation of the id that the request presented          '0'
+ * ARGV[3]   ms after which an id is renewed, '' = only look          '900000'
+ * ARGV[4]   grace, ms, starting when the next id is confirmed        '30000'
  * ARGV[5]   secret of the session's ids, if it has none yet          'b3J…'
  * ARGV[6]   absolute timeout, ms, '' = none
  *
  * returns   {1, '@renew' text}   issued in this call
  *           {2, '@renew' text}   issued before, and not confirmed yet
- *           {3}    the id is the current one, and stays it
+ *           {3}    the id is the current one, and remains so
  *           {4}    the id is out of date
  *           {0}    the session is gone
  *           {-1}   the key is not a session hash
@@ -90,7 +90,7 @@ function decodeRenew(reply: ScriptReply): RenewReply {
   }
 }
 
-/** What stands in `@renew` and is none of ours renews nothing. */
+/** If `@renew` holds a text in an unknown format, nothing is renewed. */
 function withLatest<Kind extends string>(
   kind: Kind,
   reply: ScriptReply,
@@ -100,7 +100,7 @@ function withLatest<Kind extends string>(
 }
 
 /**
- * A client has come with the id that was issued last: from here on, the one before is out of date.
+ * Records that a client has presented the id that was issued last. The previous id is out of date from then on.
  *
  * KEYS[1]   session key                                        'sess:x3J…'
  * ARGV[1]   creation stamp of the session that is meant        'h2mzk9w8qe'
@@ -108,7 +108,7 @@ function withLatest<Kind extends string>(
  * ARGV[3]   absolute timeout, ms, '' = none
  *
  * returns   {1, '@renew' text}   confirmed, now or before
- *           {4}    the id is out of date itself by now
+ *           {4}    the id itself is out of date now
  *           {0}    the session is gone
  *           {-1}   the key is not a session hash
  */
@@ -152,8 +152,8 @@ function decodeConfirm(reply: ScriptReply): ConfirmReply {
 }
 
 /**
- * Whether an id that is out of date may still be served. By Redis's clock, so that a server whose clock is wrong takes
- * nobody for a thief.
+ * Tells whether an id that is out of date may still be served. It uses Redis's clock, so that a server with a wrong
+ * clock does not treat a visitor as an attacker.
  *
  * KEYS[1]   session key                                                'sess:x3J…'
  * ARGV[1]   generation of the id                                       '0'

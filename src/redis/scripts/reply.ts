@@ -1,12 +1,12 @@
 /*
- * What decoders of replies are made of. Redis may not be what answers: a proxy, or a server that only resembles it, may answer
- * anything. So each part of a reply is looked at before it is used.
+ * Building blocks for decoders of replies. The answer may not come from Redis: a proxy, or a server that only
+ * resembles it, may answer anything. So each part of a reply is checked before it is used.
  */
 
-/** What every script returns: a list that begins with an integer, mostly one that says what has happened. */
+/** The reply of every script: a list that begins with an integer, usually a result code. */
 export type ScriptReply = readonly [code: number, ...rest: unknown[]]
 
-/** A script has not answered with what its header says. Carries nothing of the reply. */
+/** Thrown if a reply does not match the header of its script. The error contains nothing of the reply. */
 export class UnexpectedReply extends Error {}
 
 /** @throws UnexpectedReply */
@@ -14,7 +14,10 @@ export function unexpectedReply(): never {
   throw new UnexpectedReply('not what the header of the script says')
 }
 
-/** A client with `stringNumbers` hands integers out as text. NaN for what is none. */
+/**
+ * Converts a value to an integer, because a client with `stringNumbers` returns integers as strings. NaN if it is
+ * not an integer.
+ */
 export function toInteger(value: unknown): number {
   const number = typeof value === 'string' && value !== '' ? Number(value) : value
   return Number.isInteger(number) ? (number as number) : Number.NaN
@@ -30,36 +33,36 @@ export function textAt(reply: ScriptReply, at: number): string {
   return typeof text === 'string' ? text : unexpectedReply()
 }
 
-/** A number that is written out. */
+/** Returns a number that the reply holds as text. */
 export function numberAt(reply: ScriptReply, at: number): number {
   const text = textAt(reply, at)
   const number = Number(text)
   return text === '' || Number.isNaN(number) ? unexpectedReply() : number
 }
 
-/** All texts from there on. */
+/** Returns all texts from this position on. */
 export function textsFrom(reply: ScriptReply, from: number): string[] {
   const texts = reply.slice(from)
   return texts.every(isText) ? texts : unexpectedReply()
 }
 
-/** The same, where null stands for a field that there is not. */
+/** Returns all texts from this position on, with null for a field that does not exist. */
 export function fieldsFrom(reply: ScriptReply, from: number): (string | null)[] {
   const fields = reply.slice(from)
   return fields.every(isTextOrNull) ? fields : unexpectedReply()
 }
 
-/** A flat list `[field, text, field, text, …]` from there on, as Redis answers. */
+/** Returns a flat list `[field, text, field, text, …]` from this position on, as Redis sends it. */
 export function hashFrom(reply: ScriptReply, from: number): string[] {
   return (reply.length - from) % 2 === 0 ? textsFrom(reply, from) : unexpectedReply()
 }
 
-/** Of scripts that return 1 or 0. */
+/** Decodes replies of scripts that return 1 or 0. */
 export function isOne([code]: ScriptReply): boolean {
   return code === 1 || (code === 0 ? false : unexpectedReply())
 }
 
-/** Of scripts that begin with 1, and can only fail. */
+/** Checks replies of scripts that return 1 as their only result code. */
 export function done(reply: ScriptReply): ScriptReply {
   return reply[0] === 1 ? reply : unexpectedReply()
 }

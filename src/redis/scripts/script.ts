@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto'
 import type { ScriptReply } from './reply.js'
 
-/** A Lua script on exactly one key, so that it runs on Redis Cluster. */
+/** A Lua script that uses exactly one key, so that it runs on Redis Cluster. */
 export interface Script<Reply = unknown> {
   /** Short name for error messages. */
   readonly name: string
   readonly lua: string
   readonly sha: string
-  /** It changes nothing. */
+  /** Whether the script only reads. */
   readonly isRead: boolean
   /** @throws UnexpectedReply for anything that this script does not return */
   decode(reply: ScriptReply): Reply
-  /** What Redis's clock was when the script ran, milliseconds since 1970; undefined where the reply does not say so. */
+  /**
+   * Returns the time of the Redis clock when the script ran, in milliseconds since 1970; undefined if the reply does
+   * not contain it.
+   */
   timeOf(reply: Reply, args: readonly (string | number)[]): number | undefined
 }
 

@@ -1,39 +1,43 @@
 import { type Bookkeeping, parseBookkeeping } from '../../hash/bookkeeping.js'
 import { integerAt, type ScriptReply, textAt, unexpectedReply } from './reply.js'
 
-/*
- * Replies that several scripts give which change a session.
- */
+/* Replies that are shared by several scripts that change a session. */
 
 export interface Written {
   kind: 'written'
   meta: Bookkeeping
-  /** False: the Redis user may not give the key its time to live. */
+  /** False if the Redis user may not set the TTL of the key. */
   isExpirySet: boolean
 }
 
-/** Written, but others have saved since the session was loaded. */
+/** Written, but other requests have saved since the session was loaded. */
 export interface Contended {
   kind: 'contended'
   meta: Bookkeeping
   isExpirySet: boolean
-  /** What the fields that were set, and then those that were removed, held before; nothing where the caller does not need it. */
+  /**
+   * The previous texts of the fields that were set, then of those that were removed; empty if the caller does not
+   * need them.
+   */
   old: (string | null)[]
 }
 
 /** There is no such session. */
 export interface Gone {
   kind: 'gone'
-  /** It is moving here, and may be here already for whoever looks (session/leftovers.ts). */
+  /**
+   * Whether the session is moving to this key. It may already have arrived when it is looked up again
+   * (session/leftovers.ts).
+   */
   isArriving: boolean
 }
 
-/** The key holds no session hash; it was left as it is. */
+/** The key does not hold a session hash; it was left unchanged. */
 export interface Foreign {
   kind: 'foreign'
 }
 
-/** It would make the session larger, and larger than `maxBytes`: nothing was written. */
+/** The write would make the session larger, and exceed `maxBytes`: nothing was written. */
 export interface TooLarge {
   kind: 'too-large'
   bytes: number
@@ -66,7 +70,10 @@ export function metaAt(reply: ScriptReply, at: number): Bookkeeping {
   return parseBookkeeping(textAt(reply, at)) ?? unexpectedReply()
 }
 
-/** What is written is seen just then, by Redis's clock. Milliseconds since 1970; undefined if nothing was written. */
+/**
+ * Returns when the session was written by Redis's clock, because a write also sets the time at which the session was
+ * last seen. Milliseconds since 1970; undefined if nothing was written.
+ */
 export function timeOfWrite({ meta }: { kind: string; meta?: Bookkeeping }): number | undefined {
   return meta?.seenAtMs
 }

@@ -2,14 +2,14 @@ import { type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
 
 /**
- * Prolongs a string that connect-redis wrote. A hash that another request has made of it meanwhile is left alone: that
- * one has set the time it is to live.
+ * Prolongs a string that connect-redis wrote. If another request has made a hash of it meanwhile, the hash is left
+ * unchanged, because that request has set its TTL.
  *
  * KEYS[1]   session key            'sess:x3J…'
  * ARGV[1]   idle timeout, ms       '1800000'
  *
  * returns   {1}   done
- *           {0}   it is no string any more
+ *           {0}   it is not a string any more
  *           {2}   Redis may not set a TTL
  */
 export const SLIDE_STRING = defineScript(

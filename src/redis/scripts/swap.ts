@@ -4,21 +4,21 @@ import { defineScript } from './script.js'
 import { FOREIGN, type Foreign, type Gone, goneIn, type TooLarge, tooLargeIn } from './session-reply.js'
 
 /**
- * Writes one field of a session that exists, if it still holds what the caller has seen. Serves `increment` where only
- * the serializer knows how a number is written.
+ * Writes one field of an existing session if it still holds the text that the caller has read. Used for `increment`
+ * if only the serializer knows how a number is written.
  *
  * KEYS[1]   session key                         'sess:x3J…'
  * ARGV[1]   field                               'visits'
  * ARGV[2]   new text                            '{"json":8}'
  * ARGV[3]   absolute timeout, ms, '' = none
  * ARGV[4]   maxBytes                            '1048576'
- * ARGV[5]   text seen; left out if there was no such field
+ * ARGV[5]   text that was read; left out if there was no such field
  *
  * returns   {1}    written
  *           {0}    the session is gone
  *           {-1}   the key is not a session hash
- *           {4}    the field holds something else by now
- *           {8, bytes}   the session would be larger than maxBytes: nothing was written
+ *           {4}    the field holds another text now
+ *           {8, bytes}   the session would exceed maxBytes: nothing was written
  */
 export const SWAP = defineScript(
   'swap',
@@ -38,7 +38,7 @@ return {1}
   decodeSwap,
 )
 
-/** `changed`: the field holds something else by now. */
+/** `changed`: the field holds another text now. */
 export type SwapReply = { kind: 'swapped' } | Gone | Foreign | TooLarge | { kind: 'changed' }
 
 function decodeSwap(reply: ScriptReply): SwapReply {

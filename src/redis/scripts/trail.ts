@@ -2,12 +2,13 @@ import { done, nothing, textAt } from './reply.js'
 import { defineScript } from './script.js'
 
 /*
- * Where a session went whose id was given up, for as long as requests may be under way with that id. Only the end of a session
- * follows it. `!` in front: such an end has come by.
+ * Stores the next id of a session whose id was given up, for as long as requests with the old id may be under way.
+ * Only the end of a session follows this trail. A leading `!` means that the session has been ended by such a
+ * request.
  */
 
 /**
- * Notes, before a session leaves, where it is about to go.
+ * Notes the next id of a session before the session leaves its current one.
  *
  * KEYS[1]   key beside the session   'idx:sess:@rotated:x3J…'
  * ARGV[1]   next stored id           'Pq0…'
@@ -27,7 +28,7 @@ return {1}
 )
 
 /**
- * Notes that the session has ended, wherever it is.
+ * Notes that the session has been ended, under whichever id it is.
  *
  * KEYS[1]   key beside the session   'idx:sess:@rotated:x3J…'
  * ARGV[1]   how long it is kept, ms  '60000'

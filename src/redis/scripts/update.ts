@@ -16,30 +16,30 @@ import {
 } from './session-reply.js'
 
 /**
- * Changes a session that exists, and only that one: a key that is gone, or that was created anew since it was loaded,
- * is left alone. Serves save, touch and patch.
+ * Changes an existing session, and only that one: if the key is gone, or was created anew since it was loaded, it is
+ * left unchanged. Used for save, touch and patch.
  *
  * KEYS[1]   session key                                         'sess:x3J…'
- * ARGV[1]   creation stamp the session was loaded with, '' = whichever exists   'h2mzk9w8qe'
+ * ARGV[1]   creation stamp the session was loaded with, '' = any session        'h2mzk9w8qe'
  * ARGV[2]   save counter it was loaded with, '' = do not compare                '3'
- * ARGV[3]   1 = this is a save (counts, changes properties), 0 = a touch, 2 = a save only if nobody has saved since the load
+ * ARGV[3]   1 = save (counts, changes properties), 0 = touch, 2 = save only if nothing was saved since the load
  * ARGV[4]   idle timeout, ms; '' = neither slide nor change the cookie flags    '1800000'
  * ARGV[5]   absolute timeout, ms, '' = none
  * ARGV[6]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd)
  * ARGV[7]   cookie flags                                                        'MSL'
  * ARGV[8]   maxBytes                                                            '1048576'
- * ARGV[9]   1 = the size that is noted cannot be right, '' = nothing is known against it
+ * ARGV[9]   1 = the noted size cannot be right, '' = no reason to doubt it
  * ARGV[10]  number of pairs n
  * ARGV[11]  number of replacements m
- * ARGV[12…] n times field, text; m times field, text it must still hold, text that takes its place (encrypted under a
- *           new key, to the same meaning); then the fields to remove
+ * ARGV[12…] n times field, text; m times field, text it must still hold, text that replaces it (encrypted under a
+ *           new key, with the same meaning); then the fields to remove
  *
  * returns   {1, '@' text, 1 | 0 expiry set}
- *           {2, '@' text, 1 | 0, old texts…}  as 1, but others saved since the load: what the fields of the pairs and of
- *                                             the removals held before, for the caller to tell a conflict
+ *           {2, '@' text, 1 | 0, old texts…}  as 1, but others saved since the load: previous texts of the fields of
+ *                                             the pairs and of the removals, with which the caller detects a conflict
  *           {5, '@' text}  others saved since the load, and nothing was written (ARGV[3] = 2)
- *           {8, bytes}   it would make the session larger, and larger than maxBytes: nothing was written
- *           {0}   refused: gone, past its deadline, or another session
+ *           {8, bytes}   the session would grow, and exceed maxBytes: nothing was written
+ *           {0}   refused: it is gone, past its deadline, or another session
  *           {-1}  the key is not a session hash
  */
 export const UPDATE = defineScript(
@@ -101,7 +101,7 @@ return reply
   { timeOf: (reply, args) => (args[3] === '' ? undefined : timeOfWrite(reply)) },
 )
 
-/** `outdated`: others have saved since the load, and nothing was written. */
+/** `outdated`: other requests have saved since the load, and nothing was written. */
 export type UpdateReply = Written | Contended | Gone | Foreign | TooLarge | { kind: 'outdated' }
 
 function decodeUpdate(reply: ScriptReply): UpdateReply {
