@@ -35,7 +35,7 @@ describe('a held response that cannot be sent is answered with an error, and the
     [
       'a session property that hides a method of the session',
       (req, res) => {
-        Object.assign(req.session, { touch: 'x' })
+        Object.assign(req.session, { save: 'x' })
         res.end('ok')
       },
     ],
