@@ -18,10 +18,11 @@ export class ReadThrough implements SessionCache {
     this.#near = near
   }
 
-  async load(storedIds: StoredIds): Promise<Loaded | null> {
+  async load(storedIds: StoredIds, isUsable: (cached: Loaded) => boolean): Promise<Loaded | null> {
     const currentId = storedIds[0]
     const cached = this.#near.find(this.#context.keys.session(currentId))
-    const known = cached && (await this.#reopened(currentId, cached))
+    const reopened = cached && (await this.#reopened(currentId, cached))
+    const known = reopened && isUsable(reopened) ? reopened : undefined
     this.#near.count(known !== undefined)
     const loaded = known ?? (await this.#loadAnew(storedIds))
     if (loaded !== null) loaded.record.storedIds = storedIds

@@ -83,7 +83,9 @@ export class Sessions {
 
   #loadFor(sid: Sid): Promise<Loaded | null> {
     const storedIds = this.#context.ids.candidates(sid.first)
-    return this.#context.cache?.load(storedIds) ?? loadFirst(this.#context, storedIds)
+    // An id that this process has not heard of may have been issued by another one a moment ago.
+    const isUsable = ({ generation }: Loaded) => standingOf(sid, generation) !== 'unknown'
+    return this.#context.cache?.load(storedIds, isUsable) ?? loadFirst(this.#context, storedIds)
   }
 
   /** Returns synchronously what `get` would resolve to; undefined if Redis must be asked. */

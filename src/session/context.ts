@@ -40,8 +40,12 @@ export interface EndOfLife {
 
 /** Caches sessions in this process (`cache` option). */
 export interface SessionCache {
-  /** Loads the session under any of these ids, from this process or from Redis. */
-  load(storedIds: StoredIds): Promise<Loaded | null>
+  /**
+   * Loads the session under whichever of these ids, from this process or from Redis.
+   *
+   * @param isUsable whether a session of this process will do: another process may just have changed it
+   */
+  load(storedIds: StoredIds, isUsable: (cached: Loaded) => boolean): Promise<Loaded | null>
   /** Loads synchronously; undefined if only Redis has the session, or if the serializer is asynchronous. */
   loadAtOnce(storedIds: StoredIds): Loaded | undefined
   /** Counts a hit, once the session that `loadAtOnce` found is used. */

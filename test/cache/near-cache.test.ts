@@ -5,6 +5,7 @@ import { sign } from 'cookie-signature'
 import express from 'express'
 import session from 'express-session'
 import { HEARTBEAT_MS, LEASE_MS } from '../../src/cache/tracked-node.js'
+import { latestSid, newSecret } from '../../src/hash/renewal-field.js'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { watchCommands } from '../support/commands.js'
 import { figure } from '../support/figures.js'
@@ -324,6 +325,14 @@ describe('how long it is believed', () => {
     }
     figure('near cache, half-open: an ended session was served', { ms: Math.max(...waits) })
     expect(Math.max(...waits)).toBeGreaterThan(LEASE_MS - 3 * HEARTBEAT_MS)
+  })
+
+  test('an id that another process has just issued is a session, although the entry here does not know of it', async () => {
+    const store = await deaf()
+    const latest = { generation: 1, sinceMs: Date.now(), isConfirmed: false, secret: newSecret() }
+    await redis.admin.hset(KEY, '@renew', `1 ${latest.sinceMs.toString(36)} u 1000 ${latest.secret}`)
+    expect(await read(store, latestSid(SID, latest))).toMatchObject({ n: 1 })
+    expect(await read(store, latestSid(SID, { ...latest, secret: newSecret() }))).toBeNull()
   })
 
   test('maxAge is a limit of its own', async () => {

@@ -106,7 +106,8 @@ export class Visitor {
         count.attempted += 1
         const n = count.attempted
         const { answer, isClean } = await this.#client.send('POST', `/count/${property}/${n}`)
-        if (answer.status === 200 && isClean) this.#world.ledger.confirmed(session, property, n)
+        const isServed = answer.status === 200 && answer.body.tag === session.tag
+        if (isServed && isClean) this.#world.ledger.confirmed(session, property, n)
       }
       await sleep(this.#random.between(0, 40))
     }
