@@ -3,7 +3,7 @@ import { ioredis } from './redis-peers.js'
 
 const packages = ['connect-redis-hash', 'ioredis']
 
-/** The same options as connect-redis, and no feature beyond it. */
+/** A store with the options that connect-redis has, and no other feature. */
 export const ours: Contender = {
   name: 'ours',
   title: 'connect-redis-hash',

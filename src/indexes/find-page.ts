@@ -20,7 +20,7 @@ export interface FindByOptions {
 const FIND_BY: Record<keyof FindByOptions, 0> = { limit: 0, after: 0 }
 const LIMIT = 100
 /** Number of index entries per read. */
-const MOST_READ = 1000
+const MAX_READ = 1000
 
 export interface Page {
   limit: number
@@ -51,7 +51,7 @@ export async function findPage(context: Context, entry: IndexEntry, { limit, aft
   let place = after === undefined ? undefined : (PLACES.get(after as object) ?? (await placeOf(context, entry, after)))
   let isMore = true
   while (isMore && infos.length < limit) {
-    const most = Math.min(limit - infos.length, MOST_READ)
+    const most = Math.min(limit - infos.length, MAX_READ)
     const members = await newestMembers(context, entry, most, place)
     const found = await findAmong(context, members, entry)
     await dropGone(context, found, entry)
@@ -80,11 +80,11 @@ async function placeOf(context: Context, entry: IndexEntry, after: SessionInfo |
   const handle = handleIn(after)
   let place: Member | undefined
   for (;;) {
-    const members = await newestMembers(context, entry, MOST_READ, place)
+    const members = await newestMembers(context, entry, MAX_READ, place)
     const found = members.find(({ storedId }) => handleOf(storedId) === handle)
     if (found !== undefined) return found
     place = members.at(-1)
-    if (place === undefined || members.length < MOST_READ) break
+    if (place === undefined || members.length < MAX_READ) break
   }
   throw new TypeError('"after" option names no session of this value any more: begin with the first page again')
 }

@@ -26,7 +26,7 @@ const GENTLE_ATTEMPTS = 2
 /** The session to end is chosen among this many entries. If there are more, those that expire first are considered. */
 const CONSIDERED = 200
 /** Maximum number of entries that a login searches for one whose session is gone. */
-const MOST_LOOKED_AT = 1000
+const MAX_LOOKED_AT = 1000
 
 /** Implements the `limit` option. */
 export function limiterOf(limit: Limit): Limiter {
@@ -152,7 +152,7 @@ async function endingFirst(context: Context, { storedId, entry, replaced }: Plac
  */
 async function assertRoom(context: Context, { storedId, entry, replaced }: Place, max: number): Promise<void> {
   let taken = 0
-  for (let at = 0; taken < max && at < MOST_LOOKED_AT; ) {
+  for (let at = 0; taken < max && at < MAX_LOOKED_AT; ) {
     assertGoingOn(context)
     const members = await membersOf(context, entry, at, at + BATCH - 1)
     if (members.length === 0) return

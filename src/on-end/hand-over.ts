@@ -27,7 +27,7 @@ const PUZZLE_MS = 60 * 60_000
  * again when they are due.
  */
 const AT_ONCE = 16
-const MOST_WAITING = 1000
+const MAX_WAITING = 1000
 
 /**
  * Hands the content of ended sessions to the application (`onEnd` option), each at least once.
@@ -132,7 +132,7 @@ export class HandOver implements EndOfLife {
   }
 
   #enqueue(storedId: string, work: () => Promise<void>): void {
-    if (this.#isClosed || this.#running.has(storedId) || this.#waiting.size >= MOST_WAITING) return
+    if (this.#isClosed || this.#running.has(storedId) || this.#waiting.size >= MAX_WAITING) return
     this.#waiting.set(storedId, work)
     this.#goOn()
   }

@@ -1,4 +1,5 @@
 import { isCluster, type RedisClient } from './client.js'
+import { optionsOf } from './clients/ioredis-internals.js'
 
 const known = new WeakMap<RedisClient, Losses>()
 
@@ -39,7 +40,6 @@ export class Losses {
 }
 
 function sendsAgain(client: RedisClient): boolean {
-  // Something of the caller's own around a client may have no options.
-  const options = (client.options ?? {}) as { autoResendUnfulfilledCommands?: boolean; retryDelayOnFailover?: number }
+  const options = optionsOf(client) ?? {}
   return isCluster(client) ? options.retryDelayOnFailover !== 0 : options.autoResendUnfulfilledCommands !== false
 }

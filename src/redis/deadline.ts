@@ -27,7 +27,7 @@ export type Within = <T>(work: Promise<T> | ((signal: Signal) => Promise<T>)) =>
  * @param onFailure called with the error before the promise rejects
  * @param signal aborted before the promise rejects
  */
-export function withDeadline<T>(
+function withDeadline<T>(
   work: Promise<T>,
   timeoutMs: number,
   isConnected: () => boolean,

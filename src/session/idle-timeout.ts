@@ -4,7 +4,7 @@ import type { AnySession } from '../hash/session-data.js'
 import type { ResolvedOptions } from '../options.js'
 
 /** A hundred years. PEXPIRE overflows with much larger values. */
-const LONGEST_MS = 100 * 365.25 * 86_400_000
+const MAX_MS = 100 * 365.25 * 86_400_000
 
 /**
  * Computes how long the session may stay unused, in milliseconds; 0 or less: it has expired.
@@ -23,7 +23,7 @@ export function idleMs(
 ): number {
   const byCookie = cookie === undefined ? undefined : idleOfCookie(session, cookie, loadedExpires)
   // Redis takes only finite numbers: -Infinity is as expired as -1.
-  return Math.max(-1, Math.min(Math.round(byCookie ?? idleOfOption(session, options)), LONGEST_MS))
+  return Math.max(-1, Math.min(Math.round(byCookie ?? idleOfOption(session, options)), MAX_MS))
 }
 
 function idleOfCookie(

@@ -1,11 +1,11 @@
 import type { SessionRecord } from './session-record.js'
 
 /** Longest time that a request is expected to last, in milliseconds. */
-const LONGEST_REQUEST_MS = 10 * 60_000
+const MAX_REQUEST_MS = 10 * 60_000
 /** Each takes some 200 bytes. */
-const MOST_SESSIONS = 20_000
+const MAX_SESSIONS = 20_000
 /** Each is as large as its session. */
-const MOST_LOADS = 2_000
+const MAX_LOADS = 2_000
 
 interface Load {
   readonly of: RecentSession
@@ -61,7 +61,7 @@ export class RecentLoads {
     session.created = createdOf(record)
     session.cookie = cookie
     session.count += 1
-    session.untilMs = atMs + LONGEST_REQUEST_MS
+    session.untilMs = atMs + MAX_REQUEST_MS
     const load: Load = { of: session, record, atMs }
     session.loads.set(record, load)
     this.#loads.add(load)
@@ -128,12 +128,12 @@ export class RecentLoads {
 
   #makeRoom(now: number): void {
     for (const load of this.#loads) {
-      if (this.#loads.size <= MOST_LOADS && !this.#isOld(load)) break
+      if (this.#loads.size <= MAX_LOADS && !this.#isOld(load)) break
       this.#drop(load)
-      if (!this.#isOld(load)) load.of.incompleteUntilMs = load.atMs + LONGEST_REQUEST_MS
+      if (!this.#isOld(load)) load.of.incompleteUntilMs = load.atMs + MAX_REQUEST_MS
     }
     for (const [storedId, session] of this.#sessions) {
-      if (this.#sessions.size <= MOST_SESSIONS && session.untilMs > now) break
+      if (this.#sessions.size <= MAX_SESSIONS && session.untilMs > now) break
       for (const load of session.loads.values()) this.#drop(load)
       this.#sessions.delete(storedId)
     }
@@ -145,7 +145,7 @@ export class RecentLoads {
   }
 
   #isOld({ atMs }: Load): boolean {
-    return atMs + LONGEST_REQUEST_MS <= this.#now()
+    return atMs + MAX_REQUEST_MS <= this.#now()
   }
 }
 

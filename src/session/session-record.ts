@@ -11,7 +11,7 @@ import type { StoredIds } from '../ids/id-mapper.js'
 export type Origin = { kind: 'hash'; meta: Bookkeeping } | { kind: 'string'; sha1: string }
 
 /** Idle timeout in milliseconds, and cookie. */
-export interface LoadedLease {
+interface LoadedLease {
   idle: number
   cookie: PlainCookie | undefined
 }

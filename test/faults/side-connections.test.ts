@@ -9,7 +9,7 @@ import { failureOf } from '../support/failure.js'
 import { Link } from '../support/link.js'
 import { freePorts, RedisNode } from '../support/redis-node.js'
 import { until } from '../support/until.js'
-import { closeStores, cookie, isAllBack, KINDS, kindsOf, storeOn, works } from './side-connections.js'
+import { closeStores, cookie, KINDS, storeOn, works } from './side-connections.js'
 
 afterEach(closeStores)
 
@@ -63,8 +63,8 @@ describe('one Redis with a replica', () => {
       client.options.password = 'two'
       await killUser()
       await works(store, client, elsewhere)
-      await until('it has said that all are back', () => isAllBack(down(), up()))
-      expect([kindsOf(down()), kindsOf(up())]).toEqual([KINDS, KINDS])
+      await until('it has said that all are back', () => up().length === 3)
+      expect([down(), up()]).toEqual([KINDS, KINDS])
       for (const { since } of warnings) {
         expect(since?.getTime()).toBeGreaterThanOrEqual(before)
         expect(since?.getTime()).toBeLessThanOrEqual(Date.now())
@@ -84,19 +84,19 @@ describe('one Redis with a replica', () => {
       const other = /^id=(\d+) .* user=app /.exec(line)?.[1]
       if (other !== undefined && other !== String(id)) await admin.client('KILL', 'ID', other)
     }
-    await until('it has said that all are down', () => kindsOf(down()).length === 3)
+    await until('it has said that all are down', () => down().length === 3)
     const connected = Number(await master.field('INFO stats', 'total_connections_received'))
     await sleep(3000)
     // Three kinds, each after 50, 100, 200, 400, 800, 1000 milliseconds at most; what looks at it connects, too.
     expect(Number(await master.field('INFO stats', 'total_connections_received')) - connected).toBeLessThan(24)
     await store.set('late', { cookie } as never)
     expect(await failureOf(store.destroy('late'))).toMatchObject({ code: 'ERR_SESSION_NOT_REPLICATED', status: 503 })
-    expect([kindsOf(down()), up()]).toEqual([KINDS, []])
+    expect([down(), up()]).toEqual([KINDS, []])
     for (const { message } of warnings) expect(message).toMatch(/ is down: Redis refused the user name or password/)
     client.options.password = 'two'
     await works(store, client, elsewhere)
-    await until('it has said that all are back', () => isAllBack(down(), up()))
-    expect(kindsOf(down())).toEqual(KINDS)
+    await until('it has said that all are back', () => up().length === 3)
+    expect(down()).toEqual(KINDS)
   })
 
   test('a user that is deleted, and made again: all work again', async () => {
@@ -128,12 +128,12 @@ describe('one Redis with a replica', () => {
       await works(store, client, elsewhere)
       expect(down()).toEqual([])
       target.become('silent')
-      await until('it has said that all are down', () => kindsOf(down()).length === 3)
+      await until('it has said that all are down', () => down().length === 3)
       expect(await store.ping()).toBeGreaterThan(0)
       target.become('good')
       await works(store, client, elsewhere)
-      await until('it has said that all are back', () => isAllBack(down(), up()))
-      expect(kindsOf(down())).toEqual(KINDS)
+      await until('it has said that all are back', () => up().length === 3)
+      expect(down()).toEqual(KINDS)
     } finally {
       await target.close()
     }
@@ -183,10 +183,10 @@ describe('one Redis with a replica', () => {
       throw new TypeError('an option that ioredis does not take')
     }
     await killUser()
-    await until('it has said that all are down', () => kindsOf(down()).length === 3)
+    await until('it has said that all are down', () => down().length === 3)
     client.duplicate = duplicate
     await works(store, client, elsewhere)
-    await until('it has said that all are back', () => isAllBack(down(), up()))
+    await until('it has said that all are back', () => up().length === 3)
   })
 
   test('a Redis that restarts: each is said to be down once, and back once', async () => {

@@ -53,7 +53,7 @@ export function storeOn(
     ...options,
   } as RedisStoreOptions)
   const warnings: Warning[] = []
-  // Of the others, those tell of operations that this test gives up on.
+  // The warnings of the other stores tell of operations that this test gives up on.
   store.on('warning', (warning: Warning) => {
     if (warning.kind !== undefined) warnings.push(warning)
   })

@@ -152,7 +152,7 @@ describe.each(between)('%s', (_what, ahead, behind) => {
           }
           const hasDied = await dying([ahead, behind][by] as Options, most, works[what] as never)
           const after = what === 'destroy' ? null : what === 'touch' ? held : { ...held, n }
-          // Of what was under way nobody knows; but all must agree.
+          // The outcome of the work that was under way is open, but all stores must agree on it.
           const found: Bag = hasDied ? await load(stores[0]) : after
           const outcome = found === null ? null : { user: found.user, n: found.n }
           expect([held, after]).toContainEqual(outcome)

@@ -2,7 +2,7 @@ import type { ClusterNode } from 'ioredis'
 import { sentinelOptions } from './request-path-options.js'
 
 /** Options that every connection to a node of a Cluster needs. */
-export interface Credentials {
+interface Credentials {
   username?: string
   password?: string
   tls?: object

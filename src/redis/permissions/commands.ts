@@ -18,7 +18,7 @@ export type Use =
   | 'database'
 
 /** The keys that a command touches; `both`: those of sessions, and the other keys of the store. */
-export type Area = 'session' | 'index' | 'both' | 'channel' | 'none'
+type Area = 'session' | 'index' | 'both' | 'channel' | 'none'
 
 export interface NeededCommand {
   /** The name in ACL rules, e.g. `client|id`. */

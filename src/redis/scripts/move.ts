@@ -12,7 +12,7 @@ import { FOREIGN, type Foreign, metaAt } from './session-reply.js'
  */
 
 /** Maximum lifetime of what an interrupted move leaves behind if sessions have no TTL: 30 days. */
-const LONGEST_MS = 30 * 24 * 3_600_000
+const MAX_MS = 30 * 24 * 3_600_000
 
 /**
  * Identifies the state of a session by everything that its key holds: every write changes the state, and no state
@@ -173,7 +173,7 @@ local fields = slice(7, #ARGV)
 -- What is encrypted anew, or for the first time, may have another length.
 s.size = base36(weigh(fields))
 local head = {'@', format(s), '@move', own, '@from', from}
-if ttl == '-1' then head[7], head[8], ttl = '@endless', '1', ${LONGEST_MS} end
+if ttl == '-1' then head[7], head[8], ttl = '@endless', '1', ${MAX_MS} end
 hset(key, head)
 hset(key, fields)
 redis.pcall('PEXPIRE', key, ttl)
@@ -239,7 +239,7 @@ redis.call('DEL', key)
 if to == '' then return {1} end
 s.flags, s.size = MOVED, ''
 redis.call('HSET', key, '@', format(s), '@to', to, '@move', token)
-redis.pcall('PEXPIRE', key, ttl < 0 and ${LONGEST_MS} or ttl)
+redis.pcall('PEXPIRE', key, ttl < 0 and ${MAX_MS} or ttl)
 return {1}
 `,
   isOne,
