@@ -62,6 +62,13 @@ export default {
       from: {},
       to: { circular: true },
     },
+    {
+      name: 'only-adapters-know-a-client-library',
+      comment: 'everything else works over any client: it knows the interface of src/redis/client.ts',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(redis/(clients|connect)|cli/doctor)/' },
+      to: { path: '(^|/)(ioredis|iovalkey|redis|@redis/client)$|node_modules/(ioredis|iovalkey|redis|@redis)/' },
+    },
     ...directions,
   ],
   options: {

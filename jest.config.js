@@ -17,17 +17,32 @@ const ON_ONE_REDIS = [
   'test/session/round-trips[.]test',
 ]
 
+/**
+ * What cannot be meant for stores that have a client of another library than the test (test/support/siblings.ts): what
+ * is about the options and methods of ioredis, and about the very connection that the test holds.
+ */
+const ON_IOREDIS_6 = [
+  // They count what goes over the test's own connection, or cut it.
+  ...ON_OWN_CLIENT,
+  // About ioredis itself.
+  'test/redis/(client-settings|connect/connect-redis)[.]test',
+]
+
 /** What comes as ES modules only, which Jest cannot load as they are. */
 const ES_MODULES = '/node_modules/(superjson|copy-anything|is-what)/'
 
 const isAcl = process.env.TEST_ON === 'acl'
+const { TEST_CLIENT } = process.env
 
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: '<rootDir>/test/support/environment.mjs',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: { cluster: ON_ONE_REDIS, acl: ON_OWN_CLIENT }[process.env.TEST_ON] ?? [],
+  testPathIgnorePatterns: [
+    ...({ cluster: ON_ONE_REDIS, acl: ON_OWN_CLIENT }[process.env.TEST_ON] ?? []),
+    ...(TEST_CLIENT === undefined ? [] : ON_IOREDIS_6),
+  ],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   transform: {
@@ -36,9 +51,13 @@ export default {
   },
   transformIgnorePatterns: [`/node_modules/(?!${ES_MODULES.slice('/node_modules/'.length)})`],
   // Nobody closes the connections that stores have there (test/support/least-privilege.ts).
-  forceExit: isAcl,
+  forceExit: isAcl || TEST_CLIENT !== undefined,
   moduleNameMapper: {
-    '^connect-redis-hash$': isAcl ? '<rootDir>/test/support/least-privilege.ts' : '<rootDir>/src/index.ts',
+    '^connect-redis-hash$': isAcl
+      ? '<rootDir>/test/support/least-privilege.ts'
+      : TEST_CLIENT === undefined
+        ? '<rootDir>/src/index.ts'
+        : '<rootDir>/test/support/other-client.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   // More than there are processors: much of the time goes by waiting for Redis and other processes.

@@ -12,6 +12,10 @@ const codes = await Promise.all(
 )
 process.exitCode = Math.max(...codes)
 if (process.exitCode === 0) {
+  writeFileSync(
+    join(dist, 'cjs', 'redis', 'connect', 'module-url.js'),
+    "'use strict'\nexports.moduleUrl = require('node:url').pathToFileURL(__filename).href\n",
+  )
   // Both directories have .js files, so a package.json says which kind they are.
   writeFileSync(join(dist, 'esm', 'package.json'), '{ "type": "module" }\n')
   writeFileSync(join(dist, 'cjs', 'package.json'), '{ "type": "commonjs" }\n')

@@ -8,7 +8,9 @@ try {
   const args = process.argv.slice(2)
   // npm run test:sentinel and test:cluster choose the servers for the tests (test/support/global-setup.mjs).
   const on = args.find((arg) => arg.startsWith('--on='))
-  const env = { ...process.env, ...(on && { TEST_ON: on.slice(5) }) }
+  // npm run test:node-redis and others give stores a client of another library (test/support/siblings.ts).
+  const client = args.find((arg) => arg.startsWith('--client='))
+  const env = { ...process.env, ...(on && { TEST_ON: on.slice(5) }), ...(client && { TEST_CLIENT: client.slice(9) }) }
   try {
     env.REDIS_SERVER_BIN = await ensureRedisServer()
   } catch (error) {
@@ -18,7 +20,7 @@ try {
   }
   process.exitCode = await run(
     process.execPath,
-    [installed('jest', 'bin', 'jest.js'), ...args.filter((arg) => arg !== on)],
+    [installed('jest', 'bin', 'jest.js'), ...args.filter((arg) => arg !== on && arg !== client)],
     {
       env,
     },

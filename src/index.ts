@@ -23,7 +23,7 @@ export { type RotateSessionOptions, rotateSession } from './middleware/rotate-se
 export { saveBeforeResponse } from './middleware/save-before-response.js'
 export type { Middleware } from './middleware/session-request.js'
 export type { IndexValue, Limit, NearCacheOptions, RedisStoreOptions } from './options.js'
-export type { RedisClient } from './redis/client.js'
+export type { RedisClient } from './redis/clients/redis-client.js'
 export { type ConnectClusterOptions, type ConnectRedisOptions, connectRedis } from './redis/connect/connect-redis.js'
 export type { SecureCookieOptions } from './secure-session/cookie.js'
 export type { SecureSessionOptions } from './secure-session/options.js'

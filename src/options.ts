@@ -7,8 +7,10 @@ import type { SessionContent, Whatever } from './hash/session-content.js'
 import type { AnySession } from './hash/session-data.js'
 import type { HashIds } from './ids/id-mapper.js'
 import { checkNames } from './known-options.js'
-import { isRedisClient, type RedisClient } from './redis/client.js'
-import { foreignClient } from './redis/foreign-client.js'
+import type { Client } from './redis/client.js'
+import { clientOf, isPoolOfConnections, isRedisClient } from './redis/clients/client-of.js'
+import { foreignClient } from './redis/clients/foreign-client.js'
+import type { RedisClient } from './redis/clients/redis-client.js'
 import type { EndedSession, SessionInfo } from './session-info.js'
 
 /**
@@ -19,7 +21,10 @@ import type { EndedSession, SessionInfo } from './session-info.js'
  * @typeParam Index names of the indexes; the compiler infers them from `indexes`
  */
 export interface RedisStoreOptions<Data extends object = SessionData, Index extends string = string> {
-  /** An ioredis `Redis` or `Cluster` client, version 5 or 6. The store never closes it: that is up to you. */
+  /**
+   * A client of ioredis 5 or 6 or of iovalkey (`Redis`, `Cluster`), or of node-redis 5 or 6 (`createClient`,
+   * `createClientPool`, `createCluster`, `createSentinel`). You connect and close it; the store does neither.
+   */
   client: RedisClient
   /**
    * What the keys of sessions begin with: the key of a session is prefix + id. The prefix of no other store may begin
@@ -157,7 +162,7 @@ export interface NearCacheLimits {
 
 /** All options, with defaults and in internal units. */
 export interface ResolvedOptions {
-  client: RedisClient
+  client: Client
   prefix: string
   ttl: number | ((session: AnySession) => number)
   touchIntervalMs: number | undefined
@@ -224,7 +229,7 @@ const positiveInteger = must((value) => Number.isInteger(value) && (value as num
 /** The check of each option. The compiler keeps it complete, so a name that is not in it is a mistake of the caller. */
 const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
   client: (value) =>
-    isRedisClient(value) ? undefined : `an ioredis Redis or Cluster client, e.g. new Redis(url)${foreignClient(value)}`,
+    isRedisClient(value) ? undefined : `a client of ioredis, iovalkey or node-redis${foreignClient(value)}`,
   prefix: must((value) => typeof value === 'string' && value.length > 0, 'a non-empty string'),
   ttl: must(
     (value) => typeof value === 'function' || isFinitePositive(value),
@@ -303,6 +308,11 @@ function checkCombinations(options: AnyStoreOptions): void {
   if (options.acceptPlainIds === true && (options.hashIds ?? false) === false) {
     throw new TypeError('"acceptPlainIds" option makes sense only with "hashIds"')
   }
+  if (options.cache !== undefined && isPoolOfConnections(options.client)) {
+    throw new TypeError(
+      '"cache" option cannot be combined with a pool of connections: pass createClient() of node-redis',
+    )
+  }
   if (options.limit !== undefined && !Object.hasOwn(options.indexes ?? {}, options.limit.index)) {
     throw new TypeError(`"limit.index" option must be one of "indexes": there is no "${options.limit.index}"`)
   }
@@ -316,7 +326,7 @@ function checkCombinations(options: AnyStoreOptions): void {
 export function resolveOptions(options: AnyStoreOptions): ResolvedOptions {
   checkOptions(options)
   return {
-    client: options.client,
+    client: clientOf(options.client, options.timeout ?? DEFAULTS.timeout),
     prefix: options.prefix ?? DEFAULTS.prefix,
     ttl: (options.ttl ?? DEFAULTS.ttl) as ResolvedOptions['ttl'],
     touchIntervalMs: options.touchInterval === undefined ? undefined : options.touchInterval * 1000,

@@ -10,7 +10,6 @@ import { limiterOf } from './indexes/limit.js'
 import { HandOver } from './on-end/hand-over.js'
 import type { ResolvedOptions } from './options.js'
 import { Availability } from './redis/availability.js'
-import { harmfulSettings } from './redis/client-settings.js'
 import { deadlines, type Within } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
@@ -91,7 +90,7 @@ function connection(
     goOn: onUnavailable === 'anonymous',
     probe: (key) => within(() => gateway.probe(key)),
   })
-  const isConnected = () => client.status === 'ready'
+  const isConnected = () => client.isReady
   const within = deadlines(timeoutMs, isConnected, (err) => availability.failed(err))
   const gateway: Gateway = new Gateway(client, timeoutMs, availability)
   return { availability, gateway, within }
@@ -127,8 +126,9 @@ function endingsOf(context: Context, announcer: Announcer): Endings {
 }
 
 function warnOfSettings({ client }: ResolvedOptions, announcer: Announcer): void {
-  const message = harmfulSettings(client)
-  if (message === undefined) return
+  const { harmfulSettings, harmlessSettings } = client
+  if (harmfulSettings.length === 0) return
+  const message = `settings of the Redis client do harm: ${harmfulSettings.join('; ')}. ${harmlessSettings}`
   // Deferred so that the application can attach a listener first.
   process.nextTick(() => announcer.announce('warning', { code: 'client-settings', message }))
 }

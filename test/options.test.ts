@@ -3,8 +3,9 @@ import { RedisStore } from 'connect-redis-hash'
 import { Cluster } from 'ioredis'
 import RedisMock from 'ioredis-mock'
 import Redis4 from 'ioredis4'
-import { createClient, createClientPool, createCluster } from 'redis'
+import { createClient } from 'redis'
 import * as redis3 from 'redis3'
+import * as redis4 from 'redis4'
 import { connect, connect5 } from './support/redis.js'
 
 const client = connect({ lazyConnect: true })
@@ -16,7 +17,7 @@ test.each([
   ['client', undefined],
   ['client', null],
   ['client', {}],
-  ['client', createClient()],
+  ['client', createClient().legacy()],
   ['prefix', ''],
   ['prefix', 5],
   ['ttl', 0],
@@ -80,7 +81,7 @@ test('clients of ioredis 5 and 6 and Cluster clients are accepted', () => {
   cluster.disconnect()
 })
 
-describe('what is no client of ioredis 5 or 6 is named, with what to do instead', () => {
+describe('what is no client that the store knows is named, with what to do instead', () => {
   test.each<[string, () => unknown, RegExp]>([
     ['a URL', () => 'redis://:4711@localhost', /not a URL: connectRedis\(url\)/],
     ['a URL object', () => new URL('redis://:4711@localhost'), /not a URL: connectRedis\(url\)/],
@@ -93,9 +94,13 @@ describe('what is no client of ioredis 5 or 6 is named, with what to do instead'
       () => new Redis4.Cluster([{ port: 7000 }], { lazyConnect: true }),
       /ioredis 4 or older: npm install ioredis@6/,
     ],
-    ['node-redis', () => createClient(), /node-redis \(the package redis\): npm install ioredis/],
-    ['a pool of node-redis', () => createClientPool(), /node-redis \(the package redis\): npm install ioredis/],
-    ['a Cluster of node-redis', () => createCluster({ rootNodes: [{ url: 'redis://localhost:7000' }] }), /node-redis/],
+    ['node-redis 4', () => redis4.createClient(), /node-redis 4 \(the package redis\): npm install redis@6/],
+    [
+      'node-redis 4 in legacy mode',
+      () => redis4.createClient({ legacyMode: true }),
+      /legacy mode: npm install redis@6/,
+    ],
+    ['the legacy interface of node-redis', () => createClient().legacy(), /legacy mode: .*pass createClient/],
     [
       'redis 3',
       () => {
@@ -103,12 +108,12 @@ describe('what is no client of ioredis 5 or 6 is named, with what to do instead'
         old.on('error', () => {})
         return old
       },
-      /callbacks, of node-redis 3 or older .*npm install ioredis/,
+      /callbacks, of node-redis 3 or older .*npm install redis@6/,
     ],
     [
       'Valkey GLIDE',
       () => ({ customCommand: async () => null, close: () => {} }),
-      /Valkey GLIDE \(@valkey\/valkey-glide\): npm install/,
+      /Valkey GLIDE \(@valkey\/valkey-glide\): npm install iovalkey/,
     ],
     [
       "Upstash's client",
@@ -118,7 +123,7 @@ describe('what is no client of ioredis 5 or 6 is named, with what to do instead'
   ])('%s', (_name, foreign, message) => {
     const failing = make({ client: foreign() })
     expect(failing).toThrow(TypeError)
-    expect(failing).toThrow(/^"client" option must be an ioredis Redis or Cluster client/)
+    expect(failing).toThrow(/^"client" option must be a client of ioredis, iovalkey or node-redis/)
     expect(failing).toThrow(message)
     expect(failing).not.toThrow(/4711|hush/)
   })

@@ -1,13 +1,14 @@
 import type { Contender } from './contender.js'
 import { files, postgres } from './elsewhere.js'
 import { memoryStore, memorystore } from './in-memory.js'
-import { ours, oursCached, oursEveryTouch, oursIndexed, oursPipelining } from './ours.js'
+import { ours, oursCached, oursEveryTouch, oursIndexed, oursOverNodeRedis, oursPipelining } from './ours.js'
 import { rawHash, rawString } from './raw.js'
 import { connectRedis8, connectRedis10, connectValkey } from './redis-peers.js'
 
 /** All contenders, in the order of the tables. */
 export const CONTENDERS: readonly Contender[] = [
   ours,
+  oursOverNodeRedis,
   oursCached,
   oursPipelining,
   oursEveryTouch,

@@ -1,5 +1,5 @@
 import { type Contender, type Opened, type Place, Skip, TTL } from './contender.js'
-import { ioredis } from './redis-peers.js'
+import { ioredis, nodeRedis } from './redis-peers.js'
 
 const packages = ['connect-redis-hash', 'ioredis']
 
@@ -18,6 +18,18 @@ export const oursPipelining: Contender = {
   server: 'redis',
   packages,
   open: (place) => open(place, {}, { enableAutoPipelining: true }),
+}
+
+/** Over the client of connect-redis 10. */
+export const oursOverNodeRedis: Contender = {
+  name: 'ours, node-redis',
+  title: 'connect-redis-hash, node-redis',
+  server: 'redis',
+  packages: ['connect-redis-hash', 'redis'],
+  open: async (place) => {
+    const { RedisStore } = await import('connect-redis-hash')
+    return { store: new RedisStore({ client: (await nodeRedis(place)) as never, ttl: TTL }) }
+  },
 }
 
 /** Shows what `touchInterval` saves. */

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { NearCacheLimits } from '../options.js'
-import { keyPrefixOf, type RedisClient, type RedisNode } from '../redis/client.js'
+import type { Client, Server } from '../redis/client.js'
 import type { SideHealth } from '../redis/side-health.js'
 import type { CachedSession } from './cached-session.js'
 import { type KeyLocation, TrackedNodes } from './tracked-nodes.js'
@@ -54,7 +54,7 @@ export class NearCache {
    * @param onRefused called once, if Redis refuses to report changes
    */
   constructor(
-    client: RedisClient,
+    client: Client,
     prefix: string,
     { max, maxAgeMs }: NearCacheLimits,
     health: SideHealth,
@@ -63,7 +63,7 @@ export class NearCache {
     this.#entries = new LRUCache({ max })
     this.#maxAgeMs = maxAgeMs
     this.#health = health
-    const keyPrefix = keyPrefixOf(client)
+    const { keyPrefix } = client
     let hasWarned = false
     this.#nodes = new TrackedNodes(client, keyPrefix, prefix, {
       changed: (keys) => {
@@ -107,7 +107,7 @@ export class NearCache {
    *
    * @returns undefined, without a read, if its result could not be cached
    */
-  async read<T>(key: string, work: (node: RedisNode, keep: Keep) => Promise<T>): Promise<T | undefined> {
+  async read<T>(key: string, work: (server: Server, keep: Keep) => Promise<T>): Promise<T | undefined> {
     const sentAt = performance.now()
     const location = this.#nodes.locate(key, sentAt)
     if (location === undefined) return undefined

@@ -1,5 +1,5 @@
 import type { StoredIds } from '../ids/id-mapper.js'
-import { isCluster, type RedisNode } from '../redis/client.js'
+import type { Server } from '../redis/client.js'
 import type { Context, SessionCache } from '../session/context.js'
 import { firstOf } from '../session/first-found.js'
 import { decodeOrAnnounce, isArriving, loadedFrom, loadSession, loadString } from '../session/load.js'
@@ -65,7 +65,7 @@ export class ReadThrough implements SessionCache {
     const find = async (storedId: string) => {
       if (storedId !== storedIds[0]) return loadSession(context, storedId)
       const key = context.keys.session(storedId)
-      const read = await this.#near.read(key, (node, keep) => readAt(context, storedId, node, keep))
+      const read = await this.#near.read(key, (server, keep) => readAt(context, storedId, server, keep))
       return read === undefined ? loadSession(context, storedId) : read.loaded
     }
     return firstOf(storedIds, find)
@@ -73,20 +73,20 @@ export class ReadThrough implements SessionCache {
 }
 
 /**
- * Reads a session from one server. undefined if that server of a Cluster does not have the key; ioredis then finds the
+ * Reads a session from one server. undefined if that server of a Cluster does not have the key; the client then finds the
  * right one.
  */
 async function readAt(
   context: Context,
   storedId: string,
-  node: RedisNode,
+  server: Server,
   keep: Keep,
 ): Promise<{ loaded: Loaded | null } | undefined> {
   let reply: LastingHash
   try {
-    reply = await readLasting(context, storedId, node)
+    reply = await readLasting(context, storedId, server)
   } catch (err) {
-    if (isCluster(context.options.client)) return undefined
+    if (context.options.client.isCluster) return undefined
     throw err
   }
   const { fields, leftMs } = reply

@@ -1,5 +1,4 @@
-import { isClosed, isClosedByCaller, type RedisClient, type RedisNode } from '../redis/client.js'
-import { streamOf } from '../redis/clients/ioredis-internals.js'
+import type { Server } from '../redis/client.js'
 import { runIdOf, TrackingConnection, TrackingRefused } from './tracking-connection.js'
 
 /** Milliseconds between two PINGs on the tracking connection. */
@@ -44,13 +43,13 @@ export interface NodeNews {
  * connections reach the same server process, because after a failover they may reach different ones.
  */
 export class TrackedNode {
-  readonly data: RedisNode
-  readonly #client: RedisClient
+  readonly data: Server
   readonly #prefix: string
   readonly #news: NodeNews
-  readonly #isServing: (data: RedisNode) => Promise<boolean>
+  readonly #isServing: (data: Server) => Promise<boolean>
   #connection: TrackingConnection | undefined
-  #stream: unknown
+  /** The client's connection to the server when tracking began. */
+  #dataConnection: unknown
   #isOn = false
   #provenUntil = Number.NEGATIVE_INFINITY
   #provenUntilDate = 0
@@ -64,14 +63,7 @@ export class TrackedNode {
    * @param data the client's connection to this server
    * @param isServing whether the server, apart from being reachable, would answer reads
    */
-  constructor(
-    client: RedisClient,
-    data: RedisNode,
-    prefix: string,
-    news: NodeNews,
-    isServing: (data: RedisNode) => Promise<boolean>,
-  ) {
-    this.#client = client
+  constructor(data: Server, prefix: string, news: NodeNews, isServing: (data: Server) => Promise<boolean>) {
     this.data = data
     this.#prefix = prefix
     this.#news = news
@@ -88,7 +80,7 @@ export class TrackedNode {
   tick(): void {
     const connection = this.#connection
     if (connection === undefined) {
-      const mayOpen = this.data.status === 'ready' && !isClosedByCaller(this.data) && performance.now() >= this.#retryAt
+      const mayOpen = this.data.isReady && !this.data.isClosedByCaller && performance.now() >= this.#retryAt
       if (mayOpen) void this.#open()
       return
     }
@@ -105,23 +97,23 @@ export class TrackedNode {
   }
 
   async #open(): Promise<void> {
-    const stream = streamOf(this.data)
+    const dataConnection = this.data.connection
     let connection: TrackingConnection
     try {
       connection = this.#connectionBeside((why) => this.#fail(connection, why))
     } catch (err) {
-      // For example, ioredis has refused an option.
+      // For example, the client has refused an option.
       this.#news.down(this, err)
       this.#retryAt = performance.now() + MAX_RETRY_MS
       return
     }
     this.#connection = connection
-    this.#stream = stream
+    this.#dataConnection = dataConnection
     const timer = setTimeout(() => this.#fail(connection, `it was not there within ${OPEN_MS} ms`), OPEN_MS).unref()
     try {
       await connection.open()
       if (this.#connection !== connection) return
-      const runId = isClosedByCaller(this.data) ? undefined : await runIdOf(this.data)
+      const runId = this.data.isClosedByCaller ? undefined : await runIdOf(this.data)
       if (this.#connection !== connection) return
       if (runId === undefined || runId !== connection.runId) return this.#meetStranger(connection)
       this.#isOn = true
@@ -137,7 +129,7 @@ export class TrackedNode {
   }
 
   #connectionBeside(onLost: (why: unknown) => void): TrackingConnection {
-    return new TrackingConnection(this.#client, this.data, this.#prefix, (keys) => this.#news.changed(keys), onLost)
+    return new TrackingConnection(this.data.beside(), this.#prefix, (keys) => this.#news.changed(keys), onLost)
   }
 
   async #ask(connection: TrackingConnection): Promise<void> {
@@ -167,12 +159,12 @@ export class TrackedNode {
 
   /** Whether sessions are still read over the connection that existed when tracking began. */
   #isSameData(): boolean {
-    return this.data.status === 'ready' && streamOf(this.data) === this.#stream && !isClosedByCaller(this.data)
+    return this.data.isReady && this.data.connection === this.#dataConnection && !this.data.isClosedByCaller
   }
 
   #fail(connection: TrackingConnection, why: unknown): void {
     if (this.#connection !== connection) return
-    if (!isClosed(this.data)) this.#news.down(this, why)
+    if (!this.data.isClosed) this.#news.down(this, why)
     const retryInMs = Math.min(RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS)
     this.#failures += 1
     this.#lose(connection, retryInMs)
@@ -184,7 +176,7 @@ export class TrackedNode {
     this.#connection = undefined
     this.#isOn = false
     this.#isAsking = false
-    this.#stream = undefined
+    this.#dataConnection = undefined
     this.#provenUntil = Number.NEGATIVE_INFINITY
     this.#retryAt = Math.max(this.#retryAt, performance.now() + retryInMs)
     connection.close()

@@ -1,4 +1,4 @@
-import { isCluster, type RedisClient, type RedisNode } from '../redis/client.js'
+import type { Client, Server } from '../redis/client.js'
 import { EachMaster } from '../redis/each-master.js'
 import { HEARTBEAT_MS, type NodeNews, TrackedNode } from './tracked-node.js'
 
@@ -11,19 +11,16 @@ export interface KeyLocation {
 
 /** All servers that sessions are read from, and whether each is proven to report every change to us. */
 export class TrackedNodes {
-  readonly #client: RedisClient
+  readonly #client: Client
   readonly #keyPrefix: string
   readonly #nodes: EachMaster<TrackedNode>
   readonly #timer: NodeJS.Timeout
 
   /** @param prefix prefix of session keys, without the client's own `keyPrefix` */
-  constructor(client: RedisClient, keyPrefix: string, prefix: string, news: NodeNews) {
+  constructor(client: Client, keyPrefix: string, prefix: string, news: NodeNews) {
     this.#client = client
     this.#keyPrefix = keyPrefix
-    this.#nodes = new EachMaster(
-      client,
-      (data) => new TrackedNode(client, data, keyPrefix + prefix, news, this.#isServing),
-    )
+    this.#nodes = new EachMaster(client, (data) => new TrackedNode(data, keyPrefix + prefix, news, this.#isServing))
     this.#timer = setInterval(() => this.#tick(), HEARTBEAT_MS).unref()
     this.#tick()
   }
@@ -54,6 +51,6 @@ export class TrackedNodes {
    * A master that is cut off from the Cluster still answers PING while another has replaced it, so ask for the state of
    * the Cluster.
    */
-  readonly #isServing = async (data: RedisNode): Promise<boolean> =>
-    !isCluster(this.#client) || /^cluster_state:ok/m.test(String(await data.cluster('INFO')))
+  readonly #isServing = async (data: Server): Promise<boolean> =>
+    !this.#client.isCluster || /^cluster_state:ok/m.test(String(await data.ask('cluster', 'INFO')))
 }

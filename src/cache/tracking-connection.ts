@@ -1,5 +1,4 @@
-import type { RedisClient, RedisNode } from '../redis/client.js'
-import { connectionBeside } from '../redis/connection-beside.js'
+import type { Ask, Link } from '../redis/client.js'
 import { replyCode } from '../redis/redis-error.js'
 
 /** Redis reports changes to a RESP2 connection as messages of this channel. No client can publish there. */
@@ -19,36 +18,27 @@ export class TrackingRefused extends Error {}
 
 /** A connection on which one server reports every change of a key with a given prefix (CLIENT TRACKING with BCAST). */
 export class TrackingConnection {
-  readonly #redis: RedisNode
+  readonly #link: Link
   readonly #prefix: string
+  readonly #onChanged: (keys: readonly Buffer[] | null) => void
   #runId: string | undefined
 
   /**
-   * @param data the client's connection to the same server. Compare `runId`, because the new connection may reach
-   *   another one.
+   * @param link a new connection beside the client's. Compare `runId`, because it may reach another server.
    * @param prefix key prefix, including the client's `keyPrefix`
    * @param onChanged gets the changed keys with all prefixes; null: any key may have changed
    * @param onLost called when the connection has ended, by itself or by `close`, with the reason
    */
   constructor(
-    client: RedisClient,
-    data: RedisNode,
+    link: Link,
     prefix: string,
     onChanged: (keys: readonly Buffer[] | null) => void,
     onLost: (why: unknown) => void,
   ) {
+    this.#link = link
     this.#prefix = prefix
-    this.#redis = connectionBeside(client, data)
-    // The event `error` precedes `close` and has the reason.
-    let why: unknown = 'it was lost'
-    this.#redis.on('error', (err) => {
-      why = err
-    })
-    for (const event of ['close', 'end']) this.#redis.on(event, () => onLost(why))
-    // As text, several keys would arrive as one string with commas between them.
-    this.#redis.on('messageBuffer', (_channel: unknown, keys: unknown) => {
-      onChanged(Array.isArray(keys) ? (keys as Buffer[]) : null)
-    })
+    this.#onChanged = onChanged
+    link.onLost(onLost)
   }
 
   /** Run id of the server process that this connection reaches. */
@@ -58,14 +48,14 @@ export class TrackingConnection {
 
   /** @throws TrackingRefused, or the error of the connection */
   async open(): Promise<void> {
-    const redis = this.#redis
-    await redis.connect()
+    const link = this.#link
+    await link.open()
     try {
-      const id = (await redis.call('CLIENT', 'ID')) as number | string
-      this.#runId = await runIdOf(redis)
+      const id = (await link.ask('client', 'ID')) as number | string
+      this.#runId = await runIdOf(link)
       // The reports go to this same connection. With a second one, each could be lost without the other.
-      await redis.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id, 'BCAST', 'PREFIX', this.#prefix)
-      await redis.subscribe(CHANNEL)
+      await link.ask('client', 'TRACKING', 'ON', 'REDIRECT', id, 'BCAST', 'PREFIX', this.#prefix)
+      await link.subscribeToKeys(CHANNEL, this.#onChanged)
     } catch (err) {
       const why = REFUSED[replyCode(err)]
       throw why === undefined ? err : new TrackingRefused(why)
@@ -74,15 +64,15 @@ export class TrackingConnection {
 
   /** Resolves after Redis has reported every change that preceded this PING. */
   async ping(): Promise<void> {
-    await this.#redis.ping()
+    await this.#link.ask('ping')
   }
 
   close(): void {
-    this.#redis.disconnect()
+    this.#link.close()
   }
 }
 
 /** Identifies the server process; a restart changes it. */
-export async function runIdOf(node: RedisNode): Promise<string | undefined> {
-  return /^run_id:(\w+)/m.exec(await node.info('server'))?.[1]
+export async function runIdOf(server: Ask): Promise<string | undefined> {
+  return /^run_id:(\w+)/m.exec(String(await server.ask('info', 'server')))?.[1]
 }

@@ -119,7 +119,7 @@ export class HandOver implements EndOfLife {
   /** Looks for sessions that are due. Resolves to whether there may be more than it has found. */
   async #look(): Promise<boolean> {
     // Commands that are sent while Redis is not connected would pile up.
-    if (this.#context.options.client.status !== 'ready') return false
+    if (!this.#context.options.client.isReady) return false
     if (this.#waiting.size > 0) return true
     const hasFailed = this.#hasFailed
     this.#hasFailed = false

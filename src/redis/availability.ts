@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { SessionStoreError } from '../errors.js'
 import { type Announcer, emitSafely } from '../events.js'
 import { AwayMaster, isAway } from './away-master.js'
-import { isCluster, type RedisClient } from './client.js'
+import type { Client } from './client.js'
 import { masterOfKey, WHOLE } from './master-of-key.js'
 
 /** Milliseconds for which one search for silent masters is enough. Many operations may fail at the same moment. */
@@ -17,7 +17,7 @@ export interface Waiting {
 }
 
 export interface AvailabilityOptions {
-  client: RedisClient
+  client: Client
   timeoutMs: number
   announcer: Announcer
   emitter: EventEmitter
@@ -98,7 +98,7 @@ export class Availability {
     const now = performance.now()
     if (now - this.#judgedAt < JUDGED_FOR_MS) return
     this.#judgedAt = now
-    if (this.#options.client.status !== 'ready') this.#goesAway(undefined, code)
+    if (!this.#options.client.isReady) this.#goesAway(undefined, code)
     for (const key of this.#silentKeys(now)) this.#goesAway(key, code)
   }
 
@@ -135,7 +135,7 @@ export class Availability {
   #goesAway(key: string | undefined, code: string): void {
     const { client, announcer, probe } = this.#options
     // It is not known which master has not answered.
-    if (key === undefined && isCluster(client) && client.status === 'ready') return
+    if (key === undefined && client.isCluster && client.isReady) return
     const master = key === undefined ? WHOLE : masterOfKey(client, key)
     if (this.#away.has(master)) return
     const isFirst = this.#away.size === 0
@@ -174,7 +174,7 @@ export class Availability {
   #isAllAway(): boolean {
     const { client } = this.#options
     if (this.#away.size === 0 || this.#away.has(WHOLE)) return this.#away.size > 0
-    if (!isCluster(client)) return false
-    return client.nodes('master').every(({ options }) => this.#away.has(`${options.host}:${options.port}`))
+    if (!client.isCluster) return false
+    return client.masters().every(({ address }) => this.#away.has(address))
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
+import type { Client, Link, Server } from './client.js'
 import type { Keys } from './keys.js'
 import { SideConnection } from './side-connection.js'
 import type { SideHealth } from './side-health.js'
@@ -14,7 +14,7 @@ export function endedChannel({ prefix }: Keys): string {
  * once; messages sent while a connection is broken are lost.
  */
 export class Channel {
-  readonly #client: RedisClient
+  readonly #client: Client
   readonly #name: string
   readonly #onMessage: (message: string) => void
   readonly #health: SideHealth
@@ -22,10 +22,10 @@ export class Channel {
   #subscriber: SideConnection | undefined
 
   /** @param onMessage called with each message of another process */
-  constructor(client: RedisClient, name: string, onMessage: (message: string) => void, health: SideHealth) {
+  constructor(client: Client, name: string, onMessage: (message: string) => void, health: SideHealth) {
     this.#client = client
-    // ioredis does not put its `keyPrefix` in front of channel names.
-    this.#name = keyPrefixOf(client) + name
+    // No client puts its own prefix in front of the names of channels.
+    this.#name = client.keyPrefix + name
     this.#onMessage = onMessage
     this.#health = health
   }
@@ -37,13 +37,10 @@ export class Channel {
   open(): void {
     const client = this.#client
     const use = {
-      node: () => (isCluster(client) ? anyOf(client.nodes('all')) : client),
-      // A node that ioredis has dropped has left the Cluster, and gets no more messages.
-      mayStay: (node: RedisNode) => !isCluster(client) || client.nodes('all').includes(node),
-      prepare: (redis: RedisNode) => {
-        redis.on('message', (_channel: string, message: string) => this.#heard(message))
-        return redis.subscribe(this.#name)
-      },
+      server: () => anyOf(client.servers()),
+      // A server that the client has dropped has left the Cluster, and gets no more messages.
+      mayStay: (server: Server) => !client.isCluster || client.servers().includes(server),
+      prepare: (link: Link) => link.subscribe(this.#name, (message) => this.#heard(message)),
     }
     this.#subscriber = new SideConnection(client, use, this.#health)
   }
@@ -65,9 +62,9 @@ export class Channel {
   }
 }
 
-/** Picks a random node, preferably a connected one. */
-function anyOf(nodes: readonly RedisNode[]): RedisNode | undefined {
-  const connected = nodes.filter(({ status }) => status === 'ready')
-  const from = connected.length > 0 ? connected : nodes
+/** Picks a random server, preferably a connected one. */
+function anyOf(servers: readonly Server[]): Server | undefined {
+  const connected = servers.filter(({ isReady }) => isReady)
+  const from = connected.length > 0 ? connected : servers
   return from[Math.floor(Math.random() * from.length)]
 }

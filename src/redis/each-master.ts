@@ -1,5 +1,4 @@
-import { isCluster, type RedisClient, type RedisNode } from './client.js'
-import { internalsOf } from './clients/ioredis-internals.js'
+import type { Client, Server } from './client.js'
 import { slotOf } from './cluster-slot.js'
 
 interface Closable {
@@ -8,24 +7,24 @@ interface Closable {
 
 /** Holds one object for every server with sessions: for the only one, or for each master of a Cluster. */
 export class EachMaster<T extends Closable> {
-  readonly #client: RedisClient
-  readonly #make: (node: RedisNode) => T
-  readonly #held = new Map<RedisNode, T>()
+  readonly #client: Client
+  readonly #make: (server: Server) => T
+  readonly #held = new Map<Server, T>()
 
-  constructor(client: RedisClient, make: (node: RedisNode) => T) {
+  constructor(client: Client, make: (server: Server) => T) {
     this.#client = client
     this.#make = make
   }
 
   /** Adds and closes objects as masters join and leave. Call this regularly. */
   sync(): void {
-    const masters: RedisNode[] = isCluster(this.#client) ? this.#client.nodes('master') : [this.#client]
-    for (const [node, held] of this.#held) {
-      if (masters.includes(node)) continue
+    const masters = this.#client.masters()
+    for (const [server, held] of this.#held) {
+      if (masters.includes(server)) continue
       held.close()
-      this.#held.delete(node)
+      this.#held.delete(server)
     }
-    for (const node of masters) if (!this.#held.has(node)) this.#held.set(node, this.#make(node))
+    for (const server of masters) if (!this.#held.has(server)) this.#held.set(server, this.#make(server))
   }
 
   values(): Iterable<T> {
@@ -34,33 +33,28 @@ export class EachMaster<T extends Closable> {
 
   /** @param slot undefined without a Cluster */
   at(slot: number | undefined): T | undefined {
-    if (slot === undefined) return this.#held.get(this.#client as RedisNode)
-    for (const [node, held] of this.#held) if (this.isOwner(node, slot)) return held
+    for (const [server, held] of this.#held) if (slot === undefined || this.isOwner(server, slot)) return held
     return undefined
   }
 
   /** @param address `host:port` */
   named(address: string): T | undefined {
-    for (const [node, held] of this.#held) if (addressOf(node) === address) return held
+    for (const [server, held] of this.#held) if (server.address === address) return held
     return undefined
   }
 
   /** @param key with the client's `keyPrefix` @returns undefined without a Cluster */
   slotOf(key: string): number | undefined {
-    return isCluster(this.#client) ? slotOf(key) : undefined
+    return this.#client.isCluster ? slotOf(key) : undefined
   }
 
-  /** Whether ioredis believes that a node serves the slot. It learns of a move only from a redirected command. */
-  isOwner(node: RedisNode, slot: number): boolean {
-    return internalsOf(this.#client).slots[slot]?.[0] === addressOf(node)
+  /** Whether the client believes that a server serves the slot. It learns of a move only from a redirected command. */
+  isOwner(server: Server, slot: number): boolean {
+    return this.#client.ownerOf(slot) === server.address
   }
 
   close(): void {
     for (const held of this.#held.values()) held.close()
     this.#held.clear()
   }
-}
-
-function addressOf(node: RedisNode): string {
-  return `${node.options.host}:${node.options.port}`
 }

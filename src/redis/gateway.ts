@@ -1,9 +1,6 @@
 import { SessionStoreError } from '../errors.js'
 import type { Availability, Waiting } from './availability.js'
-import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
-import { asOneArgument } from './clients/ioredis-internals.js'
-import { Losses } from './connection-losses.js'
-import { Cork } from './cork.js'
+import type { Arg, Client, Server } from './client.js'
 import { type Signal, timedOut } from './deadline.js'
 import { fromRedis, inScript, replyCode } from './redis-error.js'
 import { MEMORY } from './scripts/memory.js'
@@ -11,14 +8,11 @@ import { PAGE } from './scripts/page.js'
 import { toInteger, UnexpectedReply } from './scripts/reply.js'
 import type { Script } from './scripts/script.js'
 
-type Arg = string | number
-
 type Reported = Pick<Availability, 'isShut' | 'sent' | 'answered' | 'refused' | 'hasFailedSince'>
 
 /** Sends all commands on single keys, and converts every error (redis-error.ts). */
 export class Gateway {
-  readonly #client: RedisClient
-  readonly #cork: Cork
+  readonly #client: Client
   readonly #timeoutMs: number
   readonly #availability: Reported
   #signal: Signal | undefined
@@ -32,16 +26,15 @@ export class Gateway {
    * @param timeoutMs used only in error messages
    * @param availability hears of every command and its result, and decides whether commands may be sent
    */
-  constructor(client: RedisClient, timeoutMs: number, availability: Reported, cork = new Cork(client)) {
+  constructor(client: Client, timeoutMs: number, availability: Reported) {
     this.#client = client
-    this.#cork = cork
     this.#timeoutMs = timeoutMs
     this.#availability = availability
   }
 
   /** Returns a gateway for one operation. Once the operation is over, the gateway sends nothing more. */
   until(signal: Signal): Gateway {
-    const bound = new Gateway(this.#client, this.#timeoutMs, this.#availability, this.#cork)
+    const bound = new Gateway(this.#client, this.#timeoutMs, this.#availability)
     bound.#signal = signal
     bound.onWrite = this.onWrite
     bound.onTime = this.onTime
@@ -50,34 +43,32 @@ export class Gateway {
 
   /** How often the client has lost a connection: what was under way then, it may have sent twice. */
   get losses(): number {
-    return Losses.of(this.#client).count
+    return this.#client.losses
   }
 
   async del(key: string): Promise<number> {
-    return integer('DEL', await this.#write(key, () => this.#send('DEL', key, () => this.#client.del(key))))
+    return integer('DEL', await this.#write(key, () => this.#send('DEL', key, () => this.#client.send('del', key))))
   }
 
   /** @returns milliseconds; -1: no TTL, -2: no such key */
   async pttl(key: string): Promise<number> {
-    return integer('PTTL', await this.#send('PTTL', key, () => this.#client.pttl(key)))
+    return integer('PTTL', await this.#send('PTTL', key, () => this.#client.send('pttl', key)))
   }
 
   async exists(key: string): Promise<boolean> {
-    return integer('EXISTS', await this.#send('EXISTS', key, () => this.#client.exists(key))) === 1
+    return integer('EXISTS', await this.#send('EXISTS', key, () => this.#client.send('exists', key))) === 1
   }
 
   /** Sets an empty string that expires after `ms` milliseconds, unless the key holds something already. */
   async setMarker(key: string, ms: number): Promise<void> {
-    await this.#send('SET', key, () => this.#client.set(key, '', 'PX', ms, 'NX'))
+    await this.#send('SET', key, () => this.#client.send('set', key, '', 'PX', ms, 'NX'))
   }
 
   /**
    * Reads members of a sorted set with their scores, lowest score first. The ranks are those of ZRANGE; -1 is the last.
    */
   async zmembers(key: string, first = 0, last = -1): Promise<[member: string, score: string][]> {
-    const reply: unknown = await this.#send('ZRANGE', key, () =>
-      this.#client.zrange(key, `${first}`, `${last}`, 'WITHSCORES'),
-    )
+    const reply = await this.#send('ZRANGE', key, () => this.#client.send('zrange', key, first, last, 'WITHSCORES'))
     if (!Array.isArray(reply)) throw unexpected('ZRANGE')
     return pairsIn(reply.flat())
   }
@@ -89,33 +80,33 @@ export class Gateway {
 
   /** Counts the members of a sorted set that have at least this score. */
   async zcount(key: string, score: number): Promise<number> {
-    return integer('ZCOUNT', await this.#send('ZCOUNT', key, () => this.#client.zcount(key, score, '+inf')))
+    return integer('ZCOUNT', await this.#send('ZCOUNT', key, () => this.#client.send('zcount', key, score, '+inf')))
   }
 
   async zcard(key: string): Promise<number> {
-    return integer('ZCARD', await this.#send('ZCARD', key, () => this.#client.zcard(key)))
+    return integer('ZCARD', await this.#send('ZCARD', key, () => this.#client.send('zcard', key)))
   }
 
   /** @returns null if it is not a member */
   async zscore(key: string, member: string): Promise<string | null> {
-    const reply: unknown = await this.#send('ZSCORE', key, () => this.#client.zscore(key, member))
+    const reply = await this.#send('ZSCORE', key, () => this.#client.send('zscore', key, member))
     return reply === null ? null : String(reply)
   }
 
   async zrem(key: string, member: string): Promise<void> {
-    await this.#send('ZREM', key, () => this.#client.zrem(key, member))
+    await this.#send('ZREM', key, () => this.#client.send('zrem', key, member))
   }
 
   /** Returns how many different members a HyperLogLog has counted; 0 if there is no such key. */
   async pfcount(key: string): Promise<number> {
-    return integer('PFCOUNT', await this.#send('PFCOUNT', key, () => this.#client.pfcount(key)))
+    return integer('PFCOUNT', await this.#send('PFCOUNT', key, () => this.#client.send('pfcount', key)))
   }
 
   /** @returns bytes; 0 if there is no such key */
   async memoryUsage(key: string): Promise<number> {
     // ioredis 5 and iovalkey do not put `keyPrefix` in front of the key of MEMORY USAGE, but always do for scripts.
-    if (keyPrefixOf(this.#client) !== '') return this.script(MEMORY, key, [])
-    const reply = await this.#send('MEMORY USAGE', key, () => this.#client.memory('USAGE', key))
+    if (this.#client.keyPrefix !== '') return this.script(MEMORY, key, [])
+    const reply = await this.#send('MEMORY USAGE', key, () => this.#client.memoryUsage(key))
     return reply === null ? 0 : integer('MEMORY USAGE', reply)
   }
 
@@ -129,9 +120,9 @@ export class Gateway {
    */
   async probe(key: string | undefined): Promise<void> {
     const client = this.#client
-    if (key === undefined || !isCluster(client)) return this.ping()
-    client.refreshSlotsCache()
-    await this.#wait('EXISTS', key, () => client.exists(key))
+    if (key === undefined || !client.isCluster) return this.ping()
+    client.refresh().catch(() => undefined)
+    await this.#wait('EXISTS', key, () => client.send('exists', key))
   }
 
   /**
@@ -144,9 +135,9 @@ export class Gateway {
     if (refusal !== undefined) throw refusal
     const waiting = this.#begin(key)
     try {
-      const reply = await this.#askForAll(this.#client, key)
+      const reply = await this.#client.hgetall(key)
       this.#availability.answered(waiting)
-      return flatten(reply)
+      return this.#fieldsIn(reply)
     } catch (err) {
       return this.#failed(err, 'HGETALL', waiting, null)
     }
@@ -156,24 +147,24 @@ export class Gateway {
    * Reads a hash and its TTL (milliseconds; -1: none, -2: no such key) from one server. Both commands leave in the same
    * turn, so this takes one round trip.
    */
-  async hgetallPttl(key: string, node: RedisNode): Promise<{ fields: string[] | null; pttl: number }> {
-    const sent = this.#keyAt(node, key)
-    const ask = () => Promise.all([this.#askForAll(node, sent), node.pttl(sent)])
+  async hgetallPttl(key: string, server: Server): Promise<{ fields: string[] | null; pttl: number }> {
+    const ask = () => Promise.all([server.hgetall(key), server.send('pttl', key)])
     const reply = await this.#send('HGETALL', key, ask, null)
     if (reply === null) return { fields: null, pttl: -2 }
-    return { fields: flatten(reply[0]), pttl: integer('PTTL', reply[1]) }
+    return { fields: this.#fieldsIn(reply[0]), pttl: integer('PTTL', reply[1]) }
   }
 
   /** @returns null if the key is not a hash */
   async hmget(key: string, fields: readonly string[]): Promise<(string | null)[] | null> {
-    const reply = await this.#send('HMGET', key, () => this.#client.hmget(key, ...fields), null)
+    const reply = await this.#send('HMGET', key, () => this.#client.send('hmget', key, ...fields), null)
     if (reply !== null && !Array.isArray(reply)) throw unexpected('HMGET')
-    return reply && takeOut(reply)
+    return reply && this.#client.elementsIn(reply as (string | null)[])
   }
 
   /** @returns null if there is no such key, undefined if the key is not a string */
   get(key: string): Promise<string | null | undefined> {
-    return this.#send('GET', key, () => this.#client.get(key), undefined)
+    const ask = () => this.#client.send('get', key) as Promise<string | null>
+    return this.#send('GET', key, ask, undefined)
   }
 
   /**
@@ -181,40 +172,46 @@ export class Gateway {
    *
    * @returns the reply as the script's decoder returns it
    */
-  async script<Reply>(script: Script<Reply>, key: string, args: readonly Arg[], node?: RedisNode): Promise<Reply> {
-    const run = () => this.#send(`script ${script.name}`, key, () => this.#evaluate(script, key, args, node))
+  async script<Reply>(script: Script<Reply>, key: string, args: readonly Arg[], server?: Server): Promise<Reply> {
+    const run = () => this.#send(`script ${script.name}`, key, () => this.#evaluate(script, key, args, server))
     const sentAt = performance.now()
     const raw = await (script.isRead ? run() : this.#write(key, run))
-    const reply = decoded(script, raw)
+    const reply = this.#decoded(script, raw)
     const redisMs = script.timeOf(reply, args)
     if (redisMs !== undefined) this.onTime?.(key, redisMs, sentAt)
     return reply
   }
 
-  #evaluate(script: Script, key: string, args: readonly Arg[], node?: RedisNode): Promise<unknown> {
-    const client = node ?? this.#client
-    const sent = node === undefined ? key : this.#keyAt(node, key)
+  #evaluate(script: Script, key: string, args: readonly Arg[], server?: Server): Promise<unknown> {
+    const commands = server ?? this.#client
     const start = performance.now()
-    const list = asOneArgument(args)
     const failed = (err: unknown) => {
       throw inScript(err, script.lua)
     }
-    return client.evalsha(script.sha, 1, sent, list).catch((err: unknown) => {
+    return commands.evalsha(script.sha, key, args).catch((err: unknown) => {
       if (replyCode(err) !== 'NOSCRIPT') return failed(err)
       // If this has timed out, the caller may have ended the session since. The second attempt must not recreate it.
       if (this.#availability.hasFailedSince(start)) throw timedOut(this.#timeoutMs)
-      return client.eval(script.lua, 1, sent, list).catch(failed)
+      return commands.eval(script.lua, key, args).catch(failed)
     })
   }
 
-  /**
-   * Sends HGETALL. ioredis converts the reply of its method `hgetall` into an object, which `flatten` would convert
-   * back into a list. It does not convert the reply to a command in capitals, but older versions then do not recognise
-   * which arguments are keys.
-   */
-  #askForAll(client: RedisClient, key: string): Promise<unknown> {
-    const needsKeys = isCluster(client) || keyPrefixOf(client) !== ''
-    return needsKeys ? client.hgetall(key) : client.call('HGETALL', key)
+  #fieldsIn(reply: unknown): string[] {
+    const fields = this.#client.fieldsIn(reply)
+    if (fields === undefined) throw unexpected('HGETALL')
+    return fields
+  }
+
+  #decoded<Reply>(script: Script<Reply>, raw: unknown): Reply {
+    const what = `script ${script.name}`
+    if (!Array.isArray(raw)) throw unexpected(what)
+    const reply = this.#client.elementsIn(raw as unknown[])
+    reply[0] = integer(what, reply[0])
+    try {
+      return script.decode(reply as [number, ...unknown[]])
+    } catch (err) {
+      throw err instanceof UnexpectedReply ? unexpected(what) : err
+    }
   }
 
   #write<T>(key: string, send: () => Promise<T>): Promise<T> {
@@ -222,11 +219,6 @@ export class Gateway {
     if (onWrite === undefined) return send()
     onWrite(key)
     return send().finally(() => onWrite(key))
-  }
-
-  /** Returns the key to pass to a node, which may not add the Cluster's `keyPrefix` by itself. */
-  #keyAt(node: RedisNode, key: string): string {
-    return (keyPrefixOf(this.#client) + key).slice((node.options.keyPrefix ?? '').length)
   }
 
   /** @param wrongType what to resolve if the key has another type; without it, this is an error */
@@ -259,65 +251,20 @@ export class Gateway {
   }
 
   #begin(key: string | undefined): Waiting {
-    this.#cork.hold()
+    this.#client.hold()
     return this.#availability.sent(key)
   }
 
   #failed<W>(err: unknown, what: string, waiting: Waiting, ...wrongType: [] | [W]): W {
-    const failure = fromRedis(err, what, this.#client.status === 'ready')
+    const failure = fromRedis(err, what, this.#client.isReady)
     this.#availability.refused(waiting, failure)
     if (wrongType.length === 1 && replyCode(err) === 'WRONGTYPE') return wrongType[0]
     throw failure
   }
 }
 
-/**
- * Converts the reply to HGETALL into a flat list. ioredis returns an object or a flat list; a reply transformer of the
- * application may return a Map. Empties the reply, see `takeOut`.
- */
-function flatten(reply: unknown): string[] {
-  if (typeof reply !== 'object' || reply === null) throw unexpected('HGETALL')
-  if (Array.isArray(reply)) return Array.isArray(reply[0]) ? reply.flat() : takeOut(reply)
-  if (reply instanceof Map) {
-    const entries = [...reply.entries()].flat()
-    reply.clear()
-    return entries
-  }
-  const flat: string[] = []
-  const texts = reply as Record<string, string>
-  for (const field of Object.keys(texts)) {
-    flat.push(field, texts[field] as string)
-    texts[field] = ''
-  }
-  return flat
-}
-
-/**
- * Copies a reply and empties the original. A command of ioredis, with its reply, stays in memory until the next full
- * garbage collection: V8 allocates a closure that is assigned to a property (`this.reject = …`) in the old generation,
- * and it keeps everything it refers to. Without this, minor collections had to copy all these replies, which took as
- * long as reading the sessions.
- */
-function takeOut<T>(reply: T[]): T[] {
-  const taken = reply.slice()
-  reply.length = 0
-  return taken
-}
-
 function pairsIn(flat: readonly unknown[]): [string, string][] {
   return Array.from({ length: flat.length / 2 }, (_, i) => [String(flat[2 * i]), String(flat[2 * i + 1])])
-}
-
-function decoded<Reply>(script: Script<Reply>, raw: unknown): Reply {
-  const what = `script ${script.name}`
-  if (!Array.isArray(raw)) throw unexpected(what)
-  const reply = takeOut(raw as unknown[])
-  reply[0] = integer(what, reply[0])
-  try {
-    return script.decode(reply as [number, ...unknown[]])
-  } catch (err) {
-    throw err instanceof UnexpectedReply ? unexpected(what) : err
-  }
 }
 
 /** Checks an integer reply. A client with the option `stringNumbers` returns integers as text. */

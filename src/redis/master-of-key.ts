@@ -1,12 +1,12 @@
-import { isCluster, keyPrefixOf, type RedisClient } from './client.js'
+import type { Client } from './client.js'
 import { slotOf } from './cluster-slot.js'
 
 /** Stands for the only Redis if there is no Cluster, and for the whole Cluster if it is not connected. */
 export const WHOLE = ''
 const NOBODY = 'nobody'
 
-/** Returns `host:port` of the master that serves the key, according to ioredis. */
-export function masterOfKey(client: RedisClient, key: string): string {
-  if (!isCluster(client) || client.status !== 'ready') return WHOLE
-  return client.slots[slotOf(keyPrefixOf(client) + key)]?.[0] ?? NOBODY
+/** Returns `host:port` of the master that serves the key, as far as the client knows. */
+export function masterOfKey(client: Client, key: string): string {
+  if (!client.isCluster || !client.isReady) return WHOLE
+  return client.ownerOf(slotOf(client.keyPrefix + key)) ?? NOBODY
 }

@@ -1,4 +1,4 @@
-import type { RedisClient } from './client.js'
+import type { Client } from './client.js'
 import { masterOfKey } from './master-of-key.js'
 
 /** Milliseconds for which a reading is used. Clocks drift and are adjusted, and a failover leads to another clock. */
@@ -23,10 +23,10 @@ interface Reading {
  * when Redis executed a command. Each master of a Cluster has its own clock.
  */
 export class RedisClock {
-  readonly #client: RedisClient
+  readonly #client: Client
   readonly #readings = new Map<string, Reading>()
 
-  constructor(client: RedisClient) {
+  constructor(client: Client) {
     this.#client = client
   }
 

@@ -18,8 +18,11 @@ const BY_REPLY_CODE: Readonly<Record<string, readonly [SessionErrorCode, string]
 
 /** The protocol's own code of an error reply, e.g. `WRONGTYPE`; `''` for anything that is not an error reply. */
 export function replyCode(err: unknown): string {
-  if (!(err instanceof Error) || err.name !== 'ReplyError') return ''
-  return /^-?([A-Z]+)\b/.exec(err.message)?.[1] ?? ''
+  if (!(err instanceof Error)) return ''
+  if (err.name === 'ReplyError') return /^-?([A-Z]+)\b/.exec(err.message)?.[1] ?? ''
+  // Error replies of node-redis have a class, but no name of their own. No other error of it begins with capitals.
+  if (err.name !== 'Error' || 'code' in err) return ''
+  return /^([A-Z]{2,})(?: |$)/.exec(err.message)?.[1] ?? ''
 }
 
 /**

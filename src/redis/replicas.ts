@@ -1,5 +1,5 @@
 import { SessionStoreError } from '../errors.js'
-import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
+import type { Client, Link } from './client.js'
 import { EachMaster } from './each-master.js'
 import type { Keys } from './keys.js'
 import { fromRedis } from './redis-error.js'
@@ -19,7 +19,7 @@ const LOOK_MS = 1000
  * replication stream, the mark comes after the writes of the client's connection, so a replica with the mark has them.
  */
 export class Replicas {
-  readonly #client: RedisClient
+  readonly #client: Client
   readonly #keys: Keys
   readonly #clientPrefix: string
   readonly #count: number
@@ -32,22 +32,25 @@ export class Replicas {
    * @param count how many replicas must confirm
    * @param timeoutMs timeout of the waiting operation, of which WAIT may use half
    */
-  constructor(client: RedisClient, keys: Keys, count: number, timeoutMs: number, health: SideHealth) {
+  constructor(client: Client, keys: Keys, count: number, timeoutMs: number, health: SideHealth) {
     this.#client = client
     this.#keys = keys
-    this.#clientPrefix = keyPrefixOf(client)
+    this.#clientPrefix = client.keyPrefix
     this.#count = count
     this.#health = health
     // The client must not time out before Redis replies how many replicas have confirmed.
-    this.#waitMs = Math.max(1, Math.floor(Math.min(timeoutMs, commandTimeoutOf(client)) / 2))
-    const use = { blockedMs: this.#waitMs, prepare: (redis: RedisNode) => redis.ping() }
-    this.#waiting = new EachMaster(client, (node) => new SideConnection(client, { ...use, node: () => node }, health))
+    this.#waitMs = Math.max(1, Math.floor(Math.min(timeoutMs, client.commandTimeoutMs) / 2))
+    const use = { blockedMs: this.#waitMs, prepare: (link: Link) => link.ask('ping') }
+    this.#waiting = new EachMaster(
+      client,
+      (server) => new SideConnection(client, { ...use, server: () => server }, health),
+    )
   }
 
   /** Opens the connections in advance, so that the first logout does not wait for one. */
   open(): void {
     this.#waiting.sync()
-    if (isCluster(this.#client)) this.#timer = setInterval(() => this.#waiting.sync(), LOOK_MS).unref()
+    if (this.#client.isCluster) this.#timer = setInterval(() => this.#waiting.sync(), LOOK_MS).unref()
   }
 
   close(): void {
@@ -72,31 +75,21 @@ export class Replicas {
 
   /** @returns how many replicas have confirmed, or the address of the master to ask instead */
   async #wait(side: SideConnection | undefined, mark: string, isSent = false): Promise<number | string> {
-    const redis = await side?.ready(this.#waitMs)
-    if (redis === undefined) return 0
-    const sent = isSent ? redis.pipeline().asking() : redis.pipeline()
-    const replies = await sent
-      .set(mark, '', 'PX', MARK_MS)
-      .wait(this.#count, this.#waitMs)
-      .exec()
-      .catch((err: unknown) => [[err, undefined]] as [unknown, unknown][])
-    const failure = replies?.find(([err]) => err)?.[0]
-    if (failure) {
-      const elsewhere = /^(?:MOVED|ASK) \d+ (\S+)$/.exec((failure as Error).message)?.[1]
+    const link = await side?.ready(this.#waitMs)
+    if (link === undefined) return 0
+    try {
+      const replies = await link.askAll([
+        ...(isSent ? ([['asking']] as const) : []),
+        ['set', mark, '', 'PX', MARK_MS],
+        ['wait', this.#count, this.#waitMs],
+      ])
+      return Number(replies.at(-1))
+    } catch (err) {
+      const elsewhere = /^(?:MOVED|ASK) \d+ (\S+)$/.exec((err as Error).message)?.[1]
       if (elsewhere !== undefined && !isSent) return elsewhere
-      throw fromRedis(failure, 'WAIT', redis.status === 'ready')
+      throw fromRedis(err, 'WAIT', link.isReady)
     }
-    return Number(replies?.at(-1)?.[1])
   }
-}
-
-function commandTimeoutOf(client: RedisClient): number {
-  const { commandTimeout, redisOptions } = client.options as Timeouts & { redisOptions?: Timeouts }
-  return commandTimeout || redisOptions?.commandTimeout || Number.POSITIVE_INFINITY
-}
-
-interface Timeouts {
-  commandTimeout?: number
 }
 
 function notReplicated(achieved: number, count: number): SessionStoreError {

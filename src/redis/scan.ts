@@ -1,7 +1,6 @@
-import type { Cluster } from 'ioredis'
 import { SessionStoreError } from '../errors.js'
 import { isSid } from '../ids/sid.js'
-import { isCluster, keyPrefixOf, type RedisClient, type RedisNode } from './client.js'
+import type { Client, Server } from './client.js'
 import { clusterMasters, haveMoved, ownSlots } from './cluster-masters.js'
 import type { Within } from './deadline.js'
 import type { Keys } from './keys.js'
@@ -14,12 +13,12 @@ import { fromRedis } from './redis-error.js'
  * @param within applies the timeout to each command
  */
 export async function* scanStoredIds(
-  client: RedisClient,
+  client: Client,
   keys: Keys,
   count: number,
   within: Within,
 ): AsyncGenerator<string[]> {
-  const keyPrefix = keyPrefixOf(client)
+  const { keyPrefix } = client
   for await (const page of scanKeys(client, keys.pattern(keyPrefix), count, within)) {
     const batch = page.map((key) => keys.storedId(key, keyPrefix)).filter(isSid)
     if (batch.length > 0) yield batch
@@ -28,24 +27,19 @@ export async function* scanStoredIds(
 
 /** Yields the store's keys that are no sessions, without the client's `keyPrefix`, each once. */
 export async function* scanIndexKeys(
-  client: RedisClient,
+  client: Client,
   keys: Keys,
   count: number,
   within: Within,
 ): AsyncGenerator<string[]> {
-  const keyPrefix = keyPrefixOf(client)
+  const { keyPrefix } = client
   for await (const page of scanKeys(client, keys.indexPattern(keyPrefix), count, within)) {
     yield page.map((key) => key.slice(keyPrefix.length))
   }
 }
 
 /** Yields pages of keys from every master, each key once. */
-async function* scanKeys(
-  client: RedisClient,
-  pattern: string,
-  count: number,
-  within: Within,
-): AsyncGenerator<string[]> {
+async function* scanKeys(client: Client, pattern: string, count: number, within: Within): AsyncGenerator<string[]> {
   const seen = new Set<string>()
   for await (const page of everyNode(client, (node) => scanNode(client, node, pattern, count, within), within)) {
     const unseen = [...new Set(page)].filter((key) => !seen.has(key))
@@ -55,16 +49,16 @@ async function* scanKeys(
 }
 
 async function* scanNode(
-  client: RedisClient,
-  node: RedisNode,
+  client: Client,
+  node: Server,
   pattern: string,
   count: number,
   within: Within,
 ): AsyncGenerator<string[]> {
   let cursor = '0'
   do {
-    const page = node.scan(cursor, 'MATCH', pattern, 'COUNT', count)
-    const [next, found] = await within(page.catch(failed(client, 'SCAN')))
+    const asked = node.ask('scan', cursor, 'MATCH', pattern, 'COUNT', count)
+    const [next, found] = pageIn(await within(asked.catch(failed(client, 'SCAN'))))
     cursor = next
     yield found
   } while (cursor !== '0')
@@ -76,11 +70,11 @@ async function* scanNode(
  * time; a key that moves once is found by one of the two walks.
  */
 async function* everyNode(
-  client: RedisClient,
-  walk: (node: RedisNode) => AsyncGenerator<string[]>,
+  client: Client,
+  walk: (node: Server) => AsyncGenerator<string[]>,
   within: Within,
 ): AsyncGenerator<string[]> {
-  if (!isCluster(client)) return yield* walk(client)
+  if (!client.isCluster) return yield* walk(onlyServer(client))
   for (const isLast of [false, true]) {
     const nodes = await connectedMasters(client, within)
     const before = await within(ownSlots(nodes).catch(failed(client, 'CLUSTER NODES')))
@@ -89,15 +83,28 @@ async function* everyNode(
   }
 }
 
-async function connectedMasters(client: Cluster, within: Within): Promise<RedisNode[]> {
+async function connectedMasters(client: Client, within: Within): Promise<Server[]> {
   // Before it is connected, a Cluster client knows no nodes, and a walk would find no keys.
-  if (client.status !== 'ready') await within(client.ping().catch(failed(client, 'PING')))
+  if (!client.isReady) await within(client.ping().catch(failed(client, 'PING')))
   const nodes = await within(clusterMasters(client).catch(failed(client, 'CLUSTER SLOTS')))
   if (nodes.length === 0)
     throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', 'no master of the Cluster is connected')
   return nodes
 }
 
-function failed(client: RedisClient, command: string): (err: unknown) => Promise<never> {
-  return (err) => Promise.reject(fromRedis(err, command, client.status === 'ready'))
+function onlyServer(client: Client): Server {
+  const [server] = client.masters()
+  if (server === undefined) throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', 'the client is not connected')
+  return server
+}
+
+/** The reply to SCAN: the next cursor, and keys. */
+function pageIn(reply: unknown): [string, string[]] {
+  const [next, found] = Array.isArray(reply) ? (reply as unknown[]) : []
+  if (!Array.isArray(found)) throw new SessionStoreError('ERR_SESSION_REDIS', 'Redis gave an unexpected reply to SCAN')
+  return [String(next), found as string[]]
+}
+
+function failed(client: Client, command: string): (err: unknown) => Promise<never> {
+  return (err) => Promise.reject(fromRedis(err, command, client.isReady))
 }

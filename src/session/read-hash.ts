@@ -1,4 +1,4 @@
-import type { RedisNode } from '../redis/client.js'
+import type { Server } from '../redis/client.js'
 import { READ, READ_FIELDS } from '../redis/scripts/read.js'
 import type { Context } from './context.js'
 
@@ -22,14 +22,14 @@ export interface LastingHash {
 }
 
 /** Reads a hash and the time that it has left, at one server, in one round trip. */
-export async function readLasting(context: Context, storedId: string, node: RedisNode): Promise<LastingHash> {
+export async function readLasting(context: Context, storedId: string, server: Server): Promise<LastingHash> {
   const { gateway, keys, endOfLife } = context
   if (endOfLife === undefined) {
-    const { fields, pttl } = await gateway.hgetallPttl(keys.session(storedId), node)
+    const { fields, pttl } = await gateway.hgetallPttl(keys.session(storedId), server)
     return { fields, leftMs: pttl === -1 ? Number.POSITIVE_INFINITY : pttl > 0 ? pttl : undefined }
   }
   const endless = context.options.disableTTL ? Number.POSITIVE_INFINITY : undefined
-  const reply = await readByScript(context, storedId, node)
+  const reply = await readByScript(context, storedId, server)
   if (reply.kind === 'foreign') return { fields: null, leftMs: endless }
   return { fields: reply.found, leftMs: reply.leftMs > 0 ? reply.leftMs : endless }
 }
@@ -47,6 +47,6 @@ export async function readFields(
   return reply.kind === 'hash' ? reply.found : null
 }
 
-function readByScript({ gateway, keys, options }: Context, storedId: string, node?: RedisNode) {
-  return gateway.script(READ, keys.session(storedId), [options.absoluteMs ?? ''], node)
+function readByScript({ gateway, keys, options }: Context, storedId: string, server?: Server) {
+  return gateway.script(READ, keys.session(storedId), [options.absoluteMs ?? ''], server)
 }

@@ -523,6 +523,7 @@ describe('the tables of the README', () => {
       'docs/archiving.md',
       'docs/doctor.md',
       'docs/operations.md',
+      'docs/clients.md',
       'CONTRIBUTING.md',
     ]) {
       for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)) {

@@ -13,7 +13,8 @@ export async function cachingStore(options: RedisStoreOptions): Promise<RedisSto
 
 /** Waits until reading a session twice costs only one read; in a Cluster, on every master. */
 export async function isCaching(store: RedisStore, { client }: Pick<RedisStoreOptions, 'client'>): Promise<void> {
-  const masters = client.isCluster ? 64 : 1
+  const isCluster = ('isCluster' in client && client.isCluster) || 'masters' in client
+  const masters = isCluster ? 64 : 1
   const probes = Array.from({ length: masters }, (_, i) => `near-cache-probe-${i}`)
   for (const sid of probes) {
     await until(

@@ -1,4 +1,5 @@
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
+import { library } from '../../redis/connect/library.js'
 import { replyCode } from '../../redis/redis-error.js'
 
 const PATIENCE_MS = 3000
@@ -16,7 +17,7 @@ export class Connection {
 
   /** @throws the error of ioredis; its message may contain parts of the URL */
   static async open(url: string): Promise<Connection> {
-    const client = new Redis(url, {
+    const client = new (library('connect-redis-hash doctor').Redis)(url, {
       lazyConnect: true,
       connectTimeout: PATIENCE_MS,
       commandTimeout: PATIENCE_MS,

@@ -1,8 +1,12 @@
-import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
-import { isRedisClient, type RedisClient } from '../client.js'
-import { internalsOf } from '../clients/ioredis-internals.js'
+// An application without ioredis does not need its types to compile: they are `any` there.
+// biome-ignore lint/suspicious/noTsIgnore: the compiler keeps only this kind of comment, and where ioredis is, there is no error
+/** @ts-ignore */
+import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis'
+import { isRedisClient } from '../clients/client-of.js'
+import { type Ioredis, internalsOf } from '../clients/ioredis/internals.js'
 import { failFast } from './fail-fast.js'
 import { keepReconnecting } from './keep-reconnecting.js'
+import { library } from './library.js'
 import { parseNode, parseUrl } from './redis-url.js'
 import {
   clusterOptions,
@@ -39,7 +43,7 @@ export function connectRedis(nodes: readonly ClusterNode[], options?: ConnectClu
 export function connectRedis(
   where: string | ConnectRedisOptions | readonly ClusterNode[],
   options: ConnectRedisOptions | ConnectClusterOptions = {},
-): RedisClient {
+): Ioredis {
   if (!isPlain(options))
     throw new TypeError('connectRedis(where, options): options must be an object of ioredis options')
   if (Array.isArray(where)) return connectCluster(where, options as ConnectClusterOptions)
@@ -65,7 +69,7 @@ function connectOne(given: ConnectRedisOptions): Redis {
   }
   const defaults = isSentinel ? sentinelOptions(known(given)) : redisOptions(known(given))
   const options: ConnectRedisOptions = { ...defaults, ...known(given) }
-  const client = new Redis(options)
+  const client = new (library('connectRedis').Redis)(options)
   const changes = changesOf(client.options)
   // ioredis's own method would copy the current `enableOfflineQueue`, so the new client's first commands would fail.
   client.duplicate = ((others: ConnectRedisOptions = {}) =>
@@ -86,7 +90,10 @@ function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions)
   const defaults = clusterOptions(connection)
   const options = { ...defaults, ...known(given), redisOptions: { ...defaults.redisOptions, ...connection } }
   const addresses = parsed.map(({ address }) => address)
-  const client = failFast(new Cluster(addresses, options as never), failFastOptions(options.redisOptions, given))
+  const client = failFast(
+    new (library('connectRedis').Cluster)(addresses, options as never),
+    failFastOptions(options.redisOptions, given),
+  )
   shareOptions(client)
   const changes = changesOf({ ...client.options.redisOptions })
   client.duplicate = ((others: readonly unknown[] = [], changed: ConnectClusterOptions = {}) => {

@@ -1,6 +1,5 @@
-import { isCluster, type RedisClient } from '../client.js'
-import { type CommandInternals, internalsOf } from '../clients/ioredis-internals.js'
-import { fairCommandTimeout, fairSocketTimeout } from '../fair-timeouts.js'
+import { type CommandInternals, type Ioredis, internalsOf, isCluster } from '../clients/ioredis/internals.js'
+import { fairCommandTimeout, fairSocketTimeout } from './fair-timeouts.js'
 
 /** Commands that ioredis sends by itself after a reconnect. Nobody handles their errors. */
 const SENT_AGAIN: ReadonlySet<string> = new Set(['subscribe', 'psubscribe', 'ssubscribe', 'select'])
@@ -22,7 +21,7 @@ export interface FailFast {
  * The offline queue of ioredis cannot do this. It is always on or always off: off, the first requests after a start
  * fail; on, it has no limit.
  */
-export function failFast<C extends RedisClient>(client: C, { patienceMs, queue, underWay }: FailFast): C {
+export function failFast<C extends Ioredis>(client: C, { patienceMs, queue, underWay }: FailFast): C {
   if (queue) queueUntilReady(client, patienceMs)
   failOnClose(client, { offlineQueue: queue, commandQueue: underWay })
   prepareCommands(internalsOf(client))
@@ -32,7 +31,7 @@ export function failFast<C extends RedisClient>(client: C, { patienceMs, queue, 
 }
 
 /** Keeps the offline queue on until the client is ready for the first time, but for at most `patienceMs`. */
-function queueUntilReady(client: RedisClient, patienceMs: number): void {
+function queueUntilReady(client: Ioredis, patienceMs: number): void {
   const internals = internalsOf(client)
   let hasBeenReady = false
   let impatientFrom = Number.POSITIVE_INFINITY
@@ -59,7 +58,7 @@ function queueUntilReady(client: RedisClient, patienceMs: number): void {
 }
 
 /** Fails the commands in these queues when the connection is lost. */
-function failOnClose(client: RedisClient, queues: { offlineQueue: boolean; commandQueue: boolean }): void {
+function failOnClose(client: Ioredis, queues: { offlineQueue: boolean; commandQueue: boolean }): void {
   const internals = internalsOf(client)
   let isReady = false
 

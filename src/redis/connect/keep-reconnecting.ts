@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { isClosedByCaller } from '../client.js'
+import { isClosedByCaller } from '../clients/ioredis/internals.js'
 
 /**
  * Reconnects a client that ioredis has given up. ioredis gives up if Sentinels announce a new master while it asks them

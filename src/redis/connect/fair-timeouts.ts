@@ -1,6 +1,6 @@
-import type { RedisNode } from './client.js'
-import { internalsOf, type TimeoutInternals } from './clients/ioredis-internals.js'
-import { setPatientTimeout } from './patient-timeout.js'
+import type { Redis } from 'ioredis'
+import { internalsOf, type TimeoutInternals } from '../clients/ioredis/internals.js'
+import { setPatientTimeout } from '../patient-timeout.js'
 
 /*
  * The timeouts of ioredis (`commandTimeout`, `socketTimeout`) fire as soon as a blocked event loop continues, although
@@ -34,7 +34,7 @@ function setCommandTimeout(this: TimedCommand, ms: number): void {
   })
 }
 
-export function fairSocketTimeout(node: RedisNode): void {
+export function fairSocketTimeout(node: Redis): void {
   const connection = internalsOf(node)
   if (typeof connection.setSocketTimeout === 'function') connection.setSocketTimeout = setSocketTimeout
 }

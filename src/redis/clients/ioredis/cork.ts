@@ -1,6 +1,5 @@
-import { realSetImmediate } from '../real-set-immediate.js'
-import { isCluster, type RedisClient } from './client.js'
-import { streamOf } from './clients/ioredis-internals.js'
+import { realSetImmediate } from '../../../real-set-immediate.js'
+import { type Ioredis, isCluster, streamOf } from './internals.js'
 
 /** The methods of Node's Writable that this file needs. */
 interface Corkable {
@@ -15,10 +14,10 @@ interface Corkable {
  * application's client. Commands that the application sends over the same connection meanwhile are included.
  */
 export class Cork {
-  readonly #client: RedisClient
+  readonly #client: Ioredis
   #held: Corkable[] | undefined
 
-  constructor(client: RedisClient) {
+  constructor(client: Ioredis) {
     this.#client = client
   }
 
@@ -41,7 +40,7 @@ export class Cork {
 }
 
 /** Returns undefined while there is no connection. */
-function corkableOf(client: RedisClient): Corkable | undefined {
+function corkableOf(client: Ioredis): Corkable | undefined {
   const stream = streamOf(client)
   return typeof stream?.cork === 'function' && typeof stream.uncork === 'function' ? (stream as Corkable) : undefined
 }

@@ -1,7 +1,6 @@
-import { isCluster, type RedisClient } from './client.js'
-import { optionsOf } from './clients/ioredis-internals.js'
+import { type Ioredis, isCluster, optionsOf } from './internals.js'
 
-const known = new WeakMap<RedisClient, Losses>()
+const known = new WeakMap<Ioredis, Losses>()
 
 /**
  * How often a client has lost a connection that was ready, which is when it sends again what was under way (ioredis:
@@ -11,19 +10,19 @@ const known = new WeakMap<RedisClient, Losses>()
 export class Losses {
   #count = 0
 
-  static of(client: RedisClient): Losses {
+  static of(client: Ioredis): Losses {
     const losses = known.get(client) ?? new Losses(client)
     known.set(client, losses)
     return losses
   }
 
-  private constructor(client: RedisClient) {
+  private constructor(client: Ioredis) {
     if (!sendsAgain(client)) return
     if (isCluster(client)) client.on('-node', () => this.#count++)
     else this.#watch(client)
   }
 
-  #watch(client: RedisClient): void {
+  #watch(client: Ioredis): void {
     let isReady = client.status === 'ready'
     client.on('ready', () => {
       isReady = true
@@ -39,7 +38,7 @@ export class Losses {
   }
 }
 
-function sendsAgain(client: RedisClient): boolean {
+function sendsAgain(client: Ioredis): boolean {
   const options = optionsOf(client) ?? {}
   return isCluster(client) ? options.retryDelayOnFailover !== 0 : options.autoResendUnfulfilledCommands !== false
 }

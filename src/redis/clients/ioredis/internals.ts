@@ -5,6 +5,9 @@ import type { Cluster, Redis } from 'ioredis'
  * have all of them unless a comment says otherwise. If a version lacks one, only speed is lost.
  */
 
+/** A client of ioredis or iovalkey. */
+export type Ioredis = Redis | Cluster
+
 /** The socket of a connection. */
 export interface Stream {
   bytesRead: number
@@ -38,19 +41,46 @@ interface Internals extends CommandInternals, TimeoutInternals {
   connectionPool?: { redisOptions?: Cluster['options']['redisOptions'] }
 }
 
-export function internalsOf(client: Redis | Cluster): Internals {
+export function internalsOf(client: Ioredis): Internals {
   return client as unknown as Internals
 }
 
+export function isCluster(client: Ioredis): client is Cluster {
+  return client.isCluster
+}
+
+/** Whether `quit` or `disconnect` was called. */
+export function isClosedByCaller(client: Ioredis): boolean {
+  return internalsOf(client).manuallyClosing === true
+}
+
+/** Whether the client will not connect again by itself: the application has closed it, or it has given up. */
+export function isClosed(client: Ioredis): boolean {
+  return client.status === 'end' || isClosedByCaller(client)
+}
+
 /** Returns the socket of a connection, which each reconnect replaces; undefined while there is none. */
-export function streamOf(node: Redis | Cluster): Partial<Stream> | undefined {
+export function streamOf(node: Ioredis): Partial<Stream> | undefined {
   return (internalsOf(node).stream as Partial<Stream> | null | undefined) ?? undefined
 }
 
 /** Returns the options of a client; undefined if the client is a wrapper of the application without options. */
-export function optionsOf(client: Redis | Cluster): Readonly<Record<string, unknown>> | undefined {
+export function optionsOf(client: Ioredis): Readonly<Record<string, unknown>> | undefined {
   const options: unknown = client.options
   return typeof options === 'object' && options !== null ? (options as Record<string, unknown>) : undefined
+}
+
+/**
+ * ioredis puts `keyPrefix` in front of the keys of commands, but not of SCAN patterns, and SCAN returns keys with it.
+ */
+export function keyPrefixOf(client: Ioredis): string {
+  const options = client.options as { keyPrefix?: string; redisOptions?: { keyPrefix?: string } }
+  return options.keyPrefix || options.redisOptions?.keyPrefix || ''
+}
+
+/** Returns the methods of a client by the names of commands in lower case. They recognise which arguments are keys. */
+export function methodsOf(client: Ioredis): Readonly<Record<string, (...args: unknown[]) => Promise<unknown>>> {
+  return client as never
 }
 
 /** Passes a list as one argument, which ioredis flattens. Spreading a very long list would overflow the stack. */

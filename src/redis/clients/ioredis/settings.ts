@@ -1,20 +1,12 @@
-import { isCluster, type RedisClient } from './client.js'
-import { optionsOf } from './clients/ioredis-internals.js'
+import { type Ioredis, isCluster, optionsOf } from './internals.js'
 
 type Options = Readonly<Record<string, unknown>>
 
-/**
- * Finds settings of the application's client that do harm in spite of the store's own `timeout`. A plain `new Redis()`
- * has none.
- *
- * @returns a sentence that names each harmful setting, or undefined
- */
-export function harmfulSettings(client: RedisClient): string | undefined {
+/** Finds settings that do harm in spite of the store's own `timeout`: a clause about each. A plain `new Redis()` has none. */
+export function harmfulSettings(client: Ioredis): string[] {
   const options = optionsOf(client)
-  if (options === undefined) return undefined
-  const found = [...(isCluster(client) ? ofCluster(options) : ofConnection(options))]
-  if (found.length === 0) return undefined
-  return `settings of the Redis client do harm: ${found.join('; ')}. connectRedis() makes a client without them`
+  if (options === undefined) return []
+  return [...(isCluster(client) ? ofCluster(options) : ofConnection(options))]
 }
 
 function* ofCluster(options: Options): Generator<string> {

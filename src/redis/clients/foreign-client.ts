@@ -17,19 +17,24 @@ const FOREIGN: readonly (readonly [is: (value: Shape) => boolean, what: string, 
     'npm install ioredis@6',
   ],
   [
-    ({ send_command }) => typeof send_command === 'function',
-    'a client with callbacks, of node-redis 3 or older (the package redis)',
-    'npm install ioredis, and pass new Redis(url)',
+    (value) => typeof value.withTypeMapping === 'function' && typeof value.release === 'function',
+    'a lease of a client of node-redis',
+    'pass what createSentinel() returns',
+  ],
+  [
+    (value) => typeof value.send_command === 'function' || isCallbackStyle(value),
+    'a client with callbacks, of node-redis 3 or older (the package redis), or of its legacy mode',
+    'npm install redis@6, and pass createClient({ url }) itself',
   ],
   [
     (value) => typeof value.sendCommand === 'function',
-    'a client of node-redis (the package redis)',
-    'npm install ioredis, and pass new Redis(url)',
+    'a client of node-redis 4 (the package redis)',
+    'npm install redis@6',
   ],
   [
     ({ customCommand }) => typeof customCommand === 'function',
     'a client of Valkey GLIDE (@valkey/valkey-glide)',
-    'npm install ioredis, and pass new Redis(url): it works with Valkey, too',
+    'npm install iovalkey, and pass new Redis(url)',
   ],
   [
     (value) => 'enableTelemetry' in value && typeof value.pipeline === 'function',
@@ -40,9 +45,16 @@ const FOREIGN: readonly (readonly [is: (value: Shape) => boolean, what: string, 
 
 type Shape = Readonly<Record<string, unknown>>
 
+/** The option `legacyMode` of node-redis 4, or what `legacy()` of later versions returns. */
+function isCallbackStyle(value: Shape): boolean {
+  if (typeof value.sendCommand !== 'function') return false
+  const { legacyMode } = (value.options ?? {}) as { legacyMode?: unknown }
+  return legacyMode === true || !('isOpen' in value)
+}
+
 /**
- * Describes a value that is no client of ioredis 5 or 6, and what to do; '' if the value is unknown. The text contains
- * nothing of the value, which may hold a password.
+ * Describes a value that is no client of a library that the store knows, and what to do; '' if the value is unknown. The
+ * text contains nothing of the value, which may hold a password.
  */
 export function foreignClient(value: unknown): string {
   if (value === null || value === undefined) return ''

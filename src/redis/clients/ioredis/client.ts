@@ -1,0 +1,147 @@
+import type { Redis } from 'ioredis'
+import type { Arg, Client, Server } from '../../client.js'
+import { Cork } from './cork.js'
+import {
+  asOneArgument,
+  type Ioredis,
+  internalsOf,
+  isClosed,
+  isCluster,
+  keyPrefixOf,
+  methodsOf,
+  optionsOf,
+} from './internals.js'
+import { Losses } from './losses.js'
+import { flatten, takeOut } from './replies.js'
+import { hgetall, IoredisServer } from './server.js'
+import { harmfulSettings } from './settings.js'
+
+/**
+ * Looks at the methods instead of the class, because the application may use another copy of ioredis, or iovalkey,
+ * which is a copy of ioredis under another name.
+ */
+export function isIoredis(value: object): value is Ioredis {
+  const client = value as Partial<Ioredis>
+  const hasCommands = typeof client.call === 'function' && typeof client.evalsha === 'function'
+  // A Cluster of ioredis 4 also has `isCluster`, but only version 4 has `_addedScriptHashes`.
+  return hasCommands && 'isCluster' in client && !('_addedScriptHashes' in client)
+}
+
+/** A client of ioredis 5 or 6, or of iovalkey. */
+export class IoredisClient implements Client {
+  readonly isCluster: boolean
+  readonly harmlessSettings = 'connectRedis() makes a client without them'
+  readonly #client: Ioredis
+  readonly #cork: Cork
+  readonly #servers = new WeakMap<Redis, IoredisServer>()
+
+  constructor(client: Ioredis) {
+    this.isCluster = isCluster(client)
+    this.#client = client
+    this.#cork = new Cork(client)
+  }
+
+  get isReady(): boolean {
+    return this.#client.status === 'ready'
+  }
+
+  get isClosed(): boolean {
+    return isClosed(this.#client)
+  }
+
+  get keyPrefix(): string {
+    return keyPrefixOf(this.#client)
+  }
+
+  get commandTimeoutMs(): number {
+    const { commandTimeout, redisOptions } = (optionsOf(this.#client) ?? {}) as Timeouts & { redisOptions?: Timeouts }
+    return commandTimeout || redisOptions?.commandTimeout || Number.POSITIVE_INFINITY
+  }
+
+  get losses(): number {
+    return Losses.of(this.#client).count
+  }
+
+  get harmfulSettings(): readonly string[] {
+    return harmfulSettings(this.#client)
+  }
+
+  hold(): void {
+    this.#cork.hold()
+  }
+
+  send(name: string, key: string, ...args: Arg[]): Promise<unknown> {
+    return methodsOf(this.#client)[name]?.(key, ...args) as Promise<unknown>
+  }
+
+  hgetall(key: string): Promise<unknown> {
+    return hgetall(this.#client, key)
+  }
+
+  evalsha(sha: string, key: string, args: readonly Arg[]): Promise<unknown> {
+    return this.#client.evalsha(sha, 1, key, asOneArgument(args))
+  }
+
+  eval(lua: string, key: string, args: readonly Arg[]): Promise<unknown> {
+    return this.#client.eval(lua, 1, key, asOneArgument(args))
+  }
+
+  ping(): Promise<unknown> {
+    return this.#client.ping()
+  }
+
+  memoryUsage(key: string): Promise<unknown> {
+    return this.#client.memory('USAGE', key)
+  }
+
+  publish(channel: string, message: string): Promise<unknown> {
+    return this.#client.publish(channel, message)
+  }
+
+  fieldsIn(reply: unknown): string[] | undefined {
+    return flatten(reply)
+  }
+
+  elementsIn<T>(reply: T[]): T[] {
+    return takeOut(reply)
+  }
+
+  masters(): readonly Server[] {
+    return this.#nodes('master')
+  }
+
+  servers(): readonly Server[] {
+    return this.#nodes('all')
+  }
+
+  ownerOf(slot: number): string | undefined {
+    return internalsOf(this.#client).slots[slot]?.[0]
+  }
+
+  owners(): ReadonlySet<string> {
+    return new Set(isCluster(this.#client) ? this.#client.slots.map((keys) => keys[0] as string) : [])
+  }
+
+  async refresh(): Promise<void> {
+    const client = this.#client
+    if (!isCluster(client)) return
+    await new Promise<void>((resolve, reject) => {
+      client.refreshSlotsCache((err) => (err ? reject(err) : resolve()))
+    })
+  }
+
+  #nodes(role: 'master' | 'all'): Server[] {
+    const client = this.#client
+    return isCluster(client) ? client.nodes(role).map((node) => this.#serverOf(node)) : [this.#serverOf(client)]
+  }
+
+  #serverOf(node: Redis): Server {
+    const server = this.#servers.get(node) ?? new IoredisServer(this.#client, node)
+    this.#servers.set(node, server)
+    return server
+  }
+}
+
+interface Timeouts {
+  commandTimeout?: number
+}

@@ -1,0 +1,116 @@
+import type { Arg, Link } from '../../client.js'
+import { replyCode } from '../../redis-error.js'
+import { PLAIN, texts } from './send.js'
+import type { OneClient, OneOptions } from './shapes.js'
+
+const CONNECT_MS = 3000
+
+/** Options that differ from those of the client. The connection does not reconnect: its owner replaces it. */
+const ONE_USE = {
+  // What it says is in the other options already, and it would override them.
+  url: undefined,
+  // With RESP 3, reports of changed keys are no messages of a channel.
+  RESP: 2,
+  maintNotifications: 'disabled',
+  clientSideCache: undefined,
+  emitInvalidate: false,
+  pingInterval: undefined,
+  commandsQueueMaxLength: undefined,
+  disableOfflineQueue: false,
+  readonly: false,
+  keyPrefix: undefined,
+}
+
+/** An additional connection of node-redis. */
+export class NodeRedisLink implements Link {
+  readonly #client: OneClient
+  readonly #listeners: ((why: unknown) => void)[] = []
+  #why: unknown
+  #heard = 0
+  #hasSocket = false
+  #isClosed = false
+
+  /**
+   * @param client whose options the connection has
+   * @param changed options that are newer than those of the client: its login, or another address
+   */
+  constructor(client: OneClient, { socket, ...changed }: OneOptions = {}) {
+    const given = { ...client.options?.socket, ...socket }
+    const connectTimeout = Math.min(given.connectTimeout || CONNECT_MS, CONNECT_MS)
+    this.#client = client.duplicate({
+      ...ONE_USE,
+      ...changed,
+      socket: { ...given, connectTimeout, socketTimeout: undefined, reconnectStrategy: false },
+    })
+    this.#client.unref()
+    this.#client.on('connect', () => {
+      this.#hasSocket = true
+      if (this.#isClosed) this.#destroy()
+    })
+    this.#client.on('error', (err: unknown) => {
+      this.#why ??= err
+      this.#lost()
+    })
+    this.#client.on('end', () => this.#lost())
+  }
+
+  get isReady(): boolean {
+    return this.#client.isReady
+  }
+
+  get heard(): unknown {
+    return this.#heard
+  }
+
+  async open(): Promise<void> {
+    await this.#client.connect()
+  }
+
+  async ask(name: string, ...args: Arg[]): Promise<unknown> {
+    try {
+      const reply = await this.#client.sendCommand(texts([name.toUpperCase()], args), PLAIN)
+      this.#heard += 1
+      return reply
+    } catch (err) {
+      if (replyCode(err) !== '') this.#heard += 1
+      throw err
+    }
+  }
+
+  askAll(commands: readonly (readonly [name: string, ...args: Arg[]])[]): Promise<unknown[]> {
+    return Promise.all(commands.map(([name, ...args]) => this.ask(name, ...args)))
+  }
+
+  subscribe(channel: string, onMessage: (message: string) => void): Promise<unknown> {
+    return this.#client.subscribe(channel, (message: string) => {
+      this.#heard += 1
+      onMessage(message)
+    })
+  }
+
+  subscribeToKeys(channel: string, onKeys: (keys: readonly Buffer[] | null) => void): Promise<unknown> {
+    return this.#client.subscribe(channel, (keys: unknown) => onKeys(Array.isArray(keys) ? keys : null), true)
+  }
+
+  onLost(listener: (why: unknown) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    // While it connects, node-redis does not know its socket, and would leave it open.
+    if (this.#hasSocket) this.#destroy()
+  }
+
+  #destroy(): void {
+    try {
+      this.#client.destroy()
+    } catch {
+      // Version 5 throws if there is nothing to close any more.
+    }
+  }
+
+  #lost(): void {
+    for (const listener of this.#listeners) listener(this.#why ?? 'it was lost')
+  }
+}

@@ -1,0 +1,75 @@
+import type { Arg, Link, Server } from '../../client.js'
+import { connectionOf } from './connection.js'
+import { notConnected, sendTo, texts } from './send.js'
+import type { OneClient } from './shapes.js'
+
+/** Where a server of the client is. */
+export interface Place {
+  /** `host:port` in a Cluster, otherwise `''`. */
+  readonly address: string
+  /** The client's connection to it; undefined while there is none. */
+  client(): OneClient | undefined
+  isClosed(): boolean
+  beside(): Link
+}
+
+/** One server of a client of node-redis. */
+export class NodeRedisServer implements Server {
+  readonly address: string
+  readonly #place: Place
+  readonly #keyPrefix: string
+  readonly #patienceMs: number
+
+  constructor(place: Place, keyPrefix: string, patienceMs: number) {
+    this.address = place.address
+    this.#place = place
+    this.#keyPrefix = keyPrefix
+    this.#patienceMs = patienceMs
+  }
+
+  get isReady(): boolean {
+    return this.#place.client()?.isReady === true
+  }
+
+  get isClosed(): boolean {
+    return this.#place.isClosed()
+  }
+
+  get isClosedByCaller(): boolean {
+    return this.#place.isClosed()
+  }
+
+  get connection(): unknown {
+    const client = this.#place.client()
+    return client && connectionOf(client)
+  }
+
+  send(name: string, key: string, ...args: Arg[]): Promise<unknown> {
+    return this.#send(texts([name.toUpperCase(), this.#keyPrefix + key], args))
+  }
+
+  hgetall(key: string): Promise<unknown> {
+    return this.#send(['HGETALL', this.#keyPrefix + key])
+  }
+
+  evalsha(sha: string, key: string, args: readonly Arg[]): Promise<unknown> {
+    return this.#send(texts(['EVALSHA', sha, '1', this.#keyPrefix + key], args))
+  }
+
+  eval(lua: string, key: string, args: readonly Arg[]): Promise<unknown> {
+    return this.#send(texts(['EVAL', lua, '1', this.#keyPrefix + key], args))
+  }
+
+  ask(name: string, ...args: Arg[]): Promise<unknown> {
+    return this.#send(texts([name.toUpperCase()], args))
+  }
+
+  beside(): Link {
+    return this.#place.beside()
+  }
+
+  #send(args: string[]): Promise<unknown> {
+    const client = this.#place.client()
+    return client === undefined ? Promise.reject(notConnected()) : sendTo(client, args, this.#patienceMs)
+  }
+}

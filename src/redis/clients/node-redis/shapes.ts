@@ -1,0 +1,108 @@
+/*
+ * The parts of node-redis 5 and 6 (npm: redis) that the adapter uses. Its own types are not imported: nobody needs the
+ * package who does not use it. What begins with `_` is not documented, but both versions have it.
+ */
+
+/** A client of one server: what `createClient` returns, and what the other kinds hold inside. */
+export interface OneClient {
+  readonly isOpen: boolean
+  readonly isReady: boolean
+  readonly options?: OneOptions | undefined
+  /** Counts connections; missing before 5.1. */
+  readonly socketEpoch?: number
+  /** The client itself, where this object only stands for it with other command options. */
+  readonly _self?: OneClient
+  /** Replaces the connection by one that is ready, when the provider moves the server. */
+  _insertSocket?(socket: unknown): void
+  sendCommand(args: readonly string[], options?: object): Promise<unknown>
+  subscribe(channel: string, listener: (message: never) => void, asBuffers?: boolean): Promise<unknown>
+  duplicate(changed: object): OneClient
+  connect(): Promise<unknown>
+  destroy(): void
+  unref(): void
+  on(event: string, listener: (...args: never[]) => void): unknown
+}
+
+export interface OneOptions {
+  readonly socket?: SocketOptions
+  readonly commandsQueueMaxLength?: number
+  readonly disableOfflineQueue?: boolean
+  readonly pingInterval?: number
+  readonly username?: string
+  readonly password?: string
+  readonly credentialsProvider?: unknown
+}
+
+export interface SocketOptions {
+  readonly host?: string
+  readonly port?: number
+  readonly connectTimeout?: number
+  readonly socketTimeout?: number
+  readonly reconnectStrategy?: unknown
+}
+
+/** What `createClientPool` returns. */
+export interface PoolClient {
+  readonly isOpen: boolean
+  execute<T>(work: (client: OneClient) => T): Promise<T>
+  sendCommand(args: readonly string[], options?: object): Promise<unknown>
+}
+
+/** What `createSentinel` returns. */
+export interface SentinelClient {
+  readonly isOpen: boolean
+  readonly isReady: boolean
+  /** Passes the client of the master on, once there is one. */
+  _execute<T>(isReadonly: boolean, work: (client: OneClient) => T): Promise<T>
+}
+
+/** A node of a Cluster. It stays the same object as long as the Cluster has a node at this address. */
+export interface ClusterNode {
+  /** `host:port`, as the Cluster announces it. */
+  readonly address: string
+  readonly host: string
+  readonly port: number
+  /** Missing while it is not connected (`minimizeConnections`). */
+  readonly client?: OneClient | undefined
+}
+
+/** What `createCluster` returns. */
+export interface ClusterClient {
+  readonly isOpen: boolean
+  readonly masters: readonly ClusterNode[]
+  readonly replicas: readonly ClusterNode[]
+  readonly slots: readonly ({ readonly master: ClusterNode } | undefined)[]
+  readonly _options?: { readonly defaults?: OneOptions }
+  readonly _slots?: { rediscover(startWith: OneClient | undefined): Promise<unknown> }
+  sendCommand(key: string, isReadonly: boolean, args: readonly string[], options?: object): Promise<unknown>
+}
+
+export type AnyNodeRedis = OneClient | PoolClient | SentinelClient | ClusterClient
+
+/** Looks at the methods, because the application may use another copy of node-redis. Version 4 has no `withTypeMapping`. */
+export function isNodeRedis(value: object): value is AnyNodeRedis {
+  const { sendCommand, withTypeMapping } = value as Record<string, unknown>
+  if (typeof sendCommand !== 'function' || typeof withTypeMapping !== 'function' || !('isOpen' in value)) return false
+  return isPool(value) || isSentinel(value) || isCluster(value) || isOne(value)
+}
+
+export function isPool(value: object): value is PoolClient {
+  return 'totalClients' in value && 'execute' in value
+}
+
+export function isSentinel(value: object): value is SentinelClient {
+  return 'getSentinelNode' in value && '_execute' in value
+}
+
+export function isCluster(value: object): value is ClusterClient {
+  return 'nodeByAddress' in value && 'masters' in value
+}
+
+function isOne(value: object): boolean {
+  return 'duplicate' in value && 'isReady' in value
+}
+
+/** What the client puts in front of keys, but not in front of those of `sendCommand`; version 5 knows no such option. */
+export function keyPrefixOf(client: AnyNodeRedis): string {
+  return String((client as { _keyPrefix?: string })._keyPrefix ?? '')
+}

@@ -1,0 +1,341 @@
+import { RedisStore, type RedisStoreOptions, type SessionEvents } from 'connect-redis-hash'
+import { createClient, createClientPool, createCluster, createSentinel } from 'redis'
+import * as redis5 from 'redis5'
+import { expectNoSecrets, failureOf } from '../../support/failure.js'
+import { CACHE, isCaching } from '../../support/near-cache.js'
+import { connectNodeRedis, connectNodeRedis5, connectPool, type NodeRedis, SOCKET } from '../../support/node-redis.js'
+import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
+import { freshPrefix } from '../../support/redis.js'
+import { until } from '../../support/until.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there
+type Bag = any
+
+const cookie = { originalMaxAge: 600_000 }
+const indexes = { user: (held: Bag) => held.userId }
+const stores: RedisStore[] = []
+const clients: NodeRedis[] = []
+
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close()
+  for (const client of clients.splice(0)) if (client.isOpen) client.destroy()
+})
+
+function kept<C extends object>(client: C): NodeRedis {
+  clients.push(client as unknown as NodeRedis)
+  return client as unknown as NodeRedis
+}
+
+function storeOn(client: NodeRedis, options: Partial<RedisStoreOptions> = {}): RedisStore {
+  const store = new RedisStore({ client, prefix: freshPrefix(), indexes, ...options } as RedisStoreOptions)
+  stores.push(store)
+  return store
+}
+
+const session = (more: object = {}) => ({ cookie, ...more }) as never
+
+describe.each<[string, (options?: object) => NodeRedis]>([
+  ['node-redis 6', connectNodeRedis],
+  ['node-redis 5', connectNodeRedis5],
+  ['a pool of node-redis 6', connectPool],
+])('%s', (name, connect) => {
+  test('walks over all keys, indexes, limit, counts and sizes work', async () => {
+    const store = storeOn(kept(connect()), {
+      activity: true,
+      limit: { index: 'user', max: 3, onExceed: 'evict' },
+      scanCount: 2,
+    })
+    for (let i = 0; i < 5; i++) await store.set(`s${i}`, session({ userId: 'ada', n: i }))
+    await store.set('other', session({ userId: 'bob' }))
+    expect((await store.ids()).sort()).toEqual(['other', 's2', 's3', 's4'])
+    expect(await store.length()).toBe(4)
+    expect((await store.findBy('user', 'ada')).length).toBe(3)
+    expect(await store.countBy('user', 'ada')).toBe(3)
+    expect(await store.increment('s4', 'n')).toBe(5)
+    expect(await store.read('s4', ['n'])).toEqual({ n: 5 })
+    expect(await store.patch('s4', { n: 7 } as never)).toBe(true)
+    expect(await store.stats()).toMatchObject({ sessions: 4 })
+    expect(await store.destroyBy('user', 'ada', { except: 's3', thorough: true })).toBe(2)
+    expect((await store.ids()).sort()).toEqual(['other', 's3'])
+    await store.clear()
+    expect(await store.length()).toBe(0)
+  })
+
+  test('onEnd gets the last content of a session', async () => {
+    const ended: unknown[] = []
+    const store = storeOn(kept(connect()), {
+      onEnd: async ({ session: held }, reason) => void ended.push([(held as Bag).userId, reason]),
+    })
+    await store.set('a', session({ userId: 'ada' }))
+    await store.destroy('a')
+    await until('it is handed over', () => ended.length === 1)
+    expect(ended).toEqual([['ada', 'destroyed']])
+  })
+
+  test('broadcast: another process hears of an end', async () => {
+    const [here, there] = [kept(connect()), kept(connect())]
+    const prefix = freshPrefix()
+    const store = storeOn(here, { broadcast: true, prefix })
+    const other = storeOn(there, { broadcast: true, prefix })
+    await until('it is heard', async () => {
+      await other.set('a', session())
+      await other.destroy('a')
+      return store.counters.ended > 0
+    })
+  })
+
+  test('a session that another process changes or ends leaves the near cache at once', async () => {
+    if (name.includes('pool')) return
+    const prefix = freshPrefix()
+    const here = kept(connect())
+    const store = storeOn(here, { cache: CACHE, prefix })
+    const other = storeOn(kept(connect()), { prefix })
+    await isCaching(store, { client: here })
+    await other.set('a', session({ n: 1 }))
+    await until('it is cached', async () => {
+      const { hits } = store.cacheStats as { hits: number }
+      expect(await store.get('a')).toMatchObject({ n: 1 })
+      return store.cacheStats?.hits !== hits
+    })
+    await other.patch('a', { n: 2 } as never)
+    await until('the change is seen', async () => ((await store.get('a')) as Bag).n === 2, {
+      timeoutMs: 500,
+      everyMs: 2,
+    })
+    await other.destroy('a')
+    await until('the end is seen', async () => (await store.get('a')) === null, { timeoutMs: 500, everyMs: 2 })
+  })
+
+  test('the application asks for Buffers: the store still gets text', async () => {
+    const store = storeOn(kept(connect({ commandOptions: { typeMapping: { 36: Buffer, 43: Buffer } } })))
+    await store.set('a', session({ userId: 'ada' }))
+    expect(await store.get('a')).toMatchObject({ userId: 'ada' })
+    expect((await store.findBy('user', 'ada')).length).toBe(1)
+    expect(await store.ids()).toEqual(['a'])
+  })
+
+  test('the store never closes the client', async () => {
+    const client = kept(connect())
+    const store = storeOn(client, name.includes('pool') ? { broadcast: true } : { broadcast: true, cache: CACHE })
+    await store.set('a', session())
+    await store.close()
+    expect(client.isOpen).toBe(true)
+  })
+
+  test('after the application has closed the client, every operation fails at once', async () => {
+    const client = kept(connect())
+    const store = storeOn(client)
+    await store.set('a', session())
+    await client.close()
+    const start = performance.now()
+    expect(await failureOf(store.get('a'))).toMatchObject({ code: 'ERR_SESSION_UNAVAILABLE', status: 503 })
+    expect(performance.now() - start).toBeLessThan(500)
+  })
+})
+
+test('a client may be connected after the store is made', async () => {
+  const client = kept(createClient({ socket: { path: process.env.TEST_REDIS_SOCKET as string, tls: false } }))
+  client.on('error', () => {})
+  const store = storeOn(client, { cache: CACHE, broadcast: true })
+  expect(await failureOf(store.get('a'))).toMatchObject({ code: 'ERR_SESSION_UNAVAILABLE' })
+  await client.connect()
+  await until('it works', async () => (await failureOf(store.set('a', session()))) === undefined)
+  await isCaching(store, { client })
+})
+
+describe('on a Redis of its own', () => {
+  let redis: PrivateRedis
+  beforeAll(async () => {
+    redis = await privateRedis()
+  })
+  afterAll(() => redis.stop())
+
+  const connectOne = (library: typeof createClient = createClient, options: object = {}) => {
+    const socket = { path: redis.socketPath, tls: false as const, ...SOCKET }
+    const client = kept(library({ socket, commandsQueueMaxLength: 1000, ...options }))
+    client.on('error', () => {})
+    void client.connect().catch(() => undefined)
+    return client
+  }
+  const five = redis5.createClient as unknown as typeof createClient
+
+  test.each([
+    ['node-redis 6', createClient],
+    ['node-redis 5', five],
+  ])('%s: a read is one command, HGETALL, and so is a cached one none', async (_name, library) => {
+    const client = connectOne(library)
+    const store = storeOn(client)
+    await store.set('a', session({ userId: 'ada' }))
+    await redis.takeCalls()
+    for (let i = 0; i < 10; i++) await store.get('a')
+    expect(await redis.takeCalls()).toEqual({ hgetall: 10 })
+  })
+
+  test.each([
+    ['node-redis 6', createClient],
+    ['node-redis 5', five],
+  ])(
+    '%s: connections are killed: near cache and broadcast come back, and nothing outdated is served',
+    async (_name, library) => {
+      const prefix = freshPrefix()
+      const client = connectOne(library)
+      const store = storeOn(client, { cache: CACHE, broadcast: true, prefix })
+      const other = storeOn(connectOne(library), { broadcast: true, prefix })
+      await isCaching(store, { client })
+      await other.set('a', session({ n: 0 }))
+      for (let round = 1; round <= 3; round++) {
+        await store.get('a')
+        await redis.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+        await redis.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+        await until('the other one writes', async () => {
+          await other.patch('a', { n: round } as never)
+          return true
+        })
+        await until(
+          'it reads',
+          async () => {
+            const loaded = (await store.get('a')) as Bag
+            if (loaded.n !== round) throw new Error(`outdated: ${loaded.n}`)
+            return true
+          },
+          { timeoutMs: 3000 },
+        )
+        await until('it is cached again', () => isCaching(store, { client }).then(() => true))
+      }
+      const { ended } = store.counters
+      await until('it hears again', async () => {
+        await other.set('b', session())
+        await other.destroy('b')
+        return store.counters.ended > ended
+      })
+    },
+  )
+
+  test.each([
+    ['node-redis 6', createClient],
+    ['node-redis 5', five],
+  ])('%s: Redis hangs: operations fail in time, then at once, and work when it goes on', async (_name, library) => {
+    const store = storeOn(connectOne(library), { timeout: 300 })
+    await store.set('a', session())
+    await redis.admin.call('CLIENT', 'PAUSE', 3000, 'ALL')
+    const start = performance.now()
+    expect(await failureOf(store.get('a'))).toMatchObject({ code: 'ERR_SESSION_TIMEOUT', status: 503 })
+    expect(performance.now() - start).toBeGreaterThan(250)
+    await until(
+      'the circuit is open',
+      async () => {
+        const asked = performance.now()
+        await failureOf(store.get('a'))
+        return performance.now() - asked < 50
+      },
+      { timeoutMs: 2500 },
+    )
+    await until('it works again', async () => (await store.get('a')) !== null)
+    expect(store.counters).toMatchObject({ unavailable: 1, available: 1 })
+  })
+
+  test.each([
+    ['node-redis 6', createClient],
+    ['node-redis 5', five],
+  ])('%s: what nobody waits for any more while there is no connection is not sent later', async (_name, library) => {
+    const client = connectOne(library, {
+      socket: { path: redis.socketPath, tls: false, reconnectStrategy: () => 1500 },
+    })
+    const store = storeOn(client, { timeout: 200 })
+    await store.set('a', session({ n: 0 }))
+    const lost = new Promise<void>((resolve) => client.on('reconnecting', () => resolve()))
+    await redis.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await lost
+    await redis.takeCalls()
+    expect(await failureOf(store.set('late', session()))).toMatchObject({ status: 503 })
+    await until('it is back', async () => (await failureOf(store.get('a'))) === undefined)
+    expect(await store.exists('late')).toBe(false)
+  })
+
+  test('an error reply keeps its meaning, and says nothing of the session', async () => {
+    const store = storeOn(connectOne())
+    await store.set('a', session())
+    await redis.admin.call('SCRIPT', 'FLUSH')
+    await store.patch('a', { n: 1 } as never)
+    await redis.admin.config('SET', 'maxmemory', '1')
+    const failure = await failureOf(store.set('hush', session()))
+    await redis.admin.config('SET', 'maxmemory', '0')
+    expect(failure).toMatchObject({ code: 'ERR_SESSION_OUT_OF_MEMORY', status: 503 })
+    expectNoSecrets(failure?.error, ['hush'])
+  })
+
+  test('a changed password is taken by connections of the store, too', async () => {
+    await redis.admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>one', '~*', '&*', '+@all')
+    const login = { username: 'app', password: 'one' }
+    const credentials = async () => ({ ...login })
+    const client = connectOne(createClient, {
+      credentialsProvider: { type: 'async-credentials-provider', credentials },
+    })
+    const store = storeOn(client, { cache: CACHE, broadcast: true })
+    await isCaching(store, { client })
+    login.password = 'two'
+    await redis.admin.call('ACL', 'SETUSER', 'app', 'resetpass', '>two')
+    await redis.admin.call('CLIENT', 'KILL', 'USER', 'app')
+    await until('it is cached again', () => isCaching(store, { client }).then(() => true))
+  })
+})
+
+describe('settings that do harm', () => {
+  async function warningsOf(client: object): Promise<SessionEvents['warning'][]> {
+    const heard: SessionEvents['warning'][] = []
+    const store = storeOn(kept(client))
+    store.on('warning', (warning) => heard.push(warning))
+    await new Promise((resolve) => setImmediate(resolve))
+    return heard
+  }
+  const good = { commandsQueueMaxLength: 1000 }
+
+  test.each([
+    ['commandsQueueMaxLength', () => createClient()],
+    ['disableOfflineQueue', () => createClient({ ...good, disableOfflineQueue: true })],
+    ['socket.reconnectStrategy', () => createClient({ ...good, socket: { reconnectStrategy: false } })],
+    ['socket.connectTimeout', () => createClient({ ...good, socket: { connectTimeout: 0 } })],
+    ['pingInterval', () => createClient({ ...good, socket: { ...SOCKET, socketTimeout: 1000 } })],
+    ['socket.socketTimeout', () => createClient({ ...good, pingInterval: 100, socket: { socketTimeout: 1000 } })],
+    ['commandsQueueMaxLength', () => createCluster({ rootNodes: [{ url: 'redis://localhost:7000' }] })],
+  ])('%s: one warning that names it', async (name, make) => {
+    const message = expect.stringMatching(new RegExp(`"${name.replace('.', '[.]')}.*docs/clients[.]md`))
+    expect(await warningsOf(make())).toEqual([{ code: 'client-settings', message }])
+  })
+
+  test.each([
+    ['a client with a limited queue', () => createClient(good)],
+    [
+      'socketTimeout with pingInterval and a strategy',
+      () => createClient({ ...good, pingInterval: 100, socket: { ...SOCKET, socketTimeout: 1000 } }),
+    ],
+    [
+      'a Cluster with a limited queue',
+      () => createCluster({ rootNodes: [{ url: 'redis://localhost:7000' }], defaults: good }),
+    ],
+  ])('%s: no warning', async (_name, make) => {
+    expect(await warningsOf(make())).toEqual([])
+  })
+})
+
+test('a pool and the near cache exclude each other, at construction', () => {
+  const client = createClientPool() as unknown as NodeRedis
+  expect(() => new RedisStore({ client, cache: CACHE })).toThrow(/"cache".*pool.*createClient\(\)/)
+})
+
+test('every kind of client of node-redis is accepted before it is connected', async () => {
+  const sentinel = { name: 'mymaster', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] }
+  const redis6 = { createClient, createClientPool, createCluster, createSentinel }
+  for (const library of [redis6, redis5 as unknown as typeof redis6]) {
+    const made = [
+      library.createClient(),
+      library.createClientPool(),
+      library.createCluster({ rootNodes: [{ url: 'redis://localhost:7000' }] }),
+      library.createSentinel(sentinel),
+    ]
+    for (const client of made) {
+      const store = storeOn(client as unknown as NodeRedis)
+      expect(await failureOf(store.get('a'))).toMatchObject({ code: 'ERR_SESSION_UNAVAILABLE' })
+    }
+  }
+})

@@ -1,0 +1,21 @@
+import * as library from '../../src/index.js'
+import { isOfTests, siblingOf } from './siblings.js'
+
+/*
+ * Replaces the library in `npm run test:node-redis`, `test:iovalkey` and `test:ioredis5`: each store on a client of
+ * ioredis 6 gets a client of the other library instead. The tests keep theirs.
+ */
+export * from '../../src/index.js'
+
+function onSibling<O>(options: O): O {
+  const { client } = (options ?? {}) as { client?: unknown }
+  return isOfTests(client) ? { ...options, client: siblingOf(client) } : options
+}
+
+export class RedisStore extends library.RedisStore {
+  constructor(options: library.RedisStoreOptions) {
+    super(onSibling(options))
+  }
+}
+
+export const secureSession: typeof library.secureSession = (options) => library.secureSession(onSibling(options))

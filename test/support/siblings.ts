@@ -1,0 +1,95 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import * as ioredis5 from 'ioredis5'
+import * as iovalkey from 'iovalkey'
+import { createClient, createCluster, createSentinel } from 'redis'
+
+/*
+ * Clients of another library with the address and the options of a client of ioredis 6, for `npm run test:node-redis`,
+ * `test:iovalkey` and `test:ioredis5`.
+ */
+
+type Given = Redis | Cluster
+/** What all these clients have in common. */
+type Sibling = { on(event: 'error', listener: () => void): unknown }
+
+const MAKE: Readonly<Record<string, (given: Given) => Sibling>> = {
+  ioredis5: (given) => ofSameKind(given, ioredis5 as never),
+  iovalkey: (given) => ofSameKind(given, iovalkey as never),
+  'node-redis': ofNodeRedis,
+}
+
+const made = new WeakMap<Given, Sibling>()
+
+/** Whether it is a client that tests make, not one of a library of their own choice. */
+export function isOfTests(client: unknown): client is Given {
+  return client instanceof Redis || client instanceof Cluster
+}
+
+/** Returns the sibling of a client, one for all stores on it. It ends when the client does. */
+export function siblingOf(client: Given): Sibling {
+  const sibling = made.get(client) ?? (MAKE[process.env.TEST_CLIENT as string] as (given: Given) => Sibling)(client)
+  made.set(client, sibling)
+  sibling.on('error', () => {})
+  return sibling
+}
+
+function ofSameKind(given: Given, library: { Redis: typeof Redis; Cluster: typeof Cluster }): Sibling {
+  const sibling = given.isCluster
+    ? new library.Cluster(startupNodesOf(given as Cluster) as never, (given as Cluster).options as never)
+    : new library.Redis((given as Redis).options as never)
+  given.once('end', () => sibling.disconnect())
+  return sibling
+}
+
+function startupNodesOf(cluster: object): ({ host: string; port: number } | string | number)[] {
+  return (cluster as { startupNodes: [] }).startupNodes
+}
+
+function ofNodeRedis(given: Given): Sibling {
+  const client = given.isCluster ? ofCluster(given as Cluster) : ofOne((given as Redis).options)
+  const connect = () => void client.connect().catch(() => undefined)
+  if (given.status === 'wait') given.once('connecting', connect)
+  else connect()
+  given.once('end', () => client.destroy())
+  return client as Sibling
+}
+
+const SOCKET = { connectTimeout: 2000, reconnectStrategy: (retries: number) => Math.min(20 * 2 ** retries, 500) }
+const QUEUE = { commandsQueueMaxLength: 1_000_000 }
+
+function ofOne({ host, port, path, sentinels, name, db, keyPrefix, ...options }: RedisOptions) {
+  const { username, password, connectionName, enableOfflineQueue } = options
+  const login = {
+    ...(username != null && { username }),
+    ...(password != null && { password }),
+    ...(connectionName != null && { name: connectionName }),
+    ...QUEUE,
+    database: db ?? 0,
+    disableOfflineQueue: enableOfflineQueue === false,
+  }
+  const prefix = keyPrefix ? { keyPrefix } : {}
+  if (sentinels != null) {
+    const sentinelRootNodes = sentinels.map((one) => ({ host: one.host ?? '127.0.0.1', port: one.port ?? 26_379 }))
+    return createSentinel({
+      name: name as string,
+      sentinelRootNodes,
+      nodeClientOptions: { ...login, socket: SOCKET },
+      ...prefix,
+    })
+  }
+  const where = path == null ? { host: host ?? '127.0.0.1', port: port ?? 6379 } : { path, tls: false as const }
+  return createClient({ ...login, ...prefix, socket: { ...where, ...SOCKET } })
+}
+
+function ofCluster(cluster: Cluster) {
+  const { redisOptions: { username, password, keyPrefix: ofNodes } = {}, keyPrefix = ofNodes } = cluster.options
+  const rootNodes = startupNodesOf(cluster).map((node) => {
+    const { host, port } = typeof node === 'object' ? node : { host: '127.0.0.1', port: Number(node) }
+    return { socket: { host, port, ...SOCKET } }
+  })
+  return createCluster({
+    rootNodes,
+    defaults: { ...QUEUE, ...(username && { username }), ...(password && { password }), socket: SOCKET },
+    ...(keyPrefix && { keyPrefix }),
+  })
+}
