@@ -50,7 +50,7 @@ function connect(library: Library, options: object = {}): NodeRedis {
 
 function storeOn(client: NodeRedis, options: object = {}): RedisStore {
   const indexes = { user: (held: Bag) => held.userId }
-  const store = new RedisStore({ client, indexes, touchInterval: 0, ...options })
+  const store = new RedisStore({ client, indexes, touchInterval: 0, timeout: 5000, ...options })
   stores.push(store)
   return store
 }

@@ -2,6 +2,7 @@ import { RedisStore, type RedisStoreOptions, type SessionEvents } from 'connect-
 import { createClient, createClientPool, createCluster, createSentinel } from 'redis'
 import * as redis5 from 'redis5'
 import { expectNoSecrets, failureOf } from '../../support/failure.js'
+import { Link } from '../../support/link.js'
 import { CACHE, isCaching } from '../../support/near-cache.js'
 import { connectNodeRedis, connectNodeRedis5, connectPool, type NodeRedis, SOCKET } from '../../support/node-redis.js'
 import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
@@ -238,18 +239,19 @@ describe('on a Redis of its own', () => {
     ['node-redis 6', createClient],
     ['node-redis 5', five],
   ])('%s: what nobody waits for any more while there is no connection is not sent later', async (_name, library) => {
-    const client = connectOne(library, {
-      socket: { path: redis.socketPath, tls: false, reconnectStrategy: () => 1500 },
-    })
+    const line = new Link({ path: redis.socketPath })
+    await line.open()
+    const client = connectOne(library, { socket: { port: line.port, ...SOCKET } })
     const store = storeOn(client, { timeout: 200 })
-    await store.set('a', session({ n: 0 }))
-    const lost = new Promise<void>((resolve) => client.on('reconnecting', () => resolve()))
-    await redis.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-    await lost
-    await redis.takeCalls()
-    expect(await failureOf(store.set('late', session()))).toMatchObject({ status: 503 })
+    await until('it writes', async () => (await failureOf(store.set('a', session()))) === undefined)
+    line.become('refusing')
+    await until('it is noticed', async () => (await failureOf(store.get('a'))) !== undefined)
+    const late = Array.from({ length: 20 }, (_, i) => failureOf(store.set(`late-${i}`, session())))
+    for (const failure of await Promise.all(late)) expect(failure).toMatchObject({ status: 503 })
+    line.become('good')
     await until('it is back', async () => (await failureOf(store.get('a'))) === undefined)
-    expect(await store.exists('late')).toBe(false)
+    for (let i = 0; i < late.length; i++) expect(await store.exists(`late-${i}`)).toBe(false)
+    await line.close()
   })
 
   test('an error reply keeps its meaning, and says nothing of the session', async () => {
