@@ -24,14 +24,22 @@ describe('on a Cluster', () => {
   const connect = (password = 'one') => connectRedis(rig.addresses, { redisOptions: { username: 'app', password } })
   const observer = () => storeOn(connectRedis(rig.addresses), { cache: undefined, replicas: 0 }).store
 
-  test('a new password at every node, and a client that has been told of it: all work again', async () => {
+  let password = 'one'
+  const credentials = async () => ({ username: 'app', password })
+
+  test.each([
+    ['has been told of it', false, () => connect()],
+    ['asks for its credentials', true, () => connectRedis(rig.addresses, { credentials })],
+  ])('a new password at every node, and a client that %s: all work again', async (_name, asks, connectAs) => {
     await setUser(rig.nodes, 'one')
-    const client = connect()
+    password = 'one'
+    const client = connectAs()
     const elsewhere = observer()
     const { store, down, up } = storeOn(client)
     await works(store, client, elsewhere)
     await setUser(rig.nodes, 'two')
-    Object.assign(client.options.redisOptions as object, { password: 'two' })
+    password = 'two'
+    if (!asks) Object.assign(client.options.redisOptions as object, { password: 'two' })
     await killUser(rig.nodes)
     await works(store, client, elsewhere)
     await until('as many are back as were down', () => down().length > 0 && up().length === down().length)

@@ -45,32 +45,39 @@ describe('one Redis with a replica', () => {
   const killUser = () => admin.call('CLIENT', 'KILL', 'USER', 'app')
   const connections = async () => String(await admin.client('LIST')).match(/ user=app /g)?.length ?? 0
   const options = () => ({ port, username: 'app', password: 'one' })
+  let password = 'one'
 
-  test.each<[string, () => Redis]>([
-    ['of connectRedis', () => connectRedis(options())],
-    ["of the application's own, of ioredis 6", () => new Redis(options())],
-    ["of the application's own, of ioredis 5", () => new Redis5(options()) as unknown as Redis],
-  ])(
-    'a new password, and a client %s that has been told of it: all work again, and said so',
-    async (_name, connect) => {
-      await setUser('one')
-      const client = connect()
-      const { store, warnings, down, up } = storeOn(client)
-      await works(store, client, elsewhere)
-      expect(warnings).toEqual([])
-      const before = Date.now()
-      await setUser('two')
-      client.options.password = 'two'
-      await killUser()
-      await works(store, client, elsewhere)
-      await until('it has said that all are back', () => up().length === 3)
-      expect([down(), up()]).toEqual([KINDS, KINDS])
-      for (const { since } of warnings) {
-        expect(since?.getTime()).toBeGreaterThanOrEqual(before)
-        expect(since?.getTime()).toBeLessThanOrEqual(Date.now())
-      }
-    },
-  )
+  const credentials = async () => ({ username: 'app', password })
+
+  test.each<[string, boolean, () => Redis]>([
+    ['of connectRedis that has been told of it', false, () => connectRedis(options())],
+    ['of connectRedis that asks for its credentials', true, () => connectRedis({ port, credentials })],
+    ["of the application's own, of ioredis 6, that has been told of it", false, () => new Redis(options())],
+    [
+      "of the application's own, of ioredis 5, that has been told of it",
+      false,
+      () => new Redis5(options()) as unknown as Redis,
+    ],
+  ])('a new password, and a client %s: all work again, and said so', async (_name, asks, connect) => {
+    await setUser('one')
+    password = 'one'
+    const client = connect()
+    const { store, warnings, down, up } = storeOn(client)
+    await works(store, client, elsewhere)
+    expect(warnings).toEqual([])
+    const before = Date.now()
+    await setUser('two')
+    password = 'two'
+    if (!asks) client.options.password = 'two'
+    await killUser()
+    await works(store, client, elsewhere)
+    await until('it has said that all are back', () => up().length === 3)
+    expect([down(), up()]).toEqual([KINDS, KINDS])
+    for (const { since } of warnings) {
+      expect(since?.getTime()).toBeGreaterThanOrEqual(before)
+      expect(since?.getTime()).toBeLessThanOrEqual(Date.now())
+    }
+  })
 
   test('a client that learns of the new password late: said once, tried in vain without a storm, then all work', async () => {
     await setUser('one')

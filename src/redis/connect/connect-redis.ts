@@ -4,6 +4,7 @@
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis'
 import { isRedisClient } from '../clients/client-of.js'
 import { type Ioredis, internalsOf } from '../clients/ioredis/internals.js'
+import { Credentials, type GetCredentials } from './credentials.js'
 import { failFast } from './fail-fast.js'
 import { keepReconnecting } from './keep-reconnecting.js'
 import { library } from './library.js'
@@ -17,11 +18,20 @@ import {
 } from './request-path-options.js'
 
 /** Options of an ioredis client. They take precedence over the settings of `connectRedis`. */
-export type ConnectRedisOptions = Omit<RedisOptions, 'replyMapping'>
+export type ConnectRedisOptions = Omit<RedisOptions, 'replyMapping'> & CredentialsOption
 
 /** Options of an ioredis Cluster client. `redisOptions` has those of the connections to its nodes. */
 export type ConnectClusterOptions = Omit<ClusterOptions, 'redisOptions'> & {
   redisOptions?: Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>
+} & CredentialsOption
+
+interface CredentialsOption {
+  /**
+   * Returns `{ username, password, expiresAt }` for credentials that change, such as tokens of IAM or Entra. It is called
+   * before each attempt to connect. If it gives an `expiresAt` (Date or milliseconds since 1970), it is called again
+   * when three quarters of that time are over, and the open connections log in anew. Replaces `username` and `password`.
+   */
+  credentials?: GetCredentials
 }
 
 /**
@@ -47,10 +57,12 @@ export function connectRedis(
   if (!isPlain(options))
     throw new TypeError('connectRedis(where, options): options must be an object of ioredis options')
   if (Array.isArray(where)) return connectCluster(where, options as ConnectClusterOptions)
-  if (typeof where === 'string') return connectOne({ ...parseUrl(where), ...known(options) } as ConnectRedisOptions)
   if (isRedisClient(where)) throw new TypeError('connectRedis makes a client: pass where to connect to, not a client')
-  if (!isPlain(where)) throw new TypeError(`connectRedis takes ${WHERE}, not ${kindOf(where)}`)
-  return connectOne({ ...where, ...known(options) } as ConnectRedisOptions)
+  if (typeof where !== 'string' && !isPlain(where))
+    throw new TypeError(`connectRedis takes ${WHERE}, not ${kindOf(where)}`)
+  const given = { ...(typeof where === 'string' ? parseUrl(where) : where), ...known(options) } as ConnectRedisOptions
+  checkCredentials(given, given)
+  return connectOne(given)
 }
 
 function connectOne(given: ConnectRedisOptions): Redis {
@@ -68,13 +80,19 @@ function connectOne(given: ConnectRedisOptions): Redis {
     )
   }
   const defaults = isSentinel ? sentinelOptions(known(given)) : redisOptions(known(given))
-  const options: ConnectRedisOptions = { ...defaults, ...known(given) }
+  const { credentials, ...options }: ConnectRedisOptions = { ...defaults, ...known(given) }
+  if (credentials !== undefined) options.lazyConnect = true
   const client = new (library('connectRedis').Redis)(options)
   const changes = changesOf(client.options)
   // ioredis's own method would copy the current `enableOfflineQueue`, so the new client's first commands would fail.
   client.duplicate = ((others: ConnectRedisOptions = {}) =>
     connectOne({ ...given, ...changes(client.options), ...others })) as Redis['duplicate']
-  return keepReconnecting(failFast(client, failFastOptions(options, given)), reconnectDelay)
+  keepReconnecting(failFast(client, failFastOptions(options, given)), reconnectDelay)
+  if (credentials !== undefined) {
+    Credentials.of(credentials).use(client)
+    if (given.lazyConnect !== true) client.connect().catch(() => undefined)
+  }
+  return client
 }
 
 function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions): Cluster {
@@ -87,21 +105,47 @@ function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions)
   // Use the first credentials for all nodes, because the addresses that the Cluster reports have none.
   const shared = parsed.find(({ credentials }) => Object.keys(credentials).length > 0)?.credentials
   const connection = { ...shared, ...known(given.redisOptions ?? {}) }
+  checkCredentials(connection, given)
   const defaults = clusterOptions(connection)
-  const options = { ...defaults, ...known(given), redisOptions: { ...defaults.redisOptions, ...connection } }
+  const { credentials, ...others } = known(given)
+  const options = { ...defaults, ...others, redisOptions: { ...defaults.redisOptions, ...connection } }
   const addresses = parsed.map(({ address }) => address)
   const client = failFast(
     new (library('connectRedis').Cluster)(addresses, options as never),
     failFastOptions(options.redisOptions, given),
   )
+  if (credentials !== undefined) client.on('+node', (node) => logInAll(node, Credentials.of(credentials)))
   shareOptions(client)
   const changes = changesOf({ ...client.options.redisOptions })
-  client.duplicate = ((others: readonly unknown[] = [], changed: ConnectClusterOptions = {}) => {
+  client.duplicate = ((startNodes: readonly unknown[] = [], changed: ConnectClusterOptions = {}) => {
     const now = changes(client.options.redisOptions ?? {})
     const merged = { ...given.redisOptions, ...now, ...changed.redisOptions }
-    return connectCluster(others.length > 0 ? others : nodes, { ...given, ...changed, redisOptions: merged })
+    return connectCluster(startNodes.length > 0 ? startNodes : nodes, { ...given, ...changed, redisOptions: merged })
   }) as Cluster['duplicate']
   return client
+}
+
+/** Makes a node of a Cluster, and the connections that are made from it, use these credentials. */
+function logInAll(node: Redis, credentials: Credentials): void {
+  credentials.use(node)
+  const { duplicate } = node
+  node.duplicate = (others) => {
+    const isLazy = others?.lazyConnect ?? node.options.lazyConnect
+    // It must not begin to connect before it uses the credentials.
+    const copy = duplicate.call(node, { ...others, lazyConnect: true })
+    logInAll(copy, credentials)
+    if (!isLazy) copy.connect().catch(() => undefined)
+    return copy
+  }
+}
+
+/** @throws TypeError if two options say how to log in */
+function checkCredentials(given: ConnectRedisOptions | undefined, { credentials }: CredentialsOption): void {
+  if (credentials === undefined) return
+  if (typeof credentials !== 'function')
+    throw new TypeError('"credentials" must be a function that returns { username, password }')
+  const other = (['username', 'password'] as const).find((name) => given?.[name] !== undefined)
+  if (other !== undefined) throw new TypeError(`"${other}" must be left out: "credentials" returns it`)
 }
 
 function failFastOptions({ commandTimeout = 0, autoResendUnfulfilledCommands }: ConnectRedisOptions, given: object) {

@@ -35,6 +35,11 @@ export interface TimeoutInternals {
 
 interface Internals extends CommandInternals, TimeoutInternals {
   manuallyClosing?: boolean
+  /** Opens the socket; called by every attempt to connect. */
+  connector: { connect(emit: unknown): Promise<unknown> }
+  /** What the attempt to connect that has begun logs in with. */
+  condition: { auth?: string | [username: string, password: string] }
+  silentEmit(event: 'error', err: unknown): void
   /** The nodes of each slot according to ioredis, the master first: `host:port`. */
   slots: readonly (readonly string[] | undefined)[]
   /** The copy of the options with which ioredis 6 connects to the nodes of a Cluster. */

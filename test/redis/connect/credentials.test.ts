@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connectRedis, RedisStore } from 'connect-redis-hash'
+import type { Redis } from 'ioredis'
+import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
+import { until } from '../../support/until.js'
+
+let redis: PrivateRedis
+const clients: Redis[] = []
+const errors: Error[] = []
+
+beforeAll(async () => {
+  redis = await privateRedis()
+  for (const name of ['ada', 'bob'])
+    await redis.admin.call('ACL', 'SETUSER', name, 'on', `>of-${name}`, '~*', '&*', '+@all')
+  await redis.admin.config('SET', 'requirepass', 'of-default')
+})
+afterEach(() => {
+  for (const client of clients.splice(0)) client.disconnect()
+  errors.length = 0
+})
+afterAll(() => redis.stop())
+
+type Options = NonNullable<Parameters<typeof connectRedis>[1]> & object
+
+function connect(credentials: unknown, options: object = {}): Redis {
+  const client = connectRedis(redis.socketPath, { credentials, ...options } as Options)
+  client.on('error', (err) => errors.push(err))
+  clients.push(client)
+  return client
+}
+
+const ada = { username: 'ada', password: 'of-ada' }
+const bob = { username: 'bob', password: 'of-bob' }
+const whoami = (client: Redis) => client.call('ACL', 'WHOAMI')
+const kill = async (client: Redis) => {
+  const closed = new Promise((resolve) => client.once('close', resolve))
+  await redis.admin.call('CLIENT', 'KILL', 'ID', String(await client.client('ID')))
+  await closed
+}
+
+test.each([
+  ['a promise', async () => ada],
+  ['at once', () => ada],
+])('the function returns %s: the client logs in with that', async (_how, credentials) => {
+  expect(await whoami(connect(credentials))).toBe('ada')
+})
+
+test('without a user name: the client is the default user', async () => {
+  expect(await whoami(connect(() => ({ password: 'of-default' })))).toBe('default')
+})
+
+test('the function is called again before each attempt to connect', async () => {
+  let now = ada
+  let asked = 0
+  const client = connect(() => {
+    asked += 1
+    return now
+  })
+  expect([await whoami(client), asked]).toEqual(['ada', 1])
+  now = bob
+  await kill(client)
+  await until('it is connected again', () => whoami(client).catch(() => undefined))
+  expect([await whoami(client), asked]).toEqual(['bob', 2])
+})
+
+test('nothing is asked before a lazy client connects', async () => {
+  let asked = 0
+  const get = () => {
+    asked += 1
+    return ada
+  }
+  const client = connect(get, { lazyConnect: true })
+  await sleep(20)
+  expect(asked).toBe(0)
+  await client.connect()
+  expect([await whoami(client), asked]).toEqual(['ada', 1])
+})
+
+test('credentials that are about to expire: open connections log in anew, and stay open', async () => {
+  let asked = 0
+  const client = connect(() => {
+    asked += 1
+    return asked === 1 ? { ...ada, expiresAt: new Date(Date.now() + 2000) } : bob
+  })
+  let connections = 0
+  client.on('ready', () => {
+    connections += 1
+  })
+  await until('it has logged in anew', async () => (await whoami(client)) === 'bob')
+  expect([connections, asked]).toEqual([1, 2])
+  expect(errors).toEqual([])
+})
+
+test('the function fails before the last credentials expire: said, and those are used', async () => {
+  let asked = 0
+  const client = connect(() => {
+    asked += 1
+    if (asked > 1) throw new Error('no token today')
+    return { ...ada, expiresAt: Date.now() + 3_600_000 }
+  })
+  expect(await whoami(client)).toBe('ada')
+  await kill(client)
+  await until('it is connected again', () => whoami(client).catch(() => undefined))
+  expect(errors.map(({ message }) => message)).toContain('no token today')
+  expect(client.status).toBe('ready')
+})
+
+test('the function fails at first: said, tried again, and requests fail without its message meanwhile', async () => {
+  let asked = 0
+  const client = connect(async () => {
+    asked += 1
+    if (asked < 3) throw new Error('the secret is s3cr3t')
+    return ada
+  })
+  const store = new RedisStore({ client, timeout: 500 })
+  const failure = (await store.length().catch((err) => err)) as Error
+  expect(failure).toMatchObject({ code: 'ERR_SESSION_UNAVAILABLE', status: 503 })
+  expect(failure.message).not.toContain('s3cr3t')
+  await until('it is connected', () => whoami(client).catch(() => undefined))
+  expect([asked, errors.length]).toEqual([3, 2])
+})
+
+test.each([
+  ['nothing', undefined],
+  ['a text', 'of-ada'],
+  ['no password', { username: 'ada' }],
+  ['an empty password', { username: 'ada', password: '' }],
+  ['an empty user name', { username: '', password: 'of-ada' }],
+  ['a date that is none', { ...ada, expiresAt: new Date('soon') }],
+])(
+  'the function returns %s: an error that says what it must return, without what it has returned',
+  async (_what, value) => {
+    connect(() => value)
+    await until('it has been said', () => errors.length > 0)
+    expect(errors[0]).toBeInstanceOf(TypeError)
+    expect(errors[0]?.message).toMatch(/"credentials" function must return \{ username, password, expiresAt \}/)
+    expect(errors[0]?.message).not.toContain('of-ada')
+  },
+)
+
+test('a client that is closed while the function is thinking does not connect afterwards', async () => {
+  let answer = (_credentials: typeof ada) => {}
+  const client = connect(
+    () =>
+      new Promise<typeof ada>((resolve) => {
+        answer = resolve
+      }),
+  )
+  await until('it is connecting', () => client.status === 'connecting')
+  const ended = new Promise((resolve) => client.once('end', resolve))
+  client.disconnect()
+  answer(ada)
+  await ended
+  expect(String(await redis.admin.client('LIST'))).not.toContain('user=ada')
+})
+
+test.each([
+  [
+    'no function',
+    () => connectRedis(redis.socketPath, { credentials: ada } as never),
+    /"credentials" must be a function/,
+  ],
+  [
+    'a password as well',
+    () => connectRedis({ port: 1, password: 'x', credentials: () => ada }),
+    /"password" must be left out/,
+  ],
+  [
+    'a URL with a user',
+    () => connectRedis('redis://ada@localhost:1', { credentials: () => ada }),
+    /"username" must be left out/,
+  ],
+  [
+    'a Cluster with a password as well',
+    () => connectRedis(['redis://:x@localhost:1'], { credentials: () => ada }),
+    /"password" must be left out/,
+  ],
+])('%s: refused', (_what, make, message) => {
+  expect(make).toThrow(message)
+})
