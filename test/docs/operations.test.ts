@@ -83,3 +83,19 @@ test('the example connects, or waits for the hosts that it names', async () => {
   expect(await one.ping()).toBe('PONG')
   for (const client of [one, ...others]) client.disconnect()
 })
+
+test('the example with credentials logs in with the token', async () => {
+  const redis = await privateRedis()
+  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>token', '+@all')
+  const run = new Function(
+    'connectRedis',
+    'process',
+    'getToken',
+    `${example(PAGE, 'run', 'credentials')}\nreturn client`,
+  )
+  const getToken = async () => ({ username: 'app', token: 'token', expiresAt: new Date(Date.now() + 900_000) })
+  const client = run(connectRedis, { env: { REDIS_URL: redis.socketPath } }, getToken) as Redis
+  expect(await client.call('ACL', 'WHOAMI')).toBe('app')
+  client.disconnect()
+  await redis.stop()
+})
