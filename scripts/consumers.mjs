@@ -6,9 +6,19 @@ import { dirname, join } from 'node:path'
 import { pack } from './pack.mjs'
 import { capture, installed, root } from './run.mjs'
 
-const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts']
+const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts', 'any-client.mjs']
 /** What must compile, and what must not (`@ts-expect-error`): one program each, as what one declares holds for all of it. */
 const TYPE_TESTS = ['declared-session', 'undeclared-session']
+/**
+ * Projects without ioredis: the client libraries that they have, and what must compile there.
+ * @type {Record<string, { clients: Record<string, string>, typeTests: string[] }>}
+ */
+const WITHOUT_IOREDIS = {
+  'node-redis 6': { clients: { redis: 'redis' }, typeTests: ['node-redis'] },
+  'node-redis 5': { clients: { redis: 'redis5' }, typeTests: ['node-redis'] },
+  iovalkey: { clients: { iovalkey: 'iovalkey' }, typeTests: ['iovalkey'] },
+  'no client': { clients: {}, typeTests: [] },
+}
 const COMPILERS = { 'TypeScript 7': 'typescript', 'TypeScript 5.4': 'typescript5.4' }
 const DEPENDENCIES = [
   'express',
@@ -31,15 +41,15 @@ const TYPESCRIPT = {
  *
  * @param {string} project
  * @param {string} tarball
- * @param {string} ioredis the installed package that serves as "ioredis" here
+ * @param {Record<string, string>} clients client libraries by name, and the installed packages that serve as these
  */
-async function createProject(project, tarball, ioredis) {
+async function createProject(project, tarball, clients) {
   const modules = join(project, 'node_modules')
   const own = join(modules, 'connect-redis-hash')
   mkdirSync(own, { recursive: true })
   const unpacked = await capture('tar', ['-xzf', tarball, '-C', own, '--strip-components=1'])
   if (unpacked.code !== 0) throw new Error(unpacked.output)
-  for (const [name, target] of [...DEPENDENCIES.map((name) => [name, name]), ['ioredis', ioredis]]) {
+  for (const [name, target] of [...DEPENDENCIES.map((name) => [name, name]), ...Object.entries(clients)]) {
     mkdirSync(dirname(join(modules, name)), { recursive: true })
     symlinkSync(installed(target), join(modules, name), 'dir')
   }
@@ -52,11 +62,12 @@ async function createProject(project, tarball, ioredis) {
 }
 
 /**
- * Adds the type tests to a project, each as an ES module and as CommonJS.
+ * Adds type tests to a project, each as an ES module and as CommonJS.
  * @param {string} project
+ * @param {string[]} tests
  * @returns {string[]} the names of their configurations
  */
-function addTypeTests(project) {
+function addTypeTests(project, tests) {
   const compilerOptions = {
     ...TYPESCRIPT.nodenext,
     target: 'es2022',
@@ -67,7 +78,7 @@ function addTypeTests(project) {
     skipLibCheck: false,
     noEmit: true,
   }
-  return TYPE_TESTS.map((test) => {
+  return tests.map((test) => {
     // Their endings say which half of the package they get.
     const files = [`${test}.mts`, `${test}.cts`]
     for (const file of files) copyFileSync(source(`${test}.ts`), join(project, file))
@@ -82,6 +93,32 @@ function source(file) {
 }
 
 /**
+ * @param {string[]} tests names of configurations
+ * @returns {Record<string, string[]>} how each compiler compiles each
+ */
+function compiled(tests) {
+  return Object.fromEntries(
+    Object.entries(COMPILERS).flatMap(([name, compiler]) =>
+      tests.map((test) => [`${name}, ${test}`, [installed(compiler, 'bin', 'tsc'), '-p', test]]),
+    ),
+  )
+}
+
+/**
+ * @param {Record<string, string[]>} commands arguments for node, by name
+ * @param {string} project
+ * @param {string} title
+ */
+async function failuresOf(commands, project, title) {
+  const failures = []
+  for (const [name, args] of Object.entries(commands)) {
+    const { code, output } = await capture(process.execPath, args, { cwd: project })
+    if (code !== 0) failures.push(`${name} with ${title}:\n${output.trim()}`)
+  }
+  return failures
+}
+
+/**
  * @param {string} [tarball] the packed package; by default, packed from dist
  * @returns {Promise<string>} the failures; empty if there are none
  */
@@ -92,7 +129,7 @@ export async function checkConsumers(tarball) {
     const packed = tarball ?? (await pack(directory))
     for (const ioredis of ['ioredis', 'ioredis5', 'ioredis5-lowest']) {
       const project = join(directory, ioredis)
-      await createProject(project, packed, ioredis)
+      await createProject(project, packed, { ioredis })
       /** @type {Record<string, string[]>} */
       const commands = {
         'ES module': ['esm.mjs'],
@@ -102,14 +139,15 @@ export async function checkConsumers(tarball) {
         'TypeScript, commonjs': [installed('typescript', 'bin', 'tsc'), '-p', 'commonjs.json'],
       }
       // The types are the same whichever ioredis there is.
-      const typeTests = ioredis === 'ioredis' ? addTypeTests(project) : []
-      for (const [name, compiler] of Object.entries(COMPILERS)) {
-        for (const test of typeTests) commands[`${name}, ${test}`] = [installed(compiler, 'bin', 'tsc'), '-p', test]
-      }
-      for (const [name, args] of Object.entries(commands)) {
-        const { code, output } = await capture(process.execPath, args, { cwd: project })
-        if (code !== 0) failures.push(`${name} with ${ioredis}:\n${output.trim()}`)
-      }
+      const typeTests = ioredis === 'ioredis' ? addTypeTests(project, TYPE_TESTS) : []
+      Object.assign(commands, compiled(typeTests))
+      failures.push(...(await failuresOf(commands, project, ioredis)))
+    }
+    for (const [title, { clients, typeTests }] of Object.entries(WITHOUT_IOREDIS)) {
+      const project = join(directory, title.replaceAll(' ', '-'))
+      await createProject(project, packed, clients)
+      const commands = { run: ['any-client.mjs', ...Object.keys(clients)], ...compiled(addTypeTests(project, typeTests)) }
+      failures.push(...(await failuresOf(commands, project, title)))
     }
   } finally {
     rmSync(directory, { recursive: true, force: true })

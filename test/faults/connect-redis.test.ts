@@ -225,6 +225,8 @@ async function libraryOn(ioredis: string): Promise<Library> {
   await jest.isolateModulesAsync(async () => {
     jest.doMock('ioredis', () => jest.requireActual(ioredis))
     library = await import('connect-redis-hash')
+    // ioredis is loaded with the first client.
+    library.connectRedis('redis://localhost:6379', { lazyConnect: true })
   })
   jest.dontMock('ioredis')
   return library as Library

@@ -1,0 +1,23 @@
+// The packed package in a project that has one client library, or none: each argument is the name of one.
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import * as esm from 'connect-redis-hash'
+
+const cjs = createRequire(import.meta.url)('connect-redis-hash')
+const installed = process.argv.slice(2)
+for (const { connectRedis, RedisStore } of [esm, cjs]) {
+  if (installed.includes('iovalkey')) {
+    const { Redis } = await import('iovalkey')
+    const client = connectRedis('redis://localhost:6379', { lazyConnect: true })
+    assert.ok(client instanceof Redis)
+    await new RedisStore({ client }).close()
+    client.disconnect()
+  } else {
+    assert.throws(() => connectRedis('redis://localhost:6379'), { name: 'Error', message: /npm install ioredis/ })
+  }
+  if (installed.includes('redis')) {
+    const { createClient } = await import('redis')
+    await new RedisStore({ client: createClient() }).close()
+  }
+  assert.throws(() => new RedisStore({ client: {} }), { name: 'TypeError', message: /client/ })
+}
