@@ -22,7 +22,7 @@ import { isSameSession, type Loaded, type SessionRecord } from '../session/sessi
 import { type Ancestor, lease, type Snapshot, snapshot } from '../session/snapshot.js'
 import { isTouched, touchSession, touchUnloaded } from '../session/touch.js'
 import { attachment } from './attachment.js'
-import { Copies } from './copies.js'
+import { Copies } from './copied-sessions.js'
 import { Turns } from './write-queue.js'
 
 /**

@@ -5,10 +5,10 @@ import type { Context } from '../session/context.js'
 import { endAlongTrails, endSession } from '../session/destroy.js'
 import type { Remainder } from '../session/end-key.js'
 import { takeAway } from '../session/end-key.js'
-import { type GoingOn, passOn } from '../session/going-on.js'
+import { type GoingOn, passOn } from '../session/continuation.js'
 import { leave } from '../session/index-entries.js'
 import { endingOrder } from '../session/move.js'
-import { leaveTrail, markRotated } from '../session/trail.js'
+import { leaveTrail, markRotated } from '../session/rotated-ids.js'
 
 /**
  * Ends a session whose visitor continues under a new id. The marker leads to no session. It only says that a cookie

@@ -2,7 +2,7 @@ import type { DestroyReason } from '../events.js'
 import type { Context } from './context.js'
 import { endKey } from './end-key.js'
 import { endingOrder } from './move.js'
-import { endTrails } from './trail.js'
+import { endTrails } from './rotated-ids.js'
 
 /** Ends a session. It is no error if there is no session; it is one if the outcome is unknown. */
 export async function destroySession(

@@ -12,7 +12,7 @@ import {
 } from '../hash/live-cookie.js'
 import type { AnySession } from '../hash/session-data.js'
 import type { Context } from './context.js'
-import type { GoingOn } from './going-on.js'
+import type { GoingOn } from './continuation.js'
 import { idleMs } from './idle-timeout.js'
 import type { SessionRecord } from './session-record.js'
 

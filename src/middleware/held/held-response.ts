@@ -3,7 +3,7 @@ import { abandonSession, type SessionRequest } from '../session-request.js'
 import { ErrorAnswer } from './error-answer.js'
 import { HeldCalls } from './held-calls.js'
 import { noteOwner } from './next-owner.js'
-import { Pretence } from './pretence.js'
+import { Pretence } from './apparent-state.js'
 import { headOf, type ResponseHead, restoreStatus } from './response-head.js'
 import { type Method, ResponseMethods } from './response-methods.js'
 

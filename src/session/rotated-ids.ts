@@ -1,4 +1,4 @@
-import { END_TRAIL, LEAVE_TRAIL } from '../redis/scripts/trail.js'
+import { END_TRAIL, LEAVE_TRAIL } from '../redis/scripts/rotated-ids.js'
 import type { Context } from './context.js'
 
 /*
