@@ -36,7 +36,7 @@ export async function endHere(context: Context, storedIds: readonly string[], re
   return ended !== undefined
 }
 
-/** Follows the trails of a session that is no longer under its id, and ends it under its new id (session/trail.ts). */
+/** Follows the trails of a session that is no longer under its id, and ends it under its new id (session/rotated-ids.ts). */
 export async function endAlongTrails(
   context: Context,
   storedIds: readonly string[],
