@@ -4,7 +4,7 @@ import { FIREFOX, IPHONE, Visitor } from './visitor.js'
 
 const shop = openShop()
 const PAGE = '/account/sessions'
-/** As browsers send it with the forms of the page. */
+/** Browsers send this with the forms of the page. */
 const OWN = { 'Sec-Fetch-Site': 'same-origin' }
 
 afterAll(() => shop.close())
