@@ -9,7 +9,7 @@ const OWN = { 'Sec-Fetch-Site': 'same-origin' }
 
 afterAll(() => shop.close())
 
-/** The same user in two browsers. */
+/** Logs one user in with two browsers. */
 async function twice() {
   const email = shop.newAddress()
   const [laptop, phone] = [new Visitor(shop.app, OWN), new Visitor(shop.app, { ...OWN, 'User-Agent': IPHONE })]
