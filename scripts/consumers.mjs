@@ -7,7 +7,10 @@ import { pack } from './pack.mjs'
 import { capture, installed, root } from './run.mjs'
 
 const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts']
-/** What must compile, and what must not (`@ts-expect-error`): one program each, as what one declares holds for all of it. */
+/**
+ * Code that must compile, and code that must not (`@ts-expect-error`): one program each, as a declaration holds for a
+ * whole program.
+ */
 const TYPE_TESTS = ['declared-session', 'undeclared-session']
 const COMPILERS = { 'TypeScript 7': 'typescript', 'TypeScript 5.4': 'typescript5.4' }
 const DEPENDENCIES = [

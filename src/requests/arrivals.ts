@@ -25,7 +25,7 @@ export class Arrivals {
   readonly #context: Context
   readonly #sessions: Sessions
   readonly #within: Within
-  /** By request. The ids for which there was no session. */
+  /** By request, the ids for which there was no session. */
   readonly #missed = new WeakMap<object, Arrival>()
   /** Sessions that were returned to requests outside Express. */
   readonly #opened = new WeakMap<object, SessionRecord>()

@@ -13,7 +13,7 @@ type Bag = Record<string, unknown>
 
 const PREFIX = 'hush-prefix:'
 const SECRETS = ['hush-', '4711-password']
-/** What the store does of itself; the other events need middleware. */
+/** Events that the store emits by itself; the others need middleware. */
 const EVENTS: SessionEventName[] = [
   ...(['created', 'saved', 'destroyed', 'refused', 'conflict'] as const),
   ...(['corrupt', 'unavailable', 'available', 'warning'] as const),
