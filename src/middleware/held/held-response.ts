@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { abandonSession, type SessionRequest } from '../session-request.js'
+import { ApparentState } from './apparent-state.js'
 import { ErrorAnswer } from './error-answer.js'
 import { HeldCalls } from './held-calls.js'
 import { noteOwner } from './next-owner.js'
-import { ApparentState } from './apparent-state.js'
 import { headOf, type ResponseHead, restoreStatus } from './response-head.js'
 import { type Method, ResponseMethods } from './response-methods.js'
 
