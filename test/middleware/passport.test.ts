@@ -84,14 +84,11 @@ test('a request with the id from before a Passport login does not replace the ne
   expect((await late.get('/')).body).toEqual({ user: null })
 })
 
-test.each([true, false])(
-  'a user who logs in again is freshly logged in (keepSessionInfo %s)',
-  async (keepSessionInfo) => {
-    const { visitor } = shop(keepSessionInfo)
-    await visitor.get('/login/ada')
-    await client.hset(prefix + visitor.sid, '@login', '1')
-    expect((await visitor.get('/pay')).status).toBe(401)
-    await visitor.get('/login/ada')
-    expect((await visitor.get('/pay')).text).toBe('paid')
-  },
-)
+test.each([true, false])('a user who logs in again has a fresh login (keepSessionInfo %s)', async (keepSessionInfo) => {
+  const { visitor } = shop(keepSessionInfo)
+  await visitor.get('/login/ada')
+  await client.hset(prefix + visitor.sid, '@login', '1')
+  expect((await visitor.get('/pay')).status).toBe(401)
+  await visitor.get('/login/ada')
+  expect((await visitor.get('/pay')).text).toBe('paid')
+})

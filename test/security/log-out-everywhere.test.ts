@@ -103,9 +103,9 @@ const thieves: Record<string, Thief> = {
 test.each(Object.entries(thieves))('a thief who %s is nobody once destroyBy has resolved', async (_name, thief) => {
   const prefix = freshPrefix()
   const own = { prefix, indexes, touchInterval: 0, timeout: 20_000 }
-  const his = new RedisStore({ client, ...own, ...thief.options })
+  const thiefs = new RedisStore({ client, ...own, ...thief.options })
   const hers = new RedisStore({ client: other, ...own, ...thief.options })
-  const [first, server] = [serverOn(new RedisStore({ client, ...own, ...thief.before })), serverOn(his)]
+  const [first, server] = [serverOn(new RedisStore({ client, ...own, ...thief.before })), serverOn(thiefs)]
   let survivors = 0
   let used = 0
   for (let i = 0; i < TRIES; i++) {
@@ -132,12 +132,12 @@ test.each(Object.entries(thieves))('a thief who %s is nobody once destroyBy has 
     isOver = true
     await using
     const who = (await stealing.get('/who')).text
-    if (who === 'ada' || (await his.findBy('user', 'ada')).length > 0) survivors += 1
+    if (who === 'ada' || (await thiefs.findBy('user', 'ada')).length > 0) survivors += 1
     await hers.destroyBy('user', 'ada', { thorough: true })
   }
   expect(survivors).toBe(0)
   expect(used).toBeGreaterThanOrEqual(TRIES)
-  await his.clear()
+  await thiefs.clear()
 })
 
 test('a session that is to stay, and gets another id at the same moment, stays', async () => {
