@@ -7,6 +7,7 @@ import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { expectNoSecrets, type Failure, failureOf } from '../support/failure.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { sessionApp } from '../support/session-app.js'
+import { until } from '../support/until.js'
 
 type RedisOptions = Omit<AllOptions, 'replyMapping'>
 type Bag = Record<string, unknown>
@@ -220,7 +221,7 @@ describe('a connection that breaks', () => {
   ])('%s: every operation fails in time', async (_name, code, happens) => {
     const client = connectTo({ path: line.path, autoResendUnfulfilledCommands: false })
     const store = storeOn(client)
-    await store.ping()
+    await until('it answers', () => store.ping())
     line.hold()
     const failing = failuresOf(store)
     await sleep(20)
@@ -229,7 +230,7 @@ describe('a connection that breaks', () => {
     line.cut()
     line.release()
     await new Promise((ready) => client.once('ready', ready))
-    expect(await store.get('hush-sid')).toBeNull()
+    await until('it answers again', async () => (await store.get('hush-sid')) === null)
   })
 
   test('reset, with the command sent again by ioredis: the operation goes on as if nothing had been', async () => {
