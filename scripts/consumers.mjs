@@ -7,7 +7,10 @@ import { pack } from './pack.mjs'
 import { capture, installed, root } from './run.mjs'
 
 const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts', 'any-client.mjs']
-/** What must compile, and what must not (`@ts-expect-error`): one program each, as what one declares holds for all of it. */
+/**
+ * Code that must compile, and code that must not (`@ts-expect-error`): one program each, as a declaration holds for a
+ * whole program.
+ */
 const TYPE_TESTS = ['declared-session', 'undeclared-session']
 /**
  * Projects without ioredis: the client libraries that they have, and what must compile there.

@@ -1,4 +1,4 @@
-// npm test: installs what the tests need, then runs Jest with the given arguments, e.g. npm test -- test/store
+// npm test: installs what the tests need, then runs Jest with the given arguments, e.g. npm test -- test/session
 import { ensureDependencies } from './dependencies.mjs'
 import { ensureRedisServer } from './redis-binary.mjs'
 import { installed, run } from './run.mjs'

@@ -2,7 +2,6 @@ import type { Request } from 'express'
 import type { Session, SessionData } from 'express-session'
 import type { ActivityRange, ActivityReport } from './admin/activity.js'
 import { countSessions, type SessionStats } from './admin/stats.js'
-import { Answer } from './answer.js'
 import type { CacheStats } from './cache/near-cache.js'
 import { type Callback, callBack, isCallback, settleAfterIo, settleNextTick } from './callback.js'
 import { EventStore } from './event-store.js'
@@ -40,6 +39,7 @@ import { inspectSession, readProperties } from './session/inspect.js'
 import { encodeChanges, patchSession } from './session/patch.js'
 import type { SessionInfo } from './session-info.js'
 import { type StoreParts, storeParts } from './store-context.js'
+import { StorePromise } from './store-promise.js'
 import type { EndReason } from './watch/endings.js'
 
 /**
@@ -511,7 +511,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
 
   /** Reports the result to both kinds of callers: express-session passes a callback, applications await the promise. */
   #settle<T>(method: string, promise: Promise<T>, callback: Callback<T> | undefined): Promise<T> {
-    if (!isCallback(callback)) return new Answer(promise, (err) => this.#unheard(method, err))
+    if (!isCallback(callback)) return new StorePromise(promise, (err) => this.#unheard(method, err))
     callBack(promise, callback)
     return promise
   }

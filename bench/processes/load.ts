@@ -3,7 +3,7 @@ import autocannon from 'autocannon'
 import { answerCalls } from './remote.js'
 import { cookieHeader } from './site.js'
 
-/** The visitors, who have a process of their own. */
+/** The visitors' connections; visitors have a process of their own. */
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 
 function visit(port: number, i: number): Promise<string> {

@@ -34,7 +34,7 @@ export class Keyspace {
     }
   }
 
-  /** The same, and what there is of sessions that are moving to another id, or have done so. */
+  /** Yields the same ids, and those of sessions that are moving to another id, or have done so. */
   async *candidates(): AsyncGenerator<string[]> {
     const { options, keys, endOfLife } = this.#context
     for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within)) {

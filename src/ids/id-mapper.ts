@@ -31,7 +31,8 @@ export function idMapper(hashIds: HashIds, acceptPlainIds = false): IdMapper {
     candidates(sid) {
       // options.ts refuses an empty list.
       const digests = ways.map((way) => digest(way, sid)) as [string, ...string[]]
-      // Never look up a cookie that looks like a digest: who reads a digest from Redis could use it as a cookie.
+      // Never look up a cookie that looks like a digest: an attacker who reads a digest from Redis could use it as a
+      // cookie.
       return acceptPlainIds && !DIGEST.test(sid) ? [...digests, sid] : digests
     },
   }

@@ -10,7 +10,7 @@ export type Revoked = { which: 'all-but' | 'only'; storedIds: readonly string[] 
 
 /**
  * Marks sessions under one index value as being ended. Meanwhile none of them can move to another id
- * (session/going-on.ts).
+ * (session/continuation.ts).
  */
 export class Revocation {
   readonly #context: Context

@@ -4,9 +4,9 @@ import type { SessionRequest } from './session-request.js'
 import { isStandIn } from './stand-in.js'
 
 /**
- * Forbids caches to store a response that carries the session cookie, whatever the handler says about caching. Whoever
- * got such a response from a cache would be logged in as somebody else (OWASP Session Management Cheat Sheet, "Web
- * Content Caching"). This applies to logins, renewals, first visits, and with `rolling` to every response.
+ * Forbids caches to store a response that carries the session cookie, whatever the handler says about caching. A
+ * visitor who got such a response from a cache would be logged in as another user (OWASP Session Management Cheat
+ * Sheet, "Web Content Caching"). This applies to logins, renewals, first visits, and with `rolling` to every response.
  *
  * express-session adds its cookie inside its `writeHead`, below all wrappers that come later. So `setHeader` is watched
  * while that `writeHead` runs; headers that the handler gave to `writeHead` have become headers of the response by

@@ -40,43 +40,35 @@ export async function rotateSession<Data extends object = SessionData>(
   const store = storeOf(req, 'rotateSession()')
   const { session } = req
   if (!session) throw new TypeError('rotateSession needs a request with a session')
-  const res = responseOf(req)
-  if (res?.headersSent || isWithoutResponse(req, res)) throw headersSent()
-  if (res !== undefined) forbidCaching(req, res)
-  if (!login && isSuperseded(store, session)) {
-    // A thief may have sent this request. Without a proof of who they are, they must not get a new id.
+  prepareResponse(req)
+  const goOnWithout = () => {
     abandonSession(req)
     return false
   }
+  // A thief may have sent this request. Without a proof of who they are, they must not get a new id.
+  if (!login && isSuperseded(store, session)) return goOnWithout()
   const loggedInAt = store.fields.marked(session, LOGIN_FIELD)
   const wasLoaded = store.state.isLoaded(session)
   try {
-    if (wasLoaded) {
-      const isDone = await store.rotation.rotate(req, {
-        isKept,
-        keepsWritten: false,
-        cookie: session.cookie,
-        reason,
-        mustExist: true,
-        isLast: false,
-      })
-      if (!isDone) {
-        abandonSession(req)
-        return false
-      }
-    }
+    const rotation = { isKept, keepsWritten: false, cookie: session.cookie, reason, mustExist: true, isLast: false }
+    if (wasLoaded && !(await store.rotation.rotate(req, rotation))) return goOnWithout()
     const fresh = req.session as typeof session
     if (login) recordLogin(store, fresh)
     else if (loggedInAt !== undefined) store.fields.mark(fresh, LOGIN_FIELD, loggedInAt)
     await saveSession(fresh)
-    // All of the user may have been ended in between.
-    if (!wasLoaded || store.state.isStored(fresh)) return true
-    abandonSession(req)
-    return false
+    // All sessions of the user may have been ended in between.
+    return !wasLoaded || store.state.isStored(fresh) || goOnWithout()
   } catch (err) {
     abandonSession(req)
     throw err
   }
+}
+
+/** @throws ERR_SESSION_HEADERS_SENT if the response cannot carry the new cookie */
+function prepareResponse(req: SessionRequest): void {
+  const res = responseOf(req)
+  if (res?.headersSent || isWithoutResponse(req, res)) throw headersSent()
+  if (res !== undefined) forbidCaching(req, res)
 }
 
 export function headersSent(): SessionStoreError {

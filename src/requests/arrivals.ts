@@ -5,8 +5,8 @@ import { handleOf } from '../ids/handle.js'
 import type { Within } from '../redis/deadline.js'
 import type { Context } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
+import { wasRotated } from '../session/rotated-ids.js'
 import type { SessionRecord } from '../session/session-record.js'
-import { wasRotated } from '../session/trail.js'
 import type { Sessions } from './sessions.js'
 import type { OpenedSession, SessionRequest } from './store-access.js'
 import { isValid } from './validate.js'
@@ -25,7 +25,7 @@ export class Arrivals {
   readonly #context: Context
   readonly #sessions: Sessions
   readonly #within: Within
-  /** By request. The ids for which there was no session. */
+  /** By request, the ids for which there was no session. */
   readonly #missed = new WeakMap<object, Arrival>()
   /** Sessions that were returned to requests outside Express. */
   readonly #opened = new WeakMap<object, SessionRecord>()

@@ -9,7 +9,7 @@ import { retireForNext } from '../rotation/retire.js'
 import { admitNext, ancestorOf } from '../rotation/rotate.js'
 import { writtenProperties } from '../rotation/written-properties.js'
 import type { Context } from '../session/context.js'
-import { leaveNext } from '../session/going-on.js'
+import { leaveNext } from '../session/continuation.js'
 import type { RequestHooks } from './request-hooks.js'
 import type { SessionState } from './session-state.js'
 import type { Sessions } from './sessions.js'
@@ -47,16 +47,16 @@ export class SessionRotation {
     // If the login is refused, because there are too many sessions or this one is too large, the previous session
     // stays unchanged.
     const before = { ids, record, mustExist: rotation.mustExist }
-    const goingOn = await within(async (signal) => {
+    const continuation = await within(async (signal) => {
       if (to === undefined) throw invalidId(req.sessionID)
       return admitNext(context, to, fresh, before, encoded, signal)
     }).catch((err: unknown) => {
       goBack()
       throw err
     })
-    const left = goingOn && (await within(retireForNext(context, ids, goingOn)))
-    if (goingOn === null || (rotation.mustExist && left === null)) {
-      if (goingOn !== null) await within(leaveNext(context, goingOn))
+    const left = continuation && (await within(retireForNext(context, ids, continuation)))
+    if (continuation === null || (rotation.mustExist && left === null)) {
+      if (continuation !== null) await within(leaveNext(context, continuation))
       goBack()
       return false
     }
@@ -65,10 +65,10 @@ export class SessionRotation {
     }
     hooks.hasNewSession(req, fresh, old)
     if (record !== undefined) {
-      sessions.inherit(fresh, ancestorOf(record, left, goingOn))
+      sessions.inherit(fresh, ancestorOf(record, left, continuation))
     }
     if (rotation.isLast) sessions.fix(fresh, encoded)
-    context.announcer.announceRotation(ids[0] as string, goingOn.to, rotation.reason)
+    context.announcer.announceRotation(ids[0] as string, continuation.to, rotation.reason)
     return true
   }
 

@@ -22,7 +22,7 @@ import { isSameSession, type Loaded, type SessionRecord } from '../session/sessi
 import { type Ancestor, lease, type Snapshot, snapshot } from '../session/snapshot.js'
 import { isTouched, touchSession, touchUnloaded } from '../session/touch.js'
 import { attachment } from './attachment.js'
-import { Copies } from './copies.js'
+import { CopiedSessions } from './copied-sessions.js'
 import { Turns } from './write-queue.js'
 
 /**
@@ -36,7 +36,7 @@ export class Sessions {
   readonly #marks = attachment<Map<string, string>>()
   readonly #ancestors = attachment<Ancestor>()
   readonly #fixed = attachment<KnownTexts>()
-  readonly #copies = new Copies()
+  readonly #copies = new CopiedSessions()
   #hasWarned = false
 
   constructor(context: Context) {
@@ -110,7 +110,7 @@ export class Sessions {
     })
   }
 
-  /** Copies the record to a Session that was made from loaded data, or from another Session under its next id. */
+  /** CopiedSessions the record to a Session that was made from loaded data, or from another Session under its next id. */
   carryOver(from: object, to: object): void {
     const record = this.#records.get(from)
     const marks = this.#marks.get(from)

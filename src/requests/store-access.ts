@@ -36,7 +36,7 @@ export interface Rotation {
   keepsWritten: boolean
   /** The initial cookie of the new session; without it, the cookie is made from the options of `session()`. */
   cookie: Cookie | undefined
-  /** For the `rotated` event. */
+  /** The reason for the `rotated` event. */
   reason: string
   /**
    * Whether a session that has ended meanwhile stays ended. Only a login may set this to false, because its visitor

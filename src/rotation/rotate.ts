@@ -4,8 +4,8 @@ import { entriesIn, type IndexEntry, indexFields, without } from '../hash/index-
 import type { AnySession } from '../hash/session-data.js'
 import type { Signal } from '../redis/deadline.js'
 import type { Context } from '../session/context.js'
+import { type Continuation, enterNext, pairOf } from '../session/continuation.js'
 import type { Remainder } from '../session/end-key.js'
-import { enterNext, type GoingOn, pairOf } from '../session/going-on.js'
 import type { SessionRecord } from '../session/session-record.js'
 import { assertSize, bytesOf, bytesOfRecord } from '../session/size.js'
 import type { Ancestor } from '../session/snapshot.js'
@@ -15,7 +15,7 @@ import type { Ancestor } from '../session/snapshot.js'
  * between therefore leaves no second session, and the old id leads nowhere.
  *
  *     1 admitNext       checks the limits of size and number, and enters the session where it continues
- *                       (session/going-on.ts)
+ *                       (session/continuation.ts)
  *     2 retireForNext   deletes the old session, and returns what it held
  *     3 mergeLateSaves  takes over what other requests have saved meanwhile
  *
@@ -46,7 +46,7 @@ export async function admitNext(
   { ids, record, mustExist }: Before,
   known: KnownTexts | undefined,
   signal: Signal,
-): Promise<GoingOn | null> {
+): Promise<Continuation | null> {
   const { indexes, serializer } = context.options
   const codec = context.codec.of(to)
   const fields = [...encodeProperties(next, serializer, known)]
@@ -58,20 +58,20 @@ export async function admitNext(
   // With `mustExist` the session belongs to the same user, so all its entries continue, even if it is older than the
   // index.
   const entries = mustExist ? wanted : without(wanted, without(wanted, held))
-  const goingOn: GoingOn = { from, to, ids, held, entries, leavesTrail: mustExist }
-  const goesOn = await enter({ ...context, signal }, goingOn, wanted)
-  return goesOn || !mustExist ? goingOn : null
+  const continuation: Continuation = { from, to, ids, held, entries, leavesTrail: mustExist }
+  const goesOn = await enter({ ...context, signal }, continuation, wanted)
+  return goesOn || !mustExist ? continuation : null
 }
 
-async function enter(context: Context, goingOn: GoingOn, wanted: readonly IndexEntry[]): Promise<boolean> {
+async function enter(context: Context, continuation: Continuation, wanted: readonly IndexEntry[]): Promise<boolean> {
   const { limiter } = context
-  const { from, to, ids, entries } = goingOn
+  const { from, to, ids, entries } = continuation
   const limited = limiter?.among(wanted) ?? []
   const isNew = without(limited, entries)
   await limiter?.admit(context, to, isNew, ids)
   const goesOn = await limiter?.admit(context, to, without(limited, isNew), ids, pairOf(from, to))
   if (goesOn === false) return false
-  return enterNext(context, goingOn, without(entries, limited))
+  return enterNext(context, continuation, without(entries, limited))
 }
 
 /**
@@ -79,8 +79,8 @@ async function enter(context: Context, goingOn: GoingOn, wanted: readonly IndexE
  *
  * @param left what the previous session held when it was deleted
  */
-export function ancestorOf(from: SessionRecord, left: Remainder | null, goingOn: GoingOn): Ancestor {
+export function ancestorOf(from: SessionRecord, left: Remainder | null, continuation: Continuation): Ancestor {
   const created = from.origin.kind === 'hash' ? from.origin.meta.created : undefined
   const bytes = Math.max(bytesOfRecord(from), left === null ? 0 : bytesOf(pairsOf(left.reply)))
-  return { created, bytes, goingOn }
+  return { created, bytes, continuation }
 }

@@ -67,7 +67,7 @@ interface StoreOptions<Data extends object, Index extends string>
   extends Omit<RedisStoreOptions<Data, Index>, 'disableTTL' | 'disableTouch' | 'ttl' | 'limit'> {
   /** Idle timeout in seconds. Default, and upper limit: that of the preset. */
   ttl?: number
-  /** As in a store; the index `user` is there as well. */
+  /** Works as in a store; the index `user` is there as well. */
   limit?: Limit<NoInfer<Index> | 'user'>
 }
 

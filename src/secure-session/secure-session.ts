@@ -46,11 +46,8 @@ export function secureSession<Data extends object = SessionData, Index extends s
 ): SecureSession<Data, Index | 'user'>
 export function secureSession(options: SecureSessionOptions<Whatever, Whatever>): SecureSession<Whatever, Whatever> {
   const resolved = resolveSecureSession(options)
-  const { store, name, secrets, cookie, bind } = resolved
-  // A cookie with an expiry is sent with every response: it must last in the browser as long as the session does in the
-  // store, or active users would be logged out. A cookie that is signed with an old secret is sent again, too.
-  const rolling = expressSession(resolved, true)
-  const sessions = cookie.maxAge === undefined ? expressSession(resolved, false) : rolling
+  const { store, name, secrets, bind } = resolved
+  const sessions = expressSessions(resolved)
   const guards = compose(guardsOf(resolved))
   const handled = new WeakSet<object>()
   const { generator } = store[STORE_ACCESS]
@@ -65,14 +62,14 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
     // Note the owner before the session is loaded: meanwhile the framework may give this `next` to another request,
     // which may fail.
     noteOwner(next, req)
-    const load = isOutdatedCookie(req, name, secrets) ? rolling : sessions
+    const { load, isRolling } = isOutdatedCookie(req, name, secrets) ? sessions.rolling : sessions.usual
     load(req, res, (err) => {
       // With onUnavailable: 'anonymous', there is no session while the store is unavailable.
       if (err || !req.session) return next(err)
       const access = storeOf(req, 'secureSession()')
       forbidCaching(req, res)
       refusePlainHttp(req, res, next, access)
-      responseCookie(req, res, next, access).isResent = load === rolling
+      responseCookie(req, res, next, access).isResent = isRolling
       guards(req, res, next)
     })
   }
@@ -87,6 +84,22 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
     load: (req: IncomingMessage) => openSession(req, opening),
     watch: (...args: Parameters<RedisStore['watch']>) => store.watch(...args),
   })
+}
+
+interface ExpressSession {
+  load: Middleware
+  /** Whether the cookie is sent with every response. */
+  isRolling: boolean
+}
+
+/**
+ * A cookie with an expiry is sent with every response: it must last in the browser as long as the session does in the
+ * store, or active users would be logged out. A cookie that is signed with an old secret is sent again, too.
+ */
+function expressSessions(resolved: ResolvedSecureSession): Record<'usual' | 'rolling', ExpressSession> {
+  const rolling = { load: expressSession(resolved, true), isRolling: true }
+  if (resolved.cookie.maxAge !== undefined) return { usual: rolling, rolling }
+  return { usual: { load: expressSession(resolved, false), isRolling: false }, rolling }
 }
 
 /** @param rolling whether the cookie is sent with every response instead of only when it is new */

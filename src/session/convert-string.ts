@@ -30,58 +30,70 @@ export async function convertString(
 ): Promise<boolean> {
   // Another request may have changed the cookie, so do not write an unchanged one.
   const delta = next.isAsInString ? withoutCookie(wholeDelta) : wholeDelta
-  const { gateway, keys, options, announcer } = context
-  const key = keys.session(record.storedId)
-  const codec = context.codec.of(record.storedId)
-  const encoded = (all: Iterable<readonly [string, string]>) =>
-    [...all].map(([field, text]) => [field, codec.encode(field, text)] as [string, string])
-  let fields = next.fields
-  let before: Iterable<readonly [string, string]> = record.fields
-  let expected = sha1
+  let content: StringContent = { sha1, fields: next.fields, before: record.fields }
   doubtDelta(record, delta)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const changed = new Set(delta.set.map(([field]) => field))
-    const unchanged = [...fields].filter(([field]) => !changed.has(field))
-    const lease = [
-      next.idle,
-      options.absoluteMs ?? '',
-      expiryMode(context),
-      next.cookie.flags,
-      next.isAsInString ? 1 : 0,
-    ]
-    const pairs = encoded([...delta.set, ...unchanged])
-    const size = [options.maxBytes, isEmpty(delta) ? bytesOf(pairs) : bytesOf(encoded(before))]
-    const args = [expected, ...lease, ...size, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
-    const places = entriesIn([...unchanged, ...delta.set])
-    // A session that has ended meanwhile must not evict another one.
-    const isLimited = (context.limiter?.among(places) ?? []).length > 0
-    if (isLimited && !(await gateway.exists(key))) return false
-    const placing: Placing = { held: [], next: places, idleMs: next.idle, slides: true, createdAtMs: undefined }
-    const reply = await writeIndexed(context, record.storedId, placing, async () =>
-      acceptWrite(context, await gateway.script(CONVERT, key, args)),
-    )
-    if (reply.kind === 'string') {
+    const reply = await writeHash(context, record.storedId, content, next, delta)
+    if (reply?.kind === 'string') {
       const current = await fromString(context, record.storedId, reply.text)
       if (current === null) throw foreignKey()
-      before = current.record.fields
-      fields = merge([...current.record.fields, ...next.cookie.fields], delta)
-      expected = sha1Of(reply.text)
+      const before = current.record.fields
+      content = { sha1: sha1Of(reply.text), fields: merge([...before, ...next.cookie.fields], delta), before }
       continue
     }
-    if (reply.kind !== 'written' && reply.kind !== 'contended') return false
+    if (reply?.kind !== 'written' && reply?.kind !== 'contended') return false
     if (reply.isEnded) record.hasEnded = true
     // An index may read our changes together with those that connect-redis wrote.
     else if (attempt > 0) await reindex(context, record.storedId)
     record.origin = { kind: 'hash', meta: reply.meta }
     applyDelta(record, delta)
     if (!isEmpty(delta)) {
-      announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
+      const fields = delta.set.length + delta.remove.length
+      context.announcer.announceOf(record.storedId, 'saved', { fields })
     }
     return true
   }
   throw new SessionStoreError(
     'ERR_SESSION_CONFLICT',
     'another store keeps rewriting this session as a string: let one kind of store write a session',
+  )
+}
+
+/** A string of connect-redis that is to be replaced. */
+interface StringContent {
+  sha1: string
+  /** All that the session is to hold. */
+  fields: Fields
+  /** What the string holds. */
+  before: Iterable<readonly [string, string]>
+}
+
+/** @returns null if there is no session, and its indexes are limited: nobody may lose their place to it */
+async function writeHash(
+  context: Context,
+  storedId: string,
+  { sha1, fields, before }: StringContent,
+  next: Snapshot,
+  delta: Delta,
+) {
+  const { gateway, options } = context
+  const key = context.keys.session(storedId)
+  const codec = context.codec.of(storedId)
+  const encoded = (all: Iterable<readonly [string, string]>) =>
+    [...all].map(([field, text]) => [field, codec.encode(field, text)] as [string, string])
+  const changed = new Set(delta.set.map(([field]) => field))
+  const unchanged = [...fields].filter(([field]) => !changed.has(field))
+  const asInString = next.isAsInString ? 1 : 0
+  const lease = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags, asInString]
+  const pairs = encoded([...delta.set, ...unchanged])
+  const size = [options.maxBytes, isEmpty(delta) ? bytesOf(pairs) : bytesOf(encoded(before))]
+  const args = [sha1, ...lease, ...size, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
+  const places = entriesIn([...unchanged, ...delta.set])
+  const isLimited = (context.limiter?.among(places) ?? []).length > 0
+  if (isLimited && !(await gateway.exists(key))) return null
+  const placing: Placing = { held: [], next: places, idleMs: next.idle, slides: true, createdAtMs: undefined }
+  return writeIndexed(context, storedId, placing, async () =>
+    acceptWrite(context, await gateway.script(CONVERT, key, args)),
   )
 }
 

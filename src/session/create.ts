@@ -7,17 +7,17 @@ import type { StoredIds } from '../ids/id-mapper.js'
 import { timedOut } from '../redis/deadline.js'
 import { CREATE, type CreateReply } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
+import type { Continuation } from './continuation.js'
 import { endHere } from './destroy.js'
-import type { GoingOn } from './going-on.js'
 import { leave } from './index-entries.js'
 import { movedTo } from './leftovers.js'
 import { sha1Of } from './load.js'
 import { bringHome } from './move.js'
 import type { Creation } from './pending-creations.js'
+import { endedOnTheWay } from './rotated-ids.js'
 import { SessionRecord } from './session-record.js'
 import { assertSize } from './size.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
-import { endedOnTheWay } from './trail.js'
 import { type Placing, writeIndexed } from './write-indexed.js'
 import { acceptWrite, foreignKey } from './write-reply.js'
 
@@ -87,19 +87,10 @@ async function createUnder(
   next: Snapshot,
   creation: Creation,
 ): Promise<SessionRecord | 'moved' | null> {
-  const { announcer, codec } = context
-  const own = codec.of(storedId)
-  const pairs = [...next.fields].map(([field, text]) => [field, own.encode(field, text)] as const)
+  const codec = context.codec.of(storedId)
+  const pairs = [...next.fields].map(([field, text]) => [field, codec.encode(field, text)] as const)
   assertSize(context, pairs, next.ancestor?.bytes)
-  const created = next.ancestor?.created
-  const placing: Placing = {
-    held: [],
-    next: entriesIn(next.fields),
-    idleMs: next.idle,
-    slides: true,
-    createdAtMs: created === undefined ? undefined : stampToMs(created),
-    goingOn: next.ancestor?.goingOn,
-  }
+  const placing = placingOfNew(next)
   const start = performance.now()
   let replaceable = ''
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -108,34 +99,46 @@ async function createUnder(
     )
     switch (reply.kind) {
       case 'written':
-        if (reply.isEnded || (await endIfEndedOnTheWay(context, storedId, placing.goingOn))) return null
+        if (reply.isEnded || (await endIfEndedOnTheWay(context, storedId, placing.continuation))) return null
         return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, next.fields, { isLoaded: false })
       case 'cancelled':
         await leave(context, storedId, placing.next)
-        announcer.announceOf(storedId, 'refused', { operation: 'save' })
+        context.announcer.announceOf(storedId, 'refused', { operation: 'save' })
         return null
       case 'gone':
-        announcer.announceEnd(storedId, 'expired')
+        context.announcer.announceEnd(storedId, 'expired')
         return null
       case 'moved':
         return 'moved'
-      case 'kept':
-        await makeRoom(context, storedId)
-        assertInTime(context, start)
-        break
       case 'string':
         if (!(await isOfConnectRedis(context, reply.text))) throw foreignKey()
-        assertInTime(context, start)
         replaceable = sha1Of(reply.text)
+        break
+      case 'kept':
+        await makeRoom(context, storedId)
         break
       default:
         throw foreignKey()
     }
+    assertInTime(context, start)
   }
   throw new SessionStoreError(
     'ERR_SESSION_CONFLICT',
     'another store keeps rewriting this session as a string, or the one before is still being handed to onEnd',
   )
+}
+
+/** Makes the placing of a session that has no index entries yet, unless it continues another one. */
+function placingOfNew({ fields, idle, ancestor }: Snapshot): Placing {
+  const created = ancestor?.created
+  return {
+    held: [],
+    next: entriesIn(fields),
+    idleMs: idle,
+    slides: true,
+    createdAtMs: created === undefined ? undefined : stampToMs(created),
+    continuation: ancestor?.continuation,
+  }
 }
 
 /** @param replaceable SHA-1 of the string that this write may replace, '' = none */
@@ -173,8 +176,8 @@ async function takeBack(context: Context, storedId: string): Promise<never> {
 }
 
 /** Ends a session that was ended under its previous id while it was getting this one. */
-async function endIfEndedOnTheWay(context: Context, storedId: string, goingOn?: GoingOn): Promise<boolean> {
-  if (!goingOn?.leavesTrail || !(await endedOnTheWay(context, goingOn.ids))) return false
+async function endIfEndedOnTheWay(context: Context, storedId: string, continuation?: Continuation): Promise<boolean> {
+  if (!continuation?.leavesTrail || !(await endedOnTheWay(context, continuation.ids))) return false
   await endHere(context, [storedId], 'destroyed')
   return true
 }

@@ -2,7 +2,7 @@ import type { DestroyReason } from '../events.js'
 import type { Context } from './context.js'
 import { endKey } from './end-key.js'
 import { endingOrder } from './move.js'
-import { endTrails } from './trail.js'
+import { endTrails } from './rotated-ids.js'
 
 /** Ends a session. It is no error if there is no session; it is one if the outcome is unknown. */
 export async function destroySession(
@@ -36,7 +36,7 @@ export async function endHere(context: Context, storedIds: readonly string[], re
   return ended !== undefined
 }
 
-/** Follows the trails of a session that is no longer under its id, and ends it under its new id (session/trail.ts). */
+/** Follows the trails of a session that is no longer under its id, and ends it under its new id (session/rotated-ids.ts). */
 export async function endAlongTrails(
   context: Context,
   storedIds: readonly string[],

@@ -15,7 +15,7 @@ export function readHash(context: Context, storedId: string): Promise<readonly s
 }
 
 export interface LastingHash {
-  /** In the format of `readHash`. */
+  /** The reply, in the format of `readHash`. */
   fields: readonly string[] | null
   /** Milliseconds that the session had left when Redis read it; undefined if that is unknown. */
   leftMs: number | undefined

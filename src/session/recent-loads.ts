@@ -19,7 +19,7 @@ export interface RecentSession {
   readonly loads: Map<SessionRecord, Load>
   /** Creation stamp of the session that was loaded last; undefined for connect-redis's string. */
   created: string | undefined
-  /** The session's cookie as it was last handed out, see `copies.ts`; undefined after `clear`. */
+  /** The session's cookie as it was last handed out, see requests/copied-sessions.ts; undefined after `clear`. */
   cookie: string | undefined
   /** How often the session was loaded. */
   count: number

@@ -57,30 +57,11 @@ export async function writeDelta(
   next: Lease,
   delta: Delta,
 ): Promise<void> {
-  const { gateway, keys, options, announcer } = context
+  const { announcer } = context
   const isSave = !isEmpty(delta)
   const lease = leaseOf(context, record, next, delta)
-  const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease.idle, options.absoluteMs ?? '']
-  const isDoubted = isSave && isUndercounted(record)
-  const rest = [expiryMode(context), lease.flags, options.maxBytes, isDoubted ? 1 : '']
-  const placing = placingIn(context, record, next, lease, delta)
-  const send = () =>
-    writeIndexed(context, record.storedId, placing, async () => {
-      const changes = encrypted(context, record, delta)
-      const key = keys.session(record.storedId)
-      return acceptWrite(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
-    })
   const doubted = new Set(record.uncertain)
-  doubtDelta(record, delta)
-  let reply = await send()
-  if (reply.kind === 'gone' && record.storedIds.length > 1) {
-    const found = await writeWherever(context, record.storedIds, meta.created, async (storedId) => {
-      record.storedId = storedId
-      const answer = await send()
-      return answer.kind === 'gone' ? null : answer
-    })
-    reply = found ?? reply
-  }
+  const reply = await sendDelta(context, record, meta, next, lease, delta)
   const now = reply.kind === 'foreign' ? await loadSession(context, record.storedId) : null
   if (now?.record.origin.kind === 'string' && isSave) {
     // connect-redis, which still runs on another server, has overwritten the hash. Merge our changes into its string.
@@ -99,6 +80,38 @@ export async function writeDelta(
   if (reply.isEnded) record.hasEnded = true
   record.hasSaved ||= isSave
   if (isSave) announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
+}
+
+/** Sends the UPDATE script to the stored id of the session; if there is no session, to the others that it may have. */
+async function sendDelta(
+  context: Context,
+  record: SessionRecord,
+  meta: Pick<Bookkeeping, 'created' | 'saves'>,
+  next: Lease,
+  lease: WrittenLease,
+  delta: Delta,
+) {
+  const { gateway, keys, options } = context
+  const isSave = !isEmpty(delta)
+  const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease.idle, options.absoluteMs ?? '']
+  const isDoubted = isSave && isUndercounted(record)
+  const rest = [expiryMode(context), lease.flags, options.maxBytes, isDoubted ? 1 : '']
+  const placing = placingIn(context, record, next, lease, delta)
+  const send = () =>
+    writeIndexed(context, record.storedId, placing, async () => {
+      const changes = changeArgs(context, record, delta)
+      const key = keys.session(record.storedId)
+      return acceptWrite(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
+    })
+  doubtDelta(record, delta)
+  const reply = await send()
+  if (reply.kind !== 'gone' || record.storedIds.length === 1) return reply
+  const found = await writeWherever(context, record.storedIds, meta.created, async (storedId) => {
+    record.storedId = storedId
+    const answer = await send()
+    return answer.kind === 'gone' ? null : answer
+  })
+  return found ?? reply
 }
 
 /**
@@ -151,7 +164,7 @@ function sameLease({ origin }: SessionRecord, next: Lease, delta: Delta): Bookke
 }
 
 /** Makes the arguments of the UPDATE script for counts, pairs, replacements and removals. */
-function encrypted(context: Context, record: SessionRecord, delta: Delta): (string | number)[] {
+function changeArgs(context: Context, record: SessionRecord, delta: Delta): (string | number)[] {
   const codec = context.codec.of(record.storedId)
   const anew = encryptedAnew(record, codec, delta)
   const list: (string | number)[] = [delta.set.length, anew.length]

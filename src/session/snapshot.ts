@@ -12,7 +12,7 @@ import {
 } from '../hash/live-cookie.js'
 import type { AnySession } from '../hash/session-data.js'
 import type { Context } from './context.js'
-import type { GoingOn } from './going-on.js'
+import type { Continuation } from './continuation.js'
 import { idleMs } from './idle-timeout.js'
 import type { SessionRecord } from './session-record.js'
 
@@ -41,7 +41,7 @@ export interface Ancestor {
   /** Bytes of the properties, as `maxBytes` counts them. */
   bytes: number
   /** Undefined if the session was never admitted. */
-  goingOn?: GoingOn | undefined
+  continuation?: Continuation | undefined
 }
 
 /** @param record record of this session object; undefined if the object was never loaded */

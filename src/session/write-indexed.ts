@@ -2,7 +2,7 @@ import { SessionStoreError } from '../errors.js'
 import type { Fields } from '../hash/fields.js'
 import { entriesIn, type IndexEntry, indexFields, without } from '../hash/index-fields.js'
 import type { Context } from './context.js'
-import { type GoingOn, settleOrEnd } from './going-on.js'
+import { type Continuation, settleOrEnd } from './continuation.js'
 import { enter, type Standing, standingOf, withdraw } from './index-entries.js'
 import { loadSession } from './load.js'
 import { lease } from './snapshot.js'
@@ -35,8 +35,8 @@ export interface Placing {
   slides: boolean
   /** When the session began, to schedule the check of its end; `unscheduled` if the write does not change its end. */
   createdAtMs: number | undefined | 'unscheduled'
-  /** Set if the session gets another id; the pair of ids is then already in the indexes (session/going-on.ts). */
-  goingOn?: GoingOn | undefined
+  /** Set if the session gets another id; the pair of ids is then already in the indexes (session/continuation.ts). */
+  continuation?: Continuation | undefined
 }
 
 /** No index entries, and nothing to schedule. */
@@ -74,8 +74,8 @@ async function writePlaced<T extends { kind: string }>(
   placing: Placing,
   send: () => Promise<T>,
 ): Promise<Written<T>> {
-  const { held, next, idleMs, slides, goingOn } = placing
-  const continued = goingOn === undefined ? [] : without(next, without(next, goingOn.entries))
+  const { held, next, idleMs, slides, continuation } = placing
+  const continued = continuation === undefined ? [] : without(next, without(next, continuation.entries))
   const added = without(without(next, held), continued)
   const left = without(held, next)
   const limited = context.limiter?.among(added) ?? []
@@ -93,7 +93,7 @@ async function writePlaced<T extends { kind: string }>(
   await enter(context, storedId, without(added, limited), idleMs)
   const isEnded =
     (await context.limiter?.endIfEvicted(context, storedId, limited, idleMs)) ||
-    (goingOn !== undefined && !(await settleOrEnd(context, goingOn, continued, idleMs)))
+    (continuation !== undefined && !(await settleOrEnd(context, continuation, continued, idleMs)))
   await withdraw(context, standing)
   if (isEnded) return { ...reply, isEnded }
   if (reply.kind === 'contended') await reindex(context, storedId)

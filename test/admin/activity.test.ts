@@ -8,7 +8,7 @@ const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' 
 const indexes = { user: (held: SessionContent) => held.userId }
 const storeWith = (options: Partial<RedisStoreOptions> = {}) =>
   new RedisStore({ client, prefix, indexes, activity: true, ...options })
-/** A session, and a first visit. */
+/** Makes a session, and a first visit. */
 async function make(store: RedisStore, sid: string, userId?: string): Promise<void> {
   await store.set(sid, { cookie, userId } as never)
   await store.get(sid)

@@ -7,8 +7,8 @@ import { redisContents } from './attacks/redis-contents.js'
 import { stolenCookie } from './attacks/stolen-cookie.js'
 import { mustServe, secureTarget, type Target, weakTargets } from './targets.js'
 
-// Each attack is carried out twice: on a site with secureSession, and on one where it has to succeed, so that a failure
-// says something. But for its session middleware, the site is the same.
+// Each attack runs twice: on a site with secureSession, and on one where it has to succeed; otherwise its failure would
+// say nothing. The two sites differ only in their session middleware.
 
 const attacks: Attack[] = [...fixation, ...logout, ...stolenCookie, ...cookie, ...redisContents, ...lifetime]
 let target: Target | undefined

@@ -4,17 +4,17 @@ import type { Target, WeakOptions, WeakTarget } from './targets.js'
 export type Verdict = 'succeeded' | 'failed'
 
 /**
- * `run` takes the place of attacker and victim. 'succeeded' needs evidence: the attacker has seen the victim's secret, or
- * money has moved. It throws where the victim's own part does not work: a site that is down is not secure.
+ * `run` plays attacker and victim. 'succeeded' needs evidence: the attacker has seen the victim's secret, or money has
+ * moved. It throws where the victim's own part does not work: a site that is down is not secure.
  */
 export interface Attack {
   name: string
-  /** Who describes it. */
+  /** The standard, advisory or article that describes it. */
   source: string
   run(target: Target): Promise<Verdict>
-  /** What `secureSession` is told besides its defaults. */
+  /** Options of `secureSession` besides its defaults. */
   secure?: () => Partial<SecureSessionOptions>
-  /** A site on which it has to succeed, or else its failure would say nothing. */
+  /** A site on which it has to succeed; otherwise its failure would say nothing. */
   succeedsAgainst: WeakTarget
   weak?: WeakOptions
 }

@@ -14,7 +14,7 @@ const CHROME =
 
 /** The victim. */
 export const HOME: Client = { address: '203.0.113.7', userAgent: FIREFOX }
-/** In the same network, with the same kind of browser: no binding tells him from the victim. */
+/** Another visitor in the same network, with the same kind of browser: no binding tells them from the victim. */
 export const NEIGHBOUR: Client = { address: '203.0.113.99', userAgent: FIREFOX }
 export const OTHER_BROWSER: Client = { address: '203.0.113.99', userAgent: CHROME }
 export const ABROAD: Client = { address: '198.51.100.20', userAgent: CHROME }
@@ -24,9 +24,9 @@ export interface Visit {
   isPlainHttp?: boolean
   /** A form on another site sends it. */
   isCrossSite?: boolean
-  /** What the client itself puts into X-Forwarded-For; the proxy appends the true address. */
+  /** The value that the client itself puts into X-Forwarded-For; the proxy appends the true address. */
   forwardedFor?: string
-  /** Sent instead of what the jar holds. */
+  /** Sent instead of the cookies in the jar. */
   cookie?: string
   body?: object
 }
@@ -44,7 +44,7 @@ export class Browser {
   readonly jar = new Map<string, Cookie>()
   readonly #place: Place
   readonly #client: Client
-  /** For one that goes through a shared cache. */
+  /** The site, or a shared cache in front of it. */
   readonly #server: Server
 
   constructor(place: Place, client: Client, server = place.server) {
@@ -79,7 +79,7 @@ export class Browser {
     return response
   }
 
-  /** The Cookie header, as everybody on the way can read it where the request is not encrypted. */
+  /** The Cookie header, which everybody on the way can read where the request is not encrypted. */
   cookiesFor({ isPlainHttp = false, isCrossSite = false }: Visit = {}): string {
     return [...this.jar]
       .filter(([, { isSecure, sameSite }]) => !(isPlainHttp && isSecure) && !(isCrossSite && sameSite !== ''))
@@ -87,7 +87,7 @@ export class Browser {
       .join('; ')
   }
 
-  /** A Set-Cookie header of the site, or of a subdomain of it. */
+  /** Keeps a cookie that the site has set, or a subdomain of it. */
   keep(header: string, isPlainHttp = false): void {
     const [pair = '', ...attributes] = header.split('; ')
     const at = pair.indexOf('=')
@@ -102,7 +102,7 @@ export class Browser {
     })
   }
 
-  /** Whoever sits at it, or has read its traffic, has the cookies. */
+  /** Anyone who sits at the other browser, or has read its traffic, has its cookies. */
   copyFrom(other: Browser): this {
     for (const [name, cookie] of other.jar) this.jar.set(name, { ...cookie })
     return this
@@ -139,7 +139,7 @@ export class Browser {
   }
 }
 
-/** What goes without saying on a site that works. */
+/** Throws where something fails that has to work on any site. */
 export function mustBe(holds: boolean, otherwise: string): void {
   if (!holds) throw new Error(`the site does not work: ${otherwise}`)
 }

@@ -3,13 +3,13 @@ import type { RequestHandler } from 'express'
 import session from 'express-session'
 import type { Redis } from 'ioredis'
 
-// What people write in ten lines, and what is wrong with each.
+// Middleware and stores as people write them in ten lines, and what is wrong with each.
 
 /** biome-ignore lint/suspicious/noExplicitAny: sessions hold anything */
 type Held = any
 
 /**
- * A hash per session. Takes a key that is not there for an empty session, `__proto__` for a property like any other, and
+ * A hash per session. It takes a missing key for an empty session, `__proto__` for a property like any other, and
  * leaves out what it cannot read.
  */
 export class NaiveHashStore extends session.Store {
@@ -54,7 +54,7 @@ export class NaiveHashStore extends session.Store {
   }
 }
 
-/** Takes what the visitor sends for a part of a key, and Redis's glob characters with it. */
+/** Makes what the visitor sends a part of a key, Redis's glob characters included. */
 export class PatternStore extends NaiveHashStore {
   readonly #find: (sid: string) => Promise<string | undefined>
 
@@ -68,7 +68,7 @@ export class PatternStore extends NaiveHashStore {
   }
 }
 
-/** Lets clients in whose cookies were never signed: "they are random enough". */
+/** Accepts cookies that were never signed: "they are random enough". */
 export function unsignedCookies(name: string, secret: string): RequestHandler {
   return (req, _res, next) => {
     const [, value] = new RegExp(`${name}=([^;]*)`).exec(req.headers.cookie ?? '') ?? []
@@ -80,7 +80,7 @@ export function unsignedCookies(name: string, secret: string): RequestHandler {
   }
 }
 
-/** The session itself is the cookie, signed: what a client has kept, nobody can end. */
+/** The session itself is the cookie, signed: nobody can end what a client has kept. */
 export function sessionInCookie(name: string, secret: string): RequestHandler {
   return (req, res, next) => {
     const [, sent = ''] = new RegExp(`${name}=([^;]*)`).exec(req.headers.cookie ?? '') ?? []

@@ -4,20 +4,20 @@ import { inspect } from 'node:util'
 import express, { type ErrorRequestHandler, type Request, type RequestHandler } from 'express'
 import { type Gate, gate } from '../support/gate.js'
 
-/** What one target has and another has not; the rest of the site is the same code for all. */
+/** The parts in which targets differ; the rest of the site is the same code for all. */
 export interface Protection {
   session: RequestHandler
-  /** In front of the sensitive action. Default: everybody passes. */
+  /** Stands in front of the sensitive action. Default: everybody passes. */
   freshLogin?: RequestHandler
   /** Called by the login. */
   loggedIn?(req: Request): void
 }
 
-/** Known to the site and to its user. */
+/** A user of the site. */
 export interface Account {
   name: string
   password: string
-  /** On the profile page of this account, and nowhere else. */
+  /** Shown on the profile page of this account, and nowhere else. */
   secret: string
 }
 
@@ -91,7 +91,7 @@ export function openSite({ session, freshLogin = (_req, _res, next) => next(), l
     transfers.push({ from: user.name, to: String(req.query.to) })
     res.send('transferred')
   })
-  /** What the user of the account, whoever that is, types into it. */
+  /** Keeps what the user of the account, or an attacker in their place, types into it. */
   app.post('/note', (req, res) => {
     held(req).note = req.body.text
     res.send('noted')
@@ -99,13 +99,13 @@ export function openSite({ session, freshLogin = (_req, _res, next) => next(), l
   app.get('/note', (req, res) => {
     res.json({ note: held(req).note ?? null })
   })
-  /** Settings under names of the visitor's choice; the site thinks of the one that is dangerous. */
+  /** Settings under names of the visitor's choice; the site only thinks of the one name that is dangerous. */
   app.post('/setting', (req, res) => {
     if (req.body.name === 'userId') return void res.sendStatus(403)
     held(req)[req.body.name] = req.body.value
     res.send('set')
   })
-  /** Meant for a CDN. */
+  /** A page that is meant for a CDN. */
   app.get('/news', (req, res) => {
     if (held(req).userId) held(req).lastNews = Math.random()
     res.set('Cache-Control', 'public, max-age=60').send('news')
@@ -116,7 +116,7 @@ export function openSite({ session, freshLogin = (_req, _res, next) => next(), l
     if (!res.headersSent) res.status(err.status ?? 500).send(inspect(err))
   }) satisfies ErrorRequestHandler)
 
-  // A failed test that never closed it should not keep the whole run alive.
+  // A failed test that never closes it should not keep the whole run alive.
   const server = createServer(app).listen(0).unref()
   return {
     server,

@@ -21,7 +21,7 @@ import { openSite, type Protection, type Site } from './site.js'
 
 /** Seconds after which a login is stale. */
 export const FRESH = 3600
-/** Seconds after which `secureSession` renews an id, and for which the one before is served then. */
+/** Seconds after which `secureSession` renews an id; it then serves the id before for GRACE seconds. */
 export const EVERY = 900
 export const GRACE = 30
 
@@ -30,14 +30,14 @@ export interface Target extends Site {
   name: string
   cookieName: string
   secret: string
-  /** What time does to the sessions; not while requests are under way. */
+  /** Ages the sessions by so many seconds; not while requests are under way. */
   pass(seconds: number): Promise<void>
-  /** For those who can read and write Redis. */
+  /** Access for attackers who can read and write Redis. */
   redis: {
     client: Redis
-    /** Of sessions. */
+    /** Keys of sessions. */
     keys(): Promise<string[]>
-    /** Whatever else is there with them included. */
+    /** All keys, those of sessions included. */
     allKeys(): Promise<string[]>
   }
   /** Redis forbids the site to read sessions, until the returned function is called. */
@@ -49,19 +49,19 @@ export const victimOf = (target: Target) => new Browser(target, HOME)
 export const neighbourOf = (target: Target) => new Browser(target, NEIGHBOUR)
 export const strangerOf = (target: Target, client: Client = ABROAD) => new Browser(target, client)
 
-/** A cookie as the site itself would make it, for who knows its secret. */
+/** A cookie as the site itself would make it, for an attacker who knows its secret. */
 export function forged({ cookieName, secret }: Target, id: string): string {
   return `${cookieName}=${encodeURIComponent(`s:${sign(id, secret)}`)}`
 }
 
-/** The session id in a browser's cookie: not secret from who has the cookie. */
+/** The session id in a browser's cookie, which an attacker with the cookie can read. */
 export function idIn(browser: Browser, { cookieName }: Target): string {
   const value = decodeURIComponent(browser.jar.get(cookieName)?.value ?? '')
   mustBe(value !== '', `no cookie called ${cookieName}`)
   return value.slice(2, value.lastIndexOf('.'))
 }
 
-/** That anybody can still log in, see, do and leave: what no attack may take from the victim for good. */
+/** Expects that users can still log in, see, do and leave: no attack may take that from them for good. */
 export async function mustServe(target: Target): Promise<void> {
   const { ada } = target.accounts
   const browser = victimOf(target)
@@ -71,7 +71,7 @@ export async function mustServe(target: Target): Promise<void> {
   mustBe(!(await browser.seesSecretOf(ada)), 'a logout does nothing')
 }
 
-/** Where the sessions of a target are, as far as time and Redis are concerned. */
+/** The place of a target's sessions, as far as time and Redis are concerned. */
 interface Backing {
   prefix: string
   pass?(seconds: number): Promise<void>
@@ -120,7 +120,7 @@ async function open(
   }
 }
 
-/** As Redis would see the key after that time, its expiry included. */
+/** Makes the key as it would be after that time, its expiry included. */
 async function age(client: Redis, key: string, ms: number): Promise<void> {
   if ((await client.type(key)) === 'hash') {
     if (await client.hexists(key, '@')) await passTime(client, key, ms)
@@ -131,7 +131,7 @@ async function age(client: Redis, key: string, ms: number): Promise<void> {
   else if (left >= 0) await client.del(key)
 }
 
-/** What is attacked. */
+/** The site under attack. */
 export function secureTarget(options: Partial<SecureSessionOptions> = {}): Promise<Target> {
   return open('secureSession', '__Host-sid', async ({ client, prefix, secret }) => ({
     session: secureSession({
@@ -146,7 +146,7 @@ export function secureTarget(options: Partial<SecureSessionOptions> = {}): Promi
   }))
 }
 
-/** Of `session()`. */
+/** Options of `session()`. */
 export type WeakOptions = Pick<session.SessionOptions, 'rolling' | 'cookie'>
 const plain = (options: session.SessionOptions) => session({ resave: false, saveUninitialized: false, ...options })
 

@@ -1,4 +1,4 @@
-/** An application that ends its client, and forgets to close its store. Has to end by itself. */
+/** An application that ends its client, and forgets to close its store. It has to end by itself. */
 import { Redis } from 'ioredis'
 import { RedisStore } from '../../src/index.js'
 

@@ -27,9 +27,9 @@ const KEY = PREFIX + SID
 const cookie = { originalMaxAge: 600_000 }
 
 let redis: PrivateRedis
-/** Of the tracking connections; what else a store sends goes by another one. */
+/** The line of the tracking connections; the store sends everything else by another one. */
 let line: BadLine
-/** Another process, as far as Redis can tell. */
+/** A store in another process, as far as Redis can tell. */
 let other: RedisStore
 const stores: RedisStore[] = []
 
@@ -72,7 +72,7 @@ async function warm(store: RedisStore, sid = SID): Promise<Bag> {
   }
 }
 
-/** What has been told to a store by now. */
+/** Waits until Redis has told the store of a change. */
 const heard = (store: RedisStore, what: string, condition: () => Promise<boolean>) =>
   until(what, condition, { timeoutMs: 2 * LEASE_MS, everyMs: 1 }).then(() => store)
 
@@ -283,7 +283,7 @@ describe('what others write', () => {
     const pending = read(store)
     await until('Redis has answered', async () => (await redis.takeCalls()).hgetall !== undefined)
     await other.patch(SID, { n: 2 })
-    // Told of behind the change: by then that, too, has been heard.
+    // Redis tells of this write after the change: once it is known, so is the change.
     await write({}, other, 'probe')
     await sleep(50)
     data.release()
@@ -295,7 +295,7 @@ describe('what others write', () => {
 })
 
 describe('how long it is believed', () => {
-  /** From here on the store hears nothing, and cannot know it. */
+  /** A store that hears nothing from here on, and cannot know it. */
   async function deaf(options: Partial<RedisStoreOptions> = {}, held: object = { n: 1 }): Promise<RedisStore> {
     const store = await caching(options)
     await write(held, store)
@@ -416,7 +416,7 @@ describe('how long it is believed', () => {
 })
 
 describe('a save after a load from the cache', () => {
-  /** What the store holds is from before the change, and it cannot know that. */
+  /** A store whose session is from before the change, which it cannot know. */
   async function stale(change: () => Promise<unknown>): Promise<[RedisStore, Bag]> {
     const store = await caching()
     await write({ a: 1, b: 1, gone: 1 })

@@ -1,4 +1,6 @@
-/** One process of an application with a near cache, told over IPC what to do. Its tracking connection has a line of its own. */
+/**
+ * One process of an application with a near cache, commanded over IPC. Its tracking connection has a line of its own.
+ */
 import { Redis, type RedisOptions } from 'ioredis'
 import { RedisStore, type RedisStoreOptions } from '../../src/index.js'
 import type { Order } from './peer.js'
@@ -27,7 +29,7 @@ const orders: { [Name in Order['do']]: (order: Bag) => Promise<unknown> } = {
     if (session !== null) await store.touch(sid, session)
     return content(session)
   },
-  /** As a request does it. Resolves what it has loaded. */
+  /** Saves as a request does. Resolves with what it has loaded. */
   async save({ sid, put = {}, drop }) {
     const session = (await store.get(sid)) as Bag
     if (session === null) return null
@@ -41,7 +43,10 @@ const orders: { [Name in Order['do']]: (order: Bag) => Promise<unknown> } = {
   login: ({ sid, put }) => store.set(sid, { cookie: { originalMaxAge: 60_000 }, ...put } as never),
   destroy: ({ sid }) => store.destroy(sid),
   stats: async () => store.cacheStats,
-  /** Resolves once the tracking connection has brought all that Redis had to tell before this call; false if there is none. */
+  /**
+   * Resolves once the tracking connection has brought all that Redis had to tell before this call; false if there is
+   * none.
+   */
   delivered: () =>
     tracking.ping().then(
       () => true,

@@ -14,7 +14,7 @@ export type Order =
 
 /** A process of an application. */
 export class Peer {
-  /** That of its tracking connection; what it sends and reads otherwise goes by another one. */
+  /** The line of its tracking connection; it sends and reads everything else by another one. */
   readonly line: BadLine
   readonly #child: ChildProcess
   readonly #waiting = new Map<number, { resolve(value: never): void; reject(err: Error): void }>()
@@ -59,7 +59,7 @@ export class Peer {
     return (await this.tell<{ hits: number }>({ do: 'stats' })).hits
   }
 
-  /** Until a session that it reads again is served from its cache. */
+  /** Waits until a session that it reads again is served from its cache. */
   async caches(sid: string): Promise<void> {
     await until('the process caches', async () => {
       const before = await this.hits()

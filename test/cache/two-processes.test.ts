@@ -8,7 +8,7 @@ import { until } from '../support/until.js'
 import { type Content, Peer } from './peer.js'
 
 /**
- * Two processes with a near cache each, whose tracking connections are cut, held up, or lose what Redis sends. Whatever
+ * Two processes have a near cache each; their tracking connections are cut, held up, or lose what Redis sends. Whatever
  * happens, a process may be behind for LEASE_MS at most, never behind itself, and not at all once it has been told.
  */
 const PREFIX = 'near:'
@@ -36,14 +36,14 @@ beforeEach(async () => {
 interface State {
   owner: object | null
   content: Content | null
-  /** When it was there at the latest, by the clock of this process; Infinity: it still is. */
+  /** The latest time at which it was there, by the clock of this process; Infinity: it still is. */
   until: number
 }
 
-/** What Redis has held, one state after another. */
+/** The states that Redis has held, one after another. */
 class History {
   readonly #states: State[] = [{ owner: null, content: null, until: Number.POSITIVE_INFINITY }]
-  /** Per process: what it must not fall back behind. */
+  /** Per process, the state that it must not fall back behind. */
   readonly #floor = [0, 0]
 
   get now(): State {
@@ -57,12 +57,12 @@ class History {
     if (by !== undefined) this.#floor[by] = this.#states.length - 1
   }
 
-  /** All that has happened is known there. */
+  /** Notes that this process knows all that has happened. */
   delivered(to: number): void {
     this.#floor[to] = this.#states.length - 1
   }
 
-  /** What a process has read must have been there, whole, and not too long ago. */
+  /** Expects that what a process has read was there, whole, and not too long ago. */
   check(by: number, read: Content | null, startedAt: number): State {
     const from = this.#floor[by] as number
     const found = this.#states.findIndex(
@@ -112,7 +112,7 @@ class Run {
         return
       case 'release':
         peer.line.release()
-        // What was lost on the way would leave it out of step for ever.
+        // Without what was lost on the way, it would be out of step for ever.
         peer.line.cut()
         this.#isBroken[one.by] = false
         return
@@ -121,7 +121,7 @@ class Run {
         return
       case 'hear':
         if (this.#isBroken[one.by]) return
-        // Over a connection that has just been lost it cannot, and then the cache is empty.
+        // It cannot hear over a connection that has just been lost, and then its cache is empty.
         await peer.tell({ do: 'delivered' })
         this.#history.delivered(one.by)
         return
@@ -130,7 +130,7 @@ class Run {
     }
   }
 
-  /** However its line is, it may not be behind any more. */
+  /** Waits so long that the process must not be behind any more, however its line is. */
   async #outwait(by: number): Promise<void> {
     await sleep(LEASE_MS + 1)
     this.#history.delivered(by)
@@ -182,7 +182,7 @@ class Run {
     }
   }
 
-  /** In the end, Redis holds what both say. */
+  /** Expects that in the end Redis holds what both say. */
   async finish(): Promise<void> {
     for (const by of [0, 1]) await this.step({ do: 'release', by })
     for (const peer of peers) await peer.caches('probe')

@@ -13,7 +13,7 @@ beforeAll(async () => {
   await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>p4ss/word', '~*', '&*', '+@all')
   await redis.admin.call('ACL', 'SETUSER', 'default', 'resetpass', '>other')
   url = `${redis.socketPath}?username=app&password=${PASSWORD}`
-  // Takes connections, and says nothing.
+  // The server takes connections, and says nothing.
   silent = createServer(() => {}).listen(0, '127.0.0.1')
   await new Promise((resolve) => silent.once('listening', resolve))
 })

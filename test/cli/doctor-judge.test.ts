@@ -15,7 +15,7 @@ import { asText } from '../../src/cli/doctor/report.js'
 import { parseTarget, withoutLogin } from '../../src/cli/doctor/target.js'
 import { unreachable } from '../../src/cli/doctor/unreachable.js'
 
-/** What cannot be had from a server of one's own: other versions, other clocks, machines far away. */
+/** Facts that no server of one's own gives: other versions, other clocks, machines far away. */
 function facts(some: Partial<Facts> & { url?: string } = {}): Facts {
   return {
     target: parseTarget(some.url ?? 'redis://localhost'),
@@ -212,13 +212,13 @@ describe('a URL', () => {
   })
 
   test.each(['', 'http://h', 'redis://', 'redis://h/abc', 'ftp://a:secret@h', 'redis://a:secret@:x'])(
-    'not %j',
+    '%j is refused',
     (url) => {
       expect(() => parseTarget(url)).toThrow(/^That is no Redis URL\. It looks like this: redis:/)
     },
   )
 
-  test('without who logs in', () => {
+  test('is shown without user and password', () => {
     expect(withoutLogin('redis://a:b@h:1/2')).toBe('redis://h:1')
     expect(withoutLogin('h?password=x&tls=true')).toBe('redis://h?tls=true')
     expect(withoutLogin('/run/r.sock?password=x')).toBe('/run/r.sock')

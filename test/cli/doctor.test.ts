@@ -42,20 +42,20 @@ async function examined(url: string, ...args: string[]): Promise<Report> {
 const found = ({ findings }: Report, check: string, level: Level) =>
   findings.filter((finding) => finding.check === check && finding.level === level)
 
-/** One finding with these words in it. */
+/** Expects one finding with these words in it. */
 const saying = (what: RegExp, change?: RegExp) =>
   expect.objectContaining({
     what: expect.stringMatching(what),
     ...(change && { change: expect.arrayContaining([expect.stringMatching(change)]) }),
   })
 
-/** A user, and the URL with which he logs in. */
+/** Makes a user. @returns the URL with which they log in */
 async function userOf(redis: PrivateRedis, ...rules: string[]): Promise<string> {
   await redis.admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>4711', ...rules)
   return `${redis.socketPath}?username=app&password=4711`
 }
 
-/** Rules as `doctor --acl` prints them. */
+/** The rules that `doctor --acl` prints. */
 async function printedRules(redis: PrivateRedis, ...args: string[]): Promise<string[]> {
   const { out } = await runHere(doctor, ['--acl', redis.socketPath, ...args])
   const [, rules = ''] = /^ACL SETUSER sessions\S* reset on "#<.*>" (.+)\n$/.exec(out) ?? []
@@ -72,7 +72,7 @@ describe('a Redis that is set up well', () => {
     expect(found(report, 'permissions', 'ok')).toEqual([saying(/^the user may run every command/)])
     expect(found(report, 'access', 'ok')).toHaveLength(1)
     expect(report.findings.filter(({ level }) => level === 'problem' || level === 'warning')).toEqual([])
-    // That user may not see settings: said, and no error.
+    // The user may not see settings: the report says so, and it is no error.
     expect(found(report, 'encoding', 'unknown')).toEqual([saying(/may not run CONFIG GET/)])
     expect(report).toMatchObject({ code: 0, problems: 0, user: null })
   })
@@ -389,7 +389,7 @@ describe('speed', () => {
     proxy = await delayProxy(redis.socketPath)
     proxy.setDelay(15)
     const url = `redis://127.0.0.1:${proxy.port}`
-    // What is above that, this machine has added.
+    // This machine has added whatever is above that.
     const isSlow = ({ text }: Report) => /PING takes ([5-9]\d|\d{3,}) ms/.test(text)
     const report = await unhurried(redis, () => examined(url), isSlow)
     expect(found(report, 'latency', 'warning')).toEqual([saying(/^PING takes [34]\d ms/)])

@@ -331,7 +331,7 @@ describe.each([
       await visitor.get('/remember')
       expect(await client.pttl(prefix + visitor.sid)).toBeGreaterThan(29 * 86_400_000)
       const { originalMaxAge } = (await store.get(visitor.sid))?.cookie ?? {}
-      // express-session reads the clock twice for it.
+      // express-session reads the clock twice for one maxAge.
       expect(Math.abs((originalMaxAge ?? 0) - 30 * 86_400_000)).toBeLessThan(5)
     })
 

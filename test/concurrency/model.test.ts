@@ -38,7 +38,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('logout' as const, 'login' as const) }) },
 )
 
-/** What a request knows: the oracle's session it loaded, and what it held then. */
+/** What a request knows: the oracle's session that it loaded, and what that held then. */
 interface RequestModel {
   session: Request['session'] & Bag
   owner: object

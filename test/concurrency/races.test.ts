@@ -36,7 +36,7 @@ describe('the cookie, changed by two requests at once', () => {
     const live = (data: Bag) => store.createSession({ sessionID: 'remember', sessionStore: store } as Bag, data) as Bag
     const [login, view] = [live(await load('remember')), live(await load('remember'))]
     login.cookie.maxAge = 30 * 86_400_000
-    // express-session reads the clock twice for it.
+    // express-session reads the clock twice for one maxAge.
     const { originalMaxAge } = login.cookie
     await store.set('remember', login)
     view.seen = true

@@ -42,7 +42,7 @@ const login: express.RequestHandler = (req, res) => {
   res.end()
 }
 
-/** Each is one that users have met, from the part that makes it. */
+/** Errors that users have met, each from the part that makes it. */
 const ERRORS: Record<string, [status: number, make: () => Promise<unknown>]> = {
   'Redis away': [503, () => new RedisStore({ client: nowhere, timeout: 50 }).get('sid').catch((err) => err)],
   'a value that cannot be stored': [500, () => store.set('sid', { userId: 'bob', big: 1n }).catch((err) => err)],
@@ -74,7 +74,7 @@ test.each(Object.entries(ERRORS))(
   },
 )
 
-/** Servers that fail with what they are given, and answer as they do by themselves. */
+/** Servers that fail with the error they are given, and answer as they do by themselves. */
 const SERVERS: Record<string, (err: Error) => Promise<RequestListener>> = {
   'Express 5': async (err) => express().use((_req, _res, next) => next(err)),
   'Express 4': async (err) => express4().use((_req: unknown, _res: unknown, next: (err: Error) => void) => next(err)),

@@ -1,6 +1,6 @@
 /**
  * Calls every method of a store as hosts do that know callbacks only: no callback, and nobody looks at the promise,
- * while Redis is away. A process of its own, without handlers for what is uncaught, and prints what became of the
+ * while Redis is away. It is a process of its own, without handlers for what is uncaught, and prints what became of the
  * failures.
  */
 import { once } from 'node:events'

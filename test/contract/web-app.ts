@@ -108,7 +108,7 @@ export function setCookies(response: Response): string[] {
   return (response.headers['set-cookie'] as unknown as string[] | undefined) ?? []
 }
 
-/** The session cookie as a visitor would send it who knows the secret, or guesses one. */
+/** The session cookie of a visitor who knows the secret, or guesses one. */
 export function signedCookie(sid: string, secret = SECRET, name = 'connect.sid'): string {
   return `${name}=${encodeURIComponent(`s:${sign(sid, secret)}`)}`
 }

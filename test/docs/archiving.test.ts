@@ -27,9 +27,9 @@ const dir = ${JSON.stringify(join(dir, 'archive'))}
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 `
 
-/** An example in a process of its own, with what a test does around it; resolves what that writes. */
+/** Runs an example in a process of its own, with a test's code around it. @returns what that prints */
 function run(before: string, [page, kind, name]: [string, string, string], after: string): unknown {
-  // In a directory of its own, and among the keys of this test.
+  // The example gets a directory of its own, and the keys of this test.
   const code = example(page, kind, name).replace('client,', 'client, prefix, ttl: 2,').replace("'./archive'", 'dir')
   const file = join(dir, 'app.mjs')
   writeFileSync(file, `${HEAD}${before}\n${code}\n${after}\nawait client.quit()\n`)
@@ -39,7 +39,7 @@ function run(before: string, [page, kind, name]: [string, string, string], after
 }
 
 test('docs/archiving.md: what sessions held is in PostgreSQL once they have ended, one row each', () => {
-  // DATABASE_URL names a server; without it, the embedded one.
+  // DATABASE_URL names a server; without it, the embedded one serves.
   const rows = run(
     '',
     ['docs/archiving.md', 'run', 'postgres'],

@@ -27,7 +27,7 @@ afterAll(() => redis.stop())
 test.each(TRANSCRIPTS)('%s, %s: %s comes out as the page shows it', async (...where) => {
   const main = join(process.cwd(), 'src', 'cli', 'main.ts')
   const prelude = `npx() { shift; '${process.execPath}' --import tsx '${main}' "$@"; }`
-  // The page says the port of every Redis; this machine may have others.
+  // The page names the default port of Redis; this machine may have another one.
   const all = steps(example(...where).replaceAll('localhost:6379', `localhost:${port}`))
   for (const step of all) step.expected = step.expected.filter(Boolean)
   expect(all.length).toBeGreaterThan(0)

@@ -29,7 +29,7 @@ afterAll(async () => {
   await client.quit()
 })
 
-/** Runs an example with these names in reach, and resolves what its last expression is. */
+/** Runs an example with these names in reach. @returns the value of its last expression */
 function run(page: string, name: string, scope: Record<string, unknown>, last = ''): unknown {
   return new Function(...Object.keys(scope), last + example(page, 'run', name))(...Object.values(scope))
 }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { examplesOf } from '../support/markdown.js'
 
-/** `npm run test:foreign` runs the programs; this sees that the page and they belong together. */
+/** `npm run test:foreign` runs the programs; this test sees that the page names them all, and no others. */
 const PAGE = 'docs/hosts.md'
 const FOREIGN = 'test/foreign'
 const page = readFileSync(PAGE, 'utf8')

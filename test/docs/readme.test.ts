@@ -380,7 +380,7 @@ describe('the snippets of the README', () => {
     const refused = await once(new WebSocket(`ws://localhost:${port}`, { headers: { cookie } }), 'error')
     expect(String(refused[0])).toMatch(/401/)
 
-    // Neither who hangs up at once nor who sends what is no frame ends the process.
+    // Neither a visitor who hangs up at once, nor one who sends no valid frame, ends the process.
     const upgrade = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n'
     const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n'
     const hangUp = dial(port, 'localhost')
@@ -432,7 +432,7 @@ describe('the snippets of the README', () => {
         client: Redis
         store: RedisStore
       }
-      // The others have addresses that are examples.
+      // The other ways connect to addresses that are only examples.
       if (way.startsWith('const')) expect(await made.store.ping()).toBeGreaterThan(0)
       made.client.disconnect()
       await made.store.close()
@@ -533,7 +533,7 @@ describe('the tables of the README', () => {
   })
 })
 
-/** The packages the app imports, ours as its source. */
+/** Installs the packages that the app imports; ours is its source. */
 function installInto(modules: string): void {
   mkdirSync(join(modules, 'connect-redis-hash'), { recursive: true })
   for (const name of ['express', 'express-session', 'ioredis']) {

@@ -3,7 +3,7 @@ import { join, normalize } from 'node:path'
 
 const PAGE = join('docs', 'security.md')
 
-/** What the page has to prove, one row each. */
+/** The claims that the page has to prove, one row each. */
 const ROWS = [
   ...[
     '1',
@@ -61,7 +61,7 @@ function rowOf(line: string): Row {
 function proofOf(text: string): Proof[] {
   const link = /^\[[^\]]+\]\(([^)]+)\)/.exec(text)
   if (link === null) return []
-  // Two backticks around a title that holds one itself.
+  // A title that holds a backtick stands between two of them.
   const titles = [...text.slice(link[0].length).matchAll(/(?<!`)(`{1,2})(?!`)(.+?)(?<!`)\1(?!`)/g)]
   return [
     { path: normalize(join('docs', link[1] as string)), titles: titles.map(([, , title]) => (title as string).trim()) },

@@ -8,7 +8,7 @@ import { example } from '../support/markdown.js'
 import { TOOLS } from '../support/tools.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 
-/** `npm start`, on a data folder of the test's own. */
+/** `npm start` gets a data folder of the test's own. */
 const dir = mkdtempSync(join(tmpdir(), 'crh-shop-'))
 const data = join(dir, 'data')
 const processes: ChildProcess[] = []
@@ -19,7 +19,7 @@ afterAll(async () => {
     child.kill('SIGTERM')
     await once(child, 'exit')
   }
-  // The shop takes its Redis with it.
+  // The shop ends its Redis, too.
   expect(existsSync(join(data, 'redis/redis.sock'))).toBe(false)
   rmSync(dir, { recursive: true, force: true })
 })

@@ -19,7 +19,7 @@ import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { until } from '../support/until.js'
 import { Visitor } from '../support/visitor.js'
 
-/** docs/storage.md shows each operation as the commands it runs; here each is run, and Redis says what it saw. */
+/** docs/storage.md shows each operation as the commands it runs; this test runs each, and asks Redis what it saw. */
 const prefix = 'sess:'
 let redis: PrivateRedis
 let client: PrivateRedis['admin']
@@ -45,13 +45,16 @@ const makeString = async () => {
   await load()
 }
 
-/** A new one each time: it is closed before it looks for sessions that are due. */
+/** Makes a new store each time: it is closed before it looks for sessions that are due. */
 const makeEnding = () => {
   ending = new RedisStore({ client, ttl: 1800, onEnd: () => {} })
   return ending.set('x', { cookie, user: 'u-1', visits: 1 } as never)
 }
 
-/** A new one each time, closed at the end: its PINGs are no operation. The next one comes a while after this. */
+/**
+ * Makes a new store each time, and closes it at the end: its PINGs are no operation. The next PING comes a while after
+ * this.
+ */
 const makeCaching = async () => {
   await make()
   caching = new RedisStore({ client, ttl: 1800, cache: CACHE })
@@ -62,7 +65,7 @@ const makeCaching = async () => {
 
 const makeIndexed = () => indexed.set('x', { cookie, user: 'u-1' } as never)
 
-/** Somebody with a session that is due to be renewed. */
+/** A visitor whose session is due to be renewed. */
 let visitor: Visitor
 let old: Visitor
 const app = express()
@@ -80,7 +83,7 @@ const login = async () => {
   sessions = session({ store: plain, genid, secret: 's', resave: false, saveUninitialized: false })
   visitor = new Visitor(app)
   await visitor.get('/login')
-  // Shows the process that session() does not use `rolling`.
+  // This shows the process that session() does not use `rolling`.
   await visitor.get('/')
   old = new Visitor(app, visitor.cookie)
   await passTime(client, `${prefix}x`, 600_000)
@@ -94,7 +97,7 @@ const confirm = async () => {
   await visitor.get('/')
 }
 
-/** What goes before, unseen, and the operation itself. */
+/** For each operation, what goes before it unseen, and the operation itself. */
 const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>]> = {
   get: [make, () => store.get('x')],
   'get, with `cache`, of a session that is not cached': [
@@ -191,7 +194,7 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
       await ending.close()
     },
   ],
-  // Closed, it waits for what it does behind the logout.
+  // close() waits for what the store does after the logout.
   'destroy, with `onEnd`': [makeEnding, () => ending.destroy('x').then(() => ending.close())],
   'ids, length': [make, () => store.length()],
   'all, scan': [make, () => store.all()],
@@ -212,13 +215,13 @@ let seen: string[] = []
 let monitor: PrivateRedis['admin']
 
 beforeAll(async () => {
-  // Its own server: among other keys, SCAN would take more pages.
+  // A server of its own: among other keys, SCAN would take more pages.
   redis = await privateRedis()
   client = redis.admin
   store = new RedisStore({ client, ttl: 1800 })
   indexed = new RedisStore({ client, ttl: 1800, indexes: { user: (session) => session.user } })
   eager = new RedisStore({ client, ttl: 1800, touchInterval: 0 })
-  // Every script once, so that Redis knows their digests.
+  // Every script runs once, so that Redis knows it.
   for (const name of [
     'get',
     'set, of a session that was loaded',
@@ -259,7 +262,7 @@ test.each([...documented])('"%s" runs the commands the page shows', async (name,
   expect(await settled()).toEqual(commands)
 })
 
-/** What Redis has seen by now: an echo comes back through the monitor behind all that was sent before. */
+/** What Redis has seen by now: an echo comes back through the monitor after all that was sent before. */
 async function settled(): Promise<string[]> {
   const mark = `ECHO ${Math.random()}`
   await client.echo(mark.slice(5))

@@ -119,9 +119,9 @@ describe('the password again', () => {
     const refused = await visitor.confirm('/confirm?to=%2Faccount%2Fdelete', { password: 'wrong password' })
     expect(refused.status).toBe(401)
     expect(refused.text).toContain('That is not the password')
-    // The next try still leads there.
+    // The next attempt still leads there.
     expect(refused.text).toContain('name="to" value="/account/delete"')
-    // Renewed perhaps, as time has passed, but no other one.
+    // The id may have been renewed, as time has passed, but it was not replaced.
     expect(visitor.sessionId?.split('~')[0]).toBe(id)
     expect((await visitor.get('/account')).headers.location).toBe('/confirm?to=%2Faccount')
   })

@@ -4,12 +4,12 @@ import { FIREFOX, IPHONE, Visitor } from './visitor.js'
 
 const shop = openShop()
 const PAGE = '/account/sessions'
-/** As browsers send it with the forms of the page. */
+/** Browsers send this with the forms of the page. */
 const OWN = { 'Sec-Fetch-Site': 'same-origin' }
 
 afterAll(() => shop.close())
 
-/** The same user in two browsers. */
+/** Logs one user in with two browsers. */
 async function twice() {
   const email = shop.newAddress()
   const [laptop, phone] = [new Visitor(shop.app, OWN), new Visitor(shop.app, { ...OWN, 'User-Agent': IPHONE })]

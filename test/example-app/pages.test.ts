@@ -74,7 +74,7 @@ describe('pages', () => {
     expect(text).toMatch(/data-seconds="1\d\d\d"/)
     expect(text).not.toContain(visitor.sessionId)
     expect(await shop.client.object('ENCODING', shop.keyOf(visitor))).toMatch(/listpack|ziplist/)
-    // But for the hidden fields of forms, where it belongs.
+    // The token belongs into the hidden fields of forms, and nowhere else.
     const token = JSON.parse(stored.csrfToken!)
     expect(text).toContain(`name="_csrf" value="${token}"`)
     expect(text.replaceAll(`name="_csrf" value="${token}"`, '')).not.toContain(token)

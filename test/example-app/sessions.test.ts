@@ -63,7 +63,7 @@ describe('the session id', () => {
     const visitor = await loggedIn()
     const [id, name] = [visitor.sessionId, await shop.nameOf(visitor)]
     await shop.letTimePass(visitor)
-    // Renewed with the answer, so the next page is the first that knows.
+    // The answer renews the id, so the next page is the first that knows.
     await visitor.get('/')
     expect(visitor.sessionId).not.toBe(id)
     const { text } = await visitor.get('/session')
@@ -104,7 +104,7 @@ describe('a session that is opened in another browser', () => {
     expect(account.status).toBe(200)
     expect(account.text).not.toContain('opened in another browser')
     expect(account.text).toContain(`<del>${name}</del>`)
-    // The browser it was opened in first has lost it.
+    // The browser that opened the session has lost it.
     expect((await visitor.get('/')).text).toContain('Sign up')
   })
 

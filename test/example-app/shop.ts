@@ -10,7 +10,7 @@ export function openShop(options: Partial<AppOptions> = {}) {
   const namespace = freshPrefix()
   const secret = 'a secret for tests, which is long enough'
   const app = createApp({ client, secret, namespace, ...options })
-  // Another process of the same shop would find the same keys.
+  // This store finds the same keys, like another process of the same shop.
   const { store, keyOf } = shopSessions({ client, secret, prefix: `${namespace}sess:`, behindTls: false })
   let people = 0
 
@@ -30,7 +30,7 @@ export function openShop(options: Partial<AppOptions> = {}) {
       if (info === null) throw new Error('this visitor has no session')
       return `${info.handle.slice(0, 8)}…`
     },
-    /** Three minutes, in which the visitor does nothing. */
+    /** Lets three minutes pass, in which the visitor does nothing. */
     letTimePass: (visitor: Visitor) => passTime(client, keyOfVisitor(visitor), 180_000),
     newAddress: () => `person${++people}@example.org`,
     async close() {

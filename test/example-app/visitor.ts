@@ -3,7 +3,7 @@ import supertest, { type Response } from 'supertest'
 
 /** A browser without JavaScript: keeps cookies, and sends the token that the page before showed. */
 export class Visitor {
-  /** What it says of itself. */
+  /** Headers in which it says what it is. */
   headers: Record<string, string> = { 'User-Agent': FIREFOX }
   /** The session cookie as the last answer set it, attributes and all. */
   cookie = ''
@@ -47,7 +47,7 @@ export class Visitor {
     return this.submit('/login', '/login', { email, password, ...fields })
   }
 
-  /** On the page that asks for the password again, or wherever else `from` is. */
+  /** Types the password on the page that asks for it again, or wherever else `from` is. */
   async confirm(from: string, fields: Record<string, string> = {}): Promise<Response> {
     const to = new URL(from, 'http://shop').searchParams.get('to') ?? ''
     return this.submit(from, '/confirm', { to, password: 'correct horse', ...fields })

@@ -133,7 +133,7 @@ describe("with onUnavailable 'anonymous'", () => {
         expect(headers['set-cookie']).toBeUndefined()
       }
     }
-    // Four that waited for the timeout would take longer.
+    // Four requests that waited for the timeout would take longer.
     expect(performance.now() - start).toBeLessThan(1.4 * TIMEOUT_MS)
     expect(emitted).toEqual(['unavailable', 'disconnect'])
   })
@@ -175,7 +175,7 @@ describe("with onUnavailable 'anonymous'", () => {
     const { status, headers } = await answer
     expect(status).toBe(200)
     expect(headers['set-cookie']).toBeUndefined()
-    // express-session reports it after the response.
+    // express-session reports the failure after the response.
     while (app.errors.length === 0) await sleep(1)
     expect(app.errors).toEqual([expect.objectContaining({ code: 'ERR_SESSION_TIMEOUT' })])
     expect(emitted).toEqual(['unavailable', 'disconnect'])
@@ -215,7 +215,7 @@ test.each([
   line.hold()
   await show().expect(503)
   const back = once(store, 'connect')
-  // The command that was under way is lost, so that no late answer to it tells that Redis is back.
+  // The line cuts off the command under way, so no late answer to it can tell that Redis is back.
   line.cut()
   line.release()
   await back

@@ -86,7 +86,7 @@ describe.each([
   })
 })
 
-// Whatever the clock of the application says, what it does about the TTL goes by Redis's.
+// Whatever the clock of the application says, Redis's clock decides about the TTL.
 describe.each([0, -1000, -5000, -30_000, -600_000, 1000, 5000, 30_000, 600_000])(
   "a process whose clock is %i ms off Redis's",
   (offMs) => {
@@ -101,7 +101,7 @@ describe.each([0, -1000, -5000, -30_000, -600_000, 1000, 5000, 30_000, 600_000])
     const sliding = (options: Partial<RedisStoreOptions> = {}) =>
       new RedisStore({ client: redis.connect(), ttl: TTL_MS / 1000, touchInterval: TOUCH_MS / 1000, ...options })
 
-    /** A session that was seen so long ago, by Redis's clock. */
+    /** Makes a session that was last seen this long ago by Redis's clock. */
     async function seen(agoMs: number): Promise<void> {
       const meta = bookkeeping({ createdAt: now() - agoMs, idleMs: TTL_MS })
       await redis.admin.hset(KEY, { '@': meta, value: '1' })
@@ -115,7 +115,8 @@ describe.each([0, -1000, -5000, -30_000, -600_000, 1000, 5000, 30_000, 600_000])
       return { ttl: await redis.admin.pttl(KEY), hasWritten: (await redis.admin.hget(KEY, '@')) !== before }
     }
 
-    // Just before and just after it is due; at any age at which the clock might mislead; and shortly before the end.
+    // Ages just before and just after it is due, ages at which the clock might mislead, and ages shortly before the
+    // end.
     const AGES = [500, 2000, TOUCH_MS - 1500, TOUCH_MS + 1, 7500, 11_500, 29_000, 33_000, 36_500, TTL_MS - 2000]
 
     test.each([

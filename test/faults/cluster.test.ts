@@ -39,7 +39,7 @@ const storeOn = (client: Cluster, options: Partial<RedisStoreOptions> = {}) =>
 
 const session = (data: object) => ({ cookie: { originalMaxAge: null }, ...data }) as never
 
-/** Enough for every master to have some. */
+/** Enough ids for every master to have some. */
 const sids = Array.from({ length: 60 }, (_, i) => `hush-${i}`)
 
 async function fill(store: RedisStore): Promise<void> {
@@ -146,7 +146,7 @@ test('slots that move under load lose no session, fail no request, and bring not
     expect(loaded).not.toBeNull()
     const count = await store.increment(sid, 'count')
     counts.set(sid, Math.max(counts.get(sid) ?? 0, Number(count)))
-    // Begins and ends in the very slots that move.
+    // These sessions begin and end in the very slots that move.
     const shortLived = `hush-short{sess:${sid}}${i}`.replace(/[{}]/g, '-')
     await store.set(shortLived, session({ value: i }))
     await store.destroy(shortLived)
@@ -243,7 +243,7 @@ describe('a master', () => {
     const recovery = performance.now() - promoted
     const before = ended.length
     await visiting.goesWell()
-    // A walk that left out what the old master had would be a clear() that ends not all.
+    // If the walk left out what the old master had, clear() would not end every session.
     expect(await store.length()).toBeGreaterThanOrEqual(sids.length)
     const outage = await visiting.stop()
     figure(`cluster ${fault} (node-timeout ${NODE_TIMEOUT_MS})`, {
@@ -262,7 +262,7 @@ describe('a master', () => {
     else old.resume()
     await rig.healed()
     expect(await Promise.all(sids.map((sid) => store.exists(sid)))).not.toContain(false)
-    // Confirmed by the new master; what the old one has confirmed last may have gone with it.
+    // Only what the new master has confirmed counts; the last confirmations of the old one may be lost with it.
     const afterwards = ended.slice(before)
     expect(afterwards.length).toBeGreaterThan(0)
     expect(await Promise.all(afterwards.map((sid) => store.exists(sid)))).not.toContain(true)

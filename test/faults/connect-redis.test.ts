@@ -16,7 +16,7 @@ import { waitingIn } from '../support/waiting-in.js'
 type Library = typeof import('connect-redis-hash')
 
 const TIMEOUT_MS = 1000
-/** For a busy machine. */
+/** A busy machine takes this much longer. */
 const SLACK_MS = 1500
 
 describe.each(['ioredis', 'ioredis5', 'ioredis5-lowest'])('a client of %s', (ioredis) => {
@@ -47,7 +47,7 @@ describe.each(['ioredis', 'ioredis5', 'ioredis5-lowest'])('a client of %s', (ior
   const storeOn = (client: Redis, options: Partial<RedisStoreOptions> = {}) =>
     new library.RedisStore({ client, timeout: TIMEOUT_MS, touchInterval: 0, ...options })
 
-  /** Sessions that are read and written as requests do. */
+  /** Reads and writes sessions as requests do. */
   function visits(client: Redis) {
     const store = storeOn(client)
     return traffic(async (i) => {
@@ -62,14 +62,14 @@ describe.each(['ioredis', 'ioredis5', 'ioredis5-lowest'])('a client of %s', (ior
       expect(code).toMatch(/^ERR_SESSION_(UNAVAILABLE|TIMEOUT)$/)
       expectNoSecrets(error, ['hush-', 'sess:'])
     }
-    // Two operations, each with its own deadline.
+    // A visit does two operations, each with its own deadline.
     expect(slowestMs).toBeLessThan(2 * TIMEOUT_MS + SLACK_MS)
   }
 
   test('what is sent right after it was made waits for the connection', async () => {
     await redis.start()
     const client = connect()
-    // That it is this version: only 6 has the option.
+    // Shows that the client is of this version: only 6 has the option.
     expect(client.options.protocol).toBe(ioredis === 'ioredis' ? 3 : undefined)
     const store = storeOn(client)
     await Promise.all([store.set('hush-1', { value: 1 }), store.set('hush-2', { value: 2 })])
@@ -86,7 +86,7 @@ describe.each(['ioredis', 'ioredis5', 'ioredis5-lowest'])('a client of %s', (ior
     expect(client.status).not.toBe('end')
     await redis.start()
     const start = performance.now()
-    // The circuit breaker may have opened: it notices by its next probe.
+    // The circuit breaker may have opened; its next probe notices that Redis is there.
     await until('it saves', () =>
       store.set('hush-sid', { value: 1 }).then(
         () => true,
@@ -114,7 +114,7 @@ describe.each(['ioredis', 'ioredis5', 'ioredis5-lowest'])('a client of %s', (ior
     const outage = await visiting.stop()
     figure(`${ioredis}: restart`, { window: outage.windowMs, recovery, slowest: outage.slowestMs })
     expect(recovery).toBeLessThan(1000 + SLACK_MS)
-    // Nobody has waited for a deadline: no connection is known at once.
+    // No request has waited for its deadline: the store knows at once that there is no connection.
     expect(outage.slowestMs).toBeLessThan(TIMEOUT_MS * 0.8)
     expectInTime(outage)
   })
@@ -160,7 +160,7 @@ describe.each(['ioredis', 'ioredis5', 'ioredis5-lowest'])('a client of %s', (ior
     await until('it is connected', () => client.status === 'ready')
     figure(`${ioredis}: connection lost`, { recovery: performance.now() - start })
     expect(await store.get('hush-sid')).toEqual({ value: 1 })
-    // The timer of the lost connection is over by then: it is not to end the next one.
+    // By then the timer of the lost connection is over; it must not end the next connection.
     await sleep(600)
     expect(closed).toBe(1)
   })
@@ -219,7 +219,7 @@ async function address(): Promise<[port: number, args: string[]]> {
   return [port, ['--save', '', '--appendonly', 'yes']]
 }
 
-/** The whole library, with this package as its ioredis. */
+/** The whole library, which imports this package as its ioredis. */
 async function libraryOn(ioredis: string): Promise<Library> {
   let library: Library | undefined
   await jest.isolateModulesAsync(async () => {

@@ -9,16 +9,16 @@ const prefix = 'sess:'
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 const COUNT = 220
 
-/** Says which commands wait on their way until the gate is opened, and all that follow them. */
+/** Tells for a command whether it has to wait for the gate; every later command then waits behind it. */
 let isHeld = (_name: string): boolean => false
-/** What each command takes on its way; one after the other. */
+/** How long each command is under way; commands go one after the other. */
 let delayMs = 0
 let open = () => {}
 let redis: PrivateRedis
 let client: Redis
 let line: GuardedLine
 let far: Redis
-/** What has left the process, in order. */
+/** Commands that have left the process, in order. */
 let sent: string[] = []
 
 function nameOf(args: readonly unknown[]): string {
@@ -26,7 +26,7 @@ function nameOf(args: readonly unknown[]): string {
 }
 
 beforeAll(async () => {
-  // Its own server: among the keys of others, SCAN would take more pages.
+  // A server of its own: among the keys of other tests, SCAN would take more pages.
   redis = await privateRedis()
   client = redis.admin
   let gate: Promise<void> | undefined
@@ -99,7 +99,8 @@ describe.each(OPERATIONS)('%s, which has had answers and passes its deadline', (
     await expect(work(store)).rejects.toMatchObject({ code: 'ERR_SESSION_TIMEOUT', status: 503 })
     sent = []
     open()
-    // The answers to all that was under way come before the answer to this, and what they lead to is sent before the next one.
+    // Answers come in order: a ping is answered after all that was under way, and what that led to is sent before the
+    // next ping.
     for (let i = 0; i < 3; i++) await store.ping()
     const late = sent.filter((name) => name !== 'ping')
     if (command !== 'end') expect(late).toEqual([])
@@ -113,7 +114,7 @@ describe.each(OPERATIONS)('%s, which has had answers and passes its deadline', (
 test('an operation with too many commands, each of which is answered, is no outage', async () => {
   const store = storeWith({ timeout: 3000 })
   await store.ping()
-  // A batch of 50 takes a quarter of the time that there is, all of them more than that.
+  // Each batch of 50 takes a quarter of the timeout, and all batches together more than the timeout.
   delayMs = 15
   await expect(store.findBy('user', 'ada', { limit: 1000 })).rejects.toMatchObject({ code: 'ERR_SESSION_TIMEOUT' })
   expect(store.counters.unavailable).toBe(0)

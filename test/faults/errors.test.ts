@@ -11,7 +11,7 @@ const PREFIX = 'hush-prefix:'
 const VALUE = 'hush-value'
 const SECRETS = ['hush-', '4711-password']
 const TIMEOUT_MS = 500
-/** For a busy machine; what is being tested answers at once, or at the timeout. */
+/** A busy machine takes this much longer; what is tested answers at once, or at the timeout. */
 const SLACK_MS = 1500
 
 let redis: PrivateRedis
@@ -60,7 +60,7 @@ const EVERYTHING = [...READS, ...WRITES, 'destroy', 'length', 'all', 'ping']
 
 interface Refusal {
   code: string
-  /** Redis asks first whether it may write at all, in this case. */
+  /** In this case Redis asks first whether it may write at all. */
   codeOfDestroy?: string
   fails: string[]
   begin(): Promise<unknown>
@@ -75,7 +75,7 @@ const forbidding = (command: string, fails: string[]): Refusal => ({
 })
 const config = (name: string, value: string) => redis.admin.config('SET', name, value)
 
-/** Until another connection is told so. */
+/** Waits until another connection is refused with this error. */
 async function until(refused: string): Promise<void> {
   while (!String(await redis.admin.get('x').catch(String)).startsWith(`ReplyError: ${refused}`)) await sleep(1)
 }
@@ -102,7 +102,7 @@ const refusals: Record<string, Refusal> = {
     begin: () => config('min-replicas-to-write', '1'),
     end: () => config('min-replicas-to-write', '0'),
   },
-  // Logging out has to work: DEL frees memory, and Redis allows it.
+  // A logout has to work: DEL frees memory, so Redis allows it.
   'is out of memory': {
     code: 'ERR_SESSION_OUT_OF_MEMORY',
     fails: WRITES,
@@ -113,7 +113,7 @@ const refusals: Record<string, Refusal> = {
     code: 'ERR_SESSION_PERSISTENCE',
     fails: [...WRITES, 'destroy', 'ping'],
     async begin() {
-      // A directory in the place of the dump: even root cannot write that.
+      // A directory takes the place of the dump: even root cannot write there.
       mkdirSync(join(redis.dir, 'dump.rdb'))
       await config('save', '3600 1')
       await redis.admin.bgsave()

@@ -2,7 +2,8 @@ import { RedisStore } from 'connect-redis-hash'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { sessionApp } from '../support/session-app.js'
 
-// Redis throws keys away to have room for others. Which ones is its own choice; a session goes as a whole, and so does an index.
+// Redis throws keys away to make room for others, and chooses them itself; a session goes as a whole, and so does an
+// index.
 
 let redis: PrivateRedis
 beforeAll(async () => {
@@ -16,7 +17,7 @@ const COUNT = 300
 const sids = Array.from({ length: COUNT }, (_, i) => `sid-${i}`)
 const session = (i: number) => ({ userId: `u${i}`, value: 'x'.repeat(2000), cookie: { originalMaxAge: null } }) as never
 
-/** So little memory that some of the keys have to go. */
+/** Leaves so little memory that some of the keys have to go. */
 async function squeeze(policy: string): Promise<void> {
   const used = Number(/^used_memory:(\d+)/m.exec(await redis.admin.info('memory'))?.[1])
   await redis.admin.config('SET', 'maxmemory-policy', policy)
@@ -26,7 +27,7 @@ async function squeeze(policy: string): Promise<void> {
 const evicted = async () => Number(/^evicted_keys:(\d+)/m.exec(await redis.admin.info('stats'))?.[1])
 
 test.each(['volatile-ttl', 'volatile-lru', 'allkeys-lru', 'allkeys-random'])(
-  'with %s, a session is there as a whole or not at all: who lost his is anonymous, everybody else is served',
+  'with %s, a session is there as a whole or not at all: a visitor who lost theirs is anonymous, all others are served',
   async (policy) => {
     const before = await evicted()
     const store = new RedisStore({ client: redis.connect(), indexes: { user: (held) => held.userId as string } })
@@ -42,7 +43,7 @@ test.each(['volatile-ttl', 'volatile-lru', 'allkeys-lru', 'allkeys-random'])(
     expect(held.filter((one) => one !== null).length).toBeGreaterThan(0)
     const [gone, there] = [held.indexOf(null), held.findIndex((one) => one !== null)]
     const app = sessionApp(store)
-    // `volatile-*` and `allkeys-random` may have taken indexes only.
+    // `volatile-*` and `allkeys-random` may have evicted nothing but indexes.
     if (gone !== -1) await app.visit('/show', `sid-${gone}`).expect(200, { hasSession: true, value: null })
     expect((await app.visit('/show', `sid-${there}`).expect(200)).body.value).toHaveLength(2000)
     app.close()

@@ -57,7 +57,7 @@ describe('a user who may not run PEXPIRE', () => {
     expect(await store.all()).toEqual([])
     expect(await store.patch('hush-sid', { value: 3 })).toBe(false)
     expect(await store.increment('hush-sid', 'count')).toBeNull()
-    // A slow request, still at work when the session ended, must not bring it back.
+    // A slow request that is still at work when the session ends must not bring it back.
     await store.set('hush-sid', changed)
     await store.touch('hush-sid', read)
     expect(await store.get('hush-sid')).toBeNull()
@@ -221,7 +221,7 @@ describe('a Redis in which a command is disabled', () => {
   test.each<[string, (store: RedisStore) => Promise<unknown>]>([
     ['EVALSHA', (store) => store.set('hush-sid', { value: 1 })],
     ['EVAL', (store) => store.set('hush-sid', { value: 1 })],
-    // In a script, where Redis names a line only.
+    // TIME runs in a script, where Redis names only a line.
     ['TIME', (store) => store.set('hush-sid', { value: 1 })],
     ['TYPE', (store) => store.set('hush-sid', { value: 1 })],
     ['HSET', (store) => store.set('hush-sid', { value: 1 })],

@@ -33,7 +33,7 @@ async function storeOn(client: Redis, options: Partial<RedisStoreOptions> = {}):
   return store
 }
 
-/** How often a machine that is too busy to tell is tried again. */
+/** How often the test tries again on a machine that is too busy to tell. */
 const ATTEMPTS = 20
 
 function halt(ms: number): void {
@@ -50,7 +50,10 @@ const requests = (store: RedisStore) =>
     failureOf(store.ping()),
   ])
 
-/** Some round trips over another connection: how long they take, counted from the end of the halt, says how busy this machine is. */
+/**
+ * Does some round trips over another connection: how long they take from the end of the halt shows how busy this
+ * machine is.
+ */
 async function roundTrips(): Promise<number> {
   for (let i = 0; i < 5; i++) await redis.admin.ping()
   return performance.now()
@@ -72,7 +75,7 @@ describe.each([
   ['new Redis of ioredis 6', () => new Redis(redis.socketPath)],
   ['new Redis of ioredis 5', () => new Redis5(redis.socketPath) as unknown as Redis],
 ])('an application over %s that halts its event loop', (_name, connect) => {
-  // Up to the timeout, just beyond it, and beyond the socketTimeout of connectRedis.
+  // The halts last up to the timeout, just longer than it, and longer than the socketTimeout of connectRedis.
   test.each([TIMEOUT_MS - 1, TIMEOUT_MS, 1.3 * TIMEOUT_MS, 3 * TIMEOUT_MS])(
     'for %i ms with requests under way: none fails, and Redis counts as available',
     async (ms) => {
@@ -83,14 +86,14 @@ describe.each([
       client.on('close', () => {
         closed += 1
       })
-      // In the very turn in which they are made, so that nothing has left yet; or once it has.
+      // The halt begins in the turn in which the requests are made, when nothing has left yet, or once they have left.
       for (const turns of [0, 2]) {
         let failures: string[] | undefined
         for (let i = 0; failures === undefined && i < ATTEMPTS; i++) failures = await failuresAround(store, ms, turns)
         isJudged &&= failures !== undefined
         expect(failures ?? []).toEqual([])
       }
-      // Where this machine has been too busy all the time, nothing can be told.
+      // If this machine was too busy all the time, the test can tell nothing.
       if (!isJudged) return
       expect(store.counters).toMatchObject({ unavailable: 0, available: 0 })
       expect(closed).toBe(0)

@@ -6,7 +6,7 @@ import { failureOf } from '../support/failure.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { until } from '../support/until.js'
 
-// What has timed out is not undone: it may reach Redis later, when the line or the server recovers.
+// A write that has timed out is not undone: it may reach Redis later, when the line or the server recovers.
 
 type Bag = Record<string, unknown>
 
@@ -14,9 +14,9 @@ const STRING = '{"cookie":{"path":"/"},"value":1,"count":1}'
 
 let redis: PrivateRedis
 let line: BadLine
-/** Behind the bad line. */
+/** A store behind the bad line. */
 let slow: RedisStore
-/** Another process of the same application, with a good line. */
+/** A store in another process of the same application, with a good line. */
 let other: RedisStore
 
 function storeOn(path: string, options: Partial<RedisStoreOptions> = {}): RedisStore {
@@ -43,7 +43,7 @@ async function load(store: RedisStore, sid: string, changes: Bag = {}): Promise<
 
 type Write = (sid: string) => Promise<() => Promise<unknown>>
 
-/** Every write there is, each prepared while the line is good. */
+/** All writes there are, each prepared while the line is good. */
 const writes: [name: string, prepare: Write][] = [
   ['save', (sid) => load(slow, sid, { value: 2 }).then((loaded) => () => slow.set(sid, loaded))],
   ['save that removes', (sid) => load(slow, sid, { value: undefined }).then((loaded) => () => slow.set(sid, loaded))],
@@ -63,7 +63,8 @@ async function late(works: (() => Promise<unknown>)[], meanwhile: () => Promise<
   for (const failure of failures) expect(failure?.code).toBe('ERR_SESSION_TIMEOUT')
   await meanwhile()
   line.release()
-  // One connection answers in order: by then the late commands have been carried out, and what followed from them.
+  // One connection answers in order: after the first ping the late commands are done, after the second what followed
+  // them.
   await slow.ping()
   await sleep(5)
   await slow.ping()
@@ -113,12 +114,12 @@ test('a first save whose script Redis does not know, and says so too late, is no
   expect(await redis.admin.keys('*')).toEqual([])
 })
 
-// As a plain `new Redis()` does. The visitor has got the cookie with the first bytes of the response.
+// A plain `new Redis()` sends commands again. The visitor has got the cookie with the first bytes of the response.
 describe('a first save that is sent again, as its answer was lost with the connection', () => {
   async function sentAgain(options: Partial<RedisStoreOptions>, meanwhile: (ender: RedisStore) => Promise<unknown>) {
     const store = storeOn(line.path, { timeout: 5000, ...options })
     const ender = new RedisStore({ client: redis.admin, ...options })
-    // Redis knows the scripts from now on.
+    // From now on Redis knows the scripts.
     await store.set('warm', { value: 1 })
     line.mute()
     const saving = failureOf(store.set('new-sid', { value: 1 }))
@@ -179,7 +180,7 @@ test('after a save that timed out and arrived, the same object saves on, also ba
   expect(await other.get('sid')).toEqual({ value: 1, count: 1 })
 })
 
-// Nobody can tell the two apart, so the same object has to write again what may or may not have arrived.
+// Nobody can tell whether the write has arrived, so the same object has to write again what may be missing.
 test.each([
   ['was lost', () => line.hold()],
   ['arrived, with the answer lost', () => line.mute()],

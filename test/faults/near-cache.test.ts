@@ -9,7 +9,7 @@ import type { RedisNode } from '../support/redis-node.js'
 import { type SentinelRig, startSentinelRig } from '../support/sentinel-rig.js'
 import { until } from '../support/until.js'
 
-// A near cache while masters are replaced and slots move: two stores with clients of their own, as in two processes.
+// A near cache while masters are replaced and slots move: two stores have clients of their own, as in two processes.
 
 const SID = 'the-session'
 const KEY = `sess:${SID}`
@@ -45,8 +45,8 @@ async function cached(writer: RedisStore, reader: RedisStore): Promise<void> {
 }
 
 /**
- * One store writes again and again, the other one reads, until so many writes have been confirmed. What was confirmed
- * LEASE_MS before a read began must be in what it finds.
+ * One store writes again and again, and the other one reads, until so many writes have been confirmed. Each read has to
+ * find what was confirmed LEASE_MS before it began.
  */
 async function follow(writer: RedisStore, reader: RedisStore, writes: number): Promise<void> {
   const confirmed: { n: number; at: number }[] = []
@@ -75,7 +75,7 @@ async function follow(writer: RedisStore, reader: RedisStore, writes: number): P
   await writing
 }
 
-/** And what is ended is ended. */
+/** Expects that a session which one store ends has ended for the other one too. */
 async function ends(writer: RedisStore, reader: RedisStore): Promise<void> {
   await writer.destroy(SID)
   await sleep(LEASE_MS)
@@ -176,7 +176,7 @@ describe('on a Cluster', () => {
     const reader = await storeOn(connectRedis(rig.addresses))
     await cached(writer, reader)
     const master = (await rig.masterOf(KEY)) as RedisNode
-    // Long enough that the session is cached anew after the connections to the others have been lost.
+    // Long enough that the session is cached anew after the connections to the other masters have been lost.
     await master.send('CONFIG', 'SET', 'cluster-node-timeout', 5000)
     const others = rig.nodes.filter((node) => node !== master)
     for (const node of others) node.halt()

@@ -16,7 +16,7 @@ import { sessionApp } from '../support/session-app.js'
 import { traffic } from '../support/traffic.js'
 import { until } from '../support/until.js'
 
-// One master of a Cluster is away, and no replica takes its place: node-timeout is longer than the tests.
+// One master of a Cluster is away, and no replica takes its place, as node-timeout is longer than the tests.
 
 const TIMEOUT_MS = 1500
 
@@ -26,7 +26,7 @@ let client: Cluster
 let emitted: string[]
 let unavailable: SessionEvents['unavailable'][]
 let lost: RedisNode
-/** Ids of sessions that the master which goes away has, and of those that others have. */
+/** Ids of sessions on the master that goes away, and of sessions on the others. */
 let away: string[]
 let there: string[]
 

@@ -7,13 +7,14 @@ import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { expectNoSecrets, type Failure, failureOf } from '../support/failure.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { sessionApp } from '../support/session-app.js'
+import { until } from '../support/until.js'
 
 type RedisOptions = Omit<AllOptions, 'replyMapping'>
 type Bag = Record<string, unknown>
 
 const SECRETS = ['hush-', 'sess:']
 const TIMEOUT_MS = 400
-/** For a busy machine. */
+/** A busy machine takes this much longer. */
 const SLACK_MS = 1500
 
 let redis: PrivateRedis
@@ -68,7 +69,7 @@ async function failuresOf(store: RedisStore): Promise<Failure[]> {
   return failures
 }
 
-/** Neither a new session nor a cookie for a visitor whose session cannot be looked up. */
+/** Expects neither a new session nor a cookie for a visitor whose session cannot be looked up. */
 async function expectUnavailableApp(store: RedisStore, code: RegExp): Promise<void> {
   const app = sessionApp(store)
   const paths = ['/show', '/put/hush-value', '/save/hush-value', '/login', '/logout']
@@ -80,7 +81,7 @@ async function expectUnavailableApp(store: RedisStore, code: RegExp): Promise<vo
     expect(body.code).toMatch(code)
     expect(headers['set-cookie']).toBeUndefined()
   }
-  // Who brings no session needs no Redis, until there is something to save.
+  // A visitor without a session needs no Redis until there is something to save.
   const [visitor] = await Promise.all([app.visit('/show').expect(200), app.visit('/save/hush-value').expect(503)])
   expect(visitor.headers['set-cookie']).toBeUndefined()
   for (const err of app.errors) expectNoSecrets(err, SECRETS)
@@ -120,7 +121,7 @@ describe.each([
   test('whose connection was closed for good: 503 at once', async () => {
     const client = connectTo({ path: redis.socketPath, ...options })
     const store = storeOn(client, { timeout: 5000 })
-    // Those that give a first command no time to wait for the connection.
+    // These clients give a first command no time to wait for the connection.
     if (options.enableOfflineQueue === false || options.commandTimeout !== undefined) await once(client, 'ready')
     await store.ping()
     client.disconnect()
@@ -161,7 +162,7 @@ describe('a Redis that hangs', () => {
     const waiting = client.commandQueue.length
     const start = performance.now()
     for (let i = 0; i < 100; i++) expect(await look()).toMatchObject({ code: 'ERR_SESSION_UNAVAILABLE', status: 503 })
-    // Each of them would have waited for the timeout.
+    // Requests that waited for the timeout would take longer.
     expect(performance.now() - start).toBeLessThan(10 * TIMEOUT_MS)
     expect(client.commandQueue.length).toBeLessThan(waiting + 20)
     const isBack = once(store, 'available')
@@ -195,7 +196,7 @@ describe('a Redis that hangs', () => {
     await store.ping()
     await store.close()
     expect(client.commandQueue.length).toBe(0)
-    // Servers of earlier tests have a few of their own.
+    // Servers of earlier tests have a few timers of their own.
     expect(timers()).toBeLessThan(before + 20)
   })
 
@@ -220,7 +221,7 @@ describe('a connection that breaks', () => {
   ])('%s: every operation fails in time', async (_name, code, happens) => {
     const client = connectTo({ path: line.path, autoResendUnfulfilledCommands: false })
     const store = storeOn(client)
-    await store.ping()
+    await until('it answers', () => store.ping())
     line.hold()
     const failing = failuresOf(store)
     await sleep(20)
@@ -229,7 +230,7 @@ describe('a connection that breaks', () => {
     line.cut()
     line.release()
     await new Promise((ready) => client.once('ready', ready))
-    expect(await store.get('hush-sid')).toBeNull()
+    await until('it answers again', async () => (await store.get('hush-sid')) === null)
   })
 
   test('reset, with the command sent again by ioredis: the operation goes on as if nothing had been', async () => {
@@ -265,7 +266,7 @@ describe('a connection that breaks', () => {
     await redis.admin.client('UNPAUSE')
     const failure = await saving
     expect(failure?.code).toBe(autoResendUnfulfilledCommands ? undefined : 'ERR_SESSION_TIMEOUT')
-    // The same object, saved again: nobody knew whether the first attempt had been written.
+    // The same object is saved again: nobody knew whether the first attempt had been written.
     await store.set('hush-sid', loaded)
     expect(await store.get('hush-sid')).toMatchObject({ value: 'hush-changed' })
     expect(await redis.admin.pttl('sess:hush-sid')).toBeGreaterThan(0)

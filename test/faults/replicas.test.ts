@@ -43,7 +43,7 @@ describe('a logout that a replica has to confirm', () => {
     await until('the replica is in step', async () => (await replica.field('INFO', 'master_link_status')) === 'up')
     client = connectRedis({ port: first })
     client.on('error', () => {})
-    // Up is not all: the master counts it from its first answer on.
+    // A replica that is up does not count yet: the master counts it from its first answer on.
     await until('the replica counts', async () => (await client.wait(1, 100)) === 1)
   })
   afterEach(async () => {

@@ -7,8 +7,8 @@ import { freePorts, RedisNode } from '../support/redis-node.js'
 import { traffic } from '../support/traffic.js'
 import { until } from '../support/until.js'
 
-// A Redis with an append-only file that is killed in the middle of traffic: with `appendfsync always`, what it has confirmed is
-// there when it is back.
+// A Redis with an append-only file is killed in the middle of traffic. With `appendfsync always`, what it has confirmed
+// is there when it is back.
 
 const dir = mkdtempSync(join(tmpdir(), 'crh-aof-'))
 let redis: RedisNode

@@ -8,12 +8,13 @@ import { type Outage, traffic } from '../support/traffic.js'
 import { until } from '../support/until.js'
 import { waitingIn } from '../support/waiting-in.js'
 
-// What requests see while Sentinels replace a master. Replication is asynchronous: a failover may lose the last writes that
-// the old master has confirmed, a logout among them. What the new master has, and what it confirms itself, is what counts.
+// What requests see while Sentinels replace a master. Replication is asynchronous: a failover may lose the last writes
+// that the old master has confirmed, a logout among them. Only what the new master has, and what it confirms itself,
+// counts.
 
 const DOWN_AFTER_MS = 1000
 const TIMEOUT_MS = 1000
-/** Until the failover is over on a busy machine; the Sentinels themselves wait for `down-after-milliseconds` and vote. */
+/** A failover on a busy machine takes no longer; the Sentinels wait for `down-after-milliseconds`, and vote. */
 const FAILOVER_MS = 10_000
 
 let rig: SentinelRig
@@ -36,14 +37,14 @@ function connect(): Redis {
 
 const session = (value: unknown) => ({ value, cookie: { originalMaxAge: null } }) as never
 
-/** Ends a session with every round, and remembers which of these logouts were confirmed. */
+/** Ends every second session, and remembers which of these logouts were confirmed. */
 function visits(store: RedisStore) {
   const ended = new Map<string, number>()
   const visiting = traffic(async (i) => {
     const sid = `hush-${i}`
     await store.set(sid, session(i))
     const loaded = await store.get(sid)
-    // Written to the old master, and read from the new one.
+    // The session was written to the old master, and is read from the new one.
     if (loaded === null) return
     await store.set(sid, Object.assign(loaded, { visits: i }))
     if (i % 2 === 0) {
@@ -66,7 +67,7 @@ function expectBounded(outage: Outage): void {
   }
 }
 
-/** Nothing has an end that is missing, and everything works on the new master. */
+/** Expects that every session has an end, and that everything works on the new master. */
 async function expectHealthy(client: Redis, store: RedisStore): Promise<void> {
   expect(client.status).toBe('ready')
   await store.set('hush-after', session('new'))
@@ -111,11 +112,11 @@ describe.each([
     expectBounded(outage)
     expect(recovery).toBeLessThan(4000)
     await expectHealthy(client, store)
-    // Confirmed by the new master. Those that the old one confirmed in its last moments may be lost with it.
+    // The new master has confirmed these. What the old one confirmed in its last moments may be lost with it.
     const afterwards = [...ended].filter(([, at]) => at > settled).map(([sid]) => sid)
     expect(await Promise.all(afterwards.map((sid) => store.get(sid)))).toEqual(afterwards.map(() => null))
 
-    // The old master comes back as a replica: nobody notices, and it brings nothing back.
+    // The old master comes back as a replica: no request notices, and no ended session is back.
     const again = visits(store)
     await again.visiting.goesWell()
     if (fault === 'kill') await old.start()
@@ -131,7 +132,7 @@ describe.each([
   })
 })
 
-// What ioredis's failover detector does then: connector.disconnect(). ioredis alone takes it for the end.
+// In this case ioredis's failover detector calls connector.disconnect(), which ioredis alone takes for the end.
 test('Sentinels announce a new master in the moment in which the client asks for one: it connects all the same', async () => {
   await rig.healed()
   const client = connect()
@@ -171,7 +172,7 @@ test('no Sentinel to be reached: fails in time, keeps nothing, and works once th
   for (const sentinel of rig.sentinels) await sentinel.kill()
   const other = connect()
   const late = new RedisStore({ client: other, timeout: TIMEOUT_MS })
-  // A connection there is serves on.
+  // A connection that exists serves on.
   await store.ping()
   const failures = await Promise.all(Array.from({ length: 50 }, () => failureOf(late.get('hush-sid'))))
   for (const failure of failures) {

@@ -56,7 +56,7 @@ describe('on a Cluster', () => {
     const homes = await Promise.all(sids.map((sid) => rig.masterOf(`sess:${sid}`)))
     const refusing = home as RedisNode
     await setUser([refusing], 'two')
-    // What is connected stays connected; the connections of the store do not.
+    // The connections of the client stay; those of the store do not.
     const list = await refusing.send('CLIENT', 'LIST')
     const side = list.split('\n').filter((line) => / user=app /.test(line) && /cmd=(ping|wait|subscribe) /.test(line))
     for (const line of side) await refusing.send('CLIENT', 'KILL', 'ID', String(/^\D*id=(\d+)/.exec(line)?.[1]))
@@ -78,7 +78,7 @@ describe('on a Cluster', () => {
     await setUser(rig.nodes, 'one')
     const client = connect()
     const { store } = storeOn(client, { cache: undefined, broadcast: false })
-    // All in one slot, which has the more keys to be moved.
+    // All ids are in one slot, so more keys have to be moved.
     const sids = Array.from({ length: 20 }, (_, i) => `m${i}`)
     const tagged = new RedisStore({ client, prefix: '{moving}sess:', replicas: 1, timeout: 3000 })
     try {

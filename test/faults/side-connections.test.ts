@@ -94,7 +94,8 @@ describe('one Redis with a replica', () => {
     await until('it has said that all are down', () => down().length === 3)
     const connected = Number(await master.field('INFO stats', 'total_connections_received'))
     await sleep(3000)
-    // Three kinds, each after 50, 100, 200, 400, 800, 1000 milliseconds at most; what looks at it connects, too.
+    // Three kinds try after 50, 100, 200, 400, 800 and then every 1000 milliseconds at most; the test's look connects
+    // too.
     expect(Number(await master.field('INFO stats', 'total_connections_received')) - connected).toBeLessThan(24)
     await store.set('late', { cookie } as never)
     expect(await failureOf(store.destroy('late'))).toMatchObject({ code: 'ERR_SESSION_NOT_REPLICATED', status: 503 })
@@ -220,7 +221,7 @@ describe('one Redis with a replica', () => {
     await until('no connection is left', async () => (await connections()) === 0)
     const connected = Number(await master.field('INFO stats', 'total_connections_received'))
     await sleep(2500)
-    // What looks at it connects, too.
+    // The test's look connects too.
     expect(Number(await master.field('INFO stats', 'total_connections_received')) - connected).toBe(1)
     expect(warnings).toEqual([])
     await client.connect()

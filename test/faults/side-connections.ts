@@ -4,8 +4,8 @@ import type { Cluster, Redis } from 'ioredis'
 import { CACHE, isCaching } from '../support/near-cache.js'
 import { until } from '../support/until.js'
 
-// What the store has connections of its own for: near cache, broadcast, replicas. They have to come back by themselves from all
-// that the application's client comes back from, and the store says while they are away.
+// Near cache, broadcast and replicas have connections of their own. These have to come back by themselves from
+// everything that the application's client comes back from, and the store says while they are away.
 
 type Client = Redis | Cluster
 interface Warning {
@@ -17,7 +17,7 @@ interface Warning {
 
 export const KINDS = ['broadcast', 'cache', 'replicas']
 
-/** Each once: on a busy machine a connection may be lost and found more than once. */
+/** Names each kind once: on a busy machine a connection may be lost and found more than once. */
 export function kindsOf(told: readonly (string | undefined)[]): string[] {
   return [...new Set(told)].filter((kind) => kind !== undefined).sort()
 }
@@ -30,7 +30,7 @@ export const cookie = { originalMaxAge: 600_000 }
 const opened: { store: RedisStore; client: Client }[] = []
 let made = 0
 
-/** After each test. */
+/** Runs after each test. */
 export async function closeStores(): Promise<void> {
   for (const { store, client } of opened.splice(0)) {
     await store.close()
@@ -38,7 +38,7 @@ export async function closeStores(): Promise<void> {
   }
 }
 
-/** A store with everything that needs a connection of its own, and what it warns of. */
+/** A store with everything that needs a connection of its own; collects what it warns of. */
 export function storeOn(
   client: Client,
   options: { [Name in keyof RedisStoreOptions]?: RedisStoreOptions[Name] | undefined } = {},
@@ -62,7 +62,7 @@ export function storeOn(
   return { store, warnings, down: () => told('down').sort(), up: () => told('up').sort() }
 }
 
-/** Near cache, broadcast and replicas all do what they are there for; `elsewhere` is a store of another process. */
+/** Expects that near cache, broadcast and replicas do their work; `elsewhere` is a store of another process. */
 export async function works(store: RedisStore, client: Client, elsewhere: RedisStore): Promise<void> {
   const cached = async () => {
     await isCaching(store, { client })

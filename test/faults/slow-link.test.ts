@@ -7,10 +7,10 @@ import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { traffic } from '../support/traffic.js'
 import { until } from '../support/until.js'
 
-// A link to Redis that loses nothing and takes its time.
+// A link to Redis that loses nothing, but takes its time.
 
 const TIMEOUT_MS = 1000
-/** For a busy machine. */
+/** A busy machine takes this much longer. */
 const SLACK_MS = 1500
 
 let redis: PrivateRedis
@@ -46,7 +46,7 @@ test('slower than usual, within the timeout: every request is served, later', as
   const { failures, slowestMs } = await visiting.stop()
   figure('slow link, 50 ms each way', { slowestMs })
   expect(failures).toEqual([])
-  // Two operations, of one round trip each.
+  // A request does two operations, of one round trip each.
   expect(slowestMs).toBeGreaterThan(195)
 })
 
@@ -64,7 +64,7 @@ test('slower than the timeout: 503 in time, nothing ended comes back, and all go
     expect(ms).toBeLessThan(TIMEOUT_MS + SLACK_MS)
     expectNoSecrets(error, ['hush-', 'sess:'])
   }
-  // By another server, with a better link, while the saves are still under way.
+  // Another server, with a better link, destroys the sessions while the saves are still under way.
   const near = new RedisStore({ client: redis.connect() })
   await near.destroy('hush-0')
   const start = performance.now()

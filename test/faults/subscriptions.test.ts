@@ -4,7 +4,7 @@ import { type GuardedLine, guardedLineTo } from '../support/guarded-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { until } from '../support/until.js'
 
-// When ioredis has connected again it subscribes to what it was subscribed to before, and nobody catches what becomes of that.
+// When ioredis has connected again it repeats its subscriptions, and nobody catches it if one of these fails.
 
 let redis: PrivateRedis
 let line: GuardedLine
@@ -20,7 +20,7 @@ beforeEach(async () => {
   subscribing = 0
   unhandled.length = 0
   line = await guardedLineTo(redis.socketPath, {
-    // The first one is answered; those after a lost connection are not.
+    // The first subscription is answered; those after a lost connection are not.
     admit: ([command = '']) => {
       if (command.toLowerCase() !== 'subscribe') return undefined
       subscribing += 1
@@ -34,11 +34,11 @@ afterAll(async () => {
   await redis.stop()
 })
 
-/** One line for each connection; the test's own is the only one where there is but one line. */
+/** One line for each connection; a single line is the test's own connection. */
 const clients = async () => String(await redis.admin.client('LIST')).trim()
 const cutAll = () => redis.admin.call('CLIENT', 'KILL', 'SKIPME', 'yes')
 
-/** Lost while it subscribes again, and lost once more before that is answered. */
+/** Loses the connection while it subscribes again, and once more before that is answered. */
 async function loseTwice(): Promise<void> {
   await until('it has subscribed', () => subscribing === 1)
   await until('Redis knows', async () => (await clients()).includes('sub=1'))

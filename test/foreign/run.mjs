@@ -1,5 +1,5 @@
-// npm run test:foreign: the packed package in other people's hosts and on other runtimes, one program each. Heavy, and
-// therefore not part of `npm test`: it installs some 400 MB into .cache/foreign. Arguments choose programs by name.
+// npm run test:foreign tries the packed package in other people's hosts and on other runtimes, one program each. `npm
+// test` leaves it out, as it installs some 400 MB into .cache/foreign. Arguments choose programs by name.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,17 +14,17 @@ import { capture, npm, root, run } from '../../scripts/run.mjs'
 import { findRuntimes } from './runtimes.mjs'
 
 const source = join(root, 'test', 'foreign')
-/** Outside of test/, so that neither Jest nor a linter walks through what is installed here. */
+/** A folder outside of test/, so that neither Jest nor a linter walks through what is installed here. */
 const place = join(root, '.cache', 'foreign')
 const PROGRAM_TIMEOUT_MS = 180_000
 
-/** Programs that are not for every Node, and those that other runtimes can be expected to run. */
+/** Programs that need a newer Node, and below, programs that any runtime should run. */
 const NEEDS_NODE = { restify12: 22 }
 const ON_EVERY_RUNTIME = ['express', 'connect', 'koa', 'fastify-express', 'ws', 'socket.io']
-/** Bun's http throws when a header is set that Fastify has sent, where a save fails. */
+/** When a save fails, Bun's http throws at a header that Fastify has already sent. */
 const NOT_ON = { Bun: ['fastify-express'] }
 
-/** The programs, and what they need, beside the package as it would be published. */
+/** Installs the programs, and what they need, beside the package as it would be published. */
 async function install() {
   console.log('Installing the hosts…')
   if ((await run(process.execPath, [join(root, 'scripts', 'build.mjs')])) !== 0) throw new Error('the build failed')
@@ -39,7 +39,7 @@ async function install() {
   if (code !== 0) throw new Error(`npm install failed (exit code ${code}); its messages are above`)
 }
 
-/** Every hosts/<name>.mjs and hosts/<name>/main.mjs, and the same of suites/. */
+/** Finds every hosts/<name>.mjs and hosts/<name>/main.mjs, and those in suites/. */
 function programs() {
   const found = []
   for (const folder of ['hosts', 'suites'].map((name) => join(place, name)).filter(existsSync)) {
@@ -64,7 +64,10 @@ async function startRedis() {
   return { url: `redis://127.0.0.1:${port}`, stop: () => child.kill('SIGKILL') }
 }
 
-/** This Node runs all it can, others what is expected to run everywhere, and what only they can. */
+/**
+ * Whether a runtime runs a program: this Node runs all it can, others those for every runtime, and those that need
+ * them.
+ */
 function isFor({ name }, { isCurrent, node = 0, name: runtime }) {
   if (NOT_ON[runtime]?.includes(name)) return false
   const least = NEEDS_NODE[name]
@@ -72,7 +75,7 @@ function isFor({ name }, { isCurrent, node = 0, name: runtime }) {
   return isCurrent || ON_EVERY_RUNTIME.includes(name)
 }
 
-/** @returns {Promise<boolean>} whether it went well */
+/** @returns {Promise<boolean>} whether it succeeded */
 async function tryProgram({ name, file }, runtime, redisUrl) {
   const start = performance.now()
   const env = { ...process.env, REDIS_URL: redisUrl, NODE_ENV: 'test', NODE_NO_WARNINGS: '1' }

@@ -19,8 +19,8 @@ const RUNTIMES = [
 ]
 
 /**
- * This Node, and the others as far as they can be had.
- * @param {string} place where they are installed
+ * Finds this Node, and installs the others where npm can.
+ * @param {string} place the folder to install them in
  */
 export async function findRuntimes(place) {
   const node = Number(process.versions.node.split('.')[0])
@@ -35,7 +35,7 @@ export async function findRuntimes(place) {
   return found
 }
 
-/** @returns {Promise<string>} why it is not there, if it is not */
+/** @returns {Promise<string>} why the program is not there, if it is not */
 async function install(directory, spec) {
   mkdirSync(directory, { recursive: true })
   writeFileSync(join(directory, 'package.json'), '{ "private": true }\n')

@@ -79,7 +79,7 @@ test('whatever stands there, every number that is read is a safe integer', () =>
 })
 
 describe('a session ends', () => {
-  // Created at 1000 s, seen 5 s later, with an idle timeout of 60 s.
+  // The session was created at 1000 s and seen 5 s later; its idle timeout is 60 s.
   const meta = parseBookkeeping([1000_000_000, 5000, 60_000, 1].map((n) => n.toString(36)).join(' '))
   if (meta === null) throw new Error('unreadable')
 

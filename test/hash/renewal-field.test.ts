@@ -67,7 +67,7 @@ test('the next id is derived: it comes out again, and differs by session, genera
 
 describe('what an id is to its session', () => {
   test.each([
-    // id of generation, issued last, confirmed
+    // Generation of the id, generation issued last, whether that one was confirmed, result.
     [0, undefined, false, 'current'],
     [1, undefined, false, 'unknown'],
     [0, 1, false, 'predecessor'],

@@ -1,6 +1,7 @@
 /**
- * One server process of an application on @fastify/session, as its README has it, with our store: a process of its own, as
- * Jest does not let @fastify/cookie import what it needs. Requests to /slow wait until the test says `open`.
+ * One server process of an application on @fastify/session, as its README has it, with our store. It is a process of
+ * its own because Jest does not let @fastify/cookie import what it needs. Requests to /slow wait until the test says
+ * `open`.
  */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'

@@ -53,7 +53,10 @@ export class HostProcess {
     return this.get(path, '', new URLSearchParams(fields))
   }
 
-  /** A request to /slow… that has loaded the session and waits. Resolves what lets it go on to its end. */
+  /**
+   * Makes a request to /slow… that has loaded the session and waits. Resolves with a function that lets it go on to its
+   * end.
+   */
   async underWay(path: string, cookie: string): Promise<() => Promise<Response>> {
     const reached = this.#heard('reached')
     const answer = this.get(path, cookie)

@@ -1,7 +1,7 @@
 /**
- * One server process of an application on express-openid-connect, with sessions and logouts in our store, and the identity
- * provider beside it, as far as logouts need one. A process of its own, as what the package imports is no CommonJS. A request
- * to /slow… waits until the test says `open`.
+ * One server process of an application on express-openid-connect, with sessions and logouts in our store, and the
+ * identity provider beside it, as far as logouts need one. It is a process of its own, because the package imports
+ * modules that are not CommonJS. A request to /slow… waits until the test says `open`.
  */
 import { createSign, generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
@@ -80,12 +80,12 @@ app.get(['/read', '/slow/read'], (req, res) => {
   const { id_token, ...rest } = session(req) ?? {}
   res.json({ isLoggedIn: id_token !== undefined, ...rest })
 })
-/** What a provider sends to /backchannel-logout. */
+/** The token that a provider sends to /backchannel-logout. */
 app.get('/logout-token', (req, res) => {
   const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
   res.json(token({ ...req.query, events }))
 })
-/** What a later login does. */
+/** Does what a later login does. */
 app.get('/forget', async (req, res) => {
   await store.destroy(`${issuer}|${req.query.sub}`)
   res.json('ok')

@@ -23,7 +23,7 @@ const indexes = {
 function storeOn(i: number, more: Partial<RedisStoreOptions> = {}): RedisStore {
   return new RedisStore({ client: clients[i] as never, prefix, indexes, timeout: 20_000, ...more })
 }
-// Two processes, as far as Redis can tell.
+// The stores are two processes, as far as Redis can tell.
 const [a, b] = [storeOn(0), storeOn(1)]
 
 afterEach(async () => {

@@ -110,7 +110,7 @@ describe('an index follows', () => {
     expect(await members('ada')).toEqual([])
     expect(await handles('bob')).toEqual([await handleOf('a')])
     expect(await Promise.all(['x', 'y', 'z'].map((role) => store.countBy('role', role)))).toEqual([0, 1, 0])
-    // What the session is no longer under ends nothing, whatever the index says.
+    // An index entry under a value that the session no longer has ends nothing.
     await client.zadd(`idx:${prefix}role:z`, Date.now() + 60_000, 'a')
     expect(await store.destroyBy('role', 'z')).toBe(0)
     delete live.userId
@@ -376,7 +376,7 @@ test.each<[unknown]>([
   expect(() => storeWith({ indexes: given as never })).toThrow(/^"indexes" option must be /)
 })
 
-/** What happens to sessions, in any order, several at a time. */
+/** Steps in the life of sessions, in any order, several at a time. */
 const sid = fc.constantFrom('s0', 's1', 's2', 's3')
 const user = fc.constantFrom('ada', 'bob', undefined)
 const step = fc.oneof(
@@ -406,7 +406,7 @@ test('whatever happens in whatever order, an index names every session there is 
       fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 12 }),
       async (rounds) => {
         for (const round of rounds) await Promise.all(round.map(take))
-        // Two that wrote one session at once may disagree for a moment; its next use settles that.
+        // Two saves of one session at once may leave its index wrong for a moment; its next use settles that.
         for (const id of await store.ids()) await eager.touch(id, await load(id, eager))
         for (const name of ['ada', 'bob']) {
           const found = (await handles(name)).toSorted()

@@ -34,7 +34,7 @@ const age = (sid: string, seconds: number) => passTime(client, prefix + sid, sec
 const alive = async () => (await evicting.ids()).toSorted()
 const code = (err: { code?: string }) => err.code
 
-/** Express, with what a login of a shop does. */
+/** An Express app whose routes do what logins of shops do. */
 function site(store: RedisStore) {
   const app = express()
   app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }), rotateOnLogin())
@@ -110,7 +110,7 @@ describe('with reject', () => {
     expect((await late.get('/show')).body).toEqual({ cookie, cart: 'tea' })
     expect(await rejecting.read(sid)).not.toHaveProperty('userId')
     expect(await rejecting.countBy('user', 'ada')).toBe(3)
-    // Another user may.
+    // Another user may log in.
     expect((await late.get('/set?userId=bob')).status).toBe(200)
   })
 
@@ -136,7 +136,7 @@ describe('with reject', () => {
 
   test('what a login took that never came about is given back in a few seconds', async () => {
     const single = storeWith('reject', 1)
-    // Nothing but the entry: the process ended before it could create the session.
+    // Only the entry is there: the process ended before it could create the session.
     const failing = storeWith('reject', 1, { serializer: { parse: JSON.parse, stringify: JSON.stringify } })
     await client.acl('SETUSER', `${prefix}u`, 'on', '>p', '~*', '&*', '+@all', '-hset')
     const limited = connect({ username: `${prefix}u`, password: 'p' })
@@ -169,7 +169,7 @@ describe.each(['evict', 'reject'] as const)('20 logins at once, with %s and a li
   })
 })
 
-test('all sessions of a user are ended while he logs in: the old ones are gone, the new one is alive', async () => {
+test('all sessions of a user are ended while they log in: the old ones are gone, the new one is alive', async () => {
   for (let round = 0; round < 30; round++) {
     for (const sid of ['a', 'b']) await login(sid, evicting)
     const [ended] = await Promise.all([evicting.destroyBy('user', 'ada'), login('new', evicting)])
@@ -291,7 +291,7 @@ describe('a session that comes to a user without being created', () => {
       const types = await Promise.all(sids.map((sid) => client.type(prefix + sid)))
       expect(types.filter((type) => type === 'hash')).toHaveLength(2)
       expect(await evicting.countBy('user', 'ada')).toBe(2)
-      // What there is no place for ends, or stays as connect-redis wrote it.
+      // A session that finds no place ends, or stays as connect-redis wrote it.
       expect(types.filter((type) => type === 'string')).toHaveLength(onExceed === 'reject' ? 18 : 0)
     },
   )
@@ -330,7 +330,7 @@ describe('a session that comes to a user without being created', () => {
     expect(await store.countBy('user', 'ada')).toBe(1)
   })
 
-  test('as a string of somebody’s who logs in with it is refused with reject, and stays as it was', async () => {
+  test('as a string of a visitor who logs in with it is refused with reject, and stays as it was', async () => {
     const store = storeWith('reject', 1)
     await login('a', store)
     await string('old', { cart: ['tea'] })

@@ -13,7 +13,7 @@ const indexes = { user: (held: SessionContent) => held.userId }
 const storeWith = (options: Partial<RedisStoreOptions> = {}) =>
   new RedisStore({ client, prefix, indexes, timeout: 30_000, ...options })
 const store = storeWith()
-/** No more of a batch, and of what follows it, are under way at a time. */
+/** No more commands of a batch, and of what follows it, are under way at a time. */
 const A_BATCH = 150
 
 afterEach(async () => {
@@ -28,7 +28,7 @@ const make = (sid: string, userId = 'ada') => store.set(sid, { cookie, userId } 
 const handleOf = async (sid: string) => (await store.info(sid))?.handle as string
 const handlesOf = (infos: readonly SessionInfo[]) => infos.map(({ handle }) => handle)
 
-/** All sessions, page by page. */
+/** Reads all sessions, page by page. */
 async function pages(of: RedisStore, limit: number, cursor: (info: SessionInfo) => SessionInfo | string) {
   const found: string[][] = []
   let after: SessionInfo | string | undefined

@@ -16,7 +16,7 @@ const answerError: ErrorRequestHandler = (err, _req, res, _next) => {
   res.status(500).end(`handled: ${err.name}`)
 }
 
-/** An app whose responses are all held, as each has changed its session. */
+/** An app that holds all its responses, as each has changed its session. */
 function app(answer: express.RequestHandler): express.Express {
   const made = express()
   made.use(session({ store, secret: 's', resave: false, saveUninitialized: false }), saveBeforeResponse())

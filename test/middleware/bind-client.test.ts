@@ -43,9 +43,9 @@ afterAll(async () => {
 })
 
 interface From {
-  /** As the proxy reports it. */
+  /** The address that the proxy reports. */
   ip?: string | undefined
-  /** null: none. */
+  /** Null means that there is none. */
   ua?: string | null | undefined
   localAddress?: string
 }
@@ -61,9 +61,9 @@ interface Site {
   prefix: string
   events: [name: string, payload: App][]
   errors: App[]
-  /** One browser's cookie jar, wherever it comes from. */
+  /** Asks with the cookie jar of one browser, from whatever place. */
   get(path: string, from?: From): Promise<Answer>
-  /** What the handler saw. */
+  /** Asks for what the handler saw. */
   look(from?: From): Promise<{ binding: App; user: string | null; cart: string | null }>
   cookie: string
   readonly sid: string
@@ -322,7 +322,7 @@ describe('by default', () => {
       user: 'ada',
       cart: 'tea',
     })
-    // Written although express-session had nothing to save.
+    // It was written although express-session had nothing to save.
     expect((await shop.hash())['@login']).toBe('0')
     expect((await shop.get('/sensitive')).status).toBe(401)
     expect((await shop.get('/sensitive', { ua: SAFARI_IPHONE })).status).toBe(401)
@@ -347,7 +347,7 @@ describe('by default', () => {
     expect(await shop.look()).toMatchObject({ user: null })
   })
 
-  test('whoever loses the session that way may log in with the same request', async () => {
+  test('a visitor who loses the session that way may log in with the same request', async () => {
     const shop = await loggedIn()
     const before = shop.sid
     await shop.get('/set?userId=bob', { ip: AWAY, ua: CURL })
@@ -491,7 +491,7 @@ describe('what Redis holds', () => {
     ]) {
       expect([literal, dump.includes(literal)]).toEqual([literal, false])
     }
-    // As a word: ids are random, and may contain three such letters.
+    // Only a whole word counts: ids are random, and may contain three such letters.
     expect(dump).not.toMatch(/\bios\b/)
     for (const [field, text] of Object.entries(held)) {
       if (field.startsWith('@')) expect(Buffer.byteLength(text)).toBeLessThan(64)
@@ -563,7 +563,7 @@ describe('a new session id', () => {
     expect(await shop.hash()).toMatchObject({ '@ip4': expect.any(String), '@ua': expect.any(String) })
     expect(verdictOf(await shop.look())).toBe('match')
     expect(verdictOf(await shop.look({ ip: AWAY }))).toBe('network')
-    // Ada's phone leaves the network, and logs in again where it is.
+    // Ada's phone leaves the network, and she logs in again where it is.
     await shop.get('/set?userId=bob', { ip: AWAY })
     expect(verdictOf(await shop.look({ ip: AWAY }))).toBe('match')
   })
@@ -635,7 +635,7 @@ describe.each<[string, () => App]>([
 })
 
 describe('on Connect', () => {
-  // Linux answers on all of 127.0.0.0/8; elsewhere only 127.0.0.1 is there.
+  // Linux answers on all of 127.0.0.0/8; other systems have only 127.0.0.1.
   const onLinux = process.platform === 'linux' ? test : test.skip
 
   onLinux('the address is that of the peer, and X-Forwarded-For is not believed', async () => {

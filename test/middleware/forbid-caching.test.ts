@@ -21,7 +21,7 @@ afterAll(async () => {
 })
 
 const CACHED = { 'Cache-Control': 'public, max-age=600' }
-/** How responses say that they may be cached, and leave. */
+/** Ways in which responses say that they may be cached, and leave. */
 const STYLES: Record<string, (res: Response) => unknown> = {
   'headers of its own': (res) => res.set(CACHED).end('page'),
   'headers given to writeHead': (res) => res.writeHead(200, CACHED).end('page'),

@@ -5,7 +5,7 @@ import { Passport, Strategy } from 'passport'
 import { connect, freshPrefix } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
 
-/** Lets everybody in, as whoever they say they are. */
+/** Lets everybody in, as the user they say they are. */
 class Anybody extends Strategy {
   override name = 'anybody'
   override authenticate(req: express.Request): void {
@@ -84,7 +84,7 @@ test('a request with the id from before a Passport login does not replace the ne
   expect((await late.get('/')).body).toEqual({ user: null })
 })
 
-test.each([true, false])('who logs in again is freshly logged in (keepSessionInfo %s)', async (keepSessionInfo) => {
+test.each([true, false])('a user who logs in again has a fresh login (keepSessionInfo %s)', async (keepSessionInfo) => {
   const { visitor } = shop(keepSessionInfo)
   await visitor.get('/login/ada')
   await client.hset(prefix + visitor.sid, '@login', '1')

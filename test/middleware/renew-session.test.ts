@@ -27,12 +27,12 @@ import { Visitor } from '../support/visitor.js'
 type App = any
 
 const SECRET = 'keyboard cat'
-/** Seconds. */
+/** In seconds. */
 const EVERY = 600
 const GRACE = 30
 
 const client = connect()
-/** A Redis user who may do all but what a test forbids him. */
+/** A Redis user who may do all but what a test forbids them. */
 const limited = connect({ username: 'renewing', password: 'p', lazyConnect: true })
 const servers: Server[] = []
 const stores: RedisStore[] = []
@@ -103,12 +103,12 @@ interface SiteOptions {
   renewal?: RenewSessionOptions
   session?: Partial<session.SessionOptions>
   store?: Partial<RedisStoreOptions>
-  /** Between `session()` and `renewSession()`. */
+  /** Middleware between `session()` and `renewSession()`. */
   before?: App[]
   after?: App[]
 }
 
-/** A site where somebody has logged in, a moment ago. */
+/** A site where a visitor has just logged in. */
 async function site(options: SiteOptions = {}) {
   const prefix = options.store?.prefix ?? freshPrefix()
   const store = new RedisStore({ client, ...options.store, prefix })
@@ -138,7 +138,7 @@ async function site(options: SiteOptions = {}) {
     errors,
     visitor,
     key: key as string,
-    /** Somebody else with the cookie that the visitor has now. */
+    /** Another visitor with the cookie that the visitor has now. */
     thief: () => new Visitor(server, visitor.cookie),
     with: (sid: string) => new Visitor(server, `connect.sid=${encodeURIComponent(`s:${sign(sid, SECRET)}`)}`),
     pass: (seconds: number) => passTime(client, key as string, seconds * 1000),
@@ -456,11 +456,11 @@ describe('a renewal', () => {
       await visitor.get('/')
       return (await log.take()).map(([name]) => name?.toUpperCase())
     }
-    // Asks once, until a response has shown that session() does not use rolling.
+    // The middleware asks once, until a response has shown that session() does not use rolling.
     await visitor.get('/')
     expect(await scripts()).toEqual(['HGETALL'])
     await pass(EVERY)
-    // Warm: the script may be new to Redis.
+    // The first time, the script may be new to Redis.
     await visitor.get('/')
     await visitor.get('/')
     await pass(EVERY)
@@ -575,7 +575,7 @@ describe('next to other middleware', () => {
         })
         return [isAnonymous({ text: await response.text() }), response.headers.get('set-cookie') !== null]
       }
-      // Bound to what supertest sends: nothing.
+      // The session is bound to what supertest sends: nothing.
       expect(await ask('curl/8.5.0')).toEqual([false, false])
       expect(store.counters.mismatch).toBe(1)
       expect(store.counters.renewed).toBe(0)
@@ -605,7 +605,7 @@ describe('a response that carries the cookie anyway', () => {
     const late = thief()
     const answer = late.get(path)
     await slow.reached
-    // By a server that renews at once, as time cannot pass while a request is under way.
+    // Another server renews the id at once, as time cannot pass while a request is under way.
     const eager = new RedisStore({ client, prefix: key.slice(0, -late.sid.length) })
     const app = express5()
     app.use(session({ store: eager, secret: SECRET, resave: false, saveUninitialized: false, ...options }))

@@ -18,7 +18,7 @@ const client = connect()
 const prefix = freshPrefix()
 const store = new RedisStore({ client, prefix })
 const principal = (held: unknown) => (held as { userId?: string }).userId
-// Each session() of a test listens to it.
+// Each session() of a test listens to the store.
 store.setMaxListeners(0)
 const servers: Server[] = []
 let slow: Gate

@@ -18,7 +18,9 @@ const prefix = freshPrefix()
 let proxy: DelayProxy
 let client: Redis
 let store: RedisStore
-/** Another server of the same application, close to Redis: one connection would keep the order of commands anyway. */
+/**
+ * Another server of the same application, close to Redis: on a single connection, commands would stay in order anyway.
+ */
 let other: Server
 
 beforeAll(async () => {

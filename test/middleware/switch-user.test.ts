@@ -112,7 +112,7 @@ test.each(cases)(
   },
 )
 
-test("the next user's login counts as his own: fresh when he has just logged in, whatever the one before did", async () => {
+test("the next user's login counts as their own: fresh when they have just logged in, whatever the one before did", async () => {
   const visitor = shop(logins['a changed property'] as express.RequestHandler[])
   await visitor.get('/login/ada')
   const before = await client.hget(prefix + visitor.sid, '@login')

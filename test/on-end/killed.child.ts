@@ -1,6 +1,6 @@
 /**
- * A process in which sessions end, over a line that ends the process at some command. Says on standard output, at once,
- * what it knows to be ended, and what onEnd was told.
+ * A process in which sessions end, over a line that ends the process at some command. It writes to standard output, at
+ * once, what it knows to be ended, and what onEnd was told.
  */
 import { writeSync } from 'node:fs'
 import { Redis } from 'ioredis'

@@ -25,13 +25,13 @@ interface Life {
   lines: string[]
 }
 
-/** A process that is killed with SIGKILL when it sends the next command after so many. */
+/** A process that SIGKILL ends when it sends the next command after so many. */
 async function lifeOf(most: number): Promise<Life> {
   const prefix = freshPrefix()
   let commands = 0
   const line = await guardedLineTo(socketPath(), {
     admit(args) {
-      // When it looks for sessions that are due is a matter of chance.
+      // Chance decides when the store looks for sessions that are due.
       if (!args.some((arg) => arg.includes(prefix)) || args.at(-1) === '50') return undefined
       if (commands === most) {
         child.kill('SIGKILL')
@@ -61,13 +61,13 @@ async function lifeOf(most: number): Promise<Life> {
 const DAY_MS = 86_400_000
 const pause = () => new Promise((resolve) => setTimeout(resolve, 50))
 
-/** Whether a session that somebody has ended waits to be told of. */
+/** Whether a session that was ended still waits for onEnd. */
 async function isAnyWaiting(prefix: string): Promise<boolean> {
   const keys = await client.keys(`${prefix}*`)
   return (await Promise.all(keys.map((key) => client.hexists(key, '@end')))).includes(1)
 }
 
-/** What a process that goes on is told: within a minute, and a day later. */
+/** What onEnd of a process that goes on is told: within a minute, and a day later. */
 async function survivorTold(prefix: string): Promise<{ soon: string[]; all: string[] }> {
   const told: string[] = []
   const survivor = new RedisStore({
@@ -90,7 +90,7 @@ async function survivorTold(prefix: string): Promise<{ soon: string[]; all: stri
 }
 
 test('a process killed between any two of its commands: every session that was there is told of, with what was last saved', async () => {
-  // Twice, as the first one teaches Redis the scripts.
+  // It runs twice, as the first run teaches Redis the scripts.
   await lifeOf(MOST)
   const whole = await lifeOf(MOST)
   expect(whole.lines.filter((line) => line.startsWith('told')).toSorted()).toEqual([

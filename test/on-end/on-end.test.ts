@@ -23,7 +23,7 @@ const prefix = freshPrefix()
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 const stores: RedisStore[] = []
 
-/** What onEnd was told, in order; `next` waits for more. */
+/** Keeps what onEnd was told, in order; `next` waits for more. */
 class Archive {
   readonly told: { session: Bag; info: EndedSession['info']; reason: string }[] = []
   #onTold = () => {}
@@ -46,7 +46,7 @@ function storeWith(options: Partial<RedisStoreOptions> = {}): RedisStore {
   return store
 }
 
-/** A store, and what it told. */
+/** A store, and what its onEnd was told. */
 function archiving(options: Partial<RedisStoreOptions> = {}) {
   const archive = new Archive()
   return { archive, store: storeWith({ onEnd: archive.onEnd, ...options }) }
@@ -314,7 +314,7 @@ test('while one process is at it, no other is told, though it is looking', async
   const { archive } = archiving()
   const queue = (await client.keys(`idx:${prefix}@ends:*`))[0] as string
   await client.zadd(queue, 'XX', '0', 'a')
-  // The other one has looked: it has noted when the claim is over.
+  // The other store has looked: it has noted when the claim is over.
   while (Number(await client.zscore(queue, 'a')) < Date.now()) await new Promise((resolve) => setImmediate(resolve))
   goOn()
   await slow.close()

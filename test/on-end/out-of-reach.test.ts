@@ -24,7 +24,7 @@ function archiving(options: Partial<RedisStoreOptions> = {}) {
   return { store, told }
 }
 
-/** Of a Cluster, the nodes that hold these keys do not answer. */
+/** Those nodes of a Cluster that hold these keys do not answer. */
 function hang(isHanging: (key: string) => boolean): void {
   for (const command of ['evalsha', 'eval'] as const) {
     const send = client[command].bind(client) as (...args: unknown[]) => Promise<unknown>
@@ -105,7 +105,7 @@ test('very many that have ended are told of without a pause after each page', as
   const set = jest.spyOn(globalThis, 'setTimeout')
   const other = archiving({ timeout: 60_000 })
   await until(() => told.length + other.told.length === 3000)
-  // The pause between two looks is 1.5 to 2.5 seconds: one before the first page, and one when all is done.
+  // The pause between two looks is 1.5 to 2.5 seconds: one comes before the first page, and one when all is done.
   const pauses = set.mock.calls.filter(([, ms = 0]) => ms >= 1500 && ms <= 2500)
   set.mockRestore()
   expect(pauses.length).toBeLessThan(4)

@@ -80,7 +80,7 @@ test('what is ended stays as long as it would have lived, in case nobody could b
   await store.destroy('a')
   expect(await admin.pttl(`${prefix}a`)).toBeGreaterThan(30 * 86_400_000)
   const other = archiving(redis.connect(), { onEnd: () => Promise.reject(new Error()) })
-  // Twice: what was found once will be found again, so a day is enough.
+  // A session that a store has found once will be found again: from the second turn on, a day is enough.
   for (const _turn of [1, 2]) {
     await hasten(admin, prefix)
     const failed = new Promise((resolve) => other.store.once('warning', resolve))
@@ -91,14 +91,14 @@ test('what is ended stays as long as it would have lived, in case nobody could b
 
 test('while Redis refuses all writes it is not asked again and again, and afterwards everything is told of', async () => {
   const { store, reasons } = archiving(redis.connect(), { ttl: 0.5, timeout: 10_000 })
-  // More than a page, in one queue.
+  // All names are in one queue, and fill more than a page.
   const queueOf = (name: string) => [...name].reduce((sum, char) => sum + char.charCodeAt(0), 0) % 8
   const names = Array.from({ length: 1000 }, (_, i) => `s${i}`).filter((name) => queueOf(name) === 0)
   await Promise.all(names.map((name) => store.set(name, { cookie } as never)))
   await admin.config('SET', 'min-replicas-to-write', 1)
   while (!(await redis.takeCalls()).zrangebyscore) await new Promise((resolve) => setTimeout(resolve, 100))
   await new Promise((resolve) => setTimeout(resolve, 4000))
-  // Looking twice, at eight queues.
+  // The store looks twice, at eight queues.
   expect((await redis.takeCalls()).zrangebyscore).toBeLessThanOrEqual(32)
   await admin.config('SET', 'min-replicas-to-write', 0)
   while (reasons.length < names.length) await new Promise((resolve) => setTimeout(resolve, 100))

@@ -31,7 +31,7 @@ test('a save that has timed out, as the session before was still being told of, 
   await storeWith({ onEnd: () => {} }).destroy('a')
   goOn()
   await store.close()
-  // The end of the save is a turn of its own behind that of onEnd.
+  // The save ends in a turn of its own after onEnd has.
   await new Promise((resolve) => setTimeout(resolve, 300))
   expect(await store.get('a')).toBeNull()
 })

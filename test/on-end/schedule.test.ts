@@ -74,7 +74,7 @@ test('what another process takes on, and is killed over, while onEnd runs, is to
     onEnd: async () => {
       calls += 1
       const [reason, at] = ((await client.hget(`${prefix}a`, '@end')) ?? '').split(' ')
-      // Claimed by that process, and over.
+      // This process claimed the session, and its claim is over.
       await client.hset(`${prefix}a`, '@end', `${reason} ${at} ${(Date.now() - 1).toString(36)}`)
     },
   })

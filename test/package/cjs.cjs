@@ -1,4 +1,4 @@
-// The packed package, required by an application that is CommonJS.
+// An application in CommonJS requires the packed package.
 const assert = require('node:assert/strict')
 const { connectRedis, RedisStore } = require('connect-redis-hash')
 const session = require('express-session')

@@ -1,4 +1,4 @@
-// What an application in TypeScript writes; compiled, not run, against the packed package.
+// Code that an application in TypeScript writes; compiled, not run, against the packed package.
 import {
   connectRedis,
   type FindByOptions,

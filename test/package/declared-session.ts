@@ -146,7 +146,7 @@ export function options(): unknown[] {
   ]
 }
 
-// A type of its own, and then the names of the indexes with it: the compiler infers all type arguments or none.
+// A type of its own needs the names of the indexes too: the compiler infers all type arguments or none.
 const admins = new RedisStore<Admin, 'user' | 'tenant'>({
   client,
   prefix: 'admin:',
@@ -175,7 +175,7 @@ export async function given(): Promise<void> {
   new RedisStore<Admin, 'user' | 'tenant'>({ client, indexes: { user: (s) => s.userId } })
 }
 
-/** A subclass, of one content. */
+/** A subclass for one content. */
 class CountingStore extends RedisStore<Admin, 'user'> {
   reads = 0
 
@@ -191,7 +191,7 @@ class CountingStore extends RedisStore<Admin, 'user'> {
     return super.patch(...args)
   }
 }
-/** A subclass of whatever content. */
+/** A subclass for any content. */
 class PlainStore<Data extends object, Index extends string> extends RedisStore<Data, Index> {
   override async destroy(id: string, callback?: (err: unknown) => void): Promise<void> {
     console.log('destroy')
@@ -201,7 +201,7 @@ class PlainStore<Data extends object, Index extends string> extends RedisStore<D
 const counting = new CountingStore({ client, indexes: { user: (s) => s.userId } })
 const plain = new PlainStore({ client, indexes: { user: (s) => s.userId } })
 
-// Every one of them is a store of express-session, and of this package's functions.
+// express-session and this package's functions accept every one of them as a store.
 const secret = 'secret'
 const app = express()
 for (const one of [store, admins, unnamed, counting, plain]) {

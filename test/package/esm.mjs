@@ -1,4 +1,4 @@
-// The packed package, imported by an application that is an ES module.
+// An application in ES modules imports the packed package.
 import assert from 'node:assert/strict'
 import { connectRedis, RedisStore } from 'connect-redis-hash'
 import session from 'express-session'

@@ -1,4 +1,5 @@
-// The types of an application that has declared nothing: its sessions hold anything. Compiled, not run, against the packed package.
+// The types of an application that has declared nothing: its sessions hold anything. Compiled, not run, against the
+// package.
 import { connectRedis, loadSession, RedisStore, rotateOnLogin, rotateSession, secureSession } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'

@@ -6,7 +6,8 @@ import { firstCommand } from '../support/guarded-line.js'
 import { freshPrefix, socketPath } from '../support/redis.js'
 
 /*
- * What answers need not be Redis: a proxy, or a server that only resembles it. Here it is one that answers scripts with anything.
+ * Answers need not come from Redis: a proxy, or a server that only resembles it, may send them. This server answers
+ * scripts with anything.
  */
 
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
@@ -74,7 +75,7 @@ const OPERATIONS: [title: string, options: Partial<RedisStoreOptions>, work: Wor
   ['increment', {}, (on) => on.increment('a', 'n')],
   ['get, where sessions are kept for onEnd', { onEnd: () => undefined }, (on) => on.get('a')],
   ['read of some fields, where sessions are kept for onEnd', { onEnd: () => undefined }, (on) => on.read('a', ['n'])],
-  // It is in no index.
+  // The session is in no index.
   ['destroy', { indexes }, (on) => on.destroy('a'), ['a code alone, without what belongs to it']],
   ['set of a session that is in an index', { indexes }, (on) => on.set('a', { cookie, user: 'u' } as never)],
   [

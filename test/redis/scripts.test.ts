@@ -23,13 +23,13 @@ function isScript(value: unknown): value is Script {
   return typeof (value as Script | undefined)?.lua === 'string' && typeof (value as Script).sha === 'string'
 }
 
-/** `ARGV[1]`, with a number in place of a name. */
+/** Whether the node is `ARGV[1]`, with a number in place of a name. */
 function isNumbered(node: Base<string>): boolean {
   const { type, base, index } = node as typeof node & { base?: { name?: string }; index?: Base<string> }
   return type === 'IndexExpression' && base?.name === 'ARGV' && index?.type === 'NumericLiteral'
 }
 
-/** How many arguments get a name where the script begins, or where a line of its own does. */
+/** How many arguments get a name at the beginning of the script, or on a line of its own. */
 function namedIn({ body }: Chunk): number {
   const statements = body as (Base<string> & { init?: Base<string>[] })[]
   return statements.flatMap(({ type, init }) => (type === 'LocalStatement' ? (init ?? []) : [])).filter(isNumbered)
@@ -95,7 +95,7 @@ test('every flag of a session is spelt out in one place', async () => {
   for (const { name, lua } of await allScripts()) expect({ name, flags: read(lua).flags }).toEqual({ name, flags: [] })
 })
 
-/** What a script may return, whichever it is; what a decoder knows makes sense to it with one of these behind its code. */
+/** Values behind the code of a reply; a decoder that knows a code makes sense of it with one of these. */
 const TAILS: readonly (readonly unknown[])[] = [
   [],
   ['h2mzk9w8qe 4fk 12kw0 3 MSL #2s', 1],
@@ -133,7 +133,7 @@ test('a reply that no script gives makes sense to no decoder but one of a plain 
   }
 })
 
-/** Whatever else it throws fails the test. */
+/** Whether the decoder accepts the reply. Any error but UnexpectedReply fails the test. */
 function isUnderstood(decode: Script['decode'], reply: ScriptReply): boolean {
   try {
     decode(reply)

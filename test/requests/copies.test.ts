@@ -10,7 +10,7 @@ class HostSession {
   }
 }
 
-/** How hosts make an object of their own of what `get` gave. */
+/** How hosts turn what `get` gave into an object of their own. */
 const COPIES: Record<string, (loaded: Bag) => Bag> = {
   spread: (loaded) => ({ ...loaded }),
   'Object.assign': (loaded) => Object.assign(Object.create(null), loaded),

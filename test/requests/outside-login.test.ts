@@ -25,7 +25,7 @@ interface Site {
   run: (work: (req: express.Request) => unknown) => Promise<void>
 }
 
-/** With a visitor whose id somebody may have planted. */
+/** A site with a visitor whose id an attacker may have planted. */
 async function site(
   { indexed = false, behind = true }: { indexed?: boolean; behind?: boolean } = {},
   principal: (held: Bag) => unknown = (held) => held.userId ?? held.user?.id,
@@ -49,7 +49,7 @@ async function site(
     next = work
     await visitor.get('/')
   }
-  // Wherever it stands, it has seen a request.
+  // rotateOnLogin has now seen a request, wherever it stands.
   await request(app).get('/account')
   await run((req) => Object.assign(req.session, { cart: 'tea' }))
   return { store, visitor, told, run }
@@ -136,7 +136,7 @@ describe('is none', () => {
     const { run, told } = await site({ behind: false })
     await run(async (req) => {
       await new Promise((resolve) => req.session.regenerate(resolve))
-      // Saved once before there is a user.
+      // The session is saved once before it has a user.
       await save(Object.assign(req.session, { cart: 'tea' }))
       await save(Object.assign(req.session, { userId: 'ada' }))
     })
@@ -147,7 +147,7 @@ describe('is none', () => {
 
 test('a patch of what is no user, and a save that is watched, cost no command more', async () => {
   const { store, visitor, run } = await site()
-  // The script is known to Redis from here on.
+  // From now on Redis knows the script.
   await store.patch(visitor.sid, { theme: 'none' })
   const log = await watchCommands(client, prefix)
   try {

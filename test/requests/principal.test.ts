@@ -64,7 +64,7 @@ function site(
   return { app, store, warnings, visitor: () => new Visitor(app) }
 }
 
-/** MongoDB's ObjectId, as far as this matters: JSON makes it its text. */
+/** MongoDB's ObjectId, as far as it matters here: JSON turns it into its text. */
 class ObjectId {
   readonly #hex: string
   constructor(hex: string) {
@@ -236,7 +236,7 @@ describe('a principal that sees nobody', () => {
   })
 })
 
-describe('who logs in again, where the application changes ids itself,', () => {
+describe('a user who logs in again, where the application changes ids itself,', () => {
   const later = (seconds: number) => {
     const now = Date.now()
     jest.spyOn(Date, 'now').mockImplementation(() => now + seconds * 1000)

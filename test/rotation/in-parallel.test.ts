@@ -7,7 +7,7 @@ import { type Gate, gate } from '../support/gate.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
 
-// What another request saves, and is told is saved, while a login or a re-authentication is at work: checking a password takes time.
+// Checking a password takes time: meanwhile another request may save, and be told that it is saved.
 
 const client = connect()
 const servers: Server[] = []

@@ -8,12 +8,12 @@ import { connect, freshPrefix } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
 
 /*
- * A browser whose responses get lost, its parallel requests, thieves with copies of ids from any moment, and time, in
- * random order, against an oracle that knows only the rules of design: what each id may do follows from which ids have
- * been issued, and which somebody has come with.
+ * A browser whose responses get lost, its parallel requests, thieves with copies of ids from any moment, and time come
+ * in random order. The oracle knows only the rules of design: what each id may do follows from the ids that have been
+ * issued, and from those that a client has come with.
  */
 
-/** Seconds. No sum of the steps below comes within seconds of either. */
+/** In seconds. No sum of the steps below comes within seconds of either. */
 const EVERY = 600
 const GRACE = 30
 const STEPS = [17, 41, 700]
@@ -35,7 +35,7 @@ beforeAll(() => {
     const held = req.session as unknown as Record<string, unknown>
     const isServed = held.userId === 'ada'
     if (isServed) held[req.params.name] = 1
-    // So that parallel requests interleave.
+    // Parallel requests interleave here.
     await new Promise((resolve) => setImmediate(resolve))
     res.json({ isServed })
   })
@@ -65,7 +65,7 @@ const steal = fc.record({ kind: fc.constant('steal' as const) })
 const thief = fc.record({ kind: fc.constant('thief' as const), which })
 const both = fc.record({ kind: fc.constant('both' as const), which, thiefFirst: fc.boolean() })
 const pass = fc.record({ kind: fc.constant('pass' as const), seconds: fc.constantFrom(...STEPS, 700) })
-/** Often enough for thieves to come too late, and for ids to be renewed. */
+/** The weights let thieves often come too late, and ids often be renewed. */
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 4, arbitrary: browse },
   { weight: 2, arbitrary: steal },
@@ -81,7 +81,7 @@ interface Outcome {
   cookie: number | undefined
 }
 
-/** The rules. Generations count from 0; `confirmed` is the highest that somebody has come with. */
+/** The rules. Generations count from 0; `confirmed` is the highest that a client has come with. */
 class Oracle {
   issued = 0
   confirmed = 0
@@ -160,7 +160,7 @@ class World {
     )
   }
 
-  /** Browser and thief at the same moment: either may come first. */
+  /** Browser and thief come at the same moment: either may be first. */
   async #both(at: number, thiefFirst: boolean): Promise<void> {
     const sent = [this.browser.cookie, this.pocket[at] as string]
     await this.#checked(thiefFirst ? sent.toReversed() : sent, (received) => {
@@ -191,7 +191,7 @@ class World {
     const back = this.#outcomes(generations.toReversed())
     const orders = [forth.outcomes, back.outcomes.toReversed()]
     const matches = orders.some((expected) => isEqual(expected, actual))
-    // One of them has ended the session while the other was under way: that one may be served, without a cookie.
+    // One request has ended the session while the other was under way: that one may be served, without a cookie.
     const isCut =
       !this.oracle.isOver && forth.oracle.isOver && actual.every((outcome, i) => mayBeCut(orders, outcome, i))
     if (!matches && !isCut) expect(actual).toEqual(forth.outcomes)
@@ -207,7 +207,7 @@ class World {
     return { outcomes: generations.map((generation) => oracle.request(generation)), oracle }
   }
 
-  /** What must hold at any end. */
+  /** Expects what must hold at the end of any run. */
   async check(): Promise<void> {
     if (this.oracle.isOver) {
       expect(await client.exists(this.key)).toBe(0)
@@ -216,7 +216,7 @@ class World {
     // No write is lost, under whichever id it was made.
     const held = Object.keys((await client.hgetall(this.key)) ?? {})
     expect(held).toEqual(expect.arrayContaining(this.written))
-    // The rightful client comes by once or twice more; after the grace, one of all ids is left.
+    // The rightful client comes once or twice more; after the grace, one of all ids is left.
     await this.act({ kind: 'browse', tabs: 1, lost: [false] })
     await this.act({ kind: 'browse', tabs: 1, lost: [false] })
     if (this.oracle.isOver) return
@@ -246,7 +246,7 @@ test('requests, lost responses, stolen ids and time in any order: every id may d
     }),
     { numRuns: 100 },
   )
-  // The rules were put to use.
+  // The runs put every rule to use.
   expect(store.counters.reuse).toBeGreaterThan(seen.reuse)
   expect(store.counters.renewed).toBeGreaterThan(seen.renewed + 20)
 })

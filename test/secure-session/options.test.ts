@@ -213,7 +213,7 @@ describe('a preset', () => {
   })
 })
 
-/** Of less than 5 seconds ago. */
+/** Whether `ms` is at most `limit`, and less than 5 seconds below it. */
 const within = (ms: number, limit: number) => ms <= limit && ms > limit - 5000
 
 /** Makes a session look as if it had begun this much earlier, and had been used ever since. */

@@ -82,7 +82,7 @@ describe('a secret that is replaced', () => {
     }
   })
 
-  test('logs out who did not come while it was in the list', async () => {
+  test('logs out visitors who did not come while it was in the list', async () => {
     const before = await loggedIn(OLD)
     const visitor = at(await deployed(NEW), before)
     expect(await visitor.look()).toMatchObject({ user: null })

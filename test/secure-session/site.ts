@@ -10,17 +10,17 @@ import type { Gate } from '../support/gate.js'
 export type App = any
 
 export const SECRET = 'k7Jt0Yw9uQm3RzXa5LdPc1VbNe8HsGfT'
-/** Behind a TLS proxy, as it tells. */
+/** Headers of a TLS proxy in front of the site. */
 export const HTTPS = { 'X-Forwarded-Proto': 'https' }
 
 export const user = (held: unknown) => (held as { userId?: string }).userId
 
-/** What the options of a test leave out. */
+/** Fills in what the options of a test leave out. */
 export function options(given: object): SecureSessionOptions {
   return { secret: SECRET, user, ...given } as SecureSessionOptions
 }
 
-/** How a handler may answer: the cookie has to be on every one of them. */
+/** How a handler may answer: every answer has to carry the cookie. */
 export const STYLES: Record<string, (res: App) => unknown> = {
   end: (res) => res.end('ok'),
   'a header of its own': (res) => res.setHeader('Cache-Control', 'public, max-age=60').end('ok'),
@@ -66,7 +66,7 @@ function routes(req: App, res: App, next: (err?: unknown) => void): unknown {
   return next()
 }
 
-/** Holds requests to /slow, after their session was loaded, until the test opens it. */
+/** Holds requests to /slow, after their session was loaded, until the test opens the gate. */
 export function slowly(gate: Gate): App {
   return (req: App, _res: App, next: () => void) => {
     if (req.url !== '/slow') return next()
@@ -82,7 +82,7 @@ export interface Site {
   close(): void
 }
 
-/** @param before what is used ahead of the middleware */
+/** @param before middleware ahead of secureSession */
 export async function site(given: object, { app = express(), trustProxy = 1 as unknown, before = [] as App[] } = {}) {
   return siteOf([...before, secureSession(options(given))], app, trustProxy)
 }

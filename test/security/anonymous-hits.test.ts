@@ -75,6 +75,7 @@ test('10,000 hits and logouts of visitors without a session: no key, no write, n
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
   const calls = Object.keys(await redis.takeCalls()).sort()
   expect(await redis.admin.dbsize()).toBe(0)
-  // Is there such a session, was it given up a moment ago, end it, has it just got another id: nothing else.
+  // The calls end the session, and ask whether it exists, was given up a moment ago, or has just got another id: no
+  // others.
   expect(calls).toEqual(['del', 'exists', 'get', 'hgetall'])
 })

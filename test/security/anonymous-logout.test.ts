@@ -54,7 +54,7 @@ const LOGOUTS: Record<string, Route> = {
 }
 
 const cookieOf = (sid: string, name = 'connect.sid') => `${name}=${encodeURIComponent(`s:${sign(sid, SECRET)}`)}`
-/** What visitors without a session come with. */
+/** Cookies of visitors without a session. */
 const COOKIES = ['', cookieOf('unknown'), cookieOf('unknown', 'sid')]
 
 const plain = (store: RedisStore, saveUninitialized = false) =>
@@ -203,7 +203,7 @@ test('plain data without properties, which an application stores by itself, is s
 test('a session that loses what a failed save may have stored is saved', async () => {
   const route: Route = (req, res) => {
     req.session.userId = 'ada'
-    // Too late for its caller, and yet written.
+    // The save comes too late for its caller, and yet it is written.
     req.session.save()
     delete req.session.userId
     req.session.save(() => res.end())

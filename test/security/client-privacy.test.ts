@@ -15,7 +15,10 @@ const ADDRESSES = [
   'unknown',
 ]
 const AGENTS = ['Mozilla/5.0 (X11; Linux x86_64) QuiteUncommon/4711.0', 'curl/8.15.0', 'Tiny/1']
-/** As they were sent, and as a network prefix or a number would show them; none that a digest might hold by chance. */
+/**
+ * The values as they were sent, and as a network prefix or a number would show them; a digest holds none of them by
+ * chance.
+ */
 const LITERALS = [
   ...['203.0.113', '198.51.100', '2001:db8', '2001:0db8', '20010db8', 'cb0071', 'c63364', '3405803776'],
   ...['mozilla', 'x11; linux', 'quiteuncommon', '/4711.0', 'curl/8', 'tiny/1'],
@@ -61,7 +64,7 @@ test('no address and no User-Agent in keys, values, the AOF, MONITOR, events or 
     for (const key of await redis.admin.keys('*')) told.push(key, JSON.stringify(await redis.admin.hgetall(key)))
     const files = readdirSync(redis.dir, { recursive: true, encoding: 'utf8' }).map((name) => join(redis.dir, name))
     const aof = files.filter((path) => statSync(path).isFile()).map((path) => readFileSync(path, 'latin1'))
-    // The AOF says which database it writes to and for which version, nothing of the visitors.
+    // The AOF names its database and Redis version, but nothing of the visitors.
     const everything = [...told, ...aof, ...printed.map(String)].join('\n').toLowerCase()
     for (const present of ['@ip4', '@ip6', '@ua', '"mismatch"', 'ada']) expect(everything).toContain(present)
     expect(aof.join('')).toContain('@ip4')

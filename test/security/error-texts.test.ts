@@ -59,7 +59,7 @@ async function during<T>(begin: () => Promise<unknown>, end: () => Promise<unkno
   }
 }
 
-/** What an application's error handler gets, with an express-session that holds secrets. */
+/** Gives the application's error handler an error, beside an express-session that holds secrets. */
 async function inRequest(handler: express.RequestHandler): Promise<void> {
   const app = express()
   let caught: unknown
@@ -82,7 +82,7 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
   ERR_SESSION_TIMEOUT: () => {
     const client = redis.connect({ ...LOGIN, path: line.path })
     const store = storeWith({ client, timeout: 50 })
-    // Connected first, however long that takes.
+    // The client connects first, however long that takes.
     return client.ping().then(() =>
       during(
         async () => line.hold(),
@@ -115,7 +115,7 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
   ERR_SESSION_PERSISTENCE: () =>
     during(
       async () => {
-        // A directory in the place of the dump: even root cannot write that.
+        // A directory takes the place of the dump: even root cannot write there.
         mkdirSync(join(redis.dir, 'dump.rdb'))
         await config('save', '3600 1')
         await redis.admin.bgsave()
@@ -168,7 +168,7 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
     return write(storeWith())
   },
   async ERR_SESSION_CONFLICT() {
-    // Somebody else changes the number before each attempt.
+    // Another client changes the number before each attempt.
     let n = 1
     const key = PREFIX + SID
     await redis.admin.hset(key, { '@': bookkeeping(), property: n })
@@ -207,7 +207,7 @@ test.each(Object.entries(ways))(
     const err = await errorOf(way)
     expect(err).toMatchObject({ name: 'SessionStoreError', code })
     expectNoSecrets(err, SECRETS)
-    // Copied as a worker or a cluster process would pass it on, and as loggers do that walk every property.
+    // Workers and cluster processes pass errors on as structured clones; some loggers walk every property.
     expectNoSecrets(structuredClone(err), SECRETS)
     expect(everythingIn(err)).not.toMatch(/"?args"?:|"?command"?:/)
     for (let inner = err; inner instanceof Error; inner = inner.cause) {

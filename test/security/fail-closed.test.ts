@@ -11,7 +11,7 @@ import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { Visitor } from '../support/visitor.js'
 
-// Ways in which Redis is away, and one question: does anybody get a session by it?
+// Redis is away in several ways, and one question stays: does that give anybody a session?
 
 const LOGIN = { username: 'app', password: '4711-password' }
 
@@ -38,7 +38,7 @@ afterAll(async () => {
   await redis.stop()
 })
 
-/** @param plain express-session alone: what a store can do without any help */
+/** @param plain express-session alone, which shows what a store can do without any help */
 async function serve(client: Redis, plain = false): Promise<Server> {
   const app = express()
   const store = new RedisStore({ client, timeout: 600, touchInterval: 0 })
@@ -64,7 +64,7 @@ async function serve(client: Redis, plain = false): Promise<Server> {
   return server
 }
 
-/** Nobody listens there any more. */
+/** A port that nobody listens at any more. */
 async function closedPort(): Promise<number> {
   const server = createServer().listen(0)
   await once(server, 'listening')
@@ -77,9 +77,9 @@ interface Outage {
   code: string
   /** Redis still answers reads. */
   reads?: true
-  /** What it was sent arrives when it goes on: a session then, but one that nobody has the cookie of. */
+  /** What Redis was sent arrives when it goes on: there is a session then, but nobody has its cookie. */
   late?: true
-  /** Where the application connects to. */
+  /** The address to which the application connects. */
   connection(): Promise<Omit<RedisOptions, 'replyMapping'>>
   begin?(): Promise<unknown>
   end?(): Promise<unknown>

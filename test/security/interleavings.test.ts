@@ -13,7 +13,7 @@ import { type SteppedLine, steppedLineTo } from '../support/guarded-line.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
 
-// Two requests of one visitor. Each of their Redis commands waits, and they go through in every order there is.
+// Two requests of one visitor overlap. Each of their Redis commands waits, and they go through in every order there is.
 
 const prefix = freshPrefix()
 const client = connect()
@@ -24,7 +24,7 @@ const servers: Server[] = []
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
 type Bag = any
 
-/** One of the two requests: its own process as far as Redis can tell. */
+/** One of the two requests: a process of its own as far as Redis can tell. */
 interface Side {
   line: SteppedLine
   store(options?: Partial<RedisStoreOptions>): RedisStore
@@ -84,7 +84,7 @@ async function interleave<A, B>(order: readonly Side[], one: () => Promise<A>, t
   return (await Promise.all(works.values())) as [A, B]
 }
 
-/** As many as these at most, spread evenly. */
+/** At most so many of them, spread evenly. */
 function someOf<T>(all: readonly T[], most: number): T[] {
   const step = Math.max(1, Math.ceil(all.length / most))
   return all.filter((_, i) => i % step === 0)
@@ -106,7 +106,7 @@ async function commandsOf({ line }: Side, work: () => Promise<unknown>): Promise
   return commands
 }
 
-/** Before anything is written, both read the same in whatever order: of such orders, one has to be tried. */
+/** Before anything is written, both read the same in whatever order: one of such orders is enough. */
 function isOneOfItsKind(order: readonly Side[], a: Commands, b: Commands): boolean {
   const at = new Map([
     [slow, a.values()],
@@ -121,7 +121,7 @@ function isOneOfItsKind(order: readonly Side[], a: Commands, b: Commands): boole
   return true
 }
 
-/** Every order of these commands that may end in another way than those before it. */
+/** The orders of these commands that may end in another way than those before them. */
 function ordersToTry(a: Commands, b: Commands, least: number): (readonly Side[])[] {
   const all = [...orders(a.length, b.length)]
   expect(all.length).toBeGreaterThanOrEqual(least)
@@ -258,7 +258,7 @@ describe.each([
         const [, other] = await loggedIn()
         counts = [a, await commandsOf(ending, () => other.get(end))]
       }
-      // Its first command loads the session. It sends more where it does not find it.
+      // Its first command loads the session. It sends one more where it does not find it.
       for (const order of someOf([...orders(counts[0].length, counts[1].length + 1)], 150)) {
         await clean()
         const [twin, visitor] = await loggedIn()
@@ -391,7 +391,7 @@ describe('all sessions of a user are ended', () => {
         () => visitor.get('/again'),
         () => ender.destroyBy('user', 'ada', { except: sid }),
       )
-      // What has got its new id before anything was ended is another session than the one that was to stay.
+      // A session that got its new id before anything was ended is not the one that was to stay.
       const isAnother = order.lastIndexOf(slow) < order.indexOf(ending)
       await expectWhole(isAnother ? [] : [visitor.sid])
       if (!isAnother) stayed += 1

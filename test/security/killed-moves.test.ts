@@ -5,8 +5,8 @@ import { idMapper } from '../../src/ids/id-mapper.js'
 import { guardedLineTo } from '../support/guarded-line.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
 
-// A process dies while it moves a session to another `hashIds`, at any step. Servers that look under the old id first and servers that
-// look under the new one first go on with it: they must agree on one session.
+// A process dies while it moves a session to another `hashIds`, at any step. Some servers look under the old id first,
+// others under the new one: they must agree on one session.
 
 const client = connect()
 const prefix = freshPrefix()
@@ -28,7 +28,7 @@ const storeOf = (options: Options, own: Redis = client) =>
 
 const load = async (store: RedisStore) => (await store.get('s')) as Bag
 
-/** Runs `work` in what is a process of its own as far as Redis can tell; it dies before it sends its command number `most`. */
+/** Runs `work` in a process of its own, as far as Redis can tell; it dies before it sends its command number `most`. */
 async function dying(options: Options, most: number, work: (store: RedisStore) => Promise<unknown>): Promise<boolean> {
   let sent = 0
   let hasDied = false
@@ -53,7 +53,7 @@ async function dying(options: Options, most: number, work: (store: RedisStore) =
   return hasDied
 }
 
-/** What has come a minute ago may move again. */
+/** Makes moves look a minute old: such sessions may move again. */
 async function aMinutePasses(): Promise<void> {
   for (const key of await client.keys(`${prefix}*`))
     if (await client.hexists(key, '@moved')) await client.hset(key, '@moved', '0')
@@ -165,8 +165,8 @@ describe.each(between)('%s', (_what, ahead, behind) => {
   })
 })
 
-// Servers that do not know every id: those that have not been told of the new one yet, or not of the old one any more. They have a
-// session as long as it is under an id they know.
+// Some servers do not know every id: they have not been told of the new secret yet, or not of the old one any more.
+// They have a session as long as it is under an id they know.
 
 interface Held {
   user: string
@@ -195,7 +195,9 @@ const fleets: [string, Options[]][] = [
 
 const flagsAt = async (key: string) => ((await client.hget(key, '@')) ?? '').split(' ').slice(4).join('')
 
-/** The stored id under which the session is, as far as Redis can tell; null if there is none. It must not be under two. */
+/**
+ * The stored id under which the session is, as far as Redis can tell; null if there is none. It must not be under two.
+ */
 async function place(): Promise<string | null> {
   const found: string[] = []
   for (const key of await client.keys(`${prefix}*`)) {
@@ -211,7 +213,7 @@ async function place(): Promise<string | null> {
   return found[0] ?? null
 }
 
-/** What a session that ends, or whose mover dies, may leave in Redis goes away by itself. */
+/** Expects that whatever an ended session, or a mover that died, has left in Redis goes away by itself. */
 async function expectTtls(): Promise<void> {
   for (const key of await client.keys(`*${prefix}*`)) expect(await client.pttl(key)).toBeGreaterThan(0)
 }
@@ -221,7 +223,7 @@ describe.each(fleets)('%s', (_what, servers) => {
   const all = stores.map((_, i) => i)
   const has = (server: number, at: string | null) => at !== null && idsOf(servers[server] as Options).includes(at)
 
-  /** Whoever looks first finds the same as whoever looks last. */
+  /** Expects that the first server to look finds the same as the last one. */
   async function expectEverywhere(held: object | null, first = 0): Promise<void> {
     const at = await place()
     expect(at === null).toBe(held === null)
@@ -230,7 +232,7 @@ describe.each(fleets)('%s', (_what, servers) => {
       const wanted = has(i, at) ? held : null
       expect(await load(store)).toEqual(wanted && { cookie, ...wanted })
       expect(await store.exists('s')).toBe(wanted !== null)
-      // A server without hashed ids does not ask for what moves to them.
+      // A server without hashed ids does not ask for sessions that are moving to them.
       if (servers[i]?.hashIds !== false) expect(await store.ids()).toEqual(at === null ? [] : [at])
       expect(await store.findBy('user', 'ada')).toHaveLength(at === null ? 0 : 1)
     }
@@ -238,7 +240,7 @@ describe.each(fleets)('%s', (_what, servers) => {
     await expectTtls()
   }
 
-  /** What a server has that knows where the session is. */
+  /** What a server finds that knows where the session is. */
   async function found(): Promise<Bag> {
     const at = await place()
     const session = at && (await load(stores[all.findIndex((i) => has(i, at))] as RedisStore))
@@ -315,8 +317,9 @@ describe.each(fleets)('%s', (_what, servers) => {
             if (work === undefined || !(what === 'destroyBy' || has(by, await place()))) continue
             const hasDied = await dying({ ...servers[by], indexes }, most, work)
             const after: Held | null = what in endings ? null : what === 'touch' ? held : { ...held, n }
-            // Nobody knows what has become of what was under way; but all must agree. Whoever moves a session while all of its
-            // user are being ended ends it, and one that has died while it ended them is still at it for a while.
+            // The outcome of the work that was under way is open, but all stores must agree on it. While all sessions
+            // of a user are being ended, a move ends the session; a destroyBy that died counts as under way for a while
+            // longer.
             if (!hasDied && !isBeingEnded) held = after
             else {
               const outcome = await found()

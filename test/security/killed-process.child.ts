@@ -1,5 +1,5 @@
 /**
- * A server that lives the whole life of some sessions, over a line that ends the process at some command. Says on
+ * A server that lives the whole life of some sessions, over a line that ends the process at some command. It writes to
  * standard output, at once, which ids it has learned of, and which of them it knows to be ended.
  */
 import { writeSync } from 'node:fs'
@@ -79,7 +79,7 @@ await store.increment(sid, 'count')
 await visit('/logout')
 say('ended', sid)
 
-// From one secret to another, and from connect-redis's string.
+// Sessions move from one secret to another, and out of connect-redis's string.
 say('knows', 'moving')
 await older.set('moving', { cookie: plain, ...pair(1) } as never)
 await newer.set('moving', Object.assign((await newer.get('moving')) as object, pair(2)) as never)

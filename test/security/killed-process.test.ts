@@ -17,7 +17,7 @@ afterAll(async () => {
   await client.quit()
 })
 
-/** What does not change Redis: being killed before it is being killed after it. */
+/** Commands that do not change Redis: a process may be killed before or after them, all the same. */
 const READS = new Set(['hgetall', 'hmget', 'get', 'exists', 'zscore'])
 
 interface Life {
@@ -30,7 +30,7 @@ interface Life {
   errors: string
 }
 
-/** A process that is killed with SIGKILL when it sends the next command after so many that may write. */
+/** A process that SIGKILL ends when it sends the next command after so many that may write. */
 async function lifeOf(most: number): Promise<Life> {
   const prefix = freshPrefix()
   let writes = 0
@@ -85,7 +85,7 @@ async function expectSound({ prefix, known, ended }: Life): Promise<number> {
 }
 
 test('a process killed between any two of its commands: no key without TTL, nothing ended is readable, nothing half written', async () => {
-  // Twice, as the first one teaches Redis the scripts.
+  // It runs twice, as the first run teaches Redis the scripts.
   await lifeOf(MOST_WRITES)
   const whole = await lifeOf(MOST_WRITES)
   expect(whole).toMatchObject({ wasKilled: false, errors: '' })

@@ -93,7 +93,7 @@ describe('idle timeout', () => {
         async ({ ttl, part, touchInterval, absoluteTimeout, path }) => {
           const limits = { ttl, ...(touchInterval === undefined ? {} : { touchInterval }) }
           serve(absoluteTimeout === undefined ? limits : { ...limits, absoluteTimeout })
-          // Seconds before its end it is still there, whatever this machine is busy with.
+          // The session has at least five seconds left, so that it is still there however busy this machine is.
           const ageMs = Math.floor(part * (Math.min(ttl, absoluteTimeout ?? ttl) * 1000 - 5000))
           const began = Date.now() - ageMs
           const key = prefix + sid
@@ -151,7 +151,7 @@ describe.each(['connect-redis', 'this store'])(
         fast.cookie.maxAge = after
         const set = fast.cookie.originalMaxAge
         await store.set('remembered', fast)
-        // As express-session ends a request.
+        // express-session does this at the end of a request.
         slow.touch()
         slow.cookie.originalMaxAge = before - short
         if (saves) slow.late = 1
@@ -185,7 +185,7 @@ describe('absolute timeout', () => {
   ])(
     'nothing keeps a session alive past its deadline: no visit, no save, no login, no new id (%s)',
     async (_name, more) => {
-      // So many rounds fit in, however slow the machine is.
+      // The session lives long enough for several rounds, however slow the machine is.
       const roundMs = await timeOfRound(more)
       const limitMs = Math.max(1200, Math.ceil(12 * roundMs))
       const store = serve({ ttl: 100, absoluteTimeout: limitMs / 1000, touchInterval: 0, ...more })
@@ -206,7 +206,7 @@ describe('absolute timeout', () => {
         expect(Date.now() - began).toBeLessThan(limitMs + 2000 + 3 * roundMs)
       }
       expect(Date.now() - began).toBeGreaterThanOrEqual(limitMs - 5)
-      // It was renewed again and again until then.
+      // Until then its id was renewed again and again.
       expect(ids.size).toBeGreaterThan(3)
       for (const sid of ids) expect(await store.exists(sid)).toBe(sid === visitor.sid && (await hasNoUser(store, sid)))
     },

@@ -12,8 +12,8 @@ import session from 'express-session'
 import { connect, freshPrefix } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
 
-// Somebody has a session of Ada's and uses it all the time, in such a way that its id, or where it is kept, changes. She logs out
-// everywhere, by another process: however it falls, the thief is nobody afterwards.
+// A thief has a session of Ada's and uses it all the time, in such a way that its id, or where it is kept, changes. Ada
+// logs out everywhere, in another process: whatever the order, the thief is nobody afterwards.
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
 type Bag = any
@@ -59,13 +59,13 @@ function serverOn(store: RedisStore): Server {
 }
 
 interface Thief {
-  /** What he asks for, again and again. */
+  /** The path that the thief asks for, again and again. */
   path: string
-  /** Of the process that he talks to. */
+  /** Options of the process that serves the thief. */
   options?: Partial<RedisStoreOptions>
-  /** Of the process that his session was made by. */
+  /** Options of the process that made the session. */
   before?: Partial<RedisStoreOptions>
-  /** connect-redis's. */
+  /** The session is one of connect-redis. */
   isString?: boolean
   destroyBy?: DestroyByOptions
 }
@@ -77,7 +77,7 @@ const thieves: Record<string, Thief> = {
     options: { limit: { index: 'user', max: 2, onExceed: 'evict' } },
   },
   'gets another id with every request, and the index is lost': { path: '/rotate', destroyBy: { thorough: true } },
-  'has his id renewed with every request': { path: '/save' },
+  'has their id renewed with every request': { path: '/save' },
   "has a session of connect-redis's that is converted": {
     path: '/save',
     isString: true,
@@ -100,12 +100,12 @@ const thieves: Record<string, Thief> = {
   },
 }
 
-test.each(Object.entries(thieves))('who %s is nobody once destroyBy has resolved', async (_name, thief) => {
+test.each(Object.entries(thieves))('a thief who %s is nobody once destroyBy has resolved', async (_name, thief) => {
   const prefix = freshPrefix()
   const own = { prefix, indexes, touchInterval: 0, timeout: 20_000 }
-  const his = new RedisStore({ client, ...own, ...thief.options })
+  const thiefs = new RedisStore({ client, ...own, ...thief.options })
   const hers = new RedisStore({ client: other, ...own, ...thief.options })
-  const [first, server] = [serverOn(new RedisStore({ client, ...own, ...thief.before })), serverOn(his)]
+  const [first, server] = [serverOn(new RedisStore({ client, ...own, ...thief.before })), serverOn(thiefs)]
   let survivors = 0
   let used = 0
   for (let i = 0; i < TRIES; i++) {
@@ -132,12 +132,12 @@ test.each(Object.entries(thieves))('who %s is nobody once destroyBy has resolved
     isOver = true
     await using
     const who = (await stealing.get('/who')).text
-    if (who === 'ada' || (await his.findBy('user', 'ada')).length > 0) survivors += 1
+    if (who === 'ada' || (await thiefs.findBy('user', 'ada')).length > 0) survivors += 1
     await hers.destroyBy('user', 'ada', { thorough: true })
   }
   expect(survivors).toBe(0)
   expect(used).toBeGreaterThanOrEqual(TRIES)
-  await his.clear()
+  await thiefs.clear()
 })
 
 test('a session that is to stay, and gets another id at the same moment, stays', async () => {

@@ -9,7 +9,8 @@ import { connect, freshPrefix } from '../support/redis.js'
 import { until } from '../support/until.js'
 import { Visitor } from '../support/visitor.js'
 
-// Somebody can write to Redis, and the store encrypts: whatever they put under a session's key, nobody gets to see it.
+// An attacker can write to Redis, and the store encrypts: whatever they put under a session's key, nobody gets to see
+// it.
 
 const client = connect()
 const prefix = freshPrefix()
@@ -22,7 +23,7 @@ const key = (sid: string) => prefix + sid
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
 type Bag = any
 
-/** A store, and all that any part of an application has got to see of its sessions. */
+/** A store, and all that any part of an application has seen of its sessions. */
 interface Watched {
   store: RedisStore
   seen: unknown[]
@@ -77,7 +78,7 @@ afterAll(() => client.quit())
 const make = (store: RedisStore, sid: string, held: object = {}) =>
   store.set(sid, { cookie, userId: 'ada', note: 'mine', n: 1, ...held } as never)
 
-/** In place of what the key holds, which has just been written; the bookkeeping of a hash stays. */
+/** Contents that replace what the key holds, which has just been written; the bookkeeping of a hash stays. */
 const plants: Record<string, (storedId: string) => Promise<unknown>> = {
   "a string of connect-redis's": (id) =>
     client.set(key(id), JSON.stringify({ cookie: {}, userId: 'ada', n: 7, note: FORGED }), 'EX', 3600),
@@ -105,7 +106,7 @@ const collect = async (all: AsyncIterable<unknown>) => {
   return found
 }
 
-/** What asks for the content. Those that only look at bookkeeping are in `lookers`. */
+/** Operations that ask for the content. Those that only look at bookkeeping are in `lookers`. */
 const readers: Record<string, (store: RedisStore) => Promise<unknown>> = {
   get: (store) => store.get('s'),
   'read of the property': (store) => store.read('s', ['note', 'order']),
@@ -126,7 +127,7 @@ const readers: Record<string, (store: RedisStore) => Promise<unknown>> = {
   'destroyBy with thorough': (store) => store.destroyBy('user', 'nobody', { thorough: true }),
 }
 
-/** Reads the genuine property, and not the planted one. */
+/** Cases in which the reader finds the genuine property, not the planted one. */
 const READ_PAST = new Set(['a property under another spelling of its name, read of the property'])
 
 const lookers: Record<string, (store: RedisStore) => Promise<unknown>> = {
@@ -159,7 +160,7 @@ describe.each(Object.keys(plants))('%s under the key of a session', (plant) => {
       const before = await client.type(key('s'))
       expectNothingForged([await readers[reader]?.(store), seen])
       if (!READ_PAST.has(`${plant}, ${reader}`)) expect(corrupt.length).toBeGreaterThan(0)
-      // Left as evidence.
+      // It stays as evidence.
       expect(await client.type(key('s'))).toBe(before)
       await client.del(key('s'))
     }
@@ -185,7 +186,7 @@ describe.each(Object.keys(plants))('%s under the key of a session', (plant) => {
     ],
   ])('ended by %s, it is not told to onEnd', async (_how, end) => {
     const { store, seen } = await planted(plant)
-    // Ended after the planted one, and told after it.
+    // This session ends after the planted one, and is told after it.
     await make(store, 'z', { userId: 'zoe' })
     seen.length = 0
     await end(store)

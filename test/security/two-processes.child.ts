@@ -1,4 +1,4 @@
-/** One server process of an application that runs in several. Says its port, and what reached its error handler. */
+/** One server process of an application that runs in several. Prints its port, and what reached its error handler. */
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import session from 'express-session'

@@ -41,7 +41,7 @@ const seen = async (response: Response) => (await response.json()) as { pid: num
 const show = async (origin: string, cookie: string) => seen(await ask(origin, '/show', cookie))
 const sidOf = (cookie: string) => /s%3A([^.]+)\./.exec(cookie)?.[1] as string
 
-/** Logged in at process A, and known to both. */
+/** Logs Ada in at process A, and expects that both processes know her. @returns the cookie */
 async function loggedIn(): Promise<string> {
   const cookie = cookieOf(await ask(a, '/login/ada', ''))
   const [atA, atB] = [await show(a, cookie), await show(b, cookie)]
@@ -67,7 +67,7 @@ test('a session ended by a third process, outside any request, is anonymous at t
   expect([(await show(a, cookie)).user, (await show(b, cookie)).user]).toEqual([null, null])
 })
 
-test('a session that another user logs in on in one process is his in the other, under another id only', async () => {
+test('a session that another user logs in on in one process is theirs in the other, under a new id only', async () => {
   const cookie = await loggedIn()
   const changed = cookieOf(await ask(a, '/login/bob', cookie))
   expect(sidOf(changed)).not.toBe(sidOf(cookie))

@@ -27,14 +27,16 @@ function inChromium(executablePath: string): void {
   const store = new RedisStore({ client, prefix: freshPrefix(), indexes: { user: (held) => held.userId } })
   let server: Server
   let browser: Browser
-  /** A name that is not localhost, which browsers trust as if it had TLS: without Sec-Fetch-Site. */
+  /**
+   * A name other than localhost, which browsers trust as if it had TLS: requests to this one carry no Sec-Fetch-Site.
+   */
   let plain: string
   let trusted: string
   /** What the policies have kept from working. */
   const refused: string[] = []
 
   beforeAll(async () => {
-    // Its policies, one of them `Referrer-Policy: no-referrer`, are what applications have. They insist on TLS.
+    // helmet's policies, one of them `Referrer-Policy: no-referrer`, are what applications have. They insist on TLS.
     const directives = { upgradeInsecureRequests: null }
     server = site(store, { before: [helmet({ contentSecurityPolicy: { directives } }) as never], back: '/whoami' })
     const { port } = server.address() as AddressInfo
@@ -73,7 +75,7 @@ function inChromium(executablePath: string): void {
     expect(await there.page.textContent('body')).toBe('ada')
     await here.page.goto(`${origin}${MOUNT}`)
     expect(await here.page.locator('.device').count()).toBe(2)
-    // By keyboard: over the link back and the own session to the other one.
+    // By keyboard, over the link back and the own session, to the other one.
     for (let i = 0; i < 3; i++) await here.page.keyboard.press('Tab')
     await Promise.all([here.page.waitForURL(`${origin}${MOUNT}/`), here.page.keyboard.press('Enter')])
     expect(await here.page.locator('.device').count()).toBe(1)
@@ -110,7 +112,7 @@ function inChromium(executablePath: string): void {
       expect(box?.x).toBeGreaterThanOrEqual(0)
       expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(viewport.width)
     }
-    // A finger's width; without the stylesheet it is half of that.
+    // This is a finger's width; without the stylesheet it is half of that.
     expect((await page.locator('.device button').first().boundingBox())?.height).toBeGreaterThanOrEqual(44)
     expect(refused).toEqual([])
     await store.clear()

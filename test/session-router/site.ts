@@ -9,19 +9,19 @@ import request, { type Response } from 'supertest'
 export type Options = Omit<Parameters<typeof sessionRouter>[0], 'store'>
 
 interface SiteOptions extends Options {
-  /** What makes the application. Default: Express 5. */
+  /** Makes the application. Default: Express 5. */
   framework?: () => unknown
   /** Middleware before the router, behind the session. */
   before?: Middleware[]
   label?: boolean
-  /** Of bindClient. Default: its own. */
+  /** Option of bindClient. Default: bindClient's own. */
   userAgent?: false
 }
 
 export const FRAMEWORKS = { 'Express 5': express, 'Express 4': express4, Connect: connect } as const
 export const MOUNT = '/account/sessions'
 
-/** The one property besides the user, which no answer may show. */
+/** The only property besides the user; no answer may show it. */
 export const DATA = 'lapsang-souchong'
 
 /** A server with a login at `/login/<user>`, `/whoami`, `/set/<taste>`, and the router; errors are answered as `<status> <message>`. */
@@ -64,7 +64,7 @@ interface Post {
   type?: string
   body?: string
   headers?: Record<string, string>
-  /** Sent without saying how long it is. */
+  /** Whether the body is sent without saying how long it is. */
   chunked?: boolean | undefined
 }
 
@@ -80,7 +80,7 @@ export class Browser {
     this.#agent = agent
   }
 
-  /** With the same cookie, on another server of the site, or after a change of mind about what it is. */
+  /** The same cookie on another server of the site, or under another User-Agent. */
   on(server: Server, agent = this.#agent): Browser {
     const same = new Browser(server, agent)
     same.#cookie = this.#cookie

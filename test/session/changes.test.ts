@@ -23,7 +23,7 @@ type Step =
 const property = fc.constantFrom('a', 'b', 'c')
 const value = fc.oneof(
   fc.constantFrom<unknown>('', 'a', 'b', '1', 0, -0, 1, true, false, null, 'ü\u2028"\\', 'x'.repeat(500)),
-  // What is in it can be changed in place.
+  // The content of these values can be changed in place.
   fc.constantFrom([1], [], { n: 1 }, { list: [{ n: 1 }] }).map((one) => structuredClone(one)),
 )
 const step: fc.Arbitrary<Step> = fc.oneof(

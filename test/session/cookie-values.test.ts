@@ -22,7 +22,7 @@ const inMemory = (sid: string) =>
 const HOUR = 3_600_000
 const later = (ms: number) => new Date(Date.now() + ms)
 
-/** What a cookie's attributes may hold, from what express-session sets itself to what is none of it. */
+/** Attributes that a cookie may hold, from those that express-session sets itself to any others. */
 const odd = fc.oneof(
   fc.constantFrom(null, undefined, true, false, 0, -0, 1, '', 'text', '5000', Number.NaN, Infinity, 1n, Symbol('x')),
   fc.constantFrom([], {}, () => 1, new Map(), new Date(Number.NaN), new String('lax'), Object.create(null)),
@@ -74,7 +74,7 @@ function isUsable(cookie: Bag): boolean {
   return isTime(kept.originalMaxAge) && isTime(kept.maxAge) && isDate
 }
 
-/** In the past, or just about: when it ends is not what this is about. */
+/** Whether the cookie ends in the past, or just about: the test is not about when it ends. */
 function isOver(cookie: Bag): boolean {
   const { expires: at, maxAge: ms } = JSON.parse(JSON.stringify(cookie))
   const end = typeof at === 'string' ? new Date(at).getTime() : at
@@ -152,7 +152,7 @@ test('a cookie of a class of its own is kept as its JSON', async () => {
 })
 
 describe('a request', () => {
-  /** As express-session does it: loaded, changed, touched, saved. */
+  /** Loads, changes, touches and saves, as express-session does it. */
   const inRequest = async (change: (cookie: Bag) => void) => {
     await store.set('live', { cookie: { path: '/', originalMaxAge: null, expires: null }, user: 'ada' } as Bag)
     const req = { sessionID: 'live', sessionStore: store } as Bag

@@ -8,13 +8,13 @@ afterAll(() => client.quit())
 
 type Attributes = Record<string, unknown>
 
-/** As express-session makes `req.session`. */
+/** Makes `req.session` as express-session does. */
 async function load(): Promise<session.SessionData> {
   const req = { sessionID: 's', sessionStore: store } as never
   return store.createSession(req, (await store.get('s')) as never)
 }
 
-/** Lifetimes in whole seconds: express-session reads the clock more than once for one. */
+/** Takes lifetimes in whole seconds: express-session reads the clock more than once for one. */
 function attributesOf({ cookie }: session.SessionData): Attributes {
   const { originalMaxAge, expires, ...others } = (cookie as unknown as { data: Attributes }).data
   return {
@@ -24,7 +24,7 @@ function attributesOf({ cookie }: session.SessionData): Attributes {
   }
 }
 
-/** Those of a session that begins with all of them. */
+/** Attributes of a session that begins with all of them. */
 const before = { path: '/a', httpOnly: true, secure: true, sameSite: 'lax', domain: 'example.org', priority: 'low' }
 
 describe.each([

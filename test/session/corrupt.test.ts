@@ -96,7 +96,10 @@ function apply(fields: Fields, { kind, name, text = '', at = 0, bit = 0 }: Chang
   return changed
 }
 
-/** What the fields mean, told independently: every property, or undefined if a single one makes no sense. */
+/**
+ * What the fields mean, read in another way than the store's: every property, or undefined if a single one makes no
+ * sense.
+ */
 function meaningOf(fields: Fields): Record<string, unknown> | undefined {
   if (!/^[0-9a-z]{1,12}( [0-9a-z]{1,10}){3}( [A-Za-z]{1,16})?( #[0-9a-z]{1,10})?$/.test(fields.get('@') ?? ''))
     return undefined
@@ -130,7 +133,7 @@ const isAboutCookie = (fields: Fields) =>
     (field) => /^@(cookie.*)?$/.test(field) && fields.get(field) !== whole.get(field),
   )
 
-/** Whether flags say that it is no session, or none any more, which nobody has to be told of. */
+/** Whether flags say that it is no session, or none any more; then no event has to tell of it. */
 const isNone = (fields: Fields) =>
   meaningOf(fields) !== undefined && / \w*[EKXY]\w*( #\w+)?$/.test(fields.get('@') ?? '')
 

@@ -251,7 +251,7 @@ describe('whoever can write to Redis', () => {
     await make('mine', { user: 'eve', name: 'admin' })
     await client.hset(key('mine'), 'user', (await held('mine')).name as string)
     expect(await store.get('mine')).toBeNull()
-    // Not RENAME: on a Cluster they are on different nodes.
+    // RENAME would fail on a Cluster, where the keys are on different nodes.
     await client.hset(key('mine'), await client.hgetall(key('victim')))
     expect(await store.get('mine')).toBeNull()
     expect(store.corrupt).toEqual([

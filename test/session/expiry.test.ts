@@ -109,7 +109,7 @@ describe('sliding', () => {
         await grow(age)
         await visit(store, 'slide')
         const left = await pttl('slide')
-        // 1 s for a machine that pauses between the commands
+        // A machine that pauses between the commands may take 1 s.
         expect(left).toBeGreaterThan((ttl - touchInterval) * 1000 - 1000)
         expect(left).toBeLessThanOrEqual(ttl * 1000)
       }),

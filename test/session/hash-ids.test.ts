@@ -79,7 +79,7 @@ describe('at rest', () => {
       for (const key of await redis.admin.keys('*')) held.push(key, JSON.stringify(await redis.admin.hgetall(key)))
       const aof = filesUnder(redis.dir).map((path) => readFileSync(path, 'latin1'))
       const everything = [...held, ...seen, ...aof].join('\n')
-      // The haystack is not empty by accident.
+      // The search finds what is there, so it would find the rest.
       expect(everything).toContain('u42')
       expect(aof.join('')).toContain('u42')
       expect(held).toHaveLength(180)
@@ -93,7 +93,7 @@ describe('at rest', () => {
   })
 })
 
-/** From, to, and the two keys. */
+/** Name, options before, during and after the move, and the stored id before and after it. */
 const moves: [string, Options, Options, Options, string, string][] = [
   [
     'secret to secret',
@@ -227,7 +227,7 @@ describe.each(moves)('from %s', (_what, before, during, after, oldId, newId) => 
     expect(await late.get('s')).toBeNull()
     expect(await late.exists('s')).toBe(false)
     expect(await late.patch('s', { a: 1 })).toBe(false)
-    // Nobody has to wait for the dead: the old id is as good as before.
+    // Nobody has to wait for the dead process: the old id is as good as before.
     expect(await old.patch('s', { n: 1 })).toBe(true)
     expect(await load(both)).toEqual({ cookie, base: 1, n: 1 })
     await client.hdel(prefix + oldId, 'n')
@@ -239,7 +239,7 @@ describe.each(moves)('from %s', (_what, before, during, after, oldId, newId) => 
   })
 
   test.each(['get', 'read', 'exists', 'info', 'patch', 'increment', 'ids'] as const)(
-    'a process that stopped when the session had departed: %s completes the move, also by who knows the new id only',
+    'a process that stopped when the session had departed: %s completes the move, also where only the new id is known',
     async (use) => {
       await make(old, 's', { base: 1 })
       const [, meta, ttl, state] = (await client.eval(PACK.lua, 1, prefix + oldId, '')) as [

@@ -163,7 +163,7 @@ describe('in a validly signed cookie', () => {
   let server: Server
 
   beforeAll(async () => {
-    // express-session announces that it reads an id from there, and would print so.
+    // express-session announces that it reads an id from there; without a listener, Node prints that.
     process.on('deprecation' as never, () => {})
     const app = express()
     app.use((req, _res, next) => {

@@ -10,7 +10,7 @@ import { until } from '../support/until.js'
 const client = connect()
 afterAll(() => client.quit())
 
-/** As other packages, and applications, make them. */
+/** Ids as other packages, and applications, make them. */
 const IDS = [
   'https://idp.example/|08a5019c',
   'https://t.example.com/|auth0|5f7c8ec7c33c6c004bbafe82',

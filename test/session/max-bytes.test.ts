@@ -21,7 +21,7 @@ const json = { stringify: (value: unknown) => ` ${JSON.stringify(value)}`, parse
 const encryption = { keys: [randomBytes(32)] }
 const storeWith = (options: object = {}) => new RedisStore({ client, prefix, maxBytes: MAX, ...options })
 const store = storeWith()
-/** As long as nobody had lowered the limit. */
+/** A store from before the limit was lowered. */
 const before = storeWith({ maxBytes: 10 * MAX })
 
 beforeEach(() => before.clear())
@@ -35,7 +35,7 @@ const load = async (from = store, sid = 's'): Promise<Bag> => from.get(sid)
 const make = (content: object, by = store) => by.set('s', { cookie, ...content } as Bag)
 const tooLarge = (work: Promise<unknown>) => expect(work).rejects.toMatchObject({ code: 'ERR_SESSION_TOO_LARGE' })
 
-/** Bytes of the properties of the one session there is: as they are, and as they are noted. */
+/** Bytes of the properties of the only session: as they are, and as the bookkeeping notes them. */
 async function sizes(): Promise<{ held: number; noted: number }> {
   const [key = '', ...others] = await client.keys(`${prefix}*`)
   expect(others).toEqual([])
@@ -167,7 +167,7 @@ describe('a session found above the limit', () => {
     const { sid } = visitor
     expect(await visitor.get('/again')).toMatchObject({ status: 200, body: 'ada' })
     expect(visitor.sid).not.toBe(sid)
-    // Refused before the session is taken from where it is.
+    // The store refuses before it takes the session from where it is.
     expect(await visitor.get('/more')).toMatchObject({ status: 500, text: 'ERR_SESSION_TOO_LARGE' })
     expect(await visitor.get('/again')).toMatchObject({ status: 200, body: 'ada' })
     await expectWithin(3 * MAX)

@@ -75,7 +75,7 @@ test('memory is bounded: what was loaded long before keeps its guard without its
   loads.add('first', record('1'), '')
   for (let i = 0; i < 2000; i++) loads.add(`id-${i}`, record('1'), '')
   expect(baseOf('first')).toEqual({ kind: 'forgotten', created: 'c' })
-  // Whoever loads it now may not be the one who saves.
+  // The request that loads it now may not be the one that saves.
   loads.add('first', record('2'), '')
   expect(baseOf('first')?.kind).toBe('forgotten')
   now = 10 * MINUTE

@@ -10,7 +10,7 @@ const prefix = freshPrefix()
 let log: CommandLog
 
 beforeAll(async () => {
-  // Redis has the scripts: one that it does not know yet is sent a second time.
+  // This visit makes Redis know the scripts: one that it does not know yet is sent a second time.
   const visitor = visitorOf(new RedisStore({ client, prefix, touchInterval: 0 }))
   for (const path of ['/write', '/write', '/read']) await visitor.get(path)
   log = await watchCommands(client, prefix)

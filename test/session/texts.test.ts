@@ -9,7 +9,7 @@ const store = new RedisStore({ client, prefix })
 const key = `${prefix}s`
 afterAll(() => client.quit())
 
-/** A session of ours with this text in one of its fields, as somebody may have written it by hand. */
+/** What a session of ours holds with this text in one of its fields, as somebody may have written it by hand. */
 async function heldAs(text: string): Promise<unknown> {
   await store.set('s', { cookie: { originalMaxAge: null }, field: '' } as never)
   await client.hset(key, 'field', text)

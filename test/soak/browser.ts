@@ -1,14 +1,14 @@
 import { Agent, request } from 'node:http'
 
 export interface Answer {
-  /** 0: no answer, as the server went away. */
+  /** 0 means no answer, as the server went away. */
   status: number
   body: Record<string, unknown>
   cookie: string | undefined
   ms: number
 }
 
-/** What requests have come to since it was asked last. */
+/** What requests have come to since the last takeTally. */
 export interface Tally {
   requests: number
   refused: number
@@ -54,7 +54,10 @@ export class Browsers {
     this.#open()
   }
 
-  /** What is asked next is sent now, and everything the caller does before it is sent is still true. */
+  /**
+   * Waits while requests are held: one that follows at once is sent at once, and what the caller has looked at is still
+   * true.
+   */
   async turn(): Promise<void> {
     while (this.#opened !== undefined) await this.#opened
   }
@@ -71,7 +74,7 @@ export class Browsers {
     return answer
   }
 
-  /** The same, held back by nothing and counted nowhere. */
+  /** Sends a request that nothing holds back, and that no tally counts. */
   ask(method: 'GET' | 'POST', port: number, path: string, cookie?: string): Promise<Answer> {
     const start = performance.now()
     return new Promise((resolve) => {

@@ -6,12 +6,12 @@ import type { Random } from './random.js'
 import type { ServerReport } from './server.child.js'
 
 const MOST_PER_USER = 3
-/** docs/operations.md: the store's `timeout`, and what it may take longer. */
+/** docs/operations.md gives the store's `timeout`, and what it may take longer. */
 const TIMEOUT_MS = 1000
 const SLACK_MS = 100
 const COOKIES_TRIED = 30
 
-/** What must be true of Redis whenever nothing is under way, after what visitors were told. */
+/** Checks what must be true of Redis whenever nothing is under way, after what visitors were told. */
 export function checkInside(ledger: Ledger, inside: Inside): void {
   if (inside.withoutTtl > 0) ledger.violated(`${inside.withoutTtl} session keys without a TTL`)
   for (const { foreign, user } of inside.sessions) {
@@ -23,7 +23,7 @@ export function checkInside(ledger: Ledger, inside: Inside): void {
     if (session.state === 'ended') checkEnded(ledger, session, copies.length)
     else checkThere(ledger, session, copies)
   }
-  // A login that failed half-way may have left one more; so may one that has expired and was not told of yet.
+  // A login that failed half-way may have left one session more; so may one that has expired and was not told of yet.
   const isCounted = ({ tag, user }: Found) => {
     const session = ledger.sessions.get(tag ?? '')
     return user !== undefined && session !== undefined && !session.mayBeUnindexed && !session.isLeftToExpire
@@ -39,10 +39,10 @@ function checkEnded(ledger: Ledger, session: LedgerSession, copies: number): voi
     if (!ledger.isInDoubt) session.isEndInDoubt = false
     return
   }
-  // One that has expired stands there as it was until somebody is told of it; whether it is served, its cookie shows.
+  // An expired session stays as it was until onEnd is told of it; whether it is served, its cookie shows.
   if (session.isAdrift || session.isLeftToExpire) return
   if (session.isEndInDoubt) {
-    // The old master had confirmed it; the new one had not heard of it. From here on, that is what counts.
+    // The old master had confirmed the end; the new one had not heard of it. From here on, only what is there counts.
     ledger.undoneByFailover += 1
     session.state = 'unsure'
     session.isEndInDoubt = false
@@ -78,7 +78,7 @@ function checkThere(ledger: Ledger, session: LedgerSession, copies: readonly Fou
   }
 }
 
-/** Ids that were replaced or ended, presented again. */
+/** Presents ids that were replaced or ended once more. */
 export async function checkCookies(
   ledger: Ledger,
   browsers: Browsers,
@@ -112,7 +112,7 @@ export function checkReports(ledger: Ledger, reports: readonly ServerReport[], c
   }
 }
 
-/** Every session that was there and is not: has onEnd been told? */
+/** Checks that onEnd has been told of every session that was there and is not. */
 export function checkTold(ledger: Ledger, told: readonly [tag: string | null, reason: string][]): number {
   const tags = new Set(told.map(([tag]) => tag))
   const untold = [...ledger.sessions.values()].filter(({ tag, mayGoUntold }) => !mayGoUntold && !tags.has(tag))

@@ -8,7 +8,7 @@ export interface World {
   ports: readonly number[]
 }
 
-/** What a visitor sends a request with. */
+/** The cookie that a visitor sends requests with. */
 interface Jar {
   cookie: string | undefined
   session: LedgerSession | undefined
@@ -39,12 +39,12 @@ export class Client {
     this.#name = name
   }
 
-  /** As one that has never been here. */
+  /** Becomes a browser that has never been here. */
   forget(): void {
     this.jar = { cookie: undefined, session: undefined, isShaky: false }
   }
 
-  /** As a browser: the cookie of the last answer that brought one counts. */
+  /** Keeps the cookie of the last answer that brought one, as browsers do. */
   take({ cookie }: Answer, session: LedgerSession | undefined, isLate = false): void {
     const { ledger } = this.#world
     if (cookie === undefined) return
@@ -79,14 +79,14 @@ export class Client {
     return { answer, isClean, isShaky }
   }
 
-  /** Nobody has ended it, and it is not there. */
+  /** Notes that a session is not there although nobody has ended it. */
   #missing(session: LedgerSession, isShaky: boolean): void {
     const { ledger } = this.#world
     if (session.state === 'alive' && !isShaky && !session.isCreationInDoubt) {
       ledger.violated(`the session ${session.tag} is gone, and nobody has ended it (${session.history})`)
     }
     if (isShaky) {
-      // Perhaps only its id: the visitor logs in again.
+      // Perhaps only its id is gone: the visitor logs in again.
       this.forget()
       ledger.unsure(session)
     } else {
@@ -94,7 +94,7 @@ export class Client {
     }
   }
 
-  /** Nobody gets anything of another user's. */
+  /** Checks that the visitor gets nothing of another user's. */
   #judge({ body }: Answer, session: LedgerSession | undefined): void {
     const { ledger } = this.#world
     const { userId, tag, cart: _cart, ...counts } = body

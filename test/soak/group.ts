@@ -1,4 +1,4 @@
-/** The items by what they have in common. */
+/** Groups the items by what they have in common. */
 export function grouped<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>()
   for (const item of items) {

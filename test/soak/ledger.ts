@@ -12,9 +12,9 @@ export class LedgerSession {
   readonly tag: string
   readonly user: string
   state: State = 'alive'
-  /** Counts what may make requests that were under way find nothing: ends, rotations, also those only tried. */
+  /** Counts events that may make requests under way find nothing: ends, rotations, also those only tried. */
   disturbances = 0
-  /** Changes of its id, also those only tried: who ends all sessions of a user may miss one that moves. */
+  /** Counts changes of its id, also those only tried: an end of all sessions of a user may miss one that moves. */
   moves = 0
   /** Its id is being changed: what other requests save meanwhile goes along, or finds the session gone and is refused. */
   isMoving = false
@@ -25,15 +25,15 @@ export class LedgerSession {
    * the index to make room, without ending it: `destroyBy` does not find it then, until its next touch.
    */
   mayBeUnindexed = false
-  /** Nobody comes back with it: it is to expire. */
+  /** Nobody comes back with it, so it will expire. */
   isLeftToExpire = false
   /** It went on under another id with other content, or may have: onEnd is not told. */
   mayGoUntold = false
   isCreationInDoubt = false
   isEndInDoubt = false
-  /** For whoever has to find out what went wrong. */
+  /** Shows what went wrong. */
   readonly #history: string[] = []
-  /** Every property is written by one client only, upwards. */
+  /** For every property, what was written: a single client writes it, and counts upwards. */
   readonly counts = new Map<string, { confirmed: number; attempted: number }>()
 
   constructor(tag: string, user: string) {
@@ -76,17 +76,19 @@ export class Ledger {
     return `t${this.#made}`
   }
 
-  /** A failover: what is confirmed from now on may be lost with the old master, as replication is asynchronous. */
+  /**
+   * A failover begins: what is confirmed from now on may be lost with the old master, as replication is asynchronous.
+   */
   beginDoubt(): void {
     this.#isInDoubt = true
     this.hasBeenInDoubt = true
-    // They end meanwhile, or somebody is about to be told.
+    // These sessions end meanwhile, or onEnd is about to be told of them.
     for (const session of this.sessions.values()) {
       if (session.isLeftToExpire || session.state !== 'alive') session.mayGoUntold = true
     }
   }
 
-  /** All is settled; what is there now is what counts. Call with what Redis holds. */
+  /** All is settled: what Redis holds now counts. */
   endDoubt(): void {
     this.#isInDoubt = false
   }
@@ -107,18 +109,18 @@ export class Ledger {
     if (session.state === 'ended') return
     session.state = 'ended'
     session.isEndInDoubt = this.#isInDoubt
-    // There may never have been anything to tell of, or nobody knows any more that there is.
+    // There may never have been anything to tell of, or Redis may have lost it.
     if (session.isCreationInDoubt || this.#isInDoubt) session.mayGoUntold = true
   }
 
-  /** Somebody is about to end it, or has tried to. */
+  /** A request is about to end it, or has tried to. */
   unsure(session: LedgerSession): void {
     session.disturbances += 1
     if (this.#isInDoubt) session.mayGoUntold = true
     if (session.state === 'alive') session.state = 'unsure'
   }
 
-  /** An id that its owner has exchanged for another one. */
+  /** Notes an id that its owner has exchanged for another one. */
   replaced(cookie: string): void {
     // The new master may not have heard of it.
     if (!this.#isInDoubt) this.cookies.push({ cookie, session: undefined })
@@ -129,7 +131,7 @@ export class Ledger {
   }
 
   confirmed(session: LedgerSession, property: string, n: number): void {
-    // What the old master has confirmed may go with it.
+    // What the old master has confirmed may be lost with it.
     if (this.#isInDoubt) return
     const count = session.count(property)
     count.confirmed = Math.max(count.confirmed, n)

@@ -7,21 +7,21 @@ const PREFIX = 'sess:'
 export interface Found {
   tag: string | undefined
   user: string | undefined
-  /** By property, as visitors count them. */
+  /** Counts by property, as visitors write them. */
   counts: Map<string, number>
   /** Properties that another user has written. */
   foreign: string[]
 }
 
 export interface Inside {
-  /** That a request would be served with. */
+  /** Sessions that a request would be served with. */
   sessions: Found[]
-  /** Kept for onEnd only. */
+  /** Number of sessions that are only kept for onEnd. */
   ended: number
   withoutTtl: number
 }
 
-/** What Redis holds, past the library: every session key of every master. */
+/** Reads what Redis holds without the library: every session key of every master. */
 export async function lookInside(masters: readonly RedisNode[]): Promise<Inside> {
   const inside: Inside = { sessions: [], ended: 0, withoutTtl: 0 }
   for (const node of masters) {

@@ -5,8 +5,9 @@ import { sentinelTopology } from './topologies/sentinel.js'
 import { singleTopology } from './topologies/single.js'
 
 /**
- * `npm run soak -- --minutes 5 --seed 42 --topology single`: real Express processes and real Redis servers, mixed traffic, one fault
- * after the other; the invariants are checked after each. Exit code 1 if one is violated.
+ * `npm run soak -- --minutes 5 --seed 42 --topology single` sends mixed traffic through real Express processes to real
+ * Redis servers, causes one fault after the other, and checks the invariants after each. Exit code 1 if one is
+ * violated.
  */
 const USAGE = 'npm run soak -- [--minutes 5] [--seed 42] [--topology single|sentinel|cluster]'
 const TOPOLOGIES = { single: singleTopology, sentinel: sentinelTopology, cluster: clusterTopology }
@@ -24,7 +25,7 @@ function settings(): { minutes: number; seed: number; name: keyof typeof TOPOLOG
   return { minutes, seed, name }
 }
 
-/** Only where somebody watches: a pipe gets the lines alone. */
+/** Shows progress in a terminal only: a pipe gets the lines alone. */
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
 }
@@ -34,7 +35,7 @@ function print(line: string): void {
   console.log(line)
 }
 
-// Servers that are waited for keep no process alive.
+// While the soak waits for servers, nothing else keeps this process alive.
 const waiting = setInterval(() => {}, 60_000)
 try {
   const { minutes, seed, name } = settings()

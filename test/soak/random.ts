@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0
   }
 
-  /** In [0, 1). */
+  /** @returns a number in [0, 1) */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
     let t = this.#state
@@ -15,7 +15,7 @@ export class Random {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
   }
 
-  /** A whole number, both ends included. */
+  /** @returns a whole number, both ends included */
   between(from: number, to: number): number {
     return from + Math.floor(this.next() * (to - from + 1))
   }
@@ -33,7 +33,7 @@ export class Random {
     return list.map(() => left.splice(this.between(0, left.length - 1), 1)[0] as T)
   }
 
-  /** One more, whose numbers do not depend on how many of these are drawn. */
+  /** @returns a generator whose numbers do not depend on how many of these are drawn */
   fork(): Random {
     return new Random(Math.floor(this.next() * 2 ** 32))
   }

@@ -1,6 +1,6 @@
 /**
- * An Express app on secureSession, as one process of several. What it was told of sessions that ended goes to a file, at once:
- * it outlives this process, however that ends.
+ * An Express app on secureSession, as one process of several. It writes what onEnd was told to a file, at once, as the
+ * file outlives this process, however that ends.
  */
 import { openSync, writeSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -11,7 +11,7 @@ import express, { type NextFunction, type Request, type Response } from 'express
 import { TimedStore } from './timed-store.js'
 
 export interface ServerSettings {
-  /** For `connectRedis`. */
+  /** Arguments of `connectRedis`. */
   where: unknown[]
   port: number
   /** File for what onEnd is told. */
@@ -23,10 +23,10 @@ export interface ServerReport {
   heapBytes: number
   longestMs: number
   slowestOperation: string
-  /** How long the process was busy with something else, at most. */
+  /** Longest time for which the process was busy with something else. */
   lagMs: number
   unhandled: string[]
-  /** Errors that are no 503, by code. */
+  /** Codes of errors that are no 503. */
   unexpected: string[]
 }
 
@@ -71,7 +71,7 @@ app.use(
 )
 
 const heldBy = (req: Request) => req.session as unknown as Held
-/** Everything there is, for the visitor to judge. */
+/** Answers with the whole session, for the visitor to judge. */
 function answer(req: Request, res: Response): void {
   const { cookie: _cookie, ...held } = { ...(req.session as unknown as Held | undefined) } as Held
   res.json(held)
@@ -119,7 +119,7 @@ app.post('/logout-elsewhere', async (req, res) => {
   if (userId !== undefined) await store.destroyBy('user', userId, { except: req.sessionID })
   answer(req, res)
 })
-/** For the end of the soak: nobody's request. */
+/** The soak itself sends this at its end; no visitor does. */
 app.post('/clear', async (_req, res) => {
   await store.clear()
   res.json({})

@@ -14,7 +14,7 @@ export class Servers {
   readonly #archive: string
   readonly #children = new Map<number, ChildProcess>()
 
-  /** @param where for `connectRedis` */
+  /** @param where arguments of `connectRedis` */
   constructor(ports: readonly number[], where: unknown[], archive: string) {
     this.ports = ports
     this.#where = where
@@ -41,7 +41,7 @@ export class Servers {
     await Promise.race([once(child, 'message'), once(child, 'exit')])
   }
 
-  /** As a crash between any two steps. */
+  /** Kills a process, as a crash between any two steps would. */
   async kill(port: number): Promise<void> {
     const child = this.#children.get(port)
     if (child === undefined) return
@@ -51,7 +51,7 @@ export class Servers {
     await exit
   }
 
-  /** What happened in each since it was asked last. */
+  /** What happened in each process since the last call. */
   async reports(): Promise<ServerReport[]> {
     return Promise.all(
       [...this.#children.values()].map(async (child) => {

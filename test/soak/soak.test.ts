@@ -2,7 +2,7 @@ import { soak } from './soak.js'
 import { singleTopology } from './topologies/single.js'
 import type { Topology } from './topologies/topology.js'
 
-// The short one: `npm run soak` is the long one, and runs with Sentinels and on a Cluster as well.
+// This is the short run; `npm run soak` takes longer, and runs with Sentinels and on a Cluster as well.
 
 let topology: Topology
 beforeAll(async () => {

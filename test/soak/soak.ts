@@ -16,14 +16,14 @@ import { Visitor } from './visitor.js'
 
 export interface SoakOptions {
   seed: number
-  /** How long faults go on being injected. */
+  /** How long the soak goes on injecting faults. */
   ms: number
-  /** How many at least. */
+  /** Minimum number of faults. */
   least?: number
   topology: Topology
-  /** One line for each thing that happened. */
+  /** Prints one line for each thing that happened. */
   print: (line: string) => void
-  /** What is going on right now. */
+  /** Shows what is going on right now. */
   progress?: (text: string) => void
 }
 
@@ -36,12 +36,15 @@ export interface SoakResult {
 const SERVERS = 3
 const SOLO_VISITORS = 8
 const TEAM_VISITORS = 6
-/** Until requests go well after a fault is over. */
+/** Requests go well within this time after a fault is over. */
 const RECOVERY_MS = 20_000
-/** Caches of the runtime, and a ledger of what is under way. */
+/** Room for caches of the runtime, and for the ledger. */
 const HEAP_SLACK_BYTES = 12 * 1024 * 1024
 
-/** Mixed traffic, with one fault after the other in an order that the seed decides; checks all invariants after each. */
+/**
+ * Sends mixed traffic, causes one fault after the other in an order that the seed decides, and checks all invariants
+ * after each.
+ */
 export async function soak(options: SoakOptions): Promise<SoakResult> {
   const dir = mkdtempSync(join(tmpdir(), 'crh-soak-servers-'))
   const archive = join(dir, 'archive')
@@ -114,7 +117,7 @@ class Soak {
     return { violations: this.#ledger.violations, faults: this.#faults, requests: this.#requests }
   }
 
-  /** Visitors go home. */
+  /** Sends the visitors home. */
   async stop(): Promise<void> {
     this.#isOver = true
     this.#browsers.resume()
@@ -164,7 +167,7 @@ class Soak {
     }
   }
 
-  /** Until requests that write go well on every server. */
+  /** Waits until requests that write go well on every server. */
   async #settle(): Promise<void> {
     const isFine = async (port: number) =>
       (await this.#browsers.ask('POST', port, `/cart/${this.#random.between(1, 9)}`)).status === 200
@@ -203,7 +206,7 @@ class Soak {
     return Math.max(...(await this.#servers.reports()).map(({ heapBytes }) => heapBytes))
   }
 
-  /** Ends what is left, and looks whether everything that ever ended was told of. */
+  /** Ends what is left, and checks that onEnd was told of everything that ever ended. */
   async #end(baseline: number): Promise<void> {
     const { topology, progress, print } = this.#options
     progress?.('the end')

@@ -1,6 +1,6 @@
 import { RedisStore } from 'connect-redis-hash'
 
-/** Keeps what the slowest operation took. */
+/** Remembers how long the slowest operation took. */
 export class TimedStore extends RedisStore {
   #longest = { longestMs: 0, slowestOperation: '' }
 
@@ -20,7 +20,7 @@ export class TimedStore extends RedisStore {
     return this.#timed('destroy', super.destroy(...args))
   }
 
-  /** Since it was asked last. */
+  /** @returns the slowest operation since the last call */
   takeLongest(): { longestMs: number; slowestOperation: string } {
     const longest = this.#longest
     this.#longest = { longestMs: 0, slowestOperation: '' }

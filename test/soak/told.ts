@@ -8,7 +8,7 @@ import { sessionKeys } from './look-inside.js'
 import { asAdmin } from './topologies/any.js'
 import type { Topology } from './topologies/topology.js'
 
-/** Waits until onEnd has been told of everything, with the time that takes made short. */
+/** Waits until onEnd has been told of everything; makes time pass for the sessions. */
 export async function waitUntilTold(topology: Topology, ledger: Ledger): Promise<void> {
   let left = Number.POSITIVE_INFINITY
   let ms = 45 * 60_000
@@ -20,18 +20,19 @@ export async function waitUntilTold(topology: Topology, ledger: Ledger): Promise
         await hasten(admin, 'sess:', ms)
       })
     }
-    // At first, ends that are noted for later; then claims of processes that were killed, which last for a minute.
+    // The first step brings ends that are noted for later; the next ones, claims of killed processes, which last for a
+    // minute.
     ms = 60_000
     return left === 0
   }
   const timeoutMs = ledger.hasBeenInDoubt ? 10_000 : 30_000
   await until('every session has been told of', isDone, { timeoutMs, everyMs: 500 }).catch(() => {
-    // In a failover, Redis may forget that one has been told of: it stays for a day, for nobody.
+    // A failover may make Redis forget that onEnd was told of a session: it then stays for a day, and for nothing.
     if (!ledger.hasBeenInDoubt) ledger.violated(`${left} sessions stay that nobody is told of`)
   })
 }
 
-/** @returns what there is to say of it */
+/** @returns a summary of what onEnd was told */
 export function judgeArchive(path: string, ledger: Ledger): string {
   const lines = readFileSync(path, 'utf8').trim().split('\n').filter(Boolean)
   const told = lines.map((line) => JSON.parse(line) as [string | null, string])

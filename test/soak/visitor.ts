@@ -6,14 +6,14 @@ import type { Random } from './random.js'
 const TABS = 3
 
 /**
- * Somebody with a browser: fills a basket, logs in, works in several tabs at once, and meanwhile logs out, logs in as
- * somebody else, is logged out elsewhere, or just goes away.
+ * A visitor with a browser: they fill a basket, log in, work in several tabs at once, and meanwhile log out, log in as
+ * another user, are logged out elsewhere, or just go away.
  */
 export class Visitor {
   readonly #world: World
   readonly #random: Random
   readonly #name: string
-  /** Shares the user with others: they end each other's sessions. */
+  /** The user that this visitor shares with others; they end each other's sessions. */
   readonly #team: string | undefined
   readonly #client: Client
   #logins = 0
@@ -35,7 +35,7 @@ export class Visitor {
     }
   }
 
-  /** As nobody, with a basket, then as a user that nobody else has been, or as one of the team. */
+  /** Comes as nobody, with a basket; then logs in as a user that nobody else has been, or as one of the team. */
   async #comeIn(): Promise<void> {
     const { ledger } = this.#world
     this.#client.forget()
@@ -45,7 +45,7 @@ export class Visitor {
     const { isShaky } = this.#client.jar
     const session = await this.#login()
     if (session === undefined || filled.answer.status !== 200 || planted === undefined) return
-    // Whoever planted or has read that id gets nowhere with it.
+    // An attacker who planted or has read that id gets nowhere with it.
     ledger.replaced(planted)
     if (session.cart !== cart && !isShaky) {
       ledger.violated(`the basket was lost at a login: ${session.cart} instead of ${cart}`)
@@ -65,7 +65,7 @@ export class Visitor {
       before.mayGoUntold = true
     }
     await this.#world.browsers.turn()
-    // One more than `limit` allows ends another one.
+    // A login beyond `limit` ends another session of the user.
     for (const other of ledger.ofUser(user)) ledger.unsure(other)
     const { answer, isShaky } = await this.#client.send('POST', `/login/${user}/${tag}${isShort ? '?ms=2500' : ''}`)
     if (answer.status !== 200) {
@@ -87,7 +87,7 @@ export class Visitor {
     return { cart: answer.body.cart }
   }
 
-  /** Tabs that write, and in most cases something that happens to the session at the same time. */
+  /** Works in tabs that write; in most cases something happens to the session at the same time. */
   async #work(isOver: () => boolean): Promise<void> {
     const tabs = Array.from({ length: TABS }, (_, tab) => this.#tab(tab, this.#random.between(2, 12), isOver))
     await Promise.all([...tabs, sleep(this.#random.between(0, 400)).then(() => this.#turnOfEvents())])
@@ -141,12 +141,12 @@ export class Visitor {
   async #ending(session: LedgerSession, path: string): Promise<Sent> {
     this.#world.ledger.unsure(session)
     const sent = await this.#client.send('POST', path)
-    // Also if it had ended before.
+    // The session has ended now, even if it had ended before.
     if (sent.answer.status === 200 && !sent.isShaky) this.#world.ledger.ended(session)
     return sent
   }
 
-  /** A new id for the same user and the same content. */
+  /** Gets a new id for the same user and the same content. */
   async #reauthenticate(session: LedgerSession): Promise<void> {
     const { cookie } = this.#client.jar
     session.disturbances += 1
@@ -160,7 +160,7 @@ export class Visitor {
       this.#client.take(answer, session)
       if (cookie !== undefined) this.#world.ledger.replaced(cookie)
     } else if (answer.status !== 200) {
-      // The old one may be deleted, and the new one not written.
+      // The session under the old id may be deleted, and the new one not written.
       this.#world.ledger.unsure(session)
       session.mayGoUntold = true
       session.isAdrift = true
@@ -171,7 +171,7 @@ export class Visitor {
     const { ledger } = this.#world
     const others = ledger.ofUser(session.user).filter((other) => other !== session)
     for (const other of others) ledger.unsure(other)
-    // One that is just moving may be missed, like one that only begins.
+    // destroyBy may miss a session that is just moving, like one that only begins.
     const found = others.filter((other) => !other.isMoving)
     const moves = found.map((other) => other.moves)
     const { answer } = await this.#client.send('POST', '/logout-elsewhere')

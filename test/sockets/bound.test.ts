@@ -29,7 +29,7 @@ const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefo
 const SAFARI =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1'
 
-/** Where a request comes from, as the one proxy of the site says, and what sends it. */
+/** Where a request comes from, as the only proxy of the site says, and the browser that sends it. */
 interface Client {
   address: string
   browser: string
@@ -63,9 +63,9 @@ interface Site {
   server: Server
   store: RedisStore
   load: Load
-  /** What `load` has failed with. */
+  /** Errors of `load`. */
   errors: unknown[]
-  /** What `req.sessionBinding` said at the last upgrade. */
+  /** The value of `req.sessionBinding` at the last upgrade. */
   binding(): unknown
 }
 
@@ -140,7 +140,7 @@ async function visit({ server }: Site, path: string, client: Client, cookie = ''
 
 const logIn = async (site: Site, client = HOME) => (await visit(site, '/login', client)).cookie
 
-/** Opens a socket; resolves what its user is called, or how it is refused. */
+/** Opens a socket; resolves with the name of its user, or with the way it is refused. */
 const SOCKETS: Record<string, (site: Site, client: Client, cookie: string) => Promise<string>> = {
   ws: async ({ server }, client, cookie) => {
     const { port } = server.address() as AddressInfo

@@ -30,7 +30,10 @@ afterEach(async () => {
 })
 afterAll(() => client.quit())
 
-/** Reloads a session as applications do in a timer or at a message, and resolves what it holds; null if it cannot be. */
+/**
+ * Reloads a session as applications do in a timer or at a message. Resolves with what it holds; null if it cannot be
+ * reloaded.
+ */
 function reload(req: { session: Session }): Promise<Bag> {
   return new Promise((resolve) => {
     req.session.reload((err) => resolve(err ? null : { ...req.session }))
@@ -48,7 +51,9 @@ interface Site {
   open: EventEmitter
 }
 
-/** Every request of a client is sent the next id, and an id is out of date once the next one has come. */
+/**
+ * A site where every response carries the next id, and an id is out of date once a request has come with the next one.
+ */
 async function site(options: Partial<RedisStoreOptions> = {}, renewal = { every: 0, grace: 0 }): Promise<Site> {
   const prefix = freshPrefix()
   const store = new RedisStore({ client, prefix, ...options })
@@ -182,7 +187,7 @@ describe.each(Object.entries(CONNECTIONS))('%s', (_connection, open) => {
         const [first = ''] = visitor.sid.split('~')
         await store.destroy(first)
         await store.set(first, { cookie: {}, userId: 'eve' })
-        // So that the id of the connection is not the current one of that session.
+        // Eve's session is renewed, so that the id of the connection is not the current one of that session.
         const app = express()
         app.use(session({ store, secret: SECRET, resave: false, saveUninitialized: false }))
         app.use(renewSession({ every: 0, grace: 0 }))
@@ -256,7 +261,7 @@ test('loadSession resolves what the session of a socket behind session() has bec
   expect(at.store.counters.reuse).toBe(0)
 })
 
-/** As if the grace of the last renewal were over. */
+/** Makes the session look as if the grace of the last renewal were over. */
 async function endGrace(key: string): Promise<void> {
   const [generation, since = '', ...rest] = ((await client.hget(key, '@renew')) ?? '').split(' ')
   const earlier = (Number.parseInt(since, 36) - 60_000).toString(36)

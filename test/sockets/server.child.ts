@@ -8,7 +8,7 @@ import { Server } from 'socket.io'
 import { WebSocketServer } from 'ws'
 import { connect } from '../support/redis.js'
 
-/** One of several processes of a site with sockets, of both makes; prints its port. */
+/** One of several processes of a site with sockets of both libraries; prints its port. */
 const [prefix = '', broadcast = ''] = process.argv.slice(2)
 const client = connect()
 const store = new RedisStore({

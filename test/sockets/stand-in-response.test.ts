@@ -33,7 +33,7 @@ afterAll(async () => {
 type Live = session.Session & { userId?: string }
 const sessionOf = (req: IncomingMessage) => (req as { session?: Live }).session as Live
 
-/** In front of each, `session()`; secureSession brings it along. */
+/** Middleware, with `session()` in front of each; secureSession brings it along. */
 const MIDDLEWARE: Record<string, () => Middleware[]> = {
   'session() alone': () => [],
   'bindClient()': () => [bindClient({ secret })],
@@ -85,7 +85,7 @@ async function logIn(port: number): Promise<string> {
   return String(response.headers.getSetCookie()[0]?.split(';')[0])
 }
 
-/** As the documents of ws show it: where there is no response, an empty object stands for it. */
+/** Does as the documents of ws show: where there is no response, an empty object stands for it. */
 function withWs(chain: Middleware[], server: ReturnType<typeof createServer>): void {
   const wss = new WebSocketServer({ noServer: true })
   server.on('upgrade', (req, socket, head) => {

@@ -10,7 +10,7 @@ const MASTERS = 3
 
 /** A Cluster of real processes: three masters, each with a replica. */
 export interface ClusterRig {
-  /** For `connectRedis(rig.addresses)`. */
+  /** Arguments for `connectRedis(rig.addresses)`. */
   addresses: { host: string; port: number }[]
   nodes: readonly RedisNode[]
   nodeTimeoutMs: number

@@ -3,17 +3,18 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TestEnvironment } from 'jest-environment-node'
 
-/** ioredis gives a connection that it closes 2 seconds, and a name that nobody knows may take as long. */
+/** ioredis gives a connection that it closes 2 seconds, and looking up an unknown name may take as long. */
 const CLOSED_WITHIN_MS = 20_000
 
-/** The Redis of this worker process, where each has one (test/support/global-setup.mjs). */
+/** The Redis of this worker process, if it has its own (test/support/global-setup.mjs). */
 const OWN_REDIS = JSON.parse(process.env.TEST_REDIS_SOCKETS ?? '[]')[Number(process.env.JEST_WORKER_ID ?? 1) - 1]
 if (OWN_REDIS !== undefined) process.env.TEST_REDIS_SOCKET = OWN_REDIS
 
 /**
- * Jest's own, which gives each test file an empty Redis, that no other file uses meanwhile: what walks over all keys goes by what that
- * file has written. It waits until all that a test file has opened is closed: connections, servers, processes, timers. It names
- * files that leave something open; otherwise nobody would know why a worker process does not end.
+ * Extends Jest's environment. Each test file gets an empty Redis that no other file uses meanwhile, because some tests
+ * walk over all keys. At the end it waits until all that the file has opened is closed: connections, servers,
+ * processes, timers. It names files that leave something open; otherwise nobody would know why a worker process does
+ * not end.
  */
 export default class ClosedEnvironment extends TestEnvironment {
   #before = openNow()
@@ -43,7 +44,7 @@ export default class ClosedEnvironment extends TestEnvironment {
     }
   }
 
-  /** Kinds of which there is more than at the beginning. */
+  /** Lists the kinds of which there are more than at the beginning. */
   #left() {
     return Object.entries(openNow())
       .filter(([kind, count]) => count > (this.#before[kind] ?? 0))
@@ -51,7 +52,7 @@ export default class ClosedEnvironment extends TestEnvironment {
   }
 }
 
-/** What keeps this process alive: how many of each kind. */
+/** Counts what keeps this process alive, by kind. */
 function openNow() {
   /** @type {Record<string, number>} */
   const counts = {}

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tsImport } from 'tsx/esm/api'
 
-/** What is asked for where only tests of pure functions are to run. */
+/** Folders whose tests only call pure functions. */
 const NEEDS_NO_REDIS = /^test\/(?:hash|ids)(?:\/|$)/
 
 /**
- * A real Redis for each worker process; nothing of them is kept. With TEST_ON=sentinel there is one, with a replica and three
- * Sentinels, and clients ask those; with TEST_ON=cluster most tests use a Cluster of three masters and three replicas instead.
- * With TEST_ON=acl stores are a user who may do no more than is documented.
+ * Starts a real Redis for each worker process, which keeps nothing. With TEST_ON=sentinel there is only one, with a
+ * replica and three Sentinels, and clients ask those; with TEST_ON=cluster most tests use a Cluster of three masters
+ * and three replicas. With TEST_ON=acl stores are a user who may do no more than is documented.
  *
  * @param {{ maxWorkers: number, testPathPatterns: { patterns: string[] } }} config
  */
@@ -43,7 +43,7 @@ export default async function globalSetup({ maxWorkers, testPathPatterns: { patt
   globalThis.testRedis = { dir, rigs }
 }
 
-/** Any prefix that tests use, and any command that a store needs. */
+/** Makes a user who may use any prefix of the tests, and any command that a store needs. */
 async function makeUser(redis) {
   const { aclRules } = await tsImport('../../src/redis/permissions/acl.ts', import.meta.url)
   const { Redis } = await import('ioredis')

@@ -5,7 +5,8 @@ const AT_ONCE = 1000
 
 /**
  * Makes sessions of one user, `many0` and so on, as a store with `indexes: { user: (s) => s.userId }` does, but many at
- * a time; no pipeline, which a Cluster would not take for keys of several masters. Each ends a second later than the one before.
+ * a time. It uses no pipeline, because a Cluster takes none with keys of several masters. Each session ends a second
+ * later than the one before.
  *
  * @param isEndless whether the sessions never expire, as with `disableTTL`
  */

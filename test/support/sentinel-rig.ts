@@ -9,7 +9,7 @@ const NAME = 'mymaster'
 
 /** One master, one replica and three Sentinels, as real processes. */
 export interface SentinelRig {
-  /** For `connectRedis(rig.options)`. */
+  /** Options for `connectRedis(rig.options)`. */
   options: { sentinels: { host: string; port: number }[]; name: string }
   downAfterMs: number
   /** The current master according to the Sentinels. */

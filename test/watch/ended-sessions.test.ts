@@ -10,7 +10,7 @@ const CHILD = childScript('test', 'sockets', 'server.child.ts')
 const prefix = freshPrefix()
 const client = connect()
 const children: ChildProcess[] = []
-/** Two processes of one site. */
+/** The two processes of one site. */
 let here: string
 let there: string
 
@@ -25,7 +25,7 @@ async function serverProcess(): Promise<string> {
 
 beforeAll(async () => {
   ;[here, there] = (await Promise.all([serverProcess(), serverProcess()])) as [string, string]
-  // Both listen before anything ends.
+  // Both have to listen before anything ends.
   while (Number((await client.pubsub('NUMSUB', `idx:${prefix}@ended`))[1]) < 2)
     await new Promise((resolve) => setImmediate(resolve))
 })
@@ -87,7 +87,7 @@ describe.each<[string, Open]>([
     expect(await ended).toBe('destroyed')
   })
 
-  test('is refused to nobody, and to whom a session has ended', async () => {
+  test('is refused without a cookie, and after the session has ended', async () => {
     await expect(open(there, '')).rejects.toThrow()
     const cookie = await logIn('ada')
     await get(here, '/logout', cookie)
@@ -115,7 +115,7 @@ describe('store.watch', () => {
     expect(reasons).toEqual(['expired'])
   })
 
-  test('calls nobody back who has stopped watching, or has closed the store', async () => {
+  test('calls no watcher back that has stopped watching, or whose store is closed', async () => {
     await make('a')
     await make('b')
     const called: string[] = []
@@ -180,7 +180,7 @@ describe('broadcast', () => {
     }
   }
   const make = (store: RedisStore, sid: string) => store.set(sid, { cookie: { originalMaxAge: null } } as never)
-  /** Resolves the first `ended` events of a store, and those only. */
+  /** Resolves with the first `ended` events of a store. */
   const hear = (store: RedisStore, count: number) =>
     new Promise<string[]>((resolve) => {
       const reasons: string[] = []
@@ -203,7 +203,7 @@ describe('broadcast', () => {
       await one.destroy('a')
       await one.destroy('b')
       expect(await heard).toEqual(['destroyed', 'destroyed'])
-      // What comes from the other one comes behind our own, which keep their order.
+      // Our own announcements keep their order, so they have come before that of the other store.
       const last = hear(one, 1)
       await make(other, 'c')
       await other.destroy('c')
@@ -224,7 +224,7 @@ describe('broadcast', () => {
     const store = new RedisStore({ client: own, prefix, broadcast: true })
     try {
       await listening(3)
-      // On a Cluster, ioredis goes to another node, which is not to cut it at the same moment.
+      // On a Cluster, ioredis reconnects to another node, whose connections must not be cut at the same moment.
       if (topology.nodes === undefined) await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
       await listening(3)
       const heard = hear(store, 1)

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { abandonSession, type SessionRequest } from '../session-request.js'
+import { ApparentState } from './apparent-state.js'
 import { ErrorAnswer } from './error-answer.js'
 import { HeldCalls } from './held-calls.js'
 import { noteOwner } from './next-owner.js'
-import { Pretence } from './pretence.js'
 import { headOf, type ResponseHead, restoreStatus } from './response-head.js'
 import { type Method, ResponseMethods } from './response-methods.js'
 
@@ -30,7 +30,7 @@ export class HeldResponse {
   readonly #calls = new HeldCalls()
   /** Status and headers that the application has sent; before that, those at the beginning of the hold. */
   #head: ResponseHead
-  #pretence: Pretence | undefined
+  #apparent: ApparentState | undefined
   #state: 'open' | 'held' | 'through' | 'failed' = 'open'
 
   /** @param work runs before the first header leaves; returns undefined if there is nothing to do */
@@ -75,11 +75,11 @@ export class HeldResponse {
     // Node would write the head now. Wrappers such as compression decide by that call what to do with the body.
     if (method !== 'writeHead') this.#calls.passImplicitHead(() => this.#res.writeHead(this.#res.statusCode))
     this.#head = headOf(this.#res)
-    this.#pretence = new Pretence(this.#res, this.#calls)
+    this.#apparent = new ApparentState(this.#res, this.#calls)
   }
 
   #release(): void {
-    this.#pretence?.end()
+    this.#apparent?.end()
     restoreStatus(this.#res, this.#head)
     this.#state = 'through'
     // Those above have already seen a head leave, and must not see another one.
@@ -102,7 +102,7 @@ export class HeldResponse {
   }
 
   #fail(err: unknown): void {
-    this.#pretence?.end()
+    this.#apparent?.end()
     this.#state = 'failed'
     this.#calls.discard(err, this.#res)
     abandonSession(this.#req)

@@ -59,7 +59,7 @@ export function sentinelOptions(given: Timeouts) {
     // Without this, a client stays with a replaced master as long as that master keeps the connection open.
     failoverDetector: true,
     sentinelRetryStrategy: reconnectDelay,
-    // For the connection that listens to a Sentinel. The delay is long because ioredis prints each failed attempt.
+    // This delays the connection that listens to a Sentinel. It is long because ioredis prints each failed attempt.
     sentinelReconnectStrategy: () => 10_000,
     // Without this, the client waits for ever for a Sentinel that hangs.
     sentinelCommandTimeout: 500,

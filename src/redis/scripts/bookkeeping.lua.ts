@@ -16,9 +16,10 @@ local UNEXPIRING, KEPT, ENDED, ARRIVING, MOVED = '${unexpiring}', '${kept}', '${
 local OUTLIVING = '[${kept}${unexpiring}]'
 -- The session may be over while its key is there.
 local LASTING = '[${ended}${kept}${unexpiring}]'
--- Its content is still wanted, or will be once it is over (on-end/hand-over.ts).
+-- The content is still wanted, or will be once the session is over (on-end/hand-over.ts).
 local WANTED = '[${ended}${kept}]'
--- Not to be written here: ended, on the way to this key, or moved away (redis/scripts/end.ts, move.ts).
+-- No request may write here: the session has ended, is on the way to this key, or has moved away (redis/scripts/end.ts,
+-- move.ts).
 local SHUT = '[${ended}${arriving}${moved}]'
 
 local function now_us()
@@ -26,7 +27,7 @@ local function now_us()
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
 
--- Ends for whatever n is, also NaN: a loop that does not would stop Redis for everybody.
+-- The loop ends whatever n is, also for NaN: an endless one would stop Redis for everybody.
 local function base36(n)
   local digits, out = '0123456789abcdefghijklmnopqrstuvwxyz', ''
   repeat
@@ -41,7 +42,7 @@ local function parse(meta)
   local created, seen, idle, saves, flags =
     string.match(meta, '^([0-9a-z]+) ([0-9a-z]+) ([0-9a-z]+) ([0-9a-z]+)(.*)$')
   if not created or #created > 12 or #seen > 10 or #idle > 10 or #saves > 10 then return nil end
-  -- A session from before sizes were kept has none.
+  -- A session from before sizes were kept has no size.
   local size = string.match(flags, ' #([0-9a-z]+)$') or ''
   if #size > 10 then return nil end
   if size ~= '' then flags = string.sub(flags, 1, -3 - #size) end
@@ -59,7 +60,7 @@ local function format(s)
   return meta
 end
 
--- What a field counts for maxBytes. Bookkeeping counts nothing, so that no login and no touch fails for size.
+-- The bytes that a field counts for maxBytes. Bookkeeping counts nothing, so that no login and no touch fails for size.
 local function weight(field, text)
   if not text or field == '@' or string.find(field, '^@%l') then return 0 end
   return #field + #text
@@ -72,9 +73,10 @@ local function weigh(list)
   return size
 end
 
--- Notes by how much a write changes the size of the session; done: by how much it has changed the fields already. Returns
--- the script's reply if the write is not to be: it makes the session larger, and larger than allowed. Before that, and
--- wherever what is noted cannot be right (somebody has written without counting), all fields are looked at.
+-- Notes by how much a write changes the size of the session. done: by how much it has changed the fields already.
+-- Returns the script's reply if the write is refused, because it makes the session larger, and larger than allowed.
+-- Before it refuses, and wherever the noted size cannot be right (somebody has written without counting), it looks at
+-- all fields.
 local function resize(key, s, growth, max, is_doubted, done)
   local limit = growth > 0 and tonumber(max) or math.huge
   local size = tonumber(s.size, 36)
@@ -101,8 +103,8 @@ local function limit_ms(s, absolute)
   return limit
 end
 
--- A key outlives its session where Redis could give it no TTL, and where its content is still wanted. The limit is then
--- kept here.
+-- A key outlives its session where Redis could give it no TTL, and where its content is still wanted. This limit then
+-- ends the session.
 local function is_overdue(s, now, absolute)
   return string.find(s.flags, OUTLIVING) ~= nil and age_ms(s, now) >= limit_ms(s, absolute)
 end
@@ -115,8 +117,8 @@ local function is_over(s, now, absolute)
   return has_flag(s, ENDED) or is_overdue(s, now, absolute)
 end
 
--- The session to be changed, or nil and the script's reply: {0} there is none, {0, 'arriving'} nor is it here yet, {-1} the
--- key is none of ours.
+-- Returns the session to change, or nil and the script's reply: {0} there is none, {0, 'arriving'} it is not here yet,
+-- {-1} the key belongs to something else.
 local function open(key, absolute)
   local meta = redis.pcall('HGET', key, '@')
   if type(meta) == 'table' then
@@ -131,9 +133,9 @@ local function open(key, absolute)
   return s
 end
 
--- Counts a use of the session now. Idle timeout and cookie flags are '=' where the caller has not changed them: another
--- request may have. Returns the milliseconds the session may live from here: its idle timeout, cut at its absolute
--- deadline. About the mode: see expire.
+-- Counts a use of the session now. Idle timeout and cookie flags are '=' where the caller has not changed them, because
+-- another request may have. Returns the milliseconds that the session may live from now on: its idle timeout, cut at
+-- its absolute deadline. For the mode, see expire.
 local function refresh(s, now, idle, absolute, flags, mode)
   local age = age_ms(s, now)
   if idle == '=' then
@@ -158,9 +160,9 @@ local function hdel(key, fields)
   end
 end
 
--- Gives the key its time to live, and returns the script's reply: the '@' text, and 1, or 0 where the Redis user may
--- not set one. The session is then UNEXPIRING. Mode: 'expire', 'none' (disableTTL), or the milliseconds by which the key is
--- to outlive the session (onEnd).
+-- Gives the key its time to live, and returns the script's reply: the '@' text, and 1; or 0 where the Redis user may
+-- not set a TTL, and the session becomes UNEXPIRING. mode: 'expire', 'none' (disableTTL), or the milliseconds by which
+-- the key outlives the session (onEnd).
 local function expire(key, s, mode, ms)
   if mode == 'none' then
     redis.pcall('PERSIST', key)
@@ -178,7 +180,7 @@ local function slice(from, to)
   return out
 end
 
--- Makes place for a hash. A user who may not write one must not lose the string.
+-- Makes room for a hash. A Redis user who may not write a hash must not lose the string.
 local function drop_string(key)
   if redis.acl_check_cmd and not redis.acl_check_cmd('HSET', key, '@', '') then
     return redis.error_reply('NOPERM no permissions to run HSET')

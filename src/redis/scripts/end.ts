@@ -70,7 +70,8 @@ if kept_ms ~= '' and s then
   s.flags = string.gsub(s.flags, OUTLIVING, '') .. ENDED
   local told = reason .. ' ' .. base36(math.floor(now_us() / 1000)) .. ' 0'
   if type(write_end(key, s, told)) == 'number' then
-    -- Never less than it had: where nobody could be told to look, it is looked for when it would have expired.
+    -- The key keeps at least the TTL it had: if the queue was out of reach, the session is looked for when it would
+    -- have expired.
     if redis.call('PTTL', key) < tonumber(kept_ms) then redis.pcall('PEXPIRE', key, kept_ms) end
     return reply
   end
@@ -146,7 +147,7 @@ if hasEnded then
   if not reason then reason, at, claimed = 'destroyed', base36(now_ms), '0' end
   local left = tonumber(claimed, 36) - now_ms
   if left > 0 then return {4, left} end
-  -- It has been found before, and will be again.
+  -- A process has found it before, so another one will find it again.
   local kept = math.max(tonumber(at, 36) + tonumber(kept_ms) - now_ms, tonumber(claim_ms))
   if claimed ~= '0' and redis.call('PTTL', key) > kept then redis.pcall('PEXPIRE', key, kept) end
 elseif has_flag(s, KEPT) then

@@ -35,13 +35,13 @@ local at = now + tonumber(in_ms)
 local known = when ~= 'exactly' and tonumber(redis.call('ZSCORE', queue, id) or '')
 if when == 'claimed' and (not known or known > now) then return {1, ''} end
 if known and when == 'expiry' then
-  -- Never just the time that was noted: whoever has told of the session before under this id drops that.
+  -- The noted time must change: the process that has told of the session before under this id drops that time.
   at = math.min(at, known > now + 1000 and known - 1 or now + ${SOON_MS})
 elseif known and known > now then
   at = math.min(at, known)
 end
 if type(redis.pcall('ZADD', queue, string.format('%.0f', at), id)) ~= 'number' then
-  -- Where there is no memory left: as in redis/scripts/end.ts. What is about to be written will be refused, too.
+  -- Memory is full: do as redis/scripts/end.ts does. For 'expiry' the write that follows will be refused, too.
   if when ~= 'expiry' then redis.pcall('ZREM', queue, '') end
   redis.call('ZADD', queue, string.format('%.0f', at), id)
 end

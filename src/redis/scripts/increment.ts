@@ -26,7 +26,7 @@ local field, by, absolute, max = unpack(ARGV, 1, 4)
 local s, answer = open(key, absolute)
 if not s then return answer end
 
--- First what can be refused: HINCRBY alone would be half a change.
+-- HSET comes first because it can be refused: HINCRBY alone would be half a change.
 local before, held = format(s), redis.call('HGET', key, field)
 s.saves = base36(tonumber(s.saves, 36) + 1)
 redis.call('HSET', key, '@', format(s))
@@ -43,7 +43,7 @@ if type(sum) == 'table' then
 end
 local text = redis.call('HGET', key, field)
 local growth = weight(field, text) - weight(field, held)
--- Most sums are as long as what they were made of.
+-- Most sums are as long as the number before.
 if growth == 0 then return {1, text} end
 local refusal = resize(key, s, growth, max, false, growth)
 redis.call('HSET', key, '@', refusal and before or format(s))

@@ -57,7 +57,7 @@ local function means(revocation, from, to)
   return is_named == (string.sub(revocation, 1, 1) == '?')
 end
 
--- What a session that is to stay goes on as is to stay, too. Returns the revocation as it stands now.
+-- Spares the id under which a spared session goes on. Returns the revocation as it stands now.
 local function spare(key, revocation, to)
   if string.sub(revocation, 1, 1) == '?' or names(revocation, to) then return revocation end
   local score = redis.call('ZSCORE', key, revocation)
@@ -103,8 +103,8 @@ local ids = {}
 for i = 4, #ARGV do ids[#ids + 1] = ARGV[i] end
 if #ids > 0 and not may_go_on(key, now, ids, string.match(member, '%S+$')) then return {0} end
 local ends = live_ms == '' and math.huge or now + tonumber(live_ms)
--- Another request may have given the session more time. The score always changes: whoever is about to drop the entry of a
--- session that has left the index (DROP) finds out that it has come back.
+-- Another request may have given the session more time. The score always changes, so that a request that is about to
+-- drop the entry of a session that has left the index (DROP) finds out that it has come back.
 local known = redis.call('ZSCORE', key, member)
 if place ~= '' and redis.call('ZREM', key, place) == 0 and not known then return {0} end
 if known then ends = math.max(ends, tonumber(known) + 1) end
@@ -140,7 +140,7 @@ local now = now_ms()
 drop_ended(key, now)
 local known = redis.call('ZSCORE', key, member)
 if known then
-  -- As in ENTER: an entry that is about to be dropped must be seen to be wanted again.
+  -- The score changes as in ENTER: an entry that is about to be dropped must be seen to be wanted again.
   redis.call('ZADD', key, text(tonumber(known) + 1), member)
   return {1}
 end

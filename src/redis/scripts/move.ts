@@ -21,7 +21,7 @@ const MAX_MS = 30 * 24 * 3_600_000
 const STATE = `${BOOKKEEPING}
 local function state_of(all)
   local digests = {}
-  -- A hash answers in any order.
+  -- A hash returns its fields in any order.
   for i = 1, #all, 2 do digests[#digests + 1] = redis.sha1hex(#all[i] .. ' ' .. all[i] .. all[i + 1]) end
   table.sort(digests)
   return redis.sha1hex(table.concat(digests))
@@ -170,7 +170,7 @@ end
 local s = parse(meta)
 s.flags = s.flags .. ARRIVING
 local fields = slice(7, #ARGV)
--- What is encrypted anew, or for the first time, may have another length.
+-- A value that is encrypted anew, or for the first time, may have another length.
 s.size = base36(weigh(fields))
 local head = {'@', format(s), '@move', own, '@from', from}
 if ttl == '-1' then head[7], head[8], ttl = '@endless', '1', ${MAX_MS} end

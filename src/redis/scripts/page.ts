@@ -18,7 +18,7 @@ export const PAGE = defineScript(
   'page',
   `local key = KEYS[1]
 local score, place, most = unpack(ARGV, 1, 3)
--- As Redis compares members, byte by byte; Lua's own comparison depends on the locale of the server.
+-- Redis compares members byte by byte; Lua's own comparison depends on the locale of the server.
 local function is_less(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = string.byte(a, i), string.byte(b, i)

@@ -77,7 +77,7 @@ if #ARGV > 11 then
   local refusal = resize(key, s, growth, max, is_doubted == '1')
   if refusal then return refusal end
 end
--- What only takes another form is refused to nobody.
+-- A field that is only encrypted anew is never refused for its size.
 for i = pairs_end + 1, replaced_end, 3 do
   if redis.call('HGET', key, ARGV[i]) == ARGV[i + 1] then
     fields[#fields + 1], fields[#fields + 2] = ARGV[i], ARGV[i + 2]

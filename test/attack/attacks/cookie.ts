@@ -22,8 +22,8 @@ async function anyOpens(target: Target, cookies: Iterable<string>): Promise<bool
 
 export const cookie: Attack[] = [
   {
-    // The attacker knows the victim's id, from a log, say, but not the secret: he sends it in every form that a careless
-    // check lets pass.
+    // The attacker knows the victim's id, from a log, say, but not the secret: they send it in every form that a
+    // careless check lets pass.
     name: 'a session cookie without a valid signature',
     source: 'CWE-565, CWE-347; OWASP ASVS 5.0, 7.2.2',
     async run(target) {
@@ -52,7 +52,7 @@ export const cookie: Attack[] = [
     succeedsAgainst: 'express-session behind unsigned cookies',
   },
   {
-    // The secret has leaked, so that the attacker can sign what he likes; but he knows no id.
+    // The secret has leaked, so the attacker can sign anything; but they know no id.
     name: 'patterns and control characters in place of an id',
     source: 'CVE-2015-3982 (Django); CWE-20, CWE-93',
     async run(target) {
@@ -113,7 +113,7 @@ export const cookie: Attack[] = [
     succeedsAgainst: PLAIN,
   },
   {
-    // A form on another site, which the victim's browser sends with her cookie.
+    // A form on another site makes the victim's browser send a request with its cookie.
     name: 'the sensitive action by a form on another site',
     source: 'CWE-352; OWASP ASVS 5.0, 3.3.2',
     async run(target) {
@@ -127,7 +127,7 @@ export const cookie: Attack[] = [
     succeedsAgainst: PLAIN,
   },
   {
-    // A page meant for a CDN comes with the cookie of who asked first: the cache hands it out to all who follow.
+    // A page meant for a CDN comes with the cookie of the first visitor: the cache hands it out to all later ones.
     name: 'the session cookie out of a shared cache',
     source: `${OWASP}#web-content-caching; CWE-524; OWASP ASVS 5.0, 14.3.2`,
     async run(target) {
@@ -159,7 +159,7 @@ function setCookiesOf(headers: Record<string, unknown>): string[] {
   return (headers['set-cookie'] as string[] | undefined) ?? []
 }
 
-/** Keeps what a response allows it to keep, and does not think of cookies. */
+/** Keeps what a response allows it to keep, and pays no heed to cookies. */
 async function sharedCache(target: Target) {
   const kept = new Map<string, { status: number; headers: IncomingHttpHeaders; body: Buffer }>()
   const { port } = target.server.address() as AddressInfo

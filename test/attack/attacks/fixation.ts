@@ -4,7 +4,7 @@ import { forged, neighbourOf, type Target, victimOf } from '../targets.js'
 
 const PLAIN = 'plain express-session with MemoryStore'
 
-/** The attacker opens the site, and puts his cookie into the victim's browser, at the keyboard, say. */
+/** The attacker opens the site, and puts their cookie into the victim's browser, at the keyboard, say. */
 async function planted(target: Target) {
   const [attacker, victim] = [neighbourOf(target), victimOf(target)]
   await attacker.get('/')
@@ -14,7 +14,7 @@ async function planted(target: Target) {
 
 export const fixation: Attack[] = [
   {
-    // The victim logs in with an id that the attacker knows, and is logged in for both.
+    // The victim logs in with an id that the attacker knows; both would be logged in.
     name: 'session fixation',
     source: `${WSTG}/06-Session_Management_Testing/03-Testing_for_Session_Fixation`,
     async run(target) {
@@ -69,7 +69,7 @@ export const fixation: Attack[] = [
     succeedsAgainst: PLAIN,
   },
   {
-    // The id names no session, but its signature is right: the cookie of a session long gone, or the secret has leaked.
+    // The id names no session, but its signature is right: the session has long gone, or the secret has leaked.
     // express-session itself makes a new id then, if the store says that there is no session.
     name: 'session fixation with an unknown id under a valid signature',
     source: `${OWASP}#session-id-generation-and-verification-permissive-and-strict-session-management`,

@@ -6,7 +6,7 @@ const MINUTE = 60
 
 export const lifetime: Attack[] = [
   {
-    // A browser in a library, left open; somebody else sits down later.
+    // The victim leaves a browser in a library open; somebody else sits down later.
     name: 'using a session that was left alone for longer than the idle timeout',
     source: `${OWASP}#idle-timeout; OWASP ASVS 5.0, 7.3.1`,
     async run(target) {
@@ -21,7 +21,7 @@ export const lifetime: Attack[] = [
     succeedsAgainst: PLAIN,
   },
   {
-    // A thief keeps a stolen session alive for ever: he reads, writes, logs in as himself and takes every renewed id.
+    // A thief keeps a stolen session alive for ever: they read, write, log in as themselves and take every renewed id.
     name: 'keeping a session alive beyond the absolute timeout',
     source: `${OWASP}#absolute-timeout; OWASP ASVS 5.0, 7.3.2`,
     async run(target) {

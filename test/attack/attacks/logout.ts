@@ -3,7 +3,7 @@ import { neighbourOf, type Target, victimOf } from '../targets.js'
 
 const PLAIN = 'plain express-session with MemoryStore'
 
-/** A stolen cookie; then the victim logs out. */
+/** The attacker copies the cookie; then the victim logs out. */
 async function stolenBeforeLogout(target: Target) {
   const [attacker, victim] = [neighbourOf(target), victimOf(target)]
   await victim.logIn(target.accounts.ada)
@@ -18,7 +18,7 @@ const isBack = async (target: Target, ...browsers: ReturnType<typeof victimOf>[]
 
 export const logout: Attack[] = [
   {
-    // The logout takes the cookie out of the browser; who has a copy of it goes on.
+    // The logout takes the cookie out of the browser; an attacker with a copy of it goes on.
     name: 'replay after logout',
     source: `${WSTG}/06-Session_Management_Testing/06-Testing_for_Logout_Functionality`,
     async run(target) {
@@ -63,7 +63,7 @@ export const logout: Attack[] = [
     succeedsAgainst: PLAIN,
   },
   {
-    // The session that a switch of users leaves behind: nobody has logged ada out, but she is not there any more.
+    // A switch of users leaves a session behind: nobody has logged ada out, but she is no longer there.
     name: 'replay of the session before another user logged in',
     source: OWASP,
     async run(target) {
@@ -76,7 +76,7 @@ export const logout: Attack[] = [
     succeedsAgainst: PLAIN,
   },
   {
-    // Two people, one browser. The second one finds what the first one has left in the session.
+    // Two people share one browser. The second one finds what the first one has left in the session.
     name: "reading the last user's data after a switch of users",
     source: 'CWE-488, exposure of data element to wrong session',
     async run(target) {
@@ -90,7 +90,7 @@ export const logout: Attack[] = [
     succeedsAgainst: PLAIN,
   },
   {
-    // The same, with a request of the first user's that ends after the second one has logged in.
+    // A request of the first user ends after the second user has logged in.
     name: "reading the last user's data, written by a request in flight during the switch",
     source: 'CWE-488, CWE-362',
     async run(target) {

@@ -9,7 +9,7 @@ const encrypted = (): Partial<SecureSessionOptions> =>
   ({ encryption: { keys: [randomBytes(32)] } }) as Partial<SecureSessionOptions>
 const CONNECT_REDIS = 'express-session with connect-redis'
 
-/** Whoever watches the keyspace knows whose session is whose. */
+/** An attacker who watches the keyspace knows whose session is whose. */
 async function keyOf(target: Target, begin: () => Promise<unknown>): Promise<string> {
   const before = new Set(await target.redis.keys())
   await begin()
@@ -18,7 +18,7 @@ async function keyOf(target: Target, begin: () => Promise<unknown>): Promise<str
   return added[0] as string
 }
 
-/** The victim is logged in; the attacker has a session of his own that belongs to nobody. */
+/** The victim is logged in; the attacker has an anonymous session of their own. */
 async function twoSessions(target: Target) {
   const [victim, attacker] = [victimOf(target), neighbourOf(target)]
   const victimKey = await keyOf(target, () => victim.logIn(target.accounts.ada))
@@ -26,7 +26,7 @@ async function twoSessions(target: Target) {
   return { victim, attacker, victimKey, attackerKey, ada: target.accounts.ada }
 }
 
-/** In the form in which the target keeps sessions. */
+/** Writes in the form in which the target keeps sessions. */
 async function write(client: Redis, key: string, name: string, json: string): Promise<void> {
   if ((await client.type(key)) === 'hash') return void (await client.hset(key, name, json))
   const held = JSON.parse((await client.get(key)) as string)
@@ -46,7 +46,7 @@ async function outcome(victim: Browser, attacker: Browser, { accounts: { ada } }
 
 export const redisContents: Attack[] = [
   {
-    // Fields that name no property of the session, but what it inherits; `isAdmin` and `userId` in their values.
+    // The fields name no property of the session, but what it inherits; their values hold `isAdmin` and `userId`.
     name: 'Redis fields __proto__, constructor and the like that name the victim as user',
     source: 'CWE-1321; OWASP ASVS 5.0, 15.3.2',
     async run(target) {
@@ -64,7 +64,7 @@ export const redisContents: Attack[] = [
     succeedsAgainst: 'a naive hash store',
   },
   {
-    // A session with a restriction, of which the restriction cannot be read any more: what is left is a full login.
+    // The restriction of a session cannot be read any more: what is left is a full login.
     name: 'a session whose restriction was damaged',
     source: 'CWE-636, not failing securely; OWASP ASVS 5.0, 16.5.3',
     async run(target) {
@@ -80,8 +80,8 @@ export const redisContents: Attack[] = [
     succeedsAgainst: 'a naive hash store',
   },
   {
-    // Who can write to Redis, but has no key, makes his own session the victim's: by the property itself, by what else
-    // may be read as one, and by what is kept beside the properties.
+    // An attacker who can write to Redis, but has no key, makes their own session the victim's: by the property itself,
+    // by what else may be read as one, and by what is kept beside the properties.
     name: 'the victim as user, written into Redis under any name',
     source: 'CWE-345; OWASP ASVS 5.0, 11.3.3',
     async run(target) {
@@ -103,7 +103,7 @@ export const redisContents: Attack[] = [
     succeedsAgainst: CONNECT_REDIS,
   },
   {
-    // He cannot read the victim's values, but can copy them into his own session.
+    // The attacker cannot read the victim's values, but can copy them into their own session.
     name: "a value moved from the victim's session to another",
     source: 'CWE-345; OWASP ASVS 5.0, 11.3.3',
     async run(target) {
@@ -116,7 +116,7 @@ export const redisContents: Attack[] = [
     succeedsAgainst: CONNECT_REDIS,
   },
   {
-    // Or all of it.
+    // The attacker copies the whole session.
     name: "the victim's session copied to another key",
     source: 'CWE-345; OWASP ASVS 5.0, 11.3.3',
     async run(target) {
@@ -128,7 +128,7 @@ export const redisContents: Attack[] = [
     succeedsAgainst: CONNECT_REDIS,
   },
   {
-    // A string as other stores keep sessions, or a key of any other type, where a session is expected.
+    // Where a session is expected, there is a string as other stores keep sessions, or a key of any other type.
     name: 'a session key of another type',
     source: 'CWE-843, access of resource using incompatible type',
     async run(target) {
@@ -152,8 +152,8 @@ export const redisContents: Attack[] = [
     succeedsAgainst: CONNECT_REDIS,
   },
   {
-    // A backup of Redis, or its snapshot file, and the signing secret, from a repository: enough for a cookie wherever an
-    // id is stored as it is.
+    // The attacker has a backup of Redis, or its snapshot file, and the signing secret, from a repository: enough for a
+    // cookie wherever an id is stored as it is.
     name: 'a cookie made of a dump of Redis',
     source: 'CVE-2019-16782 (Rack); OWASP ASVS 5.0, 11.4.1',
     async run(target) {
@@ -175,7 +175,8 @@ export const redisContents: Attack[] = [
     succeedsAgainst: CONNECT_REDIS,
   },
   {
-    // Redis refuses a command. Who reads the error page, its headers or the log, and knows the signing secret, looks for ids.
+    // Redis refuses a command. The attacker reads the error page, its headers or the log, knows the signing secret, and
+    // looks for ids.
     name: 'an id told by an error page, a header or the log while Redis fails',
     source: 'CWE-532, CWE-209; OWASP ASVS 5.0, 16.2.5 and 16.5.1',
     async run(target) {
@@ -194,7 +195,7 @@ export const redisContents: Attack[] = [
         if (await attacker.seesSecretOf(ada, { cookie: forged(target, word) })) return 'succeeded'
       }
       await victim.mustSeeSecretOf(ada)
-      // Whatever else an id is good for: none may be in there.
+      // No text may hold an id, whatever else it would be good for.
       return verdict(told.some((text) => text.includes(idIn(victim, target))))
     },
     succeedsAgainst: 'a naive hash store',
@@ -212,12 +213,12 @@ async function wordsOfDump({ redis: { client, allKeys } }: Target): Promise<Set<
   return wordsIn(texts.join('\n'))
 }
 
-/** What may be an id. */
+/** Words that may be an id. */
 function wordsIn(text: string): Set<string> {
   return new Set(text.match(/[\w-]{20,}/g))
 }
 
-/** What `renewSession` would make of an id with the secret in the session's own `@renew`. */
+/** The ids that `renewSession` would make of an id with the secret in the session's own `@renew`. */
 function renewedIds(word: string, words: Set<string>): string[] {
   const secrets = [...words].filter(({ length }) => length === 22)
   return secrets.map((secret) => {

@@ -10,7 +10,7 @@ async function loggedIn(target: Target) {
   return victim
 }
 
-/** The victim's id has been renewed, and her browser has come with the new one. The thief has the id before. */
+/** The victim's id has been renewed, and their browser has come with the new one. The thief has the id before. */
 async function renewed(target: Target) {
   const { ada } = target.accounts
   const victim = await loggedIn(target)
@@ -23,7 +23,7 @@ async function renewed(target: Target) {
 
 export const stolenCookie: Attack[] = [
   {
-    // The cookie is used from another country, by another browser.
+    // The thief uses the cookie in another country, in another browser.
     name: 'a stolen cookie in another network and another browser',
     source: `${OWASP}#binding-the-session-id-to-other-user-properties`,
     async run(target) {
@@ -33,7 +33,8 @@ export const stolenCookie: Attack[] = [
     succeedsAgainst: PLAIN,
   },
   {
-    // The same, claiming the victim's address where proxies write addresses down; the site's own proxy appends the true one.
+    // The thief also claims the victim's address where proxies write addresses down; the site's own proxy appends the
+    // true one.
     name: 'a stolen cookie with forged X-Forwarded-For',
     source: 'CWE-348; OWASP ASVS 5.0, 4.1.3',
     async run(target) {
@@ -43,7 +44,7 @@ export const stolenCookie: Attack[] = [
       for (const forwardedFor of claims) {
         const thief = strangerOf(target, ABROAD).copyFrom(victim)
         if (await thief.seesSecretOf(ada, { forwardedFor })) return 'succeeded'
-        // What is left of it is of no use to the next claim: a session that was ended cannot be stolen.
+        // A session that was ended cannot be stolen, so the next claim needs a new one.
         if (!(await victim.seesSecretOf(ada))) await victim.logIn(ada)
       }
       return 'failed'
@@ -51,7 +52,7 @@ export const stolenCookie: Attack[] = [
     succeedsAgainst: 'sessions bound to the left-most X-Forwarded-For',
   },
   {
-    // In the victim's own network, but not with her browser: may look, must not act.
+    // A thief in the victim's own network, but with another browser, may look, but must not act.
     name: 'the sensitive action with a stolen cookie in another browser',
     source: 'OWASP ASVS 5.0, 7.5.1 and 7.5.3',
     async run(target) {
@@ -90,7 +91,7 @@ export const stolenCookie: Attack[] = [
     succeedsAgainst: 'a naive hash store',
   },
   {
-    // A cookie that was stolen a while ago: found in a log, a backup, a HAR file.
+    // A cookie that was stolen a while ago turns up in a log, a backup, a HAR file.
     name: 'replay of an id that has been renewed',
     source: `${OWASP}#renewal-timeout; RFC 9700, 4.14.2`,
     async run(target) {
@@ -103,7 +104,7 @@ export const stolenCookie: Attack[] = [
     succeedsAgainst: PLAIN,
   },
   {
-    // Older still; the victim's browser has come with the next id but one just now.
+    // The thief's id is older still: the victim's browser has just been given the id after the next one.
     name: 'replay of the id before the one that was renewed',
     source: `${OWASP}#renewal-timeout; RFC 9700, 4.14.2`,
     async run(target) {
@@ -122,7 +123,8 @@ export const stolenCookie: Attack[] = [
     1_500_000,
   ),
   {
-    // The thief comes first and is given the next id: he is the one who is in. Once the owner is back, he must be out.
+    // The thief comes first, is given the next id, and so is the one who is in. Once the owner is back, the thief must
+    // be out.
     name: 'staying in with the next id after the owner has come back',
     source: 'RFC 9700, 4.14.2: it cannot be told which of the two is the thief, so both have to log in',
     async run(target) {

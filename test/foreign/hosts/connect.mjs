@@ -1,4 +1,3 @@
-// Connect.
 import connect from 'connect'
 import { tryHost, versionOf } from '../support/host.mjs'
 

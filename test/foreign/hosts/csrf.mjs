@@ -1,4 +1,4 @@
-// csrf-csrf, bound to a value in the session and not to its id: tokens outlive a renewal, and end with a login.
+// csrf-csrf is bound to a value in the session and not to its id: tokens outlive a renewal, and end with a login.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import cookieParser from 'cookie-parser'

@@ -11,7 +11,8 @@ await tryFastify('fastify-middie', async (app, sessions) => {
   app.use(sessions)
 })
 
-// middie keeps its `next` in a pool: one that has passed serves the next visitor, who must not get the error of the first.
+// middie keeps its `next` in a pool: one that has passed serves the next visitor, who must not get the error of the
+// first.
 const OTHERS = 4
 const { sessions, close } = await openSessions('fastify-middie-pool')
 const app = Fastify()

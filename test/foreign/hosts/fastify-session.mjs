@@ -1,4 +1,4 @@
-// @fastify/session, with the store as its store; the application changes the id at a login itself.
+// @fastify/session uses the store; the application changes the id at a login itself.
 import cookie from '@fastify/cookie'
 import session from '@fastify/session'
 import Fastify from 'fastify'

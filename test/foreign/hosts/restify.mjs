@@ -1,4 +1,3 @@
-// restify 11.
 import restify from 'restify'
 import { versionOf } from '../support/host.mjs'
 import { tryRestify } from '../support/try-restify.mjs'

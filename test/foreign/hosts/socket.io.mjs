@@ -1,4 +1,5 @@
-// Socket.IO: the session of a handshake by loadSession, and by the middleware itself (io.engine.use), over both transports.
+// Socket.IO gets the session of a handshake from loadSession, and from the middleware itself (io.engine.use), over both
+// transports.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -30,7 +31,7 @@ async function start(attach) {
   return { url: `http://127.0.0.1:${server.address().port}`, sockets }
 }
 
-/** What the server says, and the socket. */
+/** Opens a socket. Resolves with what the server says, and the socket. */
 function come(url, cookie, transport) {
   const socket = io(url, { extraHeaders: { cookie }, transports: [transport], reconnection: false, forceNew: true })
   return new Promise((resolve) => {
@@ -60,7 +61,7 @@ const byMiddleware = await start((sockets) => {
   sockets.engine.use(sessions)
   sockets.on('connection', (socket) => {
     const { session } = socket.request
-    // What Socket.IO's documents have for long-lived sockets.
+    // Socket.IO's documents have this for long-lived sockets.
     session.reload((err) => socket.emit('hello', err ? err.message : (session.userId ?? 'nobody')))
   })
 })
@@ -81,7 +82,7 @@ for (const transport of TRANSPORTS) {
   const [greeting, socket] = await come(byMiddleware.url, visitor.cookie, transport)
   assert.equal(greeting, 'ada', `io.engine.use, ${transport}`)
   socket.close()
-  // Nobody in particular, whose upgrade must not end the process.
+  // A visitor without a session must not end the process by an upgrade.
   const [nobody, other] = await come(byMiddleware.url, '', transport)
   assert.ok(['nobody', 'failed to load session'].includes(nobody), `io.engine.use, ${transport}: ${nobody}`)
   other.close()

@@ -1,4 +1,4 @@
-// ws: the session of an upgrade by loadSession, and by the middleware itself, as the documents of ws have it.
+// ws gets the session of an upgrade from loadSession, and from the middleware itself, as the documents of ws have it.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { loadSession } from 'connect-redis-hash'
@@ -37,7 +37,7 @@ server.on('upgrade', (req, socket, head) => {
   )
 })
 
-/** What the server says: a greeting, or why there is none. */
+/** Resolves with what the server says: a greeting, or why there is none. */
 async function greeting(path, cookie) {
   const socket = new WebSocket(url.replace('http', 'ws') + path, { headers: { cookie } })
   const said = await Promise.race([

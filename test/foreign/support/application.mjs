@@ -1,4 +1,4 @@
-/** Resolves for everybody once so many have come. */
+/** Makes callers wait for each other: all of them go on once so many have come. */
 function meeting(size) {
   let waiting = []
   return () =>
@@ -11,15 +11,15 @@ function meeting(size) {
 }
 
 /**
- * What every host serves: handlers of a request with a `session`, each of which resolves what to answer as JSON. The host
- * mounts them and answers errors in its own way.
+ * The handlers that every host serves: each gets a request with a `session`, and resolves with what to answer as JSON.
+ * The host mounts them and answers errors in its own way.
  *
- * @param {{ cut(): Promise<void> }} line to Redis
+ * @param {{ cut(): Promise<void> }} line the way to Redis
  */
 export function application(line) {
   const both = meeting(2)
   const slowAndLogout = meeting(2)
-  /** Whoever waits here is let go by the next request to /go. */
+  /** Lets the waiting request go on; the next request to /go calls it. */
   let letGo = () => {}
   const write = (name) => async (req) => {
     await both()
@@ -82,7 +82,7 @@ export function application(line) {
   return { routes, letGo: () => letGo() }
 }
 
-/** What the application has put into a session. */
+/** The properties that the application has put into a session. */
 export function contentOf({ userId, cart, a, b, late, lost }) {
   return { userId, cart, a, b, late, lost }
 }

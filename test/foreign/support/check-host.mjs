@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Visitor } from './visitor.mjs'
 
 /**
- * What the store and its middleware promise, asked of a running host that serves `application` behind secureSession.
+ * Checks what the store and its middleware promise, on a running host that serves `application` behind secureSession.
  *
  * @param {{ url: string, store: { length(): Promise<number> }, line: { cut(): Promise<void>, restore(): Promise<void> },
- *   letGo(): void, base?: string, away?: number }} host `base`: what its paths begin with; `away`: what it makes of an error
- *   that a middleware hands over while Redis is gone, 503 unless it answers all errors alike
+ *  letGo(): void, base?: string, away?: number }} host `base`: the beginning of its paths; `away`: its status for an
+ * error that a middleware hands over while Redis is gone, 503 unless it answers all errors alike
  */
 export async function checkHost({ url, store, line, letGo, base = '', away = 503 }) {
   const visitor = new Visitor(url + base)

@@ -8,7 +8,7 @@ const page = readFileSync(new URL('../hosts.md', import.meta.url), 'utf8')
  *
  * @param {string} name
  * @param {Record<string, unknown>} scope
- * @param {string} [last] code that follows, such as what to return
+ * @param {string} [last] code to run after the example, such as a return statement
  */
 export async function example(name, scope, last = '') {
   const [, code] = page.split(`<!-- run: ${name} -->\n\`\`\`js\n`)

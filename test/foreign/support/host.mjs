@@ -8,10 +8,10 @@ import { openLine } from './line.mjs'
 import { SECRET } from './secret.mjs'
 
 /**
- * secureSession as an application has it, on a line that can be cut.
+ * Opens secureSession as an application does, on a line that can be cut.
  *
  * @param {string} name the prefix of its keys
- * @param {object} [options] of secureSession
+ * @param {object} [options] more options of secureSession
  */
 export async function openSessions(name, options) {
   const line = await openLine()
@@ -31,13 +31,13 @@ export async function openSessions(name, options) {
 }
 
 /**
- * Builds a host around secureSession, and asks of it all that is promised.
+ * Builds a host around secureSession, and checks all that is promised.
  *
  * @param {string} name
  * @param {(parts: { sessions: import('connect-redis-hash').SecureSession,
- *   routes: ReturnType<typeof application>['routes'] }) => unknown} build makes what answers requests: a listener for Node's
- *   http, or `{ url, close }` of a server that listens
- * @param {{ base?: string, away?: number }} [expected] of `checkHost`
+ *  routes: ReturnType<typeof application>['routes'] }) => unknown} build makes the host: a listener for Node's http, or
+ * `{ url, close }` of a server that listens
+ * @param {{ base?: string, away?: number }} [expected] options of `checkHost`
  */
 export async function tryHost(name, build, expected) {
   const { sessions, line, close } = await openSessions(name)
@@ -63,12 +63,12 @@ async function closeServer(server) {
 }
 
 /**
- * The version of an installed package, for the line that a program ends with.
+ * Finds the version of an installed package, for the last line that a program prints.
  * @param {string} name
  * @param {string} from the program's import.meta.url
  */
 export function versionOf(name, from) {
-  // Not by require.resolve: few packages export their package.json, and some are built into Bun.
+  // require.resolve does not help: few packages export their package.json, and some are built into Bun.
   for (let folder = new URL('.', from); folder.pathname !== '/'; folder = new URL('..', folder)) {
     const file = new URL(`node_modules/${name}/package.json`, folder)
     if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')).version

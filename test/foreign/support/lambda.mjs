@@ -1,6 +1,6 @@
 /**
- * A listener that calls the handler of a Lambda function with what API Gateway makes of a request (payload format 2.0), and
- * answers with what the handler resolves.
+ * Makes a listener that calls the handler of a Lambda function with the event that API Gateway makes of a request
+ * (payload format 2.0), and answers with what the handler resolves.
  *
  * @param {(event: object, context: object) => Promise<any>} handler
  * @returns {import('node:http').RequestListener}

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
 /**
- * A way to the Redis of REDIS_URL that a program can cut: connections are refused then, and those that were open are reset.
+ * Opens a way to the Redis of REDIS_URL that a program can cut: then connections are refused, and open ones are reset.
  *
  * @returns {Promise<{ url: string, cut(): Promise<void>, restore(): Promise<void> }>}
  */

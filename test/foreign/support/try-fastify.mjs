@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import { tryHost } from './host.mjs'
 
 /**
- * Fastify with a plugin that lets it use middleware of Express. The session is on the raw request.
+ * Tries Fastify with a plugin that lets it use middleware of Express. The session is on the raw request.
  *
  * @param {string} name
  * @param {(app: import('fastify').FastifyInstance, sessions: any) => Promise<void>} mount

@@ -1,7 +1,7 @@
 import { example } from './example.mjs'
 import { tryHost } from './host.mjs'
 
-/** NestJS with its Express adapter; without a compiler, decorators are plain calls. */
+/** Tries NestJS with its Express adapter; without a compiler, decorators are plain calls. */
 export function tryNest(name, { common, core }) {
   const { Controller, Get, HttpCode, Module, Post, Req } = common
   return tryHost(name, async ({ sessions, routes }) => {

@@ -1,4 +1,4 @@
-/** Nobody waits longer for an answer, whatever has happened to Redis: the store gives up after one second. */
+/** No visitor waits longer for an answer, whatever has happened to Redis: the store gives up after one second. */
 const PATIENCE_MS = 5000
 
 /** A browser as far as sessions are concerned: it keeps cookies and sends them again. */
@@ -11,7 +11,7 @@ export class Visitor {
     this.#url = url
   }
 
-  /** As the header says it. */
+  /** The cookies as the header has them. */
   get cookie() {
     return [...this.#cookies].map((pair) => pair.join('=')).join('; ')
   }

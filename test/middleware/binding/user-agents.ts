@@ -17,7 +17,7 @@ export const CHROME = chrome(WINDOWS, '143.0.0.0')
 export const SAFARI_IPHONE = safari(IPHONE, '26.1', 'Mobile/15E148 Safari/604.1')
 export const CURL = 'curl/8.14.1'
 
-/** The same client before and after an update of browser or system: still the same. */
+/** User-Agents of one client before and after an update of browser or system: they have to count as one. */
 export const UPDATES: [name: string, before: string, after: string][] = [
   ['Chrome on Windows', CHROME, chrome(WINDOWS, '144.0.0.0')],
   ['Chrome on macOS', chrome(MAC, '142.0.0.0'), chrome(MAC, '145.0.0.0')],
@@ -106,7 +106,7 @@ export const UPDATES: [name: string, before: string, after: string][] = [
   ],
 ]
 
-/** Two different clients. */
+/** User-Agents of two different clients. */
 export const DIFFERENT: [name: string, one: string | undefined, other: string | undefined][] = [
   ['Chrome -> curl', CHROME, CURL],
   ['Chrome -> no header', CHROME, undefined],

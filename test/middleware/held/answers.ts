@@ -20,11 +20,11 @@ type Res = ServerResponse & { flush?: () => void }
 
 /** One way to answer a request, as applications and other packages do. */
 export interface Answer {
-  /** What the visitor is to get. */
+  /** The body that the visitor has to get. */
   body: string
   status?: number
   method?: 'HEAD'
-  /** What the framework has to have for it. */
+  /** What the framework must have for it. */
   needs?: 'express' | 'http1'
   give(res: Res, req: IncomingMessage): unknown
 }
@@ -70,7 +70,7 @@ export const ANSWERS: Record<string, Answer> = {
       try {
         res.writeHead(200, { 'content-type': 'text/html' })
       } catch {
-        // As Node has it.
+        // Node throws here too.
       }
       res.end(text)
     },

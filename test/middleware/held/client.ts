@@ -9,7 +9,7 @@ export interface Reply {
   body: string
 }
 
-/** One connection that stays: what is sent too much or too little shows in the next reply. */
+/** One connection that stays open: a byte too many or too few shows in the next reply. */
 export interface Connection {
   fetch(path: string, method?: string): Promise<Reply>
   close(): void

@@ -40,7 +40,7 @@ const SORRY: ErrorRequestHandler = (err, _req, res, next) => {
   res.status(err.status ?? 500).end(`sorry: ${err.code ?? err.message}`)
 }
 
-/** More than may be saved, or a little. */
+/** Puts more on the session than may be saved, or a little. */
 const change = (req: IncomingMessage, fails: boolean) =>
   Object.assign((req as never as { session: object }).session, { value: fails ? 'x'.repeat(5000) : 'little' })
 
@@ -72,7 +72,7 @@ async function serving<T>(
   }
 }
 
-/** One request, then another on the same connection if it stays. */
+/** Sends one request, then another on the same connection if it stays. */
 const visit = (app: (req: IncomingMessage, res: ServerResponse) => unknown, path = '/?fails') =>
   serving(app, async (port) => {
     const connection = overHttp1(port)
@@ -87,7 +87,7 @@ const visit = (app: (req: IncomingMessage, res: ServerResponse) => unknown, path
 
 const TOO_LARGE = { status: 500, body: 'sorry: ERR_SESSION_TOO_LARGE', ping: 'pong' }
 
-describe('who writes to a response whose save fails', () => {
+describe('writing to a response whose save fails', () => {
   test('callbacks of write and end are called once, with the error', async () => {
     const called: unknown[] = []
     const note = (name: string) => (err?: unknown) => called.push([name, (err as { code?: string } | undefined)?.code])
@@ -236,7 +236,7 @@ describe('an error handler that answers later', () => {
   })
 
   test('that nobody can tell from the handler keeps no visitor waiting', async () => {
-    // A callback that another request has made comes from there.
+    // The bus calls back outside this request, like something that another request has made.
     const bus = new EventEmitter()
     const elsewhere: ErrorRequestHandler = (_err, _req, res, _next) => {
       res.status(500).write('sorry: ')

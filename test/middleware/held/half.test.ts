@@ -37,7 +37,7 @@ afterAll(async () => {
 const sessions = () =>
   session({ store: makeStore(), secret: SECRET, resave: false, saveUninitialized: false }) as unknown as Middleware
 const INSECURE = { secure: false }
-/** Each holds the response of a login. */
+/** Middleware, each of which holds the response of a login. */
 const MIDDLEWARE: Record<string, () => Middleware[]> = {
   'saveBeforeResponse()': () => [sessions(), saveBeforeResponse()],
   'rotateOnLogin()': () => [sessions(), rotateOnLogin()],
@@ -93,7 +93,7 @@ const HANDLERS: Record<string, ErrorRequestHandler | undefined> = {
 }
 const FRAMEWORKS = { 'Express 5': express, 'Express 4': express4 as unknown as typeof express }
 
-/** What a visitor gets: the status and all of the body, or nothing that is whole. */
+/** What a visitor gets: the status and the whole body, or nothing that is whole. */
 async function answerOf(app: express.Express): Promise<string> {
   const server = createServer(app).listen(0)
   await once(server, 'listening')

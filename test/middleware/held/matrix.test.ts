@@ -71,7 +71,7 @@ const FRAMEWORKS: Record<string, Framework> = {
   },
 }
 
-/** What a wrapper does wrong by itself, and those that know no HTTP/2. */
+/** What a wrapper gets wrong by itself. */
 const CANNOT: Record<string, readonly string[]> = { 'compression 1.7': ['writeHead with an array'] }
 const ONLY_HTTP1 = ['compression 1.7', 'one that gathers the body and compresses it later']
 

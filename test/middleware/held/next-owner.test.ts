@@ -19,7 +19,7 @@ afterAll(async () => {
 
 type Handler = (req: IncomingMessage & { session: Record<string, unknown> }, res: ServerResponse) => void
 
-/** As @fastify/middie does: whoever comes gets the `next` of a request that has passed. */
+/** Does as @fastify/middie does: every request gets the `next` of one that has passed. */
 function hostWithOneNext(handlers: Record<string, Handler>) {
   let current: [IncomingMessage, ServerResponse]
   const next = (err?: unknown) => {

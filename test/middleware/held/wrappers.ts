@@ -24,7 +24,10 @@ export const WRAPPERS: Record<string, () => Wrapper> = {
   'one that gathers the body and compresses it later': () => gathered,
 }
 
-/** As shrink-ray and page caches do: everything is put off until the end, and sent through what was there before. */
+/**
+ * shrink-ray and page caches do this: they put everything off until the end, and send it through the methods they
+ * found.
+ */
 const gathered: Wrapper = (_req, res, next) => {
   const chunks: Buffer[] = []
   const end = res.end.bind(res) as (body?: Buffer) => ServerResponse

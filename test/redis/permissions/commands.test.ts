@@ -91,7 +91,7 @@ describe('a user that the ACL line makes', () => {
     expect(await refused()).toEqual([])
     const seen = await carriedOut()
     for (const name of seen) expect(listed(...USES, 'connection')).toContain(name)
-    // No more than what is needed is allowed.
+    // Nothing is allowed that is not needed.
     expect(listed(...USES).filter((name) => !seen.includes(name))).toEqual([])
   })
 
@@ -109,7 +109,7 @@ describe('a user that the ACL line makes', () => {
     ]
     for (const outcome of await Promise.allSettled(attempts)) {
       expect(outcome.status).toBe('rejected')
-      // However this version of Redis says it, also in scripts.
+      // Redis versions say it differently, and scripts do too.
       const told = fromRedis((outcome as PromiseRejectedResult).reason, 'this', true)
       expect(told.code).toBe('ERR_SESSION_FORBIDDEN')
     }
@@ -134,7 +134,7 @@ test('the line for a Cluster lets ioredis find its nodes, and Redis has nothing 
   const port = await freePort()
   const node = await privateRedis([
     ...['--port', String(port), '--cluster-port', String(await freePort())],
-    // Alone, it does not know by which address it is reached.
+    // A node on its own does not know by which address it is reached.
     ...['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
   ])
   let cluster: Cluster | undefined
@@ -174,7 +174,7 @@ const USES: Use[] = [
   'cache',
 ]
 
-/** A site with all that happens between a browser and a store. */
+/** Does all that happens between a browser and a store. */
 async function visits(by: Redis): Promise<void> {
   const store = storeWith({ limit: { index: 'user', max: 1, onExceed: 'evict' }, activity: true, touchInterval: 0 }, by)
   const other = storeWith({ broadcast: true }, by)
@@ -210,7 +210,7 @@ async function visits(by: Redis): Promise<void> {
   for (const one of [store, other, announcing]) await one.close()
 }
 
-/** Both stores listen. */
+/** Waits until both stores listen. */
 async function subscribed(): Promise<void> {
   const deadline = Date.now() + 5000
   for (let count = 0; count < 2; ) {
@@ -242,14 +242,14 @@ async function methods(by: Redis): Promise<void> {
   await endless.destroy('e')
 }
 
-/** A session that is loaded once, and then served from the process. */
+/** Loads a session once, and then serves it from the process. */
 async function caches(by: Redis): Promise<void> {
   const store = storeWith({ cache: { max: 10, maxAge: 60 } }, by)
   await isCaching(store, { client: by })
   await store.close()
 }
 
-/** Sessions that have ended, and those that have expired. */
+/** Ends sessions, and lets others expire. */
 async function ends(by: Redis): Promise<void> {
   const reasons: string[] = []
   let onTold = () => {}
@@ -271,7 +271,7 @@ async function ends(by: Redis): Promise<void> {
   await telling.close()
 }
 
-/** Sessions that another store, or this one with other options, has left. */
+/** Goes on with sessions that another store, or this one with other options, has left. */
 async function moves(by: Redis): Promise<void> {
   for (const sid of ['j', 'k', 'l']) await redis.admin.set(`${PREFIX}${sid}`, '{"cookie":{},"n":1}', 'EX', 60)
   const store = storeWith({}, by)

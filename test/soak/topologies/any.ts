@@ -3,9 +3,9 @@ import { Redis } from 'ioredis'
 import type { RedisNode } from '../../support/redis-node.js'
 import type { Fault } from './topology.js'
 
-/** A connection of the soak's own. */
+/** Works over a connection of the soak's own. */
 export async function asAdmin<T>(node: RedisNode, work: (admin: Redis) => Promise<T>): Promise<T> {
-  // Not that it waits until a Redis is ready which it is to make ready.
+  // It must not wait until Redis is ready: the work may have to make it ready.
   const admin = new Redis({ ...node.address, enableReadyCheck: false, retryStrategy: () => 50 })
   admin.on('error', () => {})
   try {
@@ -15,7 +15,7 @@ export async function asAdmin<T>(node: RedisNode, work: (admin: Redis) => Promis
   }
 }
 
-/** What may happen to any master, whoever stands behind it. */
+/** Faults that may happen to any master, whatever stands behind it. */
 export function faultsOfMasters(masters: () => Promise<RedisNode[]>): Fault[] {
   const each = async (work: (admin: Redis) => Promise<unknown>) => {
     for (const node of await masters()) await asAdmin(node, work)

@@ -80,7 +80,7 @@ export async function clusterTopology(): Promise<Topology> {
         await asAdmin(master, async (admin) => {
           const key = (await admin.randomkey()) ?? undefined
           if (key === undefined) return
-          // A write that changes nothing, so that there is something to wait for.
+          // This write changes nothing, but gives the replica something to acknowledge.
           await admin.call('PUBLISH', 'soak', 'fence')
           await until('the replica has it', async () => isInStep(master))
         })
@@ -91,7 +91,7 @@ export async function clusterTopology(): Promise<Topology> {
   }
 }
 
-/** The replica has acknowledged what the master had written when it was asked. */
+/** Whether the replica has acknowledged what the master had written when this was called. */
 async function isInStep(master: RedisNode): Promise<boolean> {
   const now = Number(await master.field('INFO replication', 'master_repl_offset'))
   let acknowledged = 0

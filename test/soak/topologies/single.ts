@@ -9,7 +9,7 @@ import { asAdmin, faultsOfMasters } from './any.js'
 import type { Fault, Topology } from './topology.js'
 
 const APP = ['--user', 'app', 'on', '>app-password', '~*', '&*', '+@all']
-// What was confirmed is on the disk, so that a crash may lose nothing of it.
+// Redis writes to the disk what it confirms, so that a crash may lose nothing of it.
 const AOF = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always', '--enable-debug-command', 'yes']
 
 /** One Redis with an append-only file, behind a link of its own. */
@@ -131,7 +131,7 @@ function faultsOfProcess(node: RedisNode): Fault[] {
   ]
 }
 
-/** Redis is there, and refuses. */
+/** Faults in which Redis is there, and refuses. */
 function refusals(node: RedisNode): Fault[] {
   type Step = (...args: (string | number)[]) => Promise<unknown>
   const refusal = (name: string, begin: (send: Step) => Promise<unknown>, end: (send: Step) => Promise<unknown>) => ({

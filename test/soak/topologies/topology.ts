@@ -4,21 +4,21 @@ import type { Random } from '../random.js'
 /** Something that happens to the application's surroundings, and is over when `run` resolves. */
 export interface Fault {
   name: string
-  /** A failover, in which the new master may lack what the old one has confirmed last. */
+  /** Whether it is a failover: the new master may lack what the old one has confirmed last. */
   mayLose?: boolean
-  /** @returns what there is to say about this time */
+  /** @returns words about this run of it, for the report */
   run(random: Random): Promise<string | undefined>
 }
 
-/** Redis as one deployment has it, and what may happen to it. */
+/** A deployment of Redis, and the faults that may happen to it. */
 export interface Topology {
-  /** For `connectRedis`. */
+  /** Arguments of `connectRedis`. */
   where: unknown[]
   faults: Fault[]
   masters(): Promise<RedisNode[]>
-  /** Every replica has everything that was confirmed so far. */
+  /** Waits until every replica has everything that was confirmed so far. */
   inStep(): Promise<void>
-  /** All servers are there again. */
+  /** Waits until all servers are there again. */
   healed(): Promise<void>
   stop(): Promise<void>
 }

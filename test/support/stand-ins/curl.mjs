@@ -1,4 +1,5 @@
-// What the pages use of curl, for machines that have none: one host, no redirects. Refuses every option it does not know.
+// Does what the pages use of curl, for machines that have none: one host, no redirects. It refuses every option it does
+// not know.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { parseArgs } from 'node:util'

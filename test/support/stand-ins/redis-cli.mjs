@@ -1,4 +1,4 @@
-// What the pages use of redis-cli, for machines that have none: `-s <socket>`, a command, and `--scan --pattern`.
+// Does what the pages use of redis-cli, for machines that have none: `-s <socket>`, a command, and `--scan --pattern`.
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 
@@ -10,7 +10,7 @@ const { values, positionals } = parseArgs({
     pattern: { type: 'string' },
   },
 })
-// RESP 2 has a hash as the list that redis-cli prints.
+// RESP 2 gives a hash as the list that redis-cli prints.
 const redis = new Redis(values.socket, { protocol: 2, lazyConnect: true, retryStrategy: () => null })
 await redis.connect()
 for (const line of values.scan ? await scanned() : [await redis.call(...positionals)].flat()) console.log(String(line))

@@ -1,4 +1,3 @@
-// NestJS 11.
 import 'reflect-metadata'
 import * as common from '@nestjs/common'
 import * as core from '@nestjs/core'

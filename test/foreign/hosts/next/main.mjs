@@ -21,11 +21,11 @@ const app = next({ dir, dev: false, quiet: true })
 await app.prepare()
 const answer = app.getRequestHandler()
 
-/** What API routes find: modules that Next has bundled share nothing else with this one. */
+/** API routes find this here: modules that Next has bundled share nothing else with this one. */
 const shared = { routes: [], sessions: undefined }
 globalThis.foreignHost = shared
 
-/** Next answers everything, behind the middleware. */
+/** Next answers every request, behind the middleware. */
 function customServer(sessions) {
   const server = express().set('env', 'test').use(sessions)
   return server.use((req, res, next) => {

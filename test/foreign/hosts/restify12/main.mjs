@@ -1,4 +1,4 @@
-// restify 12, which needs Node 22.
+// restify 12 needs Node 22.
 import restify from 'restify'
 import { versionOf } from '../../support/host.mjs'
 import { tryRestify } from '../../support/try-restify.mjs'

@@ -1,4 +1,4 @@
-// serverless-http (AWS Lambda): one client for all calls of a process, which is frozen between them.
+// serverless-http (AWS Lambda) uses one client for all calls of a process, which is frozen between them.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -3,7 +3,7 @@ import { cookies } from 'next/headers'
 
 let sessions
 
-/** Made when it is first asked for: `next build` loads this module, too, and has no Redis. */
+/** Makes the sessions at the first call only: `next build` loads this module, too, and has no Redis. */
 function getSessions() {
   const { REDIS_URL, SESSION_SECRET: secret } = process.env
   sessions ??= secureSession({
@@ -15,7 +15,7 @@ function getSessions() {
   return sessions
 }
 
-/** What the visitor's session holds, to be read in a route handler or a server component; null if there is none. */
+/** What the visitor's session holds, for a route handler or a server component; null if there is none. */
 export async function currentSession() {
   const req = { headers: { cookie: (await cookies()).toString() } }
   const { SESSION_SECRET: secret, SESSION_COOKIE: name = '__Host-sid' } = process.env

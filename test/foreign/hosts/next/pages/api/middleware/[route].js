@@ -1,6 +1,6 @@
 import handle from '../[route]'
 
-/** As the documents of Next have it: a promise, which settles once. */
+/** The documents of Next show this: a promise, which settles once. */
 function runMiddleware(req, res, middleware) {
   return new Promise((resolve, reject) => {
     middleware(req, res, (result) => (result instanceof Error ? reject(result) : resolve(result)))

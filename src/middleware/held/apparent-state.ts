@@ -7,7 +7,7 @@ import { SETTERS } from './shadow-setters.js'
  * `writableEnded` is true once the application has called `end`. An error handler that finds `headersSent` false would
  * write a second response.
  */
-export class Pretence {
+export class ApparentState {
   readonly #res: ServerResponse
   readonly #own = new Map<string, PropertyDescriptor | undefined>()
 
@@ -36,7 +36,7 @@ export class Pretence {
   }
 }
 
-/** Whether the head has really left, regardless of what a `Pretence` makes the application see. */
+/** Whether the head has really left, regardless of what a `ApparentState` makes the application see. */
 export function isHeadOut(res: ServerResponse): boolean {
   return Boolean(Reflect.get(Object.getPrototypeOf(res) as object, 'headersSent', res))
 }

@@ -5,7 +5,7 @@ import { realSetImmediate } from './real-set-immediate.js'
  * not end the process. A failure that nobody handles must not be lost either: it is passed to `unheard`. Callers that
  * use `await`, `then`, `catch` or `finally` get an ordinary promise.
  */
-export class Answer<T> extends Promise<T> {
+export class StorePromise<T> extends Promise<T> {
   // `await` calls `then` only if the promise's constructor is not Promise itself, so keep this class as its
   // constructor.
   #isTaken = false

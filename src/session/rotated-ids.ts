@@ -1,4 +1,4 @@
-import { END_TRAIL, LEAVE_TRAIL } from '../redis/scripts/trail.js'
+import { END_TRAIL, LEAVE_TRAIL } from '../redis/scripts/rotated-ids.js'
 import type { Context } from './context.js'
 
 /*
@@ -17,17 +17,17 @@ import type { Context } from './context.js'
  */
 
 /** Milliseconds for which requests under way with the old id are recognised: far longer than any of them takes. */
-const KEPT_MS = 60_000
+const REMEMBERED_MS = 60_000
 
 /** Notes that an id is given up, without a trail to another id. */
 export async function markRotated({ gateway, keys }: Context, storedId: string): Promise<void> {
   // The end of a session must not depend on free memory in Redis, or on the permission to write strings.
-  await gateway.setMarker(keys.rotated(storedId), KEPT_MS).catch(() => undefined)
+  await gateway.setMarker(keys.rotated(storedId), REMEMBERED_MS).catch(() => undefined)
 }
 
 /** Notes that an id is given up, and which id the session goes on under, so that ending the old id ends the new one. */
 export async function leaveTrail({ gateway, keys }: Context, storedId: string, to: string): Promise<void> {
-  await gateway.script(LEAVE_TRAIL, keys.rotated(storedId), [to, KEPT_MS])
+  await gateway.script(LEAVE_TRAIL, keys.rotated(storedId), [to, REMEMBERED_MS])
 }
 
 export async function wasRotated({ gateway, keys }: Context, storedIds: readonly string[]): Promise<boolean> {
@@ -41,7 +41,7 @@ export async function endTrails({ gateway, keys }: Context, storedIds: readonly 
     const key = keys.rotated(storedId)
     // The logout of a session that never existed must not write a key.
     if (!(await gateway.get(key))) return []
-    const trail = await gateway.script(END_TRAIL, key, [KEPT_MS])
+    const trail = await gateway.script(END_TRAIL, key, [REMEMBERED_MS])
     return trail.split(' ').slice(1)
   })
   return (await Promise.all(ends)).flat()

@@ -23,7 +23,7 @@ const KNOWN_AS_NEW = attachment<true>()
  * Nothing is kept for sessions that express-session loads, because it makes `req.session` within the callback of
  * `get`.
  */
-export class Copies {
+export class CopiedSessions {
   readonly #recent = new RecentLoads()
   readonly #ofValue = attachment<SessionRecord | undefined>()
   /** The session that the running callback has received, and its record. */

@@ -20,7 +20,7 @@ import { leave, parseMember, pendingMs, settleEntry } from './index-entries.js'
  */
 
 /** The change of a session from one id to another. */
-export interface GoingOn {
+export interface Continuation {
   from: string
   to: string
   /** All stored ids that the session may have before the change. */
@@ -29,7 +29,7 @@ export interface GoingOn {
   held: readonly IndexEntry[]
   /** Index entries that the session keeps. Any other entry that it has after the change is a new one. */
   entries: readonly IndexEntry[]
-  /** The session stays with the same user: ending the first id also ends the second one (session/trail.ts). */
+  /** The session stays with the same user: ending the first id also ends the second one (session/rotated-ids.ts). */
   leavesTrail?: boolean
 }
 
@@ -41,7 +41,7 @@ export interface GoingOn {
  */
 export async function enterNext(
   context: Context,
-  { from, to, ids }: Pick<GoingOn, 'from' | 'to' | 'ids'>,
+  { from, to, ids }: Pick<Continuation, 'from' | 'to' | 'ids'>,
   entries: readonly IndexEntry[],
   idleMs: number | '' = pendingMs(context),
 ): Promise<boolean> {
@@ -61,16 +61,16 @@ export async function enterNext(
  */
 export async function passOn(
   context: Context,
-  goingOn: GoingOn,
+  continuation: Continuation,
   left: string,
   entries: readonly IndexEntry[],
 ): Promise<void> {
   const { gateway, keys } = context
-  const { from, to, ids } = goingOn
+  const { from, to, ids } = continuation
   const args = [pairOf(from, to), pendingMs(context), left, ...ids]
-  const more = without(without(entries, goingOn.held), goingOn.entries)
+  const more = without(without(entries, continuation.held), continuation.entries)
   await Promise.all(more.map(({ name, value }) => gateway.script(ENTER, keys.index(name, value), args)))
-  goingOn.entries = [...goingOn.entries, ...more]
+  continuation.entries = [...continuation.entries, ...more]
 }
 
 /**
@@ -81,7 +81,7 @@ export async function passOn(
  */
 export async function settleOrEnd(
   context: Context,
-  { from, to }: Pick<GoingOn, 'from' | 'to'>,
+  { from, to }: Pick<Continuation, 'from' | 'to'>,
   entries: readonly IndexEntry[],
   idleMs: number,
 ): Promise<boolean> {
@@ -92,7 +92,7 @@ export async function settleOrEnd(
 }
 
 /** Drops the pair if the session does not go on after all, because it no longer existed. */
-export async function leaveNext(context: Context, { from, to, entries }: GoingOn): Promise<void> {
+export async function leaveNext(context: Context, { from, to, entries }: Continuation): Promise<void> {
   await leave(context, pairOf(from, to), entries)
 }
 
