@@ -1,0 +1,49 @@
+/**
+ * A server process with a store that has everything switched on. Prints its port, then `begun` when the slow request
+ * has arrived. It must end by itself.
+ */
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import session from 'express-session'
+import { RedisStore } from '../../src/index.js'
+import { example } from '../support/markdown.js'
+import { CACHE } from '../support/near-cache.js'
+import { connectNodeRedis } from '../support/node-redis.js'
+import { connect } from '../support/redis.js'
+
+const [prefix = '', library = '', ending = ''] = process.argv.slice(2)
+const client = library === 'node-redis' ? connectNodeRedis() : connect()
+const store = new RedisStore({
+  client,
+  prefix,
+  cache: CACHE,
+  broadcast: true,
+  replicas: 1,
+  activity: true,
+  indexes: { user: (held: { user?: string }) => held.user },
+  limit: { index: 'user', max: 3, onExceed: 'evict' },
+  onEnd: () => {},
+} as never)
+
+const app = express()
+app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
+app.get('/slow', async (req, res) => {
+  console.log('begun')
+  await once(process, 'SIGTERM')
+  Object.assign(req.session, { user: 'ada' })
+  res.end('done')
+})
+const server = app.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port))
+
+const closeClient = () => ('quit' in client ? client.quit() : client.close())
+const endings: Record<string, () => unknown> = {
+  // In the order that the documentation recommends.
+  documented: () =>
+    new Function('process', 'server', 'store', 'client', example('docs/operations.md', 'run', 'shutdown')),
+  'without store.close()': () => () => process.once('SIGTERM', () => server.close(closeClient)),
+  'store.close() first, and last the client': () => () =>
+    process.once('SIGTERM', () => store.close().then(() => server.close(closeClient))),
+}
+const listen = endings[ending]?.() as (...scope: unknown[]) => void
+listen(process, server, store, { quit: closeClient })

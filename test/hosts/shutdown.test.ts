@@ -1,0 +1,36 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { RedisStore } from 'connect-redis-hash'
+import { childScript } from '../support/child-script.js'
+import { connect, freshPrefix } from '../support/redis.js'
+
+const CHILD = childScript('test', 'hosts', 'shutdown.child.ts')
+const client = connect()
+afterAll(() => client.quit())
+
+const endings = ['documented', 'without store.close()', 'store.close() first, and last the client']
+const cases = ['ioredis', 'node-redis'].flatMap((library) => endings.map((ending) => [library, ending] as const))
+
+test.each(cases)(
+  'a process with a client of %s gets SIGTERM, %s: its request is answered and saved, and the process ends by itself',
+  async (library, ending) => {
+    const prefix = freshPrefix()
+    const child = spawn(process.execPath, [CHILD, prefix, library, ending], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const ended = once(child, 'exit')
+    try {
+      const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+      const { value: port } = await lines.next()
+      const answer = fetch(`http://127.0.0.1:${port}/slow`, { headers: { connection: 'close' } })
+      expect((await lines.next()).value).toBe('begun')
+      child.kill('SIGTERM')
+      const response = await answer
+      expect([response.status, await response.text()]).toEqual([200, 'done'])
+      expect(await ended).toEqual([0, null])
+      const sid = /s%3A([^.]+)\./.exec(response.headers.getSetCookie()[0] ?? '')?.[1] as string
+      expect(await new RedisStore({ client, prefix }).read(sid)).toMatchObject({ user: 'ada' })
+    } finally {
+      child.kill('SIGKILL')
+    }
+  },
+)
