@@ -9,6 +9,7 @@ export class Link {
   readonly #sockets = new Set<Socket>()
   #waiting: (() => void)[] = []
   #delayMs = 0
+  #idleMs = Number.POSITIVE_INFINITY
   #state: State = 'good'
   #server = createServer()
 
@@ -23,8 +24,9 @@ export class Link {
         return
       }
       const redis = connect(this.#target)
-      this.#join(client, redis)
-      this.#join(redis, client)
+      const heard = this.#memory()
+      this.#join(client, redis, heard)
+      this.#join(redis, client, heard)
     })
     this.#server.listen(0, '127.0.0.1')
     await once(this.#server, 'listening')
@@ -37,6 +39,14 @@ export class Link {
   /** Milliseconds each way. */
   slow(ms: number): void {
     this.#delayMs = ms
+  }
+
+  /**
+   * Forgets each new connection once nothing has passed over it for so long, as NAT gateways and load balancers do: what
+   * comes afterwards is lost without an error. Milliseconds.
+   */
+  forgetIdle(ms: number): void {
+    this.#idleMs = ms
   }
 
   /** `silent`: data is lost without an error (half-open). `stalled`: data arrives later. */
@@ -61,14 +71,26 @@ export class Link {
     this.#server.close()
   }
 
-  #join(from: Socket, to: Socket): void {
+  /** Returns a function to call for each chunk of a connection; it tells whether the connection is still known. */
+  #memory(): () => boolean {
+    const ms = this.#idleMs
+    let last = performance.now()
+    return () => {
+      const now = performance.now()
+      const isKnown = now - last < ms
+      if (isKnown) last = now
+      return isKnown
+    }
+  }
+
+  #join(from: Socket, to: Socket, heard: () => boolean): void {
     const pass = (chunk: Buffer) => {
       if (!to.destroyed) to.write(chunk)
     }
     const delayed: Buffer[] = []
     from.setNoDelay(true)
     from.on('data', (chunk) => {
-      if (this.#state === 'silent') return
+      if (this.#state === 'silent' || !heard()) return
       if (this.#state === 'stalled') this.#waiting.push(() => pass(chunk))
       else if (this.#delayMs === 0 && delayed.length === 0) pass(chunk)
       else {
