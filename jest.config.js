@@ -10,7 +10,7 @@ const ON_OWN_CLIENT = [
 /** What meets one Redis at the other end of a line of its own, or asks what only one can do: not for a Cluster. */
 const ON_ONE_REDIS = [
   'test/attack/',
-  'test/contract/(connect-redis|swap)[.]test',
+  'test/contract/(connect-redis|connect-redis-versions|swap)[.]test',
   'test/middleware/save-before-response[.]test',
   'test/on-end/killed[.]test',
   'test/security/(interleavings|killed-moves|killed-process)[.]test',
