@@ -18,6 +18,7 @@ import {
   unsignedCookies,
 } from './naive.js'
 import { openSite, type Protection, type Site } from './site.js'
+import { ANY_CHANNEL } from '../support/server.js'
 
 /** Seconds after which a login is stale. */
 export const FRESH = 3600
@@ -89,7 +90,7 @@ async function open(
   const secret = newSecret()
   const client = connect()
   const user = prefix.slice(0, -1)
-  await client.acl('SETUSER', user, 'on', '>p', '~*', '&*', '+@all')
+  await client.acl('SETUSER', user, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all')
   const limited = connect({ username: user, password: 'p', maxRetriesPerRequest: 1 })
   const protection = await protect({ client: limited, prefix, secret })
   const site = openSite(protection)

@@ -14,6 +14,7 @@ import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { writeHash } from '../support/raw-session.js'
 import { until } from '../support/until.js'
 import { Visitor } from '../support/visitor.js'
+import { ANY_CHANNEL } from '../support/server.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there
 type Bag = any
@@ -476,7 +477,7 @@ describe('a Redis that does not tell', () => {
     ['that forbids INFO', ['+@all', '-info']],
     ['that forbids the channel', ['+@all', 'resetchannels']],
   ])('%s: one warning, and every session is read from Redis', async (_what, rules) => {
-    await redis.admin.call('ACL', 'SETUSER', 'few', 'reset', 'on', '>pw', '~*', '&*', ...rules)
+    await redis.admin.call('ACL', 'SETUSER', 'few', 'reset', 'on', '>pw', '~*', ...ANY_CHANNEL, ...rules)
     const client = redis.connect({ username: 'few', password: 'pw', enableReadyCheck: false })
     const store = new RedisStore({ client, prefix: PREFIX, cache: CACHE })
     stores.push(store)

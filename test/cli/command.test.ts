@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { runInShell } from '../support/command-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { unhurried } from '../support/unhurried.js'
+import { ANY_CHANNEL } from '../support/server.js'
 
 const PASSWORD = 'p4ss%2Fword'
 let redis: PrivateRedis
@@ -10,7 +11,7 @@ let silent: Server
 
 beforeAll(async () => {
   redis = await privateRedis(['--appendonly', 'yes'])
-  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>p4ss/word', '~*', '&*', '+@all')
+  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>p4ss/word', '~*', ...ANY_CHANNEL, '+@all')
   await redis.admin.call('ACL', 'SETUSER', 'default', 'resetpass', '>other')
   url = `${redis.socketPath}?username=app&password=${PASSWORD}`
   // Takes connections, and says nothing.

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import type { Finding, Level } from '../../src/cli/doctor/finding.js'
 import * as doctor from '../../src/cli/doctor.js'
 import { runHere } from '../support/command-line.js'
+import { slotsBetween } from '../support/cluster-rig.js'
 import { type DelayProxy, delayProxy } from '../support/delay-proxy.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { freePort } from '../support/redis-node.js'
+import { ANY_CHANNEL, COMPACT } from '../support/server.js'
 import { unhurried } from '../support/unhurried.js'
 
 const opened: { stop(): Promise<void> }[] = []
@@ -161,30 +163,31 @@ describe('persistence', () => {
 })
 
 test('hashes that do not fit the compact form', async () => {
-  const { socketPath } = await server('--hash-max-listpack-value', '32', '--hash-max-listpack-entries', '8')
+  const [value, entries] = [`hash-max-${COMPACT}-value`, `hash-max-${COMPACT}-entries`]
+  const { socketPath } = await server(`--${value}`, '32', `--${entries}`, '8')
   expect(found(await examined(socketPath), 'encoding', 'warning')).toEqual([
-    saying(/^hash-max-listpack-value is 32$/, /^CONFIG SET hash-max-listpack-value 64$/),
-    saying(/^hash-max-listpack-entries is 8$/, /^CONFIG SET hash-max-listpack-entries 128$/),
+    saying(new RegExp(`^${value} is 32$`), new RegExp(`^CONFIG SET ${value} 64$`)),
+    saying(new RegExp(`^${entries} is 8$`), new RegExp(`^CONFIG SET ${entries} 128$`)),
   ])
 })
 
 describe('permissions', () => {
-  const most = ['~sess:*', '~idx:sess:*', '&*', '+@all']
+  const most = ['~sess:*', '~idx:sess:*', ...ANY_CHANNEL, '+@all']
 
   test.each([
     ['a command', [...most, '-hset'], 'problem', /may not run HSET$/, /^ACL SETUSER app \+hset$/],
     ['a command of an option', [...most, '-zadd'], 'warning', /may not run ZADD$/, /\+zadd$/],
     [
       'the keys of sessions',
-      ['~idx:sess:*', '&*', '+@all'],
+      ['~idx:sess:*', ...ANY_CHANNEL, '+@all'],
       'problem',
       /keys like sess:\*$/,
       /^ACL SETUSER app ~sess:\*$/,
     ],
-    ['the keys of indexes', ['~sess:*', '&*', '+@all'], 'problem', /keys like idx:sess:\*$/, / ~idx:sess:\*$/],
+    ['the keys of indexes', ['~sess:*', ...ANY_CHANNEL, '+@all'], 'problem', /keys like idx:sess:\*$/, / ~idx:sess:\*$/],
     [
       'all keys',
-      ['~other:*', '&*', '+@all'],
+      ['~other:*', ...ANY_CHANNEL, '+@all'],
       'problem',
       /keys like sess:\* and idx:sess:\*$/,
       / ~sess:\* ~idx:sess:\*$/,
@@ -229,7 +232,7 @@ describe('permissions', () => {
   })
 
   test('another prefix is another matter', async () => {
-    const url = await userOf(await server(), '~shop:*', '~idx:shop:*', '&*', '+@all')
+    const url = await userOf(await server(), '~shop:*', '~idx:shop:*', ...ANY_CHANNEL, '+@all')
     expect((await examined(url, '--prefix', 'shop:')).code).toBe(0)
     expect((await examined(url)).code).toBe(1)
   })
@@ -246,9 +249,9 @@ describe('permissions', () => {
   })
 
   test.each([
-    ['sessions', ['~idx:sess:*', '&*', '+@all', '-eval'], /keys like sess:\*$/, /^ACL SETUSER app ~sess:\*$/],
-    ['indexes', ['~sess:*', '&*', '+@all', '-eval'], /keys like idx:sess:\*$/, /^ACL SETUSER app ~idx:sess:\*$/],
-    ['both', ['~other:*', '&*', '+@all', '-eval'], /sess:\* and idx:sess:\*$/, / ~sess:\* ~idx:sess:\*$/],
+    ['sessions', ['~idx:sess:*', ...ANY_CHANNEL, '+@all', '-eval'], /keys like sess:\*$/, /^ACL SETUSER app ~sess:\*$/],
+    ['indexes', ['~sess:*', ...ANY_CHANNEL, '+@all', '-eval'], /keys like idx:sess:\*$/, /^ACL SETUSER app ~idx:sess:\*$/],
+    ['both', ['~other:*', ...ANY_CHANNEL, '+@all', '-eval'], /sess:\* and idx:sess:\*$/, / ~sess:\* ~idx:sess:\*$/],
   ])(
     'where scripts are forbidden, a missing pattern for keys of %s is found, too',
     async (_name, rules, what, change) => {
@@ -290,7 +293,7 @@ describe('access', () => {
 
   test('a password that is not asked for, and a user who may do anything', async () => {
     const redis = await server()
-    const url = await userOf(redis, '~*', '&*', '+@all')
+    const url = await userOf(redis, '~*', ...ANY_CHANNEL, '+@all')
     expect(found(await examined(url), 'access', 'note')).toEqual([saying(/without a password, from this machine only/)])
     await redis.admin.call('ACL', 'SETUSER', 'default', 'resetpass', '>other')
     expect(found(await examined(url), 'access', 'note')).toEqual([saying(/^the user app may do anything/)])
@@ -321,20 +324,13 @@ describe('replication', () => {
 
 test('a Cluster that is not up, and one that is', async () => {
   const port = await freePort()
-  const redis = await server(
-    '--port',
-    String(port),
-    '--cluster-enabled',
-    'yes',
-    '--cluster-port',
-    String(await freePort()),
-  )
+  const redis = await server('--port', String(port), '--cluster-enabled', 'yes')
   const down = await examined(redis.socketPath)
   expect(found(down, 'cluster', 'problem')).toEqual([
     saying(/^cluster_state is fail$/),
     saying(/^16384 of 16384 slots/, /cluster-require-full-coverage no/),
   ])
-  await redis.admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+  await redis.admin.call('CLUSTER', 'ADDSLOTS', ...slotsBetween())
   while (!(await redis.admin.cluster('INFO')).includes('cluster_state:ok')) await redis.admin.ping()
   const up = await examined(redis.socketPath)
   expect(found(up, 'cluster', 'problem')).toEqual([])
@@ -407,7 +403,7 @@ describe('speed', () => {
   })
 
   test('a script that never ends', async () => {
-    const redis = await server('--busy-reply-threshold', '20')
+    const redis = await server('--lua-time-limit', '20')
     const busy = redis.connect().eval(BUSY_FOR(60_000), 0).catch(String)
     while (!(await redis.admin.ping().catch(String)).includes('BUSY')) await new Promise(setImmediate)
     const report = await examined(redis.socketPath)

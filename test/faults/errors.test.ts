@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { RedisStore } from 'connect-redis-hash'
 import { expectNoSecrets, type Failure, failureOf } from '../support/failure.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { ANY_CHANNEL, DEBUG_ARGS } from '../support/server.js'
 import { type SessionApp, sessionApp } from '../support/session-app.js'
 
 const PREFIX = 'hush-prefix:'
@@ -19,8 +20,8 @@ let store: RedisStore
 let app: SessionApp
 
 beforeAll(async () => {
-  redis = await privateRedis(['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024'])
-  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>4711-password', '~*', '&*', '+@all')
+  redis = await privateRedis([...DEBUG_ARGS, '--loading-process-events-interval-bytes', '1024'])
+  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>4711-password', '~*', ...ANY_CHANNEL, '+@all')
   const client = redis.connect({ username: 'app', password: '4711-password' })
   store = new RedisStore({ client, prefix: PREFIX, timeout: TIMEOUT_MS, touchInterval: 0 })
   app = sessionApp(store)

@@ -5,6 +5,7 @@ import { expectNoSecrets, failureOf } from '../support/failure.js'
 import { CACHE, isCaching } from '../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { sessionApp } from '../support/session-app.js'
+import { ANY_CHANNEL } from '../support/server.js'
 
 type Bag = Record<string, unknown>
 
@@ -19,7 +20,7 @@ const storeWith = (options: Partial<RedisStoreOptions> = {}) => new RedisStore({
 
 beforeAll(async () => {
   redis = await privateRedis()
-  await allow('on', '>4711-password', '~*', '&*', '+@all')
+  await allow('on', '>4711-password', '~*', ...ANY_CHANNEL, '+@all')
   client = redis.connect({ username: 'app', password: '4711-password' })
 })
 afterAll(() => redis.stop())

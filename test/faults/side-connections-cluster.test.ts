@@ -5,6 +5,7 @@ import { isCaching } from '../support/near-cache.js'
 import type { RedisNode } from '../support/redis-node.js'
 import { until } from '../support/until.js'
 import { closeStores, cookie, storeOn, works } from './side-connections.js'
+import { ANY_CHANNEL } from '../support/server.js'
 
 afterEach(closeStores)
 
@@ -17,7 +18,7 @@ describe('on a Cluster', () => {
 
   const setUser = (nodes: readonly RedisNode[], password: string) =>
     Promise.all(
-      nodes.map((node) => node.send('ACL', 'SETUSER', 'app', 'reset', 'on', `>${password}`, '~*', '&*', '+@all')),
+      nodes.map((node) => node.send('ACL', 'SETUSER', 'app', 'reset', 'on', `>${password}`, '~*', ...ANY_CHANNEL, '+@all')),
     )
   const killUser = (nodes: readonly RedisNode[]) =>
     Promise.all(nodes.map((node) => node.send('CLIENT', 'KILL', 'USER', 'app')))

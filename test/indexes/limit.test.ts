@@ -7,6 +7,7 @@ import { guardedLineTo } from '../support/guarded-line.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
+import { ANY_CHANNEL } from '../support/server.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
 type Bag = any
@@ -138,7 +139,7 @@ describe('with reject', () => {
     const single = storeWith('reject', 1)
     // Nothing but the entry: the process ended before it could create the session.
     const failing = storeWith('reject', 1, { serializer: { parse: JSON.parse, stringify: JSON.stringify } })
-    await client.acl('SETUSER', `${prefix}u`, 'on', '>p', '~*', '&*', '+@all', '-hset')
+    await client.acl('SETUSER', `${prefix}u`, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all', '-hset')
     const limited = connect({ username: `${prefix}u`, password: 'p' })
     try {
       const broken = storeWith('reject', 1, { client: limited })

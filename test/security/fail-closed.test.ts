@@ -9,6 +9,7 @@ import type { Redis, RedisOptions } from 'ioredis'
 import request, { type Response } from 'supertest'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { ANY_CHANNEL, DEBUG_ARGS } from '../support/server.js'
 import { Visitor } from '../support/visitor.js'
 
 // Ways in which Redis is away, and one question: does anybody get a session by it?
@@ -24,8 +25,8 @@ let healthy: Server
 const servers: Server[] = []
 
 beforeAll(async () => {
-  redis = await privateRedis(['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024'])
-  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', `>${LOGIN.password}`, '~*', '&*', '+@all')
+  redis = await privateRedis([...DEBUG_ARGS, '--loading-process-events-interval-bytes', '1024'])
+  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', `>${LOGIN.password}`, '~*', ...ANY_CHANNEL, '+@all')
   line = await badLineTo(redis.socketPath)
   healthy = await serve(redis.connect())
 })

@@ -8,6 +8,7 @@ import { Redis as Redis5 } from 'ioredis5'
 import { aclRules } from '../../../src/redis/permissions/acl.js'
 import { NEEDED_COMMANDS, type Use } from '../../../src/redis/permissions/commands.js'
 import { fromRedis } from '../../../src/redis/redis-error.js'
+import { slotsBetween } from '../../support/cluster-rig.js'
 import { isCaching } from '../../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
 import { freePort } from '../../support/redis-node.js'
@@ -133,13 +134,13 @@ describe('a user that the ACL line makes', () => {
 test('the line for a Cluster lets ioredis find its nodes, and Redis has nothing to refuse there', async () => {
   const port = await freePort()
   const node = await privateRedis([
-    ...['--port', String(port), '--cluster-port', String(await freePort())],
+    ...['--port', String(port)],
     // Alone, it does not know by which address it is reached.
     ...['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
   ])
   let cluster: Cluster | undefined
   try {
-    await node.admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+    await node.admin.call('CLUSTER', 'ADDSLOTS', ...slotsBetween())
     while (!(await node.admin.cluster('INFO')).includes('cluster_state:ok')) await node.admin.ping()
     const rules = aclRules({ prefix: PREFIX, version: await version(), isCluster: true })
     await node.admin.call('ACL', 'SETUSER', 'sessions', 'reset', 'on', '>4711', ...rules)
