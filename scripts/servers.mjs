@@ -37,6 +37,7 @@ export async function ensureServer(name) {
   mkdirSync(system, { recursive: true })
   await download(server, system)
   await unpack(system)
+  rmSync(join(system, 'var'), { recursive: true })
   const found = await install(system, server.program, directory)
   if (found.startsWith(`${name}.`)) return program
   rmSync(directory, { recursive: true, force: true })

@@ -20,7 +20,7 @@ const PROGRAM_TIMEOUT_MS = 180_000
 
 /** Programs that are not for every Node, and those that other runtimes can be expected to run. */
 const NEEDS_NODE = { restify12: 22 }
-const ON_EVERY_RUNTIME = ['express', 'connect', 'koa', 'fastify-express', 'ws', 'socket.io']
+const ON_EVERY_RUNTIME = ['everything', 'express', 'connect', 'koa', 'fastify-express', 'ws', 'socket.io']
 /** Bun's http throws when a header is set that Fastify has sent, where a save fails. */
 const NOT_ON = { Bun: ['fastify-express'] }
 
