@@ -322,6 +322,7 @@ describe('replication', () => {
     while (!(await master.admin.info('replication')).includes('min_slaves_good_slaves:1')) await master.admin.ping()
     await master.admin.config('SET', 'min-replicas-to-write', '0')
     expect(found(await examined(master.socketPath), 'replication', 'ok')).toEqual([saying(/1 replica in step/)])
+    while (!(await replica.admin.info('replication')).includes('master_link_status:up')) await replica.admin.ping()
     const report = await examined(replica.socketPath)
     expect(found(report, 'replication', 'problem')).toEqual([
       saying(new RegExp(`replica of 127.0.0.1:${port}$`), new RegExp(`redis://127.0.0.1:${port}`)),

@@ -181,8 +181,8 @@ end
 -- Makes place for a hash. Where Redis would refuse to write one, the string must not be lost: HSET on a string gets
 -- WRONGTYPE if nothing else is wrong. Redis has a function that asks for permission, but only since 7.0.
 local function drop_string(key)
-  local answer = redis.pcall('HSET', key, '@', '')
-  if not string.find(answer.err, 'WRONGTYPE', 1, true) then redis.call('HSET', key, '@', '') end
+  local answer = redis.pcall('HSET', key, '@', '-')
+  if not string.find(answer.err, 'WRONGTYPE', 1, true) then redis.call('HSET', key, '@', '-') end
   redis.call('DEL', key)
 end
 `

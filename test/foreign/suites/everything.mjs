@@ -1,5 +1,6 @@
 // Express with every option that opens a connection, starts a timer or computes a digest: a smoke test of runtimes.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import express from 'express'
 import { application } from '../support/application.mjs'
@@ -9,7 +10,7 @@ import { Visitor } from '../support/visitor.mjs'
 
 const ended = []
 const { sessions, line, close } = await openSessions('everything', {
-  encryption: { keys: [Buffer.alloc(32, 7)] },
+  encryption: { keys: [randomBytes(32)] },
   cache: { max: 100, maxAge: 60 },
   limit: { index: 'user', max: 1, onExceed: 'evict' },
   broadcast: true,
