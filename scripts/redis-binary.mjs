@@ -1,18 +1,21 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { buildRedis, builtRedis } from './redis-build.mjs'
-import { run } from './run.mjs'
+import { capture, run } from './run.mjs'
 
 const NAMES = ['redis-server', 'valkey-server']
 
 /**
- * Finds a Redis server: the one on PATH, else one from the system's package manager (as root), else one that is built
+ * Finds a Redis server: the one that REDIS_SERVER_BIN names, else the one on PATH, else one from the system's package manager (as root), else one that is built
  * here.
  *
  * @returns {Promise<string>} absolute path
  */
 export async function ensureRedisServer() {
-  const found = findRedisServer()
+  const named = process.env.REDIS_SERVER_BIN
+  // Another server in its place would pass for the one that was asked for.
+  if (named && !isExecutable(named)) throw new Error(`REDIS_SERVER_BIN names no program: ${named}`)
+  const found = named || findRedisServer()
   if (found) return found
   const isRoot = process.getuid?.() === 0
   const attempts = isRoot ? [installWithPackageManager, buildRedis] : [buildRedis]
@@ -28,7 +31,19 @@ export async function ensureRedisServer() {
 function findRedisServer() {
   const directories = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
   const candidates = NAMES.flatMap((name) => directories.map((directory) => join(directory, name)))
-  return [process.env.REDIS_SERVER_BIN, ...candidates, builtRedis].find((path) => path && isExecutable(path))
+  return [...candidates, builtRedis].find(isExecutable)
+}
+
+/**
+ * Tells what a server program is.
+ *
+ * @param {string} program
+ * @returns {Promise<string>} name and version, e.g. `Redis 7.0.15`; what it says itself if that is something else
+ */
+export async function nameOfServer(program) {
+  const { output } = await capture(program, ['--version'])
+  const [, name, version] = /^(\w+) server v=([\d.]+)/m.exec(output) ?? []
+  return version === undefined ? output.trim() : `${name} ${version}`
 }
 
 /** Packages are tried in this order, because their names differ between releases of a system. */

@@ -10,7 +10,7 @@ const CHANNEL = '__redis__:invalidate'
  */
 const REFUSED: Readonly<Record<string, string>> = {
   NOPERM: 'the Redis user lacks a permission for it',
-  ERR: 'Redis does not know it',
+  ERR: 'Redis does not know it before 6.0',
 }
 
 /** Redis permanently refuses tracking: it does not know the command, or its user lacks the permission. */

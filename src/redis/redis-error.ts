@@ -16,6 +16,10 @@ const BY_REPLY_CODE: Readonly<Record<string, readonly [SessionErrorCode, string]
   WRONGPASS: ['ERR_SESSION_FORBIDDEN', 'Redis refused the user name or password'],
 }
 
+/** Redis before 5.0 behaves like this, and later ones with a setting that Redis 7.0 has dropped. */
+const NO_EFFECTS =
+  'Redis refuses scripts that ask for the time and then write: set lua-replicate-commands to yes, or use Redis 6.0 or later'
+
 /** The protocol's own code of an error reply, e.g. `WRONGTYPE`; `''` for anything that is not an error reply. */
 export function replyCode(err: unknown): string {
   if (!(err instanceof Error)) return ''
@@ -58,6 +62,9 @@ export function fromRedis(err: unknown, command: string, isConnected: boolean): 
   }
   const unknown = /unknown (?:sub)?command\W+([a-z|]+)/i.exec((err as Error).message)?.[1]
   if (code === 'ERR' && unknown !== undefined && unknown !== 'called') return disabled(unknown, cause)
+  if (/non deterministic commands/.test((err as Error).message)) {
+    return new SessionStoreError('ERR_SESSION_REDIS', NO_EFFECTS, { cause })
+  }
   const known = BY_REPLY_CODE[code] ?? BY_REPLY_CODE[innerCode((err as Error).message) ?? '']
   if (known === undefined) {
     return new SessionStoreError('ERR_SESSION_REDIS', `Redis answered ${code} to ${command}`, { cause })
@@ -67,7 +74,7 @@ export function fromRedis(err: unknown, command: string, isConnected: boolean): 
 
 /** @param command name of the command, without arguments */
 function disabled(command: string, cause?: Error): SessionStoreError {
-  const why = 'it is disabled or renamed (rename-command), or this Redis is too old'
+  const why = 'it is disabled or renamed (rename-command), or this Redis is older than 6.0'
   return new SessionStoreError(
     'ERR_SESSION_REDIS',
     `Redis does not know the command ${command.toUpperCase()}: ${why}`,

@@ -1,6 +1,7 @@
 import { type ActivityRange, RedisStore, type RedisStoreOptions, type SessionContent } from 'connect-redis-hash'
 import { watchCommands } from '../support/commands.js'
 import { connect, freshPrefix } from '../support/redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 
 const client = connect()
 let prefix: string
@@ -139,7 +140,7 @@ test('thousands at once are counted to within a few percent', async () => {
 })
 
 test('what Redis does not take is kept for the next time', async () => {
-  await client.acl('SETUSER', `${prefix}u`, 'on', '>p', '~*', '&*', '+@all', '-pfadd')
+  await client.acl('SETUSER', `${prefix}u`, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all', '-pfadd')
   const limited = connect({ username: `${prefix}u`, password: 'p' })
   try {
     const store = storeWith({ client: limited })

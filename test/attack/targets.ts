@@ -7,6 +7,7 @@ import type { Redis } from 'ioredis'
 import { connectRedis } from '../contract/node-redis.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 import { ABROAD, Browser, type Client, HOME, mustBe, NEIGHBOUR } from './browser.js'
 import {
   boundToFirstAddress,
@@ -89,7 +90,7 @@ async function open(
   const secret = newSecret()
   const client = connect()
   const user = prefix.slice(0, -1)
-  await client.acl('SETUSER', user, 'on', '>p', '~*', '&*', '+@all')
+  await client.acl('SETUSER', user, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all')
   const limited = connect({ username: user, password: 'p', maxRetriesPerRequest: 1 })
   const protection = await protect({ client: limited, prefix, secret })
   const site = openSite(protection)

@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RedisStore } from 'connect-redis-hash'
 import { expectNoSecrets, type Failure, failureOf } from '../support/failure.js'
+import { beginLoading, LOADING_ARGS } from '../support/loading.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { ANY_CHANNEL, isRedisSince } from '../support/server.js'
 import { type SessionApp, sessionApp } from '../support/session-app.js'
 
 const PREFIX = 'hush-prefix:'
@@ -19,8 +20,8 @@ let store: RedisStore
 let app: SessionApp
 
 beforeAll(async () => {
-  redis = await privateRedis(['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024'])
-  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>4711-password', '~*', '&*', '+@all')
+  redis = await privateRedis(LOADING_ARGS)
+  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>4711-password', '~*', ...ANY_CHANNEL, '+@all')
   const client = redis.connect({ username: 'app', password: '4711-password' })
   store = new RedisStore({ client, prefix: PREFIX, timeout: TIMEOUT_MS, touchInterval: 0 })
   app = sessionApp(store)
@@ -81,6 +82,7 @@ async function until(refused: string): Promise<void> {
 }
 
 let background: Promise<unknown>
+let loading: Awaited<ReturnType<typeof beginLoading>>
 
 const refusals: Record<string, Refusal> = {
   'is a read-only replica': {
@@ -92,16 +94,20 @@ const refusals: Record<string, Refusal> = {
   'is a replica that lost its master': {
     code: 'ERR_SESSION_UNAVAILABLE',
     codeOfDestroy: 'ERR_SESSION_READONLY',
-    fails: EVERYTHING,
+    // Redis before 7.0 answers a PING then.
+    fails: isRedisSince(7, 0) ? EVERYTHING : EVERYTHING.filter((name) => name !== 'ping'),
     begin: () => config('replica-serve-stale-data', 'no').then(() => redis.admin.replicaof('127.0.0.1', 1)),
     end: () => redis.admin.replicaof('NO', 'ONE').then(() => config('replica-serve-stale-data', 'yes')),
   },
-  'has too few replicas': {
-    code: 'ERR_SESSION_NO_REPLICAS',
-    fails: [...WRITES, 'destroy'],
-    begin: () => config('min-replicas-to-write', '1'),
-    end: () => config('min-replicas-to-write', '0'),
-  },
+  // Redis before 7.0 does not ask for replicas in scripts.
+  ...(isRedisSince(7, 0) && {
+    'has too few replicas': {
+      code: 'ERR_SESSION_NO_REPLICAS',
+      fails: [...WRITES, 'destroy'],
+      begin: () => config('min-replicas-to-write', '1'),
+      end: () => config('min-replicas-to-write', '0'),
+    },
+  }),
   // A logout has to work: DEL frees memory, so Redis allows it.
   'is out of memory': {
     code: 'ERR_SESSION_OUT_OF_MEMORY',
@@ -128,14 +134,9 @@ const refusals: Record<string, Refusal> = {
     code: 'ERR_SESSION_UNAVAILABLE',
     fails: EVERYTHING,
     async begin() {
-      const filling = redis.admin.pipeline()
-      for (let i = 0; i < 3000; i++) filling.set(`other:${i}`, randomBytes(150).toString('base64'))
-      await filling.exec()
-      await config('key-load-delay', '3000')
-      background = redis.connect().call('DEBUG', 'RELOAD')
-      await until('LOADING')
+      loading = await beginLoading(redis)
     },
-    end: () => config('key-load-delay', '0').then(() => background),
+    end: () => loading.end(),
   },
   'is busy with a script': {
     code: 'ERR_SESSION_UNAVAILABLE',
@@ -171,6 +172,8 @@ async function during<T>({ begin, end }: Refusal, what: () => Promise<T>): Promi
     return await what()
   } finally {
     await end()
+    // After a probe that took long, the next one comes up to half a second later.
+    while (await failureOf(store.exists('hush-nobody'))) await sleep(5)
   }
 }
 

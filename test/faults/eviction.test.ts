@@ -10,7 +10,10 @@ beforeAll(async () => {
   redis = await privateRedis()
 })
 beforeEach(() => redis.admin.flushall())
-afterEach(() => redis.admin.config('SET', 'maxmemory', '0', 'maxmemory-policy', 'noeviction'))
+afterEach(async () => {
+  await redis.admin.config('SET', 'maxmemory', '0')
+  await redis.admin.config('SET', 'maxmemory-policy', 'noeviction')
+})
 afterAll(() => redis.stop())
 
 const COUNT = 300

@@ -8,6 +8,7 @@ import { Redis as Redis5 } from 'ioredis5'
 import { failureOf } from '../support/failure.js'
 import { Link } from '../support/link.js'
 import { freePorts, RedisNode } from '../support/redis-node.js'
+import { ANY_CHANNEL } from '../support/server.js'
 import { until } from '../support/until.js'
 import { closeStores, cookie, KINDS, storeOn, works } from './side-connections.js'
 
@@ -41,7 +42,7 @@ describe('one Redis with a replica', () => {
   })
 
   const setUser = (password: string, ...rules: string[]) =>
-    admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', `>${password}`, '~*', '&*', '+@all', ...rules)
+    admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', `>${password}`, '~*', ...ANY_CHANNEL, '+@all', ...rules)
   const killUser = () => admin.call('CLIENT', 'KILL', 'USER', 'app')
   const connections = async () => String(await admin.client('LIST')).match(/ user=app /g)?.length ?? 0
   const options = () => ({ port, username: 'app', password: 'one' })

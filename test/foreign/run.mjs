@@ -20,7 +20,7 @@ const PROGRAM_TIMEOUT_MS = 180_000
 
 /** Programs that need a newer Node, and below, programs that any runtime should run. */
 const NEEDS_NODE = { restify12: 22 }
-const ON_EVERY_RUNTIME = ['express', 'connect', 'koa', 'fastify-express', 'ws', 'socket.io']
+const ON_EVERY_RUNTIME = ['everything', 'express', 'connect', 'koa', 'fastify-express', 'ws', 'socket.io']
 /** When a save fails, Bun's http throws at a header that Fastify has already sent. */
 const NOT_ON = { Bun: ['fastify-express'] }
 

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { watchCommands } from '../support/commands.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 import { until } from '../support/until.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
@@ -310,7 +311,7 @@ describe('destroyBy', () => {
 
   test('that Redis does not let end a session fails', async () => {
     await make('a', { userId: 'ada' })
-    await client.acl('SETUSER', `${prefix}u`, 'on', '>p', '~*', '&*', '+@all', '-del')
+    await client.acl('SETUSER', `${prefix}u`, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all', '-del')
     const limited = connect({ username: `${prefix}u`, password: 'p' })
     try {
       await expect(storeWith({ client: limited }).destroyBy('user', 'ada')).rejects.toMatchObject({

@@ -6,6 +6,7 @@ import { END } from '../../src/redis/scripts/end.js'
 import { guardedLineTo } from '../support/guarded-line.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 import { Visitor } from '../support/visitor.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
@@ -138,7 +139,7 @@ describe('with reject', () => {
     const single = storeWith('reject', 1)
     // Only the entry is there: the process ended before it could create the session.
     const failing = storeWith('reject', 1, { serializer: { parse: JSON.parse, stringify: JSON.stringify } })
-    await client.acl('SETUSER', `${prefix}u`, 'on', '>p', '~*', '&*', '+@all', '-hset')
+    await client.acl('SETUSER', `${prefix}u`, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all', '-hset')
     const limited = connect({ username: `${prefix}u`, password: 'p' })
     try {
       const broken = storeWith('reject', 1, { client: limited })

@@ -21,6 +21,7 @@ import { watchCommands } from '../support/commands.js'
 import { type Gate, gate } from '../support/gate.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
+import { ANY_CHANNEL, COMPACT } from '../support/server.js'
 import { Visitor } from '../support/visitor.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: three frameworks, one shape */
@@ -39,7 +40,7 @@ const stores: RedisStore[] = []
 let slow: Gate
 
 beforeAll(async () => {
-  await client.acl('SETUSER', 'renewing', 'on', '>p', '~*', '&*', '+@all')
+  await client.acl('SETUSER', 'renewing', 'on', '>p', '~*', ...ANY_CHANNEL, '+@all')
   await limited.connect()
 })
 beforeEach(() => {
@@ -478,7 +479,7 @@ describe('a renewal', () => {
       await visitor.get('/')
     }
     expect(Buffer.byteLength((await client.hget(key, '@renew')) as string)).toBeLessThan(64)
-    expect(await client.object('ENCODING', key)).toBe('listpack')
+    expect(await client.object('ENCODING', key)).toBe(COMPACT)
   })
 
   test('that fails in Redis fails the request, without a cookie', async () => {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer } from 'node:net'
@@ -8,7 +7,9 @@ import session from 'express-session'
 import type { Redis, RedisOptions } from 'ioredis'
 import request, { type Response } from 'supertest'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
+import { beginLoading, LOADING_ARGS } from '../support/loading.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 import { Visitor } from '../support/visitor.js'
 
 // Redis is away in several ways, and one question stays: does that give anybody a session?
@@ -24,8 +25,8 @@ let healthy: Server
 const servers: Server[] = []
 
 beforeAll(async () => {
-  redis = await privateRedis(['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024'])
-  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', `>${LOGIN.password}`, '~*', '&*', '+@all')
+  redis = await privateRedis(LOADING_ARGS)
+  await redis.admin.call('ACL', 'SETUSER', 'app', 'on', `>${LOGIN.password}`, '~*', ...ANY_CHANNEL, '+@all')
   line = await badLineTo(redis.socketPath)
   healthy = await serve(redis.connect())
 })
@@ -86,7 +87,7 @@ interface Outage {
 }
 
 const connection = async () => LOGIN
-let reloading: Promise<unknown>
+let loading: Awaited<ReturnType<typeof beginLoading>>
 
 const outages: Record<string, Outage> = {
   'ENOENT: its socket does not exist': {
@@ -121,14 +122,9 @@ const outages: Record<string, Outage> = {
     code: 'ERR_SESSION_UNAVAILABLE',
     connection,
     async begin() {
-      const filling = redis.admin.pipeline()
-      for (let i = 0; i < 3000; i++) filling.set(`other:${i}`, randomBytes(150).toString('base64'))
-      await filling.exec()
-      await redis.admin.config('SET', 'key-load-delay', '3000')
-      reloading = redis.connect().call('DEBUG', 'RELOAD')
-      while (!String(await redis.admin.get('x').catch(String)).includes('LOADING'));
+      loading = await beginLoading(redis)
     },
-    end: () => redis.admin.config('SET', 'key-load-delay', '0').then(() => reloading),
+    end: () => loading.end(),
   },
   'READONLY: it has become a replica': {
     code: 'ERR_SESSION_READONLY',

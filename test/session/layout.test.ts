@@ -1,5 +1,6 @@
 import { RedisStore } from 'connect-redis-hash'
 import { connect, freshPrefix } from '../support/redis.js'
+import { COMPACT } from '../support/server.js'
 
 const client = connect()
 const prefix = freshPrefix()
@@ -41,9 +42,9 @@ test('each property is one readable field, next to one bookkeeping field', async
 test.each([
   ['a session cookie', plainCookie],
   ['a full cookie', fullCookie()],
-])('a nine-field session with %s stays a listpack', async (_what, cookie) => {
+])('a nine-field session with %s stays compact', async (_what, cookie) => {
   await store.set('mine', { cookie, ...nineFields } as never)
-  expect(await client.object('ENCODING', `${prefix}mine`)).toBe('listpack')
+  expect(await client.object('ENCODING', `${prefix}mine`)).toBe(COMPACT)
 })
 
 test('every bookkeeping field stays under 64 bytes, whatever the cookie holds', async () => {

@@ -85,13 +85,18 @@ export async function startClusterRig({ nodeTimeoutMs = 1000 } = {}): Promise<Cl
   }
 }
 
+/** All slots by their numbers, for CLUSTER ADDSLOTS: Redis before 7.0 knows no ranges. */
+export function slotsBetween(first = 0, last = SLOTS - 1): string[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => String(first + i))
+}
+
 async function joinAll(nodes: readonly RedisNode[]): Promise<void> {
   const first = nodes[0] as RedisNode
   for (const [i, node] of nodes.entries()) {
     await node.send('CLUSTER', 'SET-CONFIG-EPOCH', i + 1)
     if (i < MASTERS) {
       const [from, to] = [Math.ceil((i * SLOTS) / MASTERS), Math.ceil(((i + 1) * SLOTS) / MASTERS) - 1]
-      await node.send('CLUSTER', 'ADDSLOTSRANGE', from, to)
+      await node.send('CLUSTER', 'ADDSLOTS', ...slotsBetween(from, to))
     }
     if (node !== first) await node.send('CLUSTER', 'MEET', '127.0.0.1', first.port)
   }

@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tsImport } from 'tsx/esm/api'
+import { nameOfServer } from '../../scripts/redis-binary.mjs'
 
 /** Folders whose tests only call pure functions. */
 const NEEDS_NO_REDIS = /^test\/(?:hash|ids)(?:\/|$)/
@@ -17,6 +18,7 @@ export default async function globalSetup({ maxWorkers, testPathPatterns: { patt
   if (patterns.length > 0 && patterns.every((pattern) => NEEDS_NO_REDIS.test(pattern))) return
   // Jest's module map, which lets TypeScript import './x.js', does not reach a global set-up.
   const { startRedis } = await tsImport('../../scripts/embedded-redis.ts', import.meta.url)
+  process.env.TEST_SERVER = await nameOfServer(process.env.REDIS_SERVER_BIN ?? 'redis-server')
   const dir = mkdtempSync(join(tmpdir(), 'crh-'))
   const rigs = []
   if (process.env.TEST_ON === 'sentinel') {
@@ -53,7 +55,9 @@ async function makeUser(redis) {
     .slice(1)
     .map(Number)
   const commands = aclRules({ prefix: '', version, isAdmin: true }).filter((rule) => /^[+-]/.test(rule))
-  const keys = ['~t*', '~idx:t*', '~*sess:*', '&idx:*', '&__redis__:invalidate']
-  await admin.call('ACL', 'SETUSER', 'sessions', 'reset', 'on', '>sessions', ...keys, ...commands)
+  const keys = ['~t*', '~idx:t*', '~*sess:*']
+  const { isRedisSince } = await tsImport('./server.ts', import.meta.url)
+  const channels = isRedisSince(6, 2) ? ['&idx:*', '&__redis__:invalidate'] : []
+  await admin.call('ACL', 'SETUSER', 'sessions', 'reset', 'on', '>sessions', ...keys, ...channels, ...commands)
   await admin.quit()
 }

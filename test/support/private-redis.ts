@@ -43,7 +43,8 @@ export async function privateRedis(args: string[] = []): Promise<PrivateRedis> {
       const stats = await admin.info('commandstats')
       await admin.config('RESETSTAT')
       const calls = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)].map(([, name, n]) => [name, Number(n)])
-      const { info: _info, 'config|resetstat': _reset, ...others } = Object.fromEntries(calls)
+      // Before Redis 7.0, a subcommand counts as its command.
+      const { info: _info, config: _config, 'config|resetstat': _reset, ...others } = Object.fromEntries(calls)
       return others
     },
     async stop() {

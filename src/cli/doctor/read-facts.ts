@@ -19,6 +19,7 @@ const SETTINGS = [
   'hash-max-listpack-value',
   'hash-max-ziplist-entries',
   'hash-max-ziplist-value',
+  'lua-replicate-commands',
   'cluster-require-full-coverage',
   'min-replicas-to-write',
   'timeout',

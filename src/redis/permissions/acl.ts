@@ -13,10 +13,14 @@ export interface AclSubject {
   database?: number
 }
 
-/** Lists the commands that this Redis user needs. */
+/** Lists the commands that this Redis user needs, and that the server has. */
 export function commandsFor(subject: AclSubject): readonly NeededCommand[] {
-  return NEEDED_COMMANDS.filter(({ use, since }) => {
-    if (since !== undefined && isOlder(subject.version, since)) return false
+  return commandsOf(subject).filter(({ since }) => since === undefined || !isOlder(subject.version, since))
+}
+
+/** The same for a server of any version. */
+function commandsOf(subject: AclSubject): readonly NeededCommand[] {
+  return NEEDED_COMMANDS.filter(({ use }) => {
     if (use === 'administration') return subject.isAdmin === true
     if (use === 'cluster') return subject.isCluster === true
     if (use === 'database') return (subject.database ?? 0) !== 0
@@ -26,7 +30,13 @@ export function commandsFor(subject: AclSubject): readonly NeededCommand[] {
 
 /** Makes the rules for ACL SETUSER: only the commands that a store needs, only on its own keys. */
 export function aclRules(subject: AclSubject): string[] {
-  return [...keyRules(subject), '-@all', ...commandsFor(subject).map(({ name }) => `+${name}`)]
+  // Redis before 7.0 takes any word for a subcommand, and logs clients that try one without permission, known or not.
+  const isUnknownLogged = isOlder(subject.version, [7, 0])
+  const known = new Set(commandsFor(subject))
+  const rules = commandsOf(subject)
+    .filter((command) => known.has(command) || (isUnknownLogged && command.name.includes('|')))
+    .map(({ name }) => `+${name}`)
+  return [...keyRules(subject), '-@all', ...rules]
 }
 
 /** Makes the rules for keys and channels. */

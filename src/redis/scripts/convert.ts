@@ -77,10 +77,7 @@ if left <= 0 then
   redis.call('DEL', key)
   return {0}
 end
-if kind == 'string' then
-  local refused = drop_string(key)
-  if refused then return refused end
-end
+if kind == 'string' then drop_string(key) end
 table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
 hset(key, fields)

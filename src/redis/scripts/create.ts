@@ -63,8 +63,7 @@ if kind == 'hash' then
     if not kept[field] then surplus[#surplus + 1] = field end
   end
 elseif kind == 'string' then
-  local refused = drop_string(key)
-  if refused then return refused end
+  drop_string(key)
 end
 local fields = slice(7, #ARGV)
 s.size = base36(weigh(fields))

@@ -8,9 +8,11 @@ import { Redis as Redis5 } from 'ioredis5'
 import { aclRules } from '../../../src/redis/permissions/acl.js'
 import { NEEDED_COMMANDS, type Use } from '../../../src/redis/permissions/commands.js'
 import { fromRedis } from '../../../src/redis/redis-error.js'
+import { slotsBetween } from '../../support/cluster-rig.js'
 import { isCaching } from '../../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
 import { freePort } from '../../support/redis-node.js'
+import { isRedisSince } from '../../support/server.js'
 import { Visitor } from '../../support/visitor.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there
@@ -21,6 +23,8 @@ const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' 
 const listed = (...uses: Use[]) =>
   NEEDED_COMMANDS.filter(({ use }) => uses.length === 0 || uses.includes(use)).map(({ name }) => name)
 
+/** As Redis names a command in its statistics: before 7.0, a subcommand counts as its command. */
+const asCounted = (name: string) => (isRedisSince(7, 0) ? name : (name.split('|', 1)[0] as string))
 const asListed = (name: string) => name.toLowerCase().replace('memory', 'memory|usage')
 
 let redis: PrivateRedis
@@ -45,7 +49,8 @@ async function refused(): Promise<unknown[]> {
 
 /** What Redis has carried out since the last call, also in scripts. */
 async function carriedOut(): Promise<string[]> {
-  const own = new Set(['config|resetstat', 'acl|log', 'acl|setuser', 'hello', 'auth', 'flushall', 'pubsub|numsub'])
+  const ours = ['config|resetstat', 'acl|log', 'acl|setuser', 'hello', 'auth', 'flushall', 'pubsub|numsub']
+  const own = new Set(ours.map(asCounted))
   return Object.keys(await redis.takeCalls()).filter((name) => !own.has(name))
 }
 
@@ -90,9 +95,9 @@ describe('a user that the ACL line makes', () => {
     }
     expect(await refused()).toEqual([])
     const seen = await carriedOut()
-    for (const name of seen) expect(listed(...USES, 'connection')).toContain(name)
+    for (const name of seen) expect(listed(...USES, 'connection').map(asCounted)).toContain(name)
     // Nothing is allowed that is not needed.
-    expect(listed(...USES).filter((name) => !seen.includes(name))).toEqual([])
+    expect(listed(...USES).filter((name) => !seen.includes(asCounted(name)))).toEqual([])
   })
 
   test('may not look at other keys, list keys, or change Redis', async () => {
@@ -103,7 +108,7 @@ describe('a user that the ACL line makes', () => {
       client.scan('0'),
       client.flushall(),
       client.config('GET', 'requirepass'),
-      client.publish('others', 'x'),
+      ...(isRedisSince(6, 2) ? [client.publish('others', 'x')] : []),
       client.eval("return redis.call('GET', 'other')", 0),
       client.eval("return redis.call('KEYS', '*')", 0),
     ]
@@ -126,20 +131,20 @@ describe('a user that the ACL line makes', () => {
     await store.clear()
     expect(await refused()).toEqual([])
     const seen = await carriedOut()
-    for (const name of listed('administration')) expect(seen).toContain(name)
+    for (const name of listed('administration')) expect(seen).toContain(asCounted(name))
   })
 })
 
 test('the line for a Cluster lets ioredis find its nodes, and Redis has nothing to refuse there', async () => {
   const port = await freePort()
   const node = await privateRedis([
-    ...['--port', String(port), '--cluster-port', String(await freePort())],
+    ...['--port', String(port)],
     // A node on its own does not know by which address it is reached.
     ...['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
   ])
   let cluster: Cluster | undefined
   try {
-    await node.admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+    await node.admin.call('CLUSTER', 'ADDSLOTS', ...slotsBetween())
     while (!(await node.admin.cluster('INFO')).includes('cluster_state:ok')) await node.admin.ping()
     const rules = aclRules({ prefix: PREFIX, version: await version(), isCluster: true })
     await node.admin.call('ACL', 'SETUSER', 'sessions', 'reset', 'on', '>4711', ...rules)

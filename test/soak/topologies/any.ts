@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { RedisNode } from '../../support/redis-node.js'
+import { isRedisSince } from '../../support/server.js'
 import type { Fault } from './topology.js'
+
+/** Redis before 6.2 can only pause everything. */
+const WRITES_ONLY = isRedisSince(6, 2) ? ['WRITE'] : []
 
 /** Works over a connection of the soak's own. */
 export async function asAdmin<T>(node: RedisNode, work: (admin: Redis) => Promise<T>): Promise<T> {
@@ -57,7 +61,7 @@ export function faultsOfMasters(masters: () => Promise<RedisNode[]>): Fault[] {
       name: 'CLIENT PAUSE WRITE',
       async run(random) {
         const ms = random.between(100, 2500)
-        await each((admin) => admin.client('PAUSE', ms, 'WRITE'))
+        await each((admin) => admin.call('CLIENT', 'PAUSE', ms, ...WRITES_ONLY))
         await sleep(ms)
         return `${ms} ms`
       },

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Link } from '../../support/link.js'
 import { freePorts, RedisNode } from '../../support/redis-node.js'
+import { ANY_CHANNEL, DEBUG_ARGS } from '../../support/server.js'
 import { until } from '../../support/until.js'
 import { asAdmin, faultsOfMasters } from './any.js'
 import type { Fault, Topology } from './topology.js'
 
-const APP = ['--user', 'app', 'on', '>app-password', '~*', '&*', '+@all']
+const APP = ['--user', 'app', 'on', '>app-password', '~*', ...ANY_CHANNEL, '+@all']
 // Redis writes to the disk what it confirms, so that a crash may lose nothing of it.
-const AOF = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always', '--enable-debug-command', 'yes']
+const AOF = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always', ...DEBUG_ARGS]
 
 /** One Redis with an append-only file, behind a link of its own. */
 export async function singleTopology(): Promise<Topology> {

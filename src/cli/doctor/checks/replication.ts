@@ -1,7 +1,10 @@
-import { type Facts, numberOf } from '../facts.js'
+import { isOlder } from '../../../redis/permissions/acl.js'
+import { type Facts, numberOf, versionOf } from '../facts.js'
 import { type Finding, findingsOf, NO_INFO } from '../finding.js'
 
 const LATE_SECONDS = 10
+/** The first version that asks for replicas before a script may write. */
+const ASKS_IN_SCRIPTS = [7, 0] as const
 
 export function checkReplication(facts: Facts): Finding[] {
   const { note, ok, unknown } = findingsOf('replication')
@@ -10,7 +13,9 @@ export function checkReplication(facts: Facts): Finding[] {
   if (info.role === 'slave') return [isReplica(info)]
   const replicas = replicasOf(info)
   const needed = numberOf(config, 'min-replicas-to-write') ?? 0
-  const found = [...tooFewReplicas(info, needed), ...lateReplicas(replicas)]
+  const isAsked = !isOlder(versionOf(facts) ?? ASKS_IN_SCRIPTS, ASKS_IN_SCRIPTS)
+  const tooFew = isAsked ? tooFewReplicas(info, needed) : neverAsked(needed)
+  const found = [...tooFew, ...lateReplicas(replicas)]
   if (found.length > 0) return found
   if (replicas.length === 0) return [note('a master without replicas: if this machine is lost, so are all sessions')]
   const loss =
@@ -40,6 +45,18 @@ function tooFewReplicas(info: Info, needed: number): Finding[] {
       `${good} replicas keep up, and min-replicas-to-write is ${needed}`,
       'Redis refuses to write: every save fails with ERR_SESSION_NO_REPLICAS (status 503).',
       ['Bring the replicas back', `Until then: CONFIG SET min-replicas-to-write ${good}`],
+    ),
+  ]
+}
+
+function neverAsked(needed: number): Finding[] {
+  const { warning } = findingsOf('replication')
+  if (needed === 0) return []
+  return [
+    warning(
+      `min-replicas-to-write is ${needed}, and Redis before 7.0 does not ask for replicas in scripts`,
+      'Sessions are saved and ended all the same, and a failover may lose that.',
+      "Set the store's option replicas, or upgrade to Redis 7.2 or later",
     ),
   ]
 }

@@ -2,32 +2,31 @@ import { isOlder } from '../../../redis/permissions/acl.js'
 import { type Facts, versionOf } from '../facts.js'
 import { type Finding, findingsOf, NO_INFO } from '../finding.js'
 
-/** The first version whose scripts may read the time and then write. */
-const OLDEST = [5, 0] as const
-const OLDEST_WITH_ACL = [6, 0] as const
+/** The oldest version that is tested (docs/compatibility.md). */
+const OLDEST = [6, 0] as const
 /** The oldest version that Redis still makes security fixes for. */
 const OLDEST_MAINTAINED = [7, 2] as const
 
 export function checkVersion(facts: Facts): Finding[] {
-  const { note, ok, problem, unknown, warning } = findingsOf('version')
+  const { note, ok, problem, unknown } = findingsOf('version')
   const version = versionOf(facts)
   if (version === undefined) return [unknown(NO_INFO)]
   const name = nameOf(facts)
   if (isOlder(version, OLDEST)) {
     return [
       problem(
-        `${name} is too old: Redis 5.0 is the first that works`,
-        'It refuses scripts that ask for the time and then write: no session can be saved.',
+        `${name} is too old: 6.0 is the first that is supported`,
+        'It has no users and no client tracking; before 5.0, no session can be saved.',
         'Upgrade to Redis 7.2 or later, or Valkey',
       ),
     ]
   }
-  if (isOlder(version, OLDEST_WITH_ACL)) {
+  if (facts.config?.['lua-replicate-commands'] === 'no') {
     return [
-      warning(
-        `${name} has no users and gets no security fixes`,
-        'Anyone with the password may do everything, and read every session.',
-        'Upgrade to Redis 7.2 or later, or Valkey',
+      problem(
+        'lua-replicate-commands is no',
+        'Scripts that ask for the time may not write then: no session can be saved.',
+        'CONFIG SET lua-replicate-commands yes',
       ),
     ]
   }
