@@ -472,10 +472,10 @@ describe('a save after a load from the cache', () => {
 })
 
 describe('a Redis that does not tell', () => {
-  test.each([
+  test.each<[string, string[]]>([
     ['that forbids CLIENT TRACKING', ['+@all', isRedisSince(7, 0) ? '-client|tracking' : '-client']],
     ['that forbids INFO', ['+@all', '-info']],
-    ...(isRedisSince(6, 2) ? [['that forbids the channel', ['+@all', 'resetchannels']] as const] : []),
+    ...(isRedisSince(6, 2) ? [['that forbids the channel', ['+@all', 'resetchannels']] as [string, string[]]] : []),
   ])('%s: one warning, and every session is read from Redis', async (_what, rules) => {
     await redis.admin.call('ACL', 'SETUSER', 'few', 'reset', 'on', '>pw', '~*', ...ANY_CHANNEL, ...rules)
     const client = redis.connect({ username: 'few', password: 'pw', enableReadyCheck: false })
