@@ -20,14 +20,20 @@ const MAKE: Readonly<Record<string, (given: Given) => Sibling>> = {
 
 const made = new WeakMap<Given, Sibling>()
 
-/** Whether it is a client that tests make, not one of a library of their own choice. */
+/**
+ * Whether a store gets a sibling of it: not of a client that the test has made of a library of its own choice, nor of
+ * one with a name, which the test uses itself.
+ */
 export function isOfTests(client: unknown): client is Given {
-  return client instanceof Redis || client instanceof Cluster
+  if (client instanceof Cluster) return true
+  return client instanceof Redis && client.options.connectionName == null
 }
 
 /** Returns the sibling of a client, one for all stores on it. It ends when the client does. */
 export function siblingOf(client: Given): Sibling {
-  const sibling = made.get(client) ?? (MAKE[process.env.TEST_CLIENT as string] as (given: Given) => Sibling)(client)
+  const known = made.get(client)
+  if (known !== undefined) return known
+  const sibling = (MAKE[process.env.TEST_CLIENT as string] as (given: Given) => Sibling)(client)
   made.set(client, sibling)
   sibling.on('error', () => {})
   return sibling
@@ -58,11 +64,10 @@ const SOCKET = { connectTimeout: 2000, reconnectStrategy: (retries: number) => M
 const QUEUE = { commandsQueueMaxLength: 1_000_000 }
 
 function ofOne({ host, port, path, sentinels, name, db, keyPrefix, ...options }: RedisOptions) {
-  const { username, password, connectionName, enableOfflineQueue } = options
+  const { username, password, enableOfflineQueue } = options
   const login = {
     ...(username != null && { username }),
     ...(password != null && { password }),
-    ...(connectionName != null && { name: connectionName }),
     ...QUEUE,
     database: db ?? 0,
     disableOfflineQueue: enableOfflineQueue === false,

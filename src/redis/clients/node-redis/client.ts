@@ -40,7 +40,7 @@ export class NodeRedisClient implements Client {
 
   send(name: string, key: string, ...args: Arg[]): Promise<unknown> {
     const prefixed = this.keyPrefix + key
-    return this.#route.send(texts([name.toUpperCase(), prefixed], args), prefixed)
+    return this.#route.send(texts([name, prefixed], args), prefixed)
   }
 
   hgetall(key: string): Promise<unknown> {
@@ -50,25 +50,25 @@ export class NodeRedisClient implements Client {
 
   evalsha(sha: string, key: string, args: readonly Arg[]): Promise<unknown> {
     const prefixed = this.keyPrefix + key
-    return this.#route.send(texts(['EVALSHA', sha, '1', prefixed], args), prefixed)
+    return this.#route.send(texts(['evalsha', sha, '1', prefixed], args), prefixed)
   }
 
   eval(lua: string, key: string, args: readonly Arg[]): Promise<unknown> {
     const prefixed = this.keyPrefix + key
-    return this.#route.send(texts(['EVAL', lua, '1', prefixed], args), prefixed)
+    return this.#route.send(texts(['eval', lua, '1', prefixed], args), prefixed)
   }
 
   ping(): Promise<unknown> {
-    return this.#route.sendAnywhere(['PING'])
+    return this.#route.sendAnywhere(['ping'])
   }
 
   memoryUsage(key: string): Promise<unknown> {
     const prefixed = this.keyPrefix + key
-    return this.#route.send(['MEMORY', 'USAGE', prefixed], prefixed)
+    return this.#route.send(['memory', 'USAGE', prefixed], prefixed)
   }
 
   publish(channel: string, message: string): Promise<unknown> {
-    return this.#route.sendAnywhere(['PUBLISH', channel, message])
+    return this.#route.sendAnywhere(['publish', channel, message])
   }
 
   fieldsIn(reply: unknown): string[] | undefined {

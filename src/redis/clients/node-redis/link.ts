@@ -68,7 +68,7 @@ export class NodeRedisLink implements Link {
 
   async ask(name: string, ...args: Arg[]): Promise<unknown> {
     try {
-      const reply = await this.#client.sendCommand(texts([name.toUpperCase()], args), PLAIN)
+      const reply = await this.#client.sendCommand(texts([name], args), PLAIN)
       this.#heard += 1
       return reply
     } catch (err) {

@@ -45,7 +45,7 @@ export class NodeRedisServer implements Server {
   }
 
   send(name: string, key: string, ...args: Arg[]): Promise<unknown> {
-    return this.#send(texts([name.toUpperCase(), this.#keyPrefix + key], args))
+    return this.#send(texts([name, this.#keyPrefix + key], args))
   }
 
   hgetall(key: string): Promise<unknown> {
@@ -53,15 +53,15 @@ export class NodeRedisServer implements Server {
   }
 
   evalsha(sha: string, key: string, args: readonly Arg[]): Promise<unknown> {
-    return this.#send(texts(['EVALSHA', sha, '1', this.#keyPrefix + key], args))
+    return this.#send(texts(['evalsha', sha, '1', this.#keyPrefix + key], args))
   }
 
   eval(lua: string, key: string, args: readonly Arg[]): Promise<unknown> {
-    return this.#send(texts(['EVAL', lua, '1', this.#keyPrefix + key], args))
+    return this.#send(texts(['eval', lua, '1', this.#keyPrefix + key], args))
   }
 
   ask(name: string, ...args: Arg[]): Promise<unknown> {
-    return this.#send(texts([name.toUpperCase()], args))
+    return this.#send(texts([name], args))
   }
 
   beside(): Link {
