@@ -25,7 +25,7 @@ const ON_IOREDIS_6 = [
   // They count what goes over the test's own connection, or cut it.
   ...ON_OWN_CLIENT,
   // About ioredis itself.
-  'test/redis/(client-settings|connect/connect-redis)[.]test',
+  'test/redis/(client-settings|connect/connect-redis|connect/credentials)[.]test',
 ]
 
 /** What comes as ES modules only, which Jest cannot load as they are. */

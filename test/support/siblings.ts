@@ -25,7 +25,7 @@ const made = new WeakMap<Given, Sibling>()
  * one with a name, which the test uses itself.
  */
 export function isOfTests(client: unknown): client is Given {
-  if (client instanceof Cluster) return true
+  if (client instanceof Cluster) return client.options.redisOptions?.connectionName == null
   return client instanceof Redis && client.options.connectionName == null
 }
 
