@@ -41,9 +41,9 @@ const endings: Record<string, () => unknown> = {
   // In the order that the documentation recommends.
   documented: () =>
     new Function('process', 'server', 'store', 'client', example('docs/operations.md', 'run', 'shutdown')),
-  'without store.close()': () => () => process.once('SIGTERM', () => server.close(closeClient)),
+  'without store.close()': () => () => process.once('SIGTERM', () => server.close(() => void closeClient())),
   'store.close() first, and last the client': () => () =>
-    process.once('SIGTERM', () => store.close().then(() => server.close(closeClient))),
+    process.once('SIGTERM', () => void store.close().then(() => server.close(() => void closeClient()))),
 }
 const listen = endings[ending]?.() as (...scope: unknown[]) => void
 listen(process, server, store, { quit: closeClient })

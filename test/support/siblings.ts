@@ -56,7 +56,7 @@ function ofNodeRedis(given: Given): Sibling {
   const connect = () => void client.connect().catch(() => undefined)
   if (given.status === 'wait') given.once('connecting', connect)
   else connect()
-  given.once('end', () => client.destroy())
+  given.once('end', () => void client.destroy())
   return client as Sibling
 }
 

@@ -4,7 +4,8 @@
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis'
 import { isRedisClient } from '../clients/client-of.js'
 import { type Ioredis, internalsOf } from '../clients/ioredis/internals.js'
-import { Credentials, type GetCredentials } from './credentials.js'
+import type { GetCredentials } from './credentials.js'
+import { CurrentCredentials } from './current-credentials.js'
 import { failFast } from './fail-fast.js'
 import { keepReconnecting } from './keep-reconnecting.js'
 import { library } from './library.js'
@@ -89,7 +90,7 @@ function connectOne(given: ConnectRedisOptions): Redis {
     connectOne({ ...given, ...changes(client.options), ...others })) as Redis['duplicate']
   keepReconnecting(failFast(client, failFastOptions(options, given)), reconnectDelay)
   if (credentials !== undefined) {
-    Credentials.of(credentials).use(client)
+    CurrentCredentials.of(credentials).use(client)
     if (given.lazyConnect !== true) client.connect().catch(() => undefined)
   }
   return client
@@ -114,7 +115,7 @@ function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions)
     new (library('connectRedis').Cluster)(addresses, options as never),
     failFastOptions(options.redisOptions, given),
   )
-  if (credentials !== undefined) client.on('+node', (node) => logInAll(node, Credentials.of(credentials)))
+  if (credentials !== undefined) client.on('+node', (node) => logInAll(node, CurrentCredentials.of(credentials)))
   shareOptions(client)
   const changes = changesOf({ ...client.options.redisOptions })
   client.duplicate = ((startNodes: readonly unknown[] = [], changed: ConnectClusterOptions = {}) => {
@@ -126,7 +127,7 @@ function connectCluster(nodes: readonly unknown[], given: ConnectClusterOptions)
 }
 
 /** Makes a node of a Cluster, and the connections that are made from it, use these credentials. */
-function logInAll(node: Redis, credentials: Credentials): void {
+function logInAll(node: Redis, credentials: CurrentCredentials): void {
   credentials.use(node)
   const { duplicate } = node
   node.duplicate = (others) => {
