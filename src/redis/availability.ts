@@ -118,17 +118,16 @@ export class Availability {
   }
 
   /**
-   * Yields the keys of commands that have waited for at least half the timeout. An operation may also time out because
-   * it sends many commands or waits for something else; that does not mean that Redis is away.
+   * Yields the keys of commands that have waited for at least half the timeout, each once. An operation may also time
+   * out because it sends many commands or waits for something else; that does not mean that Redis is away.
    */
   *#silentKeys(now: number): Generator<string | undefined> {
     const { timeoutMs } = this.#options
     for (const waiting of this.#waiting) {
-      const waitedMs = now - waiting.since
-      if (waitedMs < timeoutMs / 2) return
-      // Some clients never settle pending commands when a connection is lost.
-      if (waitedMs > 2 * timeoutMs) this.#waiting.delete(waiting)
-      else yield waiting.key
+      if (now - waiting.since < timeoutMs / 2) return
+      // Some clients never settle pending commands when a connection is lost. Such a command must not count for ever.
+      this.#waiting.delete(waiting)
+      yield waiting.key
     }
   }
 

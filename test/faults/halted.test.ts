@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { failureOf } from '../support/failure.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { until } from '../support/until.js'
 
 // The application halts the event loop of its own process: work without a pause, a large JSON.parse. Nothing is wrong with Redis.
 
@@ -28,8 +29,8 @@ function kept(client: Redis): Redis {
 
 async function storeOn(client: Redis, options: Partial<RedisStoreOptions> = {}): Promise<RedisStore> {
   const store = new RedisStore({ client, timeout: TIMEOUT_MS, indexes: { user: () => 'u-1' }, ...options })
-  await store.set('hush-sid', { value: 'old', cookie: {} })
-  await store.get('hush-sid')
+  await until('it answers', () => store.set('hush-sid', { value: 'old', cookie: {} }).then(() => true))
+  await until('it is loaded', () => store.get('hush-sid'))
   return store
 }
 
@@ -107,6 +108,7 @@ describe('a Redis that hangs', () => {
   test.each([
     ['does not halt', 0],
     ['halts for longer than the timeout', 1.5 * TIMEOUT_MS],
+    ['halts for several times the timeout', 4 * TIMEOUT_MS],
   ])(
     'and an application that %s: requests fail within the timeout, 100 ms, and what the loop is late',
     async (_, ms) => {
