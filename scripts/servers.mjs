@@ -54,7 +54,8 @@ async function download({ suite, program }, system) {
   const args = ['--variant=minbase', '--download-only', `--include=${program}`, suite, system]
   const isRoot = process.getuid?.() === 0
   const code = await (isRoot ? run('debootstrap', args) : run('sudo', ['debootstrap', ...args]))
-  if (code !== 0) throw new Error(`debootstrap failed (exit code ${code}): is it installed, and debian-archive-keyring?`)
+  if (code !== 0)
+    throw new Error(`debootstrap failed (exit code ${code}): is it installed, and debian-archive-keyring?`)
 }
 
 /** @param {string} system */

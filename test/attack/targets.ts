@@ -7,6 +7,7 @@ import type { Redis } from 'ioredis'
 import { connectRedis } from '../contract/node-redis.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 import { ABROAD, Browser, type Client, HOME, mustBe, NEIGHBOUR } from './browser.js'
 import {
   boundToFirstAddress,
@@ -18,7 +19,6 @@ import {
   unsignedCookies,
 } from './naive.js'
 import { openSite, type Protection, type Site } from './site.js'
-import { ANY_CHANNEL } from '../support/server.js'
 
 /** Seconds after which a login is stale. */
 export const FRESH = 3600

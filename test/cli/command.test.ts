@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { runInShell } from '../support/command-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
-import { unhurried } from '../support/unhurried.js'
 import { ANY_CHANNEL, isRedisSince } from '../support/server.js'
+import { unhurried } from '../support/unhurried.js'
 
 const PASSWORD = 'p4ss%2Fword'
 let redis: PrivateRedis

@@ -4,8 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Finding, Level } from '../../src/cli/doctor/finding.js'
 import * as doctor from '../../src/cli/doctor.js'
-import { runHere } from '../support/command-line.js'
 import { slotsBetween } from '../support/cluster-rig.js'
+import { runHere } from '../support/command-line.js'
 import { type DelayProxy, delayProxy } from '../support/delay-proxy.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { freePort } from '../support/redis-node.js'
@@ -196,7 +196,13 @@ describe('permissions', () => {
       /keys like sess:\*$/,
       /^ACL SETUSER app ~sess:\*$/,
     ],
-    ['the keys of indexes', ['~sess:*', ...ANY_CHANNEL, '+@all'], 'problem', /keys like idx:sess:\*$/, / ~idx:sess:\*$/],
+    [
+      'the keys of indexes',
+      ['~sess:*', ...ANY_CHANNEL, '+@all'],
+      'problem',
+      /keys like idx:sess:\*$/,
+      / ~idx:sess:\*$/,
+    ],
     [
       'all keys',
       ['~other:*', ...ANY_CHANNEL, '+@all'],
@@ -258,7 +264,12 @@ describe('permissions', () => {
 
   test.each([
     ['sessions', ['~idx:sess:*', ...ANY_CHANNEL, '+@all', '-eval'], /keys like sess:\*$/, /^ACL SETUSER app ~sess:\*$/],
-    ['indexes', ['~sess:*', ...ANY_CHANNEL, '+@all', '-eval'], /keys like idx:sess:\*$/, /^ACL SETUSER app ~idx:sess:\*$/],
+    [
+      'indexes',
+      ['~sess:*', ...ANY_CHANNEL, '+@all', '-eval'],
+      /keys like idx:sess:\*$/,
+      /^ACL SETUSER app ~idx:sess:\*$/,
+    ],
     ['both', ['~other:*', ...ANY_CHANNEL, '+@all', '-eval'], /sess:\* and idx:sess:\*$/, / ~sess:\* ~idx:sess:\*$/],
   ])(
     'where scripts are forbidden, a missing pattern for keys of %s is found, too',
@@ -315,7 +326,10 @@ describe('replication', () => {
     const master = await server('--port', String(port), '--min-replicas-to-write', '1')
     const alone = await examined(master.socketPath)
     const [level, finding] = isRedisSince(7, 0)
-      ? (['problem', saying(/^0 replicas keep up, and min-replicas-to-write is 1$/, /^Until then: CONFIG SET .* 0$/)] as const)
+      ? ([
+          'problem',
+          saying(/^0 replicas keep up, and min-replicas-to-write is 1$/, /^Until then: CONFIG SET .* 0$/),
+        ] as const)
       : (['warning', saying(/^min-replicas-to-write is 1, and Redis before 7.0/, /option replicas/)] as const)
     expect(found(alone, 'replication', level)).toEqual([finding])
     const replica = await server('--replicaof', '127.0.0.1', String(port))

@@ -4,11 +4,11 @@ import { type ClusterRig, keysOf, startClusterRig } from '../support/cluster-rig
 import { expectNoSecrets, failsAtOnce, failureOf } from '../support/failure.js'
 import { figure } from '../support/figures.js'
 import type { RedisNode } from '../support/redis-node.js'
+import { testSince } from '../support/server.js'
 import { sessionApp } from '../support/session-app.js'
 import { traffic } from '../support/traffic.js'
 import { until } from '../support/until.js'
 import { waitingIn } from '../support/waiting-in.js'
-import { testSince } from '../support/server.js'
 
 // A store on a real Cluster of three masters and three replicas: the contract, a master that dies, slots that move.
 

@@ -7,10 +7,10 @@ import type { Redis } from 'ioredis'
 import { expectNoSecrets, failsAtOnce, failureOf } from '../support/failure.js'
 import { figure } from '../support/figures.js'
 import { freePorts, RedisNode } from '../support/redis-node.js'
+import { testSince } from '../support/server.js'
 import { type Outage, traffic } from '../support/traffic.js'
 import { until } from '../support/until.js'
 import { waitingIn } from '../support/waiting-in.js'
-import { testSince } from '../support/server.js'
 
 // What requests see of a single Redis that goes away and comes back, through the client that connectRedis makes.
 

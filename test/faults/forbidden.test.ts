@@ -4,8 +4,8 @@ import type { Redis } from 'ioredis'
 import { expectNoSecrets, failureOf } from '../support/failure.js'
 import { CACHE, isCaching } from '../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
-import { sessionApp } from '../support/session-app.js'
 import { ANY_CHANNEL, isRedisSince } from '../support/server.js'
+import { sessionApp } from '../support/session-app.js'
 
 type Bag = Record<string, unknown>
 

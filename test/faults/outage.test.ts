@@ -6,8 +6,8 @@ import { type RedisOptions as AllOptions, Redis } from 'ioredis'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { expectNoSecrets, type Failure, failureOf } from '../support/failure.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
-import { sessionApp } from '../support/session-app.js'
 import { testSince } from '../support/server.js'
+import { sessionApp } from '../support/session-app.js'
 
 type RedisOptions = Omit<AllOptions, 'replyMapping'>
 type Bag = Record<string, unknown>

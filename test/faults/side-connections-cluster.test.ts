@@ -3,9 +3,9 @@ import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
 import { failureOf } from '../support/failure.js'
 import { isCaching } from '../support/near-cache.js'
 import type { RedisNode } from '../support/redis-node.js'
+import { ANY_CHANNEL } from '../support/server.js'
 import { until } from '../support/until.js'
 import { closeStores, cookie, storeOn, works } from './side-connections.js'
-import { ANY_CHANNEL } from '../support/server.js'
 
 afterEach(closeStores)
 
@@ -18,7 +18,9 @@ describe('on a Cluster', () => {
 
   const setUser = (nodes: readonly RedisNode[], password: string) =>
     Promise.all(
-      nodes.map((node) => node.send('ACL', 'SETUSER', 'app', 'reset', 'on', `>${password}`, '~*', ...ANY_CHANNEL, '+@all')),
+      nodes.map((node) =>
+        node.send('ACL', 'SETUSER', 'app', 'reset', 'on', `>${password}`, '~*', ...ANY_CHANNEL, '+@all'),
+      ),
     )
   const killUser = (nodes: readonly RedisNode[]) =>
     Promise.all(nodes.map((node) => node.send('CLIENT', 'KILL', 'USER', 'app')))

@@ -8,9 +8,9 @@ import { Redis as Redis5 } from 'ioredis5'
 import { failureOf } from '../support/failure.js'
 import { Link } from '../support/link.js'
 import { freePorts, RedisNode } from '../support/redis-node.js'
+import { ANY_CHANNEL } from '../support/server.js'
 import { until } from '../support/until.js'
 import { closeStores, cookie, KINDS, storeOn, works } from './side-connections.js'
-import { ANY_CHANNEL } from '../support/server.js'
 
 afterEach(closeStores)
 

@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import { watchCommands } from '../support/commands.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
-import { until } from '../support/until.js'
 import { ANY_CHANNEL } from '../support/server.js'
+import { until } from '../support/until.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
 type Bag = any

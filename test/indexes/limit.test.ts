@@ -6,8 +6,8 @@ import { END } from '../../src/redis/scripts/end.js'
 import { guardedLineTo } from '../support/guarded-line.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
-import { Visitor } from '../support/visitor.js'
 import { ANY_CHANNEL } from '../support/server.js'
+import { Visitor } from '../support/visitor.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
 type Bag = any

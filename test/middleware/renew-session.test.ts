@@ -21,8 +21,8 @@ import { watchCommands } from '../support/commands.js'
 import { type Gate, gate } from '../support/gate.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
-import { Visitor } from '../support/visitor.js'
 import { ANY_CHANNEL, COMPACT } from '../support/server.js'
+import { Visitor } from '../support/visitor.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: three frameworks, one shape */
 type App = any

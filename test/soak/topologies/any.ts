@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { RedisNode } from '../../support/redis-node.js'
-import type { Fault } from './topology.js'
 import { isRedisSince } from '../../support/server.js'
+import type { Fault } from './topology.js'
 
 /** Redis before 6.2 can only pause everything. */
 const WRITES_ONLY = isRedisSince(6, 2) ? ['WRITE'] : []
