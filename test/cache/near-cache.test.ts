@@ -478,19 +478,22 @@ describe('a Redis that does not tell', () => {
     ['that forbids the channel', ['+@all', 'resetchannels']],
   ]
   // Redis before 6.2 asks for no permission for channels.
-  test.each(isRedisSince(6, 2) ? refusals : refusals.slice(0, 2))('%s: one warning, and every session is read from Redis', async (_what, rules) => {
-    await redis.admin.call('ACL', 'SETUSER', 'few', 'reset', 'on', '>pw', '~*', ...ANY_CHANNEL, ...rules)
-    const client = redis.connect({ username: 'few', password: 'pw', enableReadyCheck: false })
-    const store = new RedisStore({ client, prefix: PREFIX, cache: CACHE })
-    stores.push(store)
-    const warnings: Bag[] = []
-    store.on('warning', (warning) => warnings.push(warning))
-    await write({ n: 1 })
-    await until('it has warned', () => warnings.length > 0)
-    for (let i = 0; i < 3; i++) expect(await read(store)).toMatchObject({ n: 1 })
-    expect(warnings).toEqual([{ code: 'cache-off', message: expect.stringMatching(/CLIENT TRACKING.*permission/) }])
-    expect(store.cacheStats).toMatchObject({ hits: 0, entries: 0 })
-  })
+  test.each(isRedisSince(6, 2) ? refusals : refusals.slice(0, 2))(
+    '%s: one warning, and every session is read from Redis',
+    async (_what, rules) => {
+      await redis.admin.call('ACL', 'SETUSER', 'few', 'reset', 'on', '>pw', '~*', ...ANY_CHANNEL, ...rules)
+      const client = redis.connect({ username: 'few', password: 'pw', enableReadyCheck: false })
+      const store = new RedisStore({ client, prefix: PREFIX, cache: CACHE })
+      stores.push(store)
+      const warnings: Bag[] = []
+      store.on('warning', (warning) => warnings.push(warning))
+      await write({ n: 1 })
+      await until('it has warned', () => warnings.length > 0)
+      for (let i = 0; i < 3; i++) expect(await read(store)).toMatchObject({ n: 1 })
+      expect(warnings).toEqual([{ code: 'cache-off', message: expect.stringMatching(/CLIENT TRACKING.*permission/) }])
+      expect(store.cacheStats).toMatchObject({ hits: 0, entries: 0 })
+    },
+  )
 
   test('that does not know CLIENT', async () => {
     const old = await privateRedis(['--rename-command', 'CLIENT', ''])

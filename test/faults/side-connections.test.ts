@@ -27,7 +27,7 @@ describe('one Redis with a replica', () => {
     const args = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0']
     port = first
     master = new RedisNode(join(dir, 'master'), first, args)
-    replica = new RedisNode(join(dir, 'replica'), second, [...args, '--replicaof', `127.0.0.1 ${first}`])
+    replica = new RedisNode(join(dir, 'replica'), second, [...args, '--replicaof', '127.0.0.1', String(first)])
     await Promise.all([master.start(), replica.start()])
     admin = connectRedis({ port })
     admin.on('error', () => {})
