@@ -6,8 +6,8 @@ import { capture, run } from './run.mjs'
 const NAMES = ['redis-server', 'valkey-server']
 
 /**
- * Finds a Redis server: the one that REDIS_SERVER_BIN names, else the one on PATH, else one from the system's package manager (as root), else one that is built
- * here.
+ * Finds a Redis server: the one that REDIS_SERVER_BIN names, else the one on PATH, else one from the system's package
+ * manager (as root), else one that is built here.
  *
  * @returns {Promise<string>} absolute path
  */

@@ -16,6 +16,7 @@ import { UPDATE } from '../../src/redis/scripts/update.js'
 import { CACHE, isCaching } from '../support/near-cache.js'
 import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { isRedisSince } from '../support/server.js'
 import { until } from '../support/until.js'
 import { Visitor } from '../support/visitor.js'
 
@@ -262,7 +263,8 @@ test.each([...documented])('"%s" runs the commands the page shows', async (name,
   await settled()
   seen = []
   await operation()
-  expect(await settled()).toEqual(commands)
+  // MONITOR of Redis before 6.2 leaves CLIENT out.
+  expect(await settled()).toEqual(commands.filter((command) => isRedisSince(6, 2) || !command.startsWith('CLIENT ')))
 })
 
 /** What Redis has seen by now: an echo comes back through the monitor after all that was sent before. */

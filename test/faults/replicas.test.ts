@@ -38,7 +38,7 @@ describe('a logout that a replica has to confirm', () => {
     const [first, second] = (await freePorts(2)) as [number, number]
     const args = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0']
     master = new RedisNode(join(dir, 'master'), first, args)
-    replica = new RedisNode(join(dir, 'replica'), second, [...args, '--replicaof', `127.0.0.1 ${first}`])
+    replica = new RedisNode(join(dir, 'replica'), second, [...args, '--replicaof', '127.0.0.1', String(first)])
     await Promise.all([master.start(), replica.start()])
     await until('the replica is in step', async () => (await replica.field('INFO', 'master_link_status')) === 'up')
     client = connectRedis({ port: first })

@@ -65,7 +65,7 @@ describe('on a Cluster', () => {
     await setUser([refusing], 'two')
     // The connections of the client stay; those of the store do not.
     const list = await refusing.send('CLIENT', 'LIST')
-    const side = list.split('\n').filter((line) => / user=app /.test(line) && /cmd=(ping|wait|subscribe) /.test(line))
+    const side = list.split('\n').filter((line) => / user=app\b/.test(line) && /cmd=(ping|wait|subscribe) /.test(line))
     for (const line of side) await refusing.send('CLIENT', 'KILL', 'ID', String(/^\D*id=(\d+)/.exec(line)?.[1]))
     await until('it has said that both are down', () => down().length === 2)
     for (const { message } of warnings) expect(message).toContain('refused the user name or password')

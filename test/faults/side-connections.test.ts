@@ -27,7 +27,7 @@ describe('one Redis with a replica', () => {
     const args = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0']
     port = first
     master = new RedisNode(join(dir, 'master'), first, args)
-    replica = new RedisNode(join(dir, 'replica'), second, [...args, '--replicaof', `127.0.0.1 ${first}`])
+    replica = new RedisNode(join(dir, 'replica'), second, [...args, '--replicaof', '127.0.0.1', String(first)])
     await Promise.all([master.start(), replica.start()])
     admin = connectRedis({ port })
     admin.on('error', () => {})
@@ -44,7 +44,7 @@ describe('one Redis with a replica', () => {
   const setUser = (password: string, ...rules: string[]) =>
     admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', `>${password}`, '~*', ...ANY_CHANNEL, '+@all', ...rules)
   const killUser = () => admin.call('CLIENT', 'KILL', 'USER', 'app')
-  const connections = async () => String(await admin.client('LIST')).match(/ user=app /g)?.length ?? 0
+  const connections = async () => String(await admin.client('LIST')).match(/ user=app\b/g)?.length ?? 0
   const options = () => ({ port, username: 'app', password: 'one' })
   let password = 'one'
 
@@ -93,7 +93,7 @@ describe('one Redis with a replica', () => {
     // The client itself stays connected: it has logged in before.
     const id = await client.client('ID')
     for (const line of String(await admin.client('LIST')).split('\n')) {
-      const other = /^id=(\d+) .* user=app /.exec(line)?.[1]
+      const other = /^id=(\d+) .* user=app\b/.exec(line)?.[1]
       if (other !== undefined && other !== String(id)) await admin.client('KILL', 'ID', other)
     }
     await until('it has said that all are down', () => down().length === 3)

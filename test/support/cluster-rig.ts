@@ -39,7 +39,7 @@ export async function startClusterRig({ nodeTimeoutMs = 1000 } = {}): Promise<Cl
     async masterOf(key) {
       const slot = await slotOf(serving()[0] as RedisNode, key)
       const { found } = await viewOf(serving()[0] as RedisNode)
-      const owner = found.find(({ ranges }) => ranges.some(([from, to]) => from <= slot && slot <= to))
+      const owner = ownerOf(slot, found)
       return nodes.find(({ port }) => port === owner?.port)
     },
     async masters() {
@@ -51,7 +51,13 @@ export async function startClusterRig({ nodeTimeoutMs = 1000 } = {}): Promise<Cl
       const slot = await slotOf(serving()[0] as RedisNode, key)
       const from = await rig.masterOf(key)
       if (from === undefined) throw new Error('nobody serves this slot')
-      return moveSlot(slot, from, to, await rig.masters(), onStep)
+      const moved = await moveSlot(slot, from, to, await rig.masters(), onStep)
+      // Redis before 7.0 tells replicas with a later heartbeat only. One that does not know yet may undo the move.
+      await until('every node knows the new owner', async () => {
+        const views = await Promise.all(serving().map(viewOf))
+        return views.every(({ found }) => ownerOf(slot, found)?.port === to.port)
+      })
+      return moved
     },
     async healed() {
       await until('all nodes say the Cluster is ok, and replicas are in step', async () => {
@@ -145,6 +151,10 @@ interface View {
   /** The owners of all slots, in a form that can be compared. */
   text: string
   found: { port: number; ranges: [number, number][] }[]
+}
+
+function ownerOf(slot: number, found: View['found']): View['found'][number] | undefined {
+  return found.find(({ ranges }) => ranges.some(([from, to]) => from <= slot && slot <= to))
 }
 
 /** The owners of all slots according to this node. */

@@ -29,7 +29,7 @@ export async function startSentinelRig({ downAfterMs = 1000, masterArgs = [] as 
   const data = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0', '--repl-timeout', '5']
   const servers = [
     new RedisNode(join(dir, 'a'), first, [...data, ...masterArgs]),
-    new RedisNode(join(dir, 'b'), second, [...data, '--replicaof', `127.0.0.1 ${first}`]),
+    new RedisNode(join(dir, 'b'), second, [...data, '--replicaof', '127.0.0.1', String(first)]),
   ]
   const sentinels = others.map((port, i) => {
     const config = join(dir, `sentinel-${i}.conf`)

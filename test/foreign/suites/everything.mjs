@@ -1,4 +1,4 @@
-// Express with every option that opens a connection, starts a timer or computes a digest: a smoke test of runtimes.
+// Express with the options that open connections, start timers and encrypt: a smoke test of runtimes.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
