@@ -146,7 +146,10 @@ export async function checkConsumers(tarball) {
     for (const [title, { clients, typeTests }] of Object.entries(WITHOUT_IOREDIS)) {
       const project = join(directory, title.replaceAll(' ', '-'))
       await createProject(project, packed, clients)
-      const commands = { run: ['any-client.mjs', ...Object.keys(clients)], ...compiled(addTypeTests(project, typeTests)) }
+      const commands = {
+        run: ['any-client.mjs', ...Object.keys(clients)],
+        ...compiled(addTypeTests(project, typeTests)),
+      }
       failures.push(...(await failuresOf(commands, project, title)))
     }
   } finally {

@@ -1,4 +1,6 @@
 // npm test: installs what the tests need, then runs Jest with the given arguments, e.g. npm test -- test/store
+
+import { TESTS_OF } from '../test/support/other-clients.mjs'
 import { ensureDependencies } from './dependencies.mjs'
 import { ensureRedisServer } from './redis-binary.mjs'
 import { installed, run } from './run.mjs'
@@ -20,7 +22,7 @@ try {
   }
   process.exitCode = await run(
     process.execPath,
-    [installed('jest', 'bin', 'jest.js'), ...args.filter((arg) => arg !== on && arg !== client)],
+    [installed('jest', 'bin', 'jest.js'), ...args.filter((arg) => arg !== on && arg !== client), ...without(env)],
     {
       env,
     },
@@ -28,4 +30,13 @@ try {
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 1
+}
+
+/**
+ * Arguments that leave out tests.
+ * @param {{ TEST_CLIENT?: string }} env
+ */
+function without({ TEST_CLIENT = '' }) {
+  const names = TESTS_OF[TEST_CLIENT] ?? []
+  return names.length === 0 ? [] : [`--testNamePattern=^(?!.*(${names.join('|')}))`]
 }

@@ -1,5 +1,5 @@
 // An application with iovalkey and no other client: compiled, not run, against the packed package.
-import { RedisStore, type RedisClient } from 'connect-redis-hash'
+import { type RedisClient, RedisStore } from 'connect-redis-hash'
 import { Cluster, Redis } from 'iovalkey'
 
 const client = new Redis({ lazyConnect: true })

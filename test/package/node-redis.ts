@@ -1,5 +1,5 @@
 // An application with node-redis and no other client: compiled, not run, against the packed package.
-import { RedisStore, type RedisClient, secureSession } from 'connect-redis-hash'
+import { type RedisClient, RedisStore, secureSession } from 'connect-redis-hash'
 import { createClient, createClientPool, createCluster, createSentinel } from 'redis'
 
 const client = createClient({ url: 'redis://localhost:6379' })

@@ -41,7 +41,7 @@ test.each<[string, object, RegExp | string]>([
   ['resave, which is fixed', { resave: true }, 'secureSession has no option "resave"'],
   ['neither client nor store', { client: undefined, prefix: undefined }, /"client" option or the "store" option/],
   ['both client and store', { store: new RedisStore({ client }) }, /"client" option or the "store" option/],
-  ['a node-redis client', { client: createClient() }, /^"client" option must be/],
+  ['a node-redis client with callbacks', { client: createClient().legacy() }, /^"client" option must be/],
   ['a malformed option of the store', { maxBytes: 0 }, /^"maxBytes" option must be/],
   ['disableTTL', { disableTTL: true }, /^"disableTTL" option must be left out/],
   ['disableTouch', { disableTouch: false }, /^"disableTouch" option must be left out/],
