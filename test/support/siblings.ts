@@ -54,7 +54,7 @@ function startupNodesOf(cluster: object): ({ host: string; port: number } | stri
 function ofNodeRedis(given: Given): Sibling {
   const client = given.isCluster ? ofCluster(given as Cluster) : ofOne((given as Redis).options)
   void client.connect().catch(() => undefined)
-  given.once('end', () => client.destroy())
+  given.once('end', () => void client.destroy())
   return client as Sibling
 }
 
