@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { FILES, FILES_OF } from './test/support/other-clients.mjs'
 
 /** What is about the very connection that a test has given to its store: not where stores have connections of their own. */
 const ON_OWN_CLIENT = [
@@ -17,17 +18,6 @@ const ON_ONE_REDIS = [
   'test/session/round-trips[.]test',
 ]
 
-/**
- * What cannot be meant for stores that have a client of another library than the test (test/support/siblings.ts): what
- * is about the options and methods of ioredis, and about the very connection that the test holds.
- */
-const ON_IOREDIS_6 = [
-  // They count what goes over the test's own connection, or cut it.
-  ...ON_OWN_CLIENT,
-  // About ioredis itself.
-  'test/redis/(client-settings|connect/connect-redis|connect/credentials)[.]test',
-]
-
 /** What comes as ES modules only, which Jest cannot load as they are. */
 const ES_MODULES = '/node_modules/(superjson|copy-anything|is-what)/'
 
@@ -41,7 +31,7 @@ export default {
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: [
     ...({ cluster: ON_ONE_REDIS, acl: ON_OWN_CLIENT }[process.env.TEST_ON] ?? []),
-    ...(TEST_CLIENT === undefined ? [] : ON_IOREDIS_6),
+    ...(TEST_CLIENT === undefined ? [] : [...ON_OWN_CLIENT, ...FILES, ...(FILES_OF[TEST_CLIENT] ?? [])]),
   ],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',

@@ -1,11 +1,12 @@
 // npm test: installs what the tests need, then runs Jest with the given arguments, e.g. npm test -- test/session
 // --server=redis-6.0 gets one of the servers in scripts/servers.mjs for them.
+import { TESTS_OF } from '../test/support/other-clients.mjs'
 import { ensureDependencies } from './dependencies.mjs'
 import { ensureRedisServer, nameOfServer } from './redis-binary.mjs'
 import { installed, run } from './run.mjs'
 import { ensureServer } from './servers.mjs'
 
-const args = process.argv.slice(2)
+const rest = process.argv.slice(2)
 
 /**
  * Takes an option of this script out of the arguments; the others are Jest's.
@@ -13,8 +14,8 @@ const args = process.argv.slice(2)
  * @param {string} name
  */
 function take(name) {
-  const at = args.findIndex((arg) => arg.startsWith(`--${name}=`))
-  return at < 0 ? undefined : args.splice(at, 1)[0]?.slice(name.length + 3)
+  const at = rest.findIndex((arg) => arg.startsWith(`--${name}=`))
+  return at < 0 ? undefined : rest.splice(at, 1)[0]?.slice(name.length + 3)
 }
 
 try {
@@ -33,8 +34,18 @@ try {
     if (!process.env.REDIS_URL || server) throw error
     console.warn('No redis-server on this machine: using REDIS_URL; tests that start servers of their own will fail.')
   }
+  const args = [...rest, ...without(env)]
   process.exitCode = await run(process.execPath, [installed('jest', 'bin', 'jest.js'), ...args], { env })
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 1
+}
+
+/**
+ * Arguments that leave out tests.
+ * @param {{ TEST_CLIENT?: string }} env
+ */
+function without({ TEST_CLIENT = '' }) {
+  const names = TESTS_OF[TEST_CLIENT] ?? []
+  return names.length === 0 ? [] : [`--testNamePattern=^(?!.*(${names.join('|')}))`]
 }

@@ -36,6 +36,8 @@ export function replyCode(err: unknown): string {
 function innerCode(message: string): string | undefined {
   // The wordings of Redis 6, Redis 7.0, and Redis 7.2, 8 and Valkey.
   if (/can't (run this command|access)|no permissions|acl failure/i.test(message)) return 'NOPERM'
+  // Before a login, Redis refuses large commands in these words: node-redis sends them right behind its login.
+  if (/unauthenticated (multi)?bulk length/i.test(message)) return 'NOAUTH'
   return Object.keys(BY_REPLY_CODE).find((code) => message.includes(`${code} `))
 }
 

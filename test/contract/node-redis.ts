@@ -6,6 +6,7 @@ export async function connectRedis() {
   const client = createClient({ socket: { path: process.env.TEST_REDIS_SOCKET as string, tls: false } })
   await client.connect()
   return {
+    client,
     store: (options: Omit<ConstructorParameters<typeof ConnectRedisStore>[0], 'client'> = {}) =>
       new ConnectRedisStore({ client, ...options }),
     close: () => client.close(),

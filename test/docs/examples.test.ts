@@ -13,11 +13,13 @@ import {
 } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
+import { createClient } from 'redis'
 import request from 'supertest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { example } from '../support/markdown.js'
+import type { NodeRedis } from '../support/node-redis.js'
 import { passTime } from '../support/pass-time.js'
-import { connect, freshPrefix } from '../support/redis.js'
+import { connect, freshPrefix, socketPath } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
 
 const client = connect()
@@ -133,6 +135,35 @@ test('docs/migrating.md: thorough ends a session that connect-redis wrote and no
   expect(await new Function('store', 'userId', call)(indexed, 'ada')).toBe(1)
   expect(await indexed.ids()).toEqual(['other'])
   await indexed.clear()
+})
+
+test('docs/clients.md: the example connects node-redis, with settings that do no harm', async () => {
+  const body = example('docs/clients.md', 'run', 'node-redis').replace(/^import .*$/gm, '')
+  const AsyncFunction = (async () => {}).constructor as new (
+    ...names: string[]
+  ) => (...args: unknown[]) => Promise<unknown>
+  const made = new AsyncFunction('createClient', 'RedisStore', 'process', `${body}\nreturn { client, store }`)
+  const env = { REDIS_URL: `unix://${socketPath()}` }
+  const { client: nodeRedis, store: over } = (await made(createClient, RedisStore, { env })) as {
+    client: NodeRedis
+    store: RedisStore
+  }
+  const warnings: unknown[] = []
+  over.on('warning', (warning) => warnings.push(warning))
+  expect(await over.ping()).toBeGreaterThanOrEqual(0)
+  expect(warnings).toEqual([])
+  await over.close()
+  await nodeRedis.close()
+})
+
+test('docs/clients.md: every setting that does harm has a row', () => {
+  const source = readFileSync('src/redis/clients/node-redis/settings.ts', 'utf8')
+  const named = [...source.matchAll(/yield '.*?"([\w.]+)[":]/g)].map(([, name = '']) => name)
+  expect(named.length).toBeGreaterThan(4)
+  const rows = readFileSync('docs/clients.md', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+  for (const name of named) expect(rows.some((row) => row.split('|')[1]?.includes(name))).toBe(true)
 })
 
 test('docs/near-cache.md: what the store says of its cache, and which warning there is', async () => {

@@ -32,11 +32,7 @@ describe('on a Cluster', () => {
 
   test.each([
     ['has been told of it', false, () => connect()],
-    [
-      'asks for its credentials',
-      true,
-      () => connectRedis(rig.addresses, { credentials, redisOptions: { connectionName: 'own' } }),
-    ],
+    ['asks for its credentials', true, () => connectRedis(rig.addresses, { credentials })],
   ])('a new password at every node, and a client that %s: all work again', async (_name, asks, connectAs) => {
     await setUser(rig.nodes, 'one')
     password = 'one'

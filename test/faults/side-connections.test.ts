@@ -52,11 +52,7 @@ describe('one Redis with a replica', () => {
 
   test.each<[string, boolean, () => Redis]>([
     ['of connectRedis that has been told of it', false, () => connectRedis(options())],
-    [
-      'of connectRedis that asks for its credentials',
-      true,
-      () => connectRedis({ port, credentials, connectionName: 'own' }),
-    ],
+    ['of connectRedis that asks for its credentials', true, () => connectRedis({ port, credentials })],
     ["of the application's own, of ioredis 6, that has been told of it", false, () => new Redis(options())],
     [
       "of the application's own, of ioredis 5, that has been told of it",

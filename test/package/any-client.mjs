@@ -1,5 +1,6 @@
 // The packed package in a project that has one client library, or none: each argument is the name of one.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import * as esm from 'connect-redis-hash'
 
@@ -21,3 +22,8 @@ for (const { connectRedis, RedisStore } of [esm, cjs]) {
   }
   assert.throws(() => new RedisStore({ client: {} }), { name: 'TypeError', message: /client/ })
 }
+
+const command = ['node_modules/connect-redis-hash/dist/esm/cli/main.js', 'doctor', 'redis://127.0.0.1:1']
+const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
+assert.equal(status, 2)
+assert.equal(/npm install ioredis/.test(stderr), !installed.includes('iovalkey'))

@@ -53,9 +53,7 @@ function startupNodesOf(cluster: object): ({ host: string; port: number } | stri
 
 function ofNodeRedis(given: Given): Sibling {
   const client = given.isCluster ? ofCluster(given as Cluster) : ofOne((given as Redis).options)
-  const connect = () => void client.connect().catch(() => undefined)
-  if (given.status === 'wait') given.once('connecting', connect)
-  else connect()
+  void client.connect().catch(() => undefined)
   given.once('end', () => void client.destroy())
   return client as Sibling
 }
@@ -64,13 +62,12 @@ const SOCKET = { connectTimeout: 2000, reconnectStrategy: (retries: number) => M
 const QUEUE = { commandsQueueMaxLength: 1_000_000 }
 
 function ofOne({ host, port, path, sentinels, name, db, keyPrefix, ...options }: RedisOptions) {
-  const { username, password, enableOfflineQueue } = options
+  const { username, password } = options
   const login = {
     ...(username != null && { username }),
     ...(password != null && { password }),
     ...QUEUE,
     database: db ?? 0,
-    disableOfflineQueue: enableOfflineQueue === false,
   }
   const prefix = keyPrefix ? { keyPrefix } : {}
   if (sentinels != null) {
@@ -79,6 +76,8 @@ function ofOne({ host, port, path, sentinels, name, db, keyPrefix, ...options }:
       name: name as string,
       sentinelRootNodes,
       nodeClientOptions: { ...login, socket: SOCKET },
+      // A Sentinel that hangs is given up.
+      sentinelClientOptions: { pingInterval: 300, socket: { connectTimeout: 1000, socketTimeout: 1000 } },
       ...prefix,
     })
   }

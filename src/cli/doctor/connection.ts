@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
-import { library } from '../../redis/connect/library.js'
+import { type Library, library } from '../../redis/connect/library.js'
 import { replyCode } from '../../redis/redis-error.js'
+import { CommandError } from '../io.js'
 
 const PATIENCE_MS = 3000
 
@@ -17,7 +18,7 @@ export class Connection {
 
   /** @throws the error of ioredis; its message may contain parts of the URL */
   static async open(url: string): Promise<Connection> {
-    const client = new (library('connect-redis-hash doctor').Redis)(url, {
+    const client = new (installedRedis())(url, {
       lazyConnect: true,
       connectTimeout: PATIENCE_MS,
       commandTimeout: PATIENCE_MS,
@@ -71,6 +72,15 @@ export class Connection {
 
   close(): void {
     this.#client.disconnect()
+  }
+}
+
+/** @throws CommandError that says what to install */
+function installedRedis(): Library['Redis'] {
+  try {
+    return library('connect-redis-hash doctor').Redis
+  } catch (err) {
+    throw new CommandError((err as Error).message)
   }
 }
 

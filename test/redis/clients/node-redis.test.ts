@@ -12,6 +12,13 @@ import { until } from '../../support/until.js'
 // biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there
 type Bag = any
 
+/** What node-redis does for maintenance notifications. */
+interface Movable {
+  duplicate(): NodeRedis & Movable
+  _ejectSocket(): unknown
+  _insertSocket(socket: unknown): void
+}
+
 const cookie = { originalMaxAge: 600_000 }
 const indexes = { user: (held: Bag) => held.userId }
 const stores: RedisStore[] = []
@@ -254,6 +261,44 @@ describe('on a Redis of its own', () => {
     await line.close()
   })
 
+  test.each([
+    ['node-redis 6', createClient],
+    ['node-redis 5', five],
+  ])(
+    '%s: links that have died in silence are noticed and said, and are back afterwards, with each reply at its command',
+    async (_name, library) => {
+      const line = new Link({ path: redis.socketPath })
+      await line.open()
+      const client = connectOne(library, { socket: { port: line.port, ...SOCKET } })
+      const store = storeOn(client, { cache: CACHE, broadcast: true })
+      const told: string[] = []
+      store.on('warning', (warning) => 'kind' in warning && told.push(`${warning.kind} ${warning.code}`))
+      await isCaching(store, { client })
+      expect(told).toEqual([])
+      line.become('silent')
+      const down = ['broadcast side-connection-down', 'cache side-connection-down']
+      await until('both are said to be down', () => down.every((one) => told.includes(one)))
+      line.reset()
+      line.become('good')
+      await isCaching(store, { client })
+      await until('both are said to be back', () => told.filter((one) => one.endsWith('-up')).length >= 2)
+      await line.close()
+    },
+  )
+
+  test('before a login, whatever Redis says is a missing permission', async () => {
+    await redis.admin.config('SET', 'requirepass', 'hush')
+    try {
+      const store = storeOn(connectOne(), { timeout: 300 })
+      const works = [store.get('a'), store.set('a', session({ userId: 'ada' }))]
+      for (const failure of await Promise.all(works.map(failureOf))) {
+        expect(failure?.code).toMatch(/^ERR_SESSION_(FORBIDDEN|UNAVAILABLE)$/)
+      }
+    } finally {
+      await redis.admin.config('SET', 'requirepass', '')
+    }
+  })
+
   test('an error reply keeps its meaning, and says nothing of the session', async () => {
     const store = storeOn(connectOne())
     await store.set('a', session())
@@ -318,6 +363,25 @@ describe('settings that do harm', () => {
   ])('%s: no warning', async (_name, make) => {
     expect(await warningsOf(make())).toEqual([])
   })
+})
+
+test('a connection that the provider replaces by another one that is ready: the cache is proven anew', async () => {
+  const client = kept(connectNodeRedis()) as NodeRedis & Movable
+  const store = storeOn(client, { cache: CACHE })
+  await store.set('a', session())
+  await isCaching(store, { client })
+  await until('it is cached', async () => {
+    const before = store.cacheStats?.hits
+    await store.get('a')
+    return store.cacheStats?.hits !== before
+  })
+  const other = client.duplicate()
+  await other.connect()
+  client._insertSocket(other._ejectSocket())
+  const hits = store.cacheStats?.hits
+  expect(await store.get('a')).not.toBeNull()
+  expect(store.cacheStats?.hits).toBe(hits)
+  await isCaching(store, { client })
 })
 
 test('a pool and the near cache exclude each other, at construction', () => {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Server } from '../../client.js'
 import { slotOf } from '../../cluster-slot.js'
 import { replyCode } from '../../redis-error.js'
+import { guard } from './guard.js'
 import { NodeRedisLink } from './link.js'
 import type { Route } from './route.js'
 import { notConnected, PLAIN, patient, sendTo, within } from './send.js'
@@ -49,7 +50,7 @@ export class ClusterRoute implements Route {
     const { client } = master
     // The Cluster connects to the node.
     if (client === undefined) return this.#cluster.sendCommand(key, false, args, patient(this.#patienceMs))
-    return sendTo(client, args, this.#patienceMs).catch((err: unknown) => {
+    return sendTo(guard(client), args, this.#patienceMs).catch((err: unknown) => {
       if (!hasMoved(err)) throw err
       return this.#cluster.sendCommand(key, false, args, PLAIN)
     })
@@ -59,7 +60,7 @@ export class ClusterRoute implements Route {
     await this.#known()
     const client = this.#anyClient()
     if (client === undefined) throw notConnected()
-    return sendTo(client, args, this.#patienceMs)
+    return sendTo(guard(client), args, this.#patienceMs)
   }
 
   masters(): readonly Server[] {
@@ -87,7 +88,7 @@ export class ClusterRoute implements Route {
     await this.#known()
     const client = this.#cluster.slots[slotOf(key)]?.master.client
     if (client === undefined) return this.#cluster.sendCommand(key, false, args, patient(this.#patienceMs))
-    return sendTo(client, args, this.#patienceMs)
+    return sendTo(guard(client), args, this.#patienceMs)
   }
 
   /** Waits for the first connection. */

@@ -1,4 +1,5 @@
 import type { Server } from '../../client.js'
+import { guard } from './guard.js'
 import { NodeRedisLink } from './link.js'
 import { notConnected } from './send.js'
 import { NodeRedisServer } from './server.js'
@@ -52,7 +53,7 @@ export class FoundClient {
     if (!this.#owner.isOpen) throw notConnected()
     this.#finding ??= this.#find()
       .then((client) => {
-        this.#client = client
+        this.#client = guard(client)
         return client
       })
       .finally(() => {

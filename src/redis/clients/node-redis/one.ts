@@ -1,4 +1,5 @@
 import type { Server } from '../../client.js'
+import { guard } from './guard.js'
 import { NodeRedisLink } from './link.js'
 import { OneServerRoute } from './route.js'
 import { sendTo } from './send.js'
@@ -14,7 +15,7 @@ export class OneRoute extends OneServerRoute {
 
   constructor(client: OneClient, keyPrefix: string, patienceMs: number) {
     super()
-    this.#client = client
+    this.#client = guard(client)
     this.#patienceMs = patienceMs
     const place = {
       address: '',

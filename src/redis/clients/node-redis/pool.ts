@@ -1,5 +1,6 @@
 import type { Server } from '../../client.js'
 import { FoundClient } from './found.js'
+import { guard } from './guard.js'
 import { OneServerRoute } from './route.js'
 import { PLAIN, patient } from './send.js'
 import type { OneClient, PoolClient } from './shapes.js'
@@ -30,7 +31,8 @@ export class PoolRoute extends OneServerRoute {
   }
 
   send(args: string[]): Promise<unknown> {
-    return this.#pool.sendCommand(args, this.isReady ? PLAIN : patient(this.#patienceMs))
+    const options = this.isReady ? PLAIN : patient(this.#patienceMs)
+    return this.#pool.execute((client) => guard(client).sendCommand(args, options))
   }
 
   masters(): readonly Server[] {

@@ -1,5 +1,6 @@
 import type { Arg, Link, Server } from '../../client.js'
 import { connectionOf } from './connection.js'
+import { guard } from './guard.js'
 import { notConnected, sendTo, texts } from './send.js'
 import type { OneClient } from './shapes.js'
 
@@ -70,6 +71,6 @@ export class NodeRedisServer implements Server {
 
   #send(args: string[]): Promise<unknown> {
     const client = this.#place.client()
-    return client === undefined ? Promise.reject(notConnected()) : sendTo(client, args, this.#patienceMs)
+    return client === undefined ? Promise.reject(notConnected()) : sendTo(guard(client), args, this.#patienceMs)
   }
 }

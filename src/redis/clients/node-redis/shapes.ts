@@ -12,6 +12,8 @@ export interface OneClient {
   readonly socketEpoch?: number
   /** The client itself, where this object only stands for it with other command options. */
   readonly _self?: OneClient
+  /** The commands that wait to be sent, and those that wait for a reply. */
+  _getQueue?(): { flushWaitingForReply(err: Error): void }
   /** Replaces the connection by one that is ready, when the provider moves the server. */
   _insertSocket?(socket: unknown): void
   sendCommand(args: readonly string[], options?: object): Promise<unknown>
@@ -44,8 +46,7 @@ export interface SocketOptions {
 /** What `createClientPool` returns. */
 export interface PoolClient {
   readonly isOpen: boolean
-  execute<T>(work: (client: OneClient) => T): Promise<T>
-  sendCommand(args: readonly string[], options?: object): Promise<unknown>
+  execute<T>(work: (client: OneClient) => T | Promise<T>): Promise<T>
 }
 
 /** What `createSentinel` returns. */

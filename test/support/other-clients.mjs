@@ -1,0 +1,31 @@
+/*
+ * What cannot be meant for stores that have a client of another library than the test (test/support/siblings.ts):
+ * `npm run test:node-redis`, `test:iovalkey` and `test:ioredis5` leave it out. The reason stands with each.
+ */
+
+/** @typedef {'node-redis' | 'iovalkey' | 'ioredis5'} Library */
+
+/** Test files for no other client, beside those that are about the very connection that the test holds (jest.config.js). */
+export const FILES = [
+  // About settings and methods of ioredis 6.
+  'test/redis/(client-settings|connect/)',
+  // They change options of the test's client while it runs, for example its password.
+  // test/redis/clients has the same for node-redis.
+  'test/faults/side-connections(-cluster|-sentinel)?[.]test',
+]
+
+/** Test files that are not for one library. @type {Readonly<Record<string, readonly string[]>>} */
+export const FILES_OF = {
+  'node-redis': [
+    // Its clients differ in settings of ioredis, and it looks into their queues. test/redis/clients has faults of one Redis.
+    'test/faults/(outage|connect-redis)[.]test',
+  ],
+}
+
+/** Single tests that are not for one library, by a part of their name. @type {Readonly<Record<string, readonly string[]>>} */
+export const TESTS_OF = {
+  'node-redis': [
+    // node-redis sends nothing again.
+    'a first save that is sent again',
+  ],
+}
