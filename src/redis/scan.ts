@@ -74,7 +74,7 @@ async function* everyNode(
   walk: (node: Server) => AsyncGenerator<string[]>,
   within: Within,
 ): AsyncGenerator<string[]> {
-  if (!client.isCluster) return yield* walk(onlyServer(client))
+  if (!client.isCluster) return yield* walk(await onlyServer(client, within))
   for (const isLast of [false, true]) {
     const nodes = await connectedMasters(client, within)
     const before = await within(ownSlots(nodes).catch(failed(client, 'CLUSTER NODES')))
@@ -92,7 +92,9 @@ async function connectedMasters(client: Client, within: Within): Promise<Server[
   return nodes
 }
 
-function onlyServer(client: Client): Server {
+async function onlyServer(client: Client, within: Within): Promise<Server> {
+  // A pool that has closed idle connections, and a client that asks Sentinels, may have to find one first.
+  if (client.masters().length === 0) await within(client.refresh().catch(failed(client, 'SCAN')))
   const [server] = client.masters()
   if (server === undefined) throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', 'the client is not connected')
   return server

@@ -11,28 +11,22 @@ const kept = (client: NodeRedis) => {
   return client
 }
 const redis6 = kept(connectNodeRedis())
+const redis5 = kept(connectNodeRedis5({ RESP: 3 }))
 const prefixed = kept(connectNodeRedis({ RESP: 2, keyPrefix: freshPrefix() }))
-const redis5 = kept(connectNodeRedis5())
-const redis5resp3 = kept(connectNodeRedis5({ RESP: 3 }))
 const pool = kept(connectPool())
 
-const on = (client: NodeRedis, options: object = {}) => new RedisStore({ client, prefix: freshPrefix(), ...options })
+// The contract is not about time: a busy machine may take long.
+const on = (client: NodeRedis, options: object = {}) =>
+  new RedisStore({ client, prefix: freshPrefix(), timeout: 30_000, ...options })
 
 describeStoreContract('RedisStore on node-redis 6', () => on(redis6), REDIS_STORE)
-describeStoreContract('RedisStore on node-redis 6 with RESP 2 and a keyPrefix', () => on(prefixed), REDIS_STORE)
-describeStoreContract('RedisStore on node-redis 5', () => on(redis5), REDIS_STORE)
-describeStoreContract('RedisStore on node-redis 5 with RESP 3', () => on(redis5resp3), REDIS_STORE)
-describeStoreContract('RedisStore on a pool of node-redis 6', () => on(pool), REDIS_STORE)
-describeStoreContract('RedisStore with onEnd on node-redis 6', () => on(redis6, { onEnd: async () => {} }), REDIS_STORE)
+describeStoreContract('RedisStore on node-redis 5 with RESP 3', () => on(redis5), REDIS_STORE)
+describeStoreContract('RedisStore on a pool of node-redis 6', () => on(pool, { onEnd: async () => {} }), REDIS_STORE)
 
-describe.each([
-  ['node-redis 6', redis6],
-  ['node-redis 6 with a keyPrefix', prefixed],
-  ['node-redis 5', redis5],
-])('with cache, on %s', (_name, client) => {
+describe('with cache, on node-redis 6 with RESP 2 and a keyPrefix', () => {
   let made: Promise<RedisStore> | undefined
   const make = () => {
-    made ??= cachingStore({ client, prefix: freshPrefix() }).then(warmed)
+    made ??= cachingStore({ client: prefixed, prefix: freshPrefix(), timeout: 30_000 }).then(warmed)
     return made
   }
   describeStoreContract('RedisStore', make, REDIS_STORE)

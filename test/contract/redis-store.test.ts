@@ -12,26 +12,26 @@ afterAll(() => Promise.all([ioredis6, ioredis5, lowest, iovalkey].map((client) =
 
 describeStoreContract(
   'RedisStore on ioredis 6',
-  () => new RedisStore({ client: ioredis6, prefix: freshPrefix() }),
+  () => new RedisStore({ client: ioredis6, prefix: freshPrefix(), timeout: 30_000 }),
   REDIS_STORE,
 )
 describeStoreContract(
   'RedisStore on ioredis 5',
-  () => new RedisStore({ client: ioredis5, prefix: freshPrefix() }),
+  () => new RedisStore({ client: ioredis5, prefix: freshPrefix(), timeout: 30_000 }),
   REDIS_STORE,
 )
 describeStoreContract(
   'RedisStore on the oldest ioredis 5 that there is support for',
-  () => new RedisStore({ client: lowest, prefix: freshPrefix() }),
+  () => new RedisStore({ client: lowest, prefix: freshPrefix(), timeout: 30_000 }),
   REDIS_STORE,
 )
 describeStoreContract(
   'RedisStore on iovalkey',
-  () => new RedisStore({ client: iovalkey, prefix: freshPrefix() }),
+  () => new RedisStore({ client: iovalkey, prefix: freshPrefix(), timeout: 30_000 }),
   REDIS_STORE,
 )
 describeStoreContract(
   'RedisStore with onEnd',
-  () => new RedisStore({ client: ioredis6, prefix: freshPrefix(), onEnd: async () => {} }),
+  () => new RedisStore({ client: ioredis6, prefix: freshPrefix(), timeout: 30_000, onEnd: async () => {} }),
   REDIS_STORE,
 )

@@ -2,7 +2,7 @@ import type { Server } from '../../client.js'
 import { FoundClient } from './found.js'
 import { guard } from './guard.js'
 import { OneServerRoute } from './route.js'
-import { PLAIN, patient } from './send.js'
+import { PLAIN, patient, within } from './send.js'
 import type { OneClient, PoolClient } from './shapes.js'
 
 /**
@@ -37,5 +37,9 @@ export class PoolRoute extends OneServerRoute {
 
   masters(): readonly Server[] {
     return this.#sample.servers
+  }
+
+  override async refresh(): Promise<void> {
+    await within(this.#sample.next(), this.#patienceMs)
   }
 }

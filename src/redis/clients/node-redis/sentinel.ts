@@ -44,6 +44,10 @@ export class SentinelRoute extends OneServerRoute {
     return this.#master.servers
   }
 
+  override async refresh(): Promise<void> {
+    await within(this.#master.next(), this.#patienceMs)
+  }
+
   async #sendLater(args: string[]): Promise<unknown> {
     const client = await within(this.#master.next(), this.#patienceMs)
     return sendTo(client, args, this.#patienceMs)
