@@ -47,6 +47,10 @@ describe.each<[string, (options?: object) => NodeRedis]>([
   ['node-redis 5', connectNodeRedis5],
   ['a pool of node-redis 6', connectPool],
 ])('%s', (name, connect) => {
+  test('a walk that is the first thing that it is asked for', async () => {
+    expect(await storeOn(kept(connect())).length()).toBe(0)
+  })
+
   test('walks over all keys, indexes, limit, counts and sizes work', async () => {
     const store = storeOn(kept(connect()), {
       activity: true,
