@@ -292,7 +292,7 @@ export function isStoreOption(name: string): name is keyof RedisStoreOptions {
 /** @throws TypeError that names the option and says what it must be */
 function checkOptions(options: AnyStoreOptions): void {
   if (isRedisClient(options)) throw new TypeError('RedisStore takes an options object: new RedisStore({ client })')
-  checkNames('RedisStore', options, CHECKS, 'new RedisStore({ client: new Redis() })')
+  checkNames('RedisStore', options, CHECKS, 'new RedisStore({ client })')
   for (const [name, value] of Object.entries(options)) {
     const be = value === undefined ? undefined : CHECKS[name as keyof RedisStoreOptions](value)
     if (be !== undefined) throw new TypeError(`"${name}" option must be ${be}`)

@@ -78,7 +78,7 @@ export class Connection {
 /** @throws CommandError that says what to install */
 function installedRedis(): Library['Redis'] {
   try {
-    return library('connect-redis-hash doctor').Redis
+    return library('connect-redis-hash doctor', 'npx -p ioredis -p connect-redis-hash connect-redis-hash doctor').Redis
   } catch (err) {
     throw new CommandError((err as Error).message)
   }

@@ -18,11 +18,12 @@ let loaded: Library | undefined
  * neither, so no file imports them.
  *
  * @param what what needs it, for the error message
+ * @param toDo how to get it, for the error message
  * @throws Error that says what to install
  */
-export function library(what: string): Library {
+export function library(what: string, toDo = 'npm install ioredis'): Library {
   loaded ??= firstInstalled()
-  if (loaded === undefined) throw new Error(`${what} needs the package ioredis (or iovalkey): npm install ioredis`)
+  if (loaded === undefined) throw new Error(`${what} needs the package ioredis (or iovalkey): ${toDo}`)
   return loaded
 }
 
