@@ -8,7 +8,7 @@ import type { AnySession } from './hash/session-data.js'
 import type { HashIds } from './ids/id-mapper.js'
 import { checkNames } from './known-options.js'
 import type { Client } from './redis/client.js'
-import { clientOf, isPoolOfConnections, isRedisClient } from './redis/clients/client-of.js'
+import { clientOf, isRedisClient } from './redis/clients/client-of.js'
 import { foreignClient } from './redis/clients/foreign-client.js'
 import type { RedisClient } from './redis/clients/redis-client.js'
 import type { EndedSession, SessionInfo } from './session-info.js'
@@ -23,7 +23,7 @@ import type { EndedSession, SessionInfo } from './session-info.js'
 export interface RedisStoreOptions<Data extends object = SessionData, Index extends string = string> {
   /**
    * A client of ioredis 5 or 6 or of iovalkey (`Redis`, `Cluster`), or of node-redis 5 or 6 (`createClient`,
-   * `createClientPool`, `createCluster`, `createSentinel`). You connect and close it; the store does neither.
+   * `createCluster`, `createSentinel`). You connect and close it; the store does neither.
    */
   client: RedisClient
   /**
@@ -307,11 +307,6 @@ function checkCombinations(options: AnyStoreOptions): void {
   }
   if (options.acceptPlainIds === true && (options.hashIds ?? false) === false) {
     throw new TypeError('"acceptPlainIds" option makes sense only with "hashIds"')
-  }
-  if (options.cache !== undefined && isPoolOfConnections(options.client)) {
-    throw new TypeError(
-      '"cache" option cannot be combined with a pool of connections: pass createClient() of node-redis',
-    )
   }
   if (options.limit !== undefined && !Object.hasOwn(options.indexes ?? {}, options.limit.index)) {
     throw new TypeError(`"limit.index" option must be one of "indexes": there is no "${options.limit.index}"`)

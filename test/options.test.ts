@@ -3,7 +3,7 @@ import { RedisStore } from 'connect-redis-hash'
 import { Cluster } from 'ioredis'
 import RedisMock from 'ioredis-mock'
 import Redis4 from 'ioredis4'
-import { createClient } from 'redis'
+import { createClient, createClientPool } from 'redis'
 import * as redis3 from 'redis3'
 import * as redis4 from 'redis4'
 import { connect, connect5 } from './support/redis.js'
@@ -94,6 +94,7 @@ describe('what is no client that the store knows is named, with what to do inste
       () => new Redis4.Cluster([{ port: 7000 }], { lazyConnect: true }),
       /ioredis 4 or older: npm install ioredis@6/,
     ],
+    ['a pool of node-redis', () => createClientPool(), /pool of connections of node-redis: pass what createClient\(\)/],
     ['node-redis 4', () => redis4.createClient(), /node-redis 4 \(the package redis\): npm install redis@6/],
     [
       'node-redis 4 in legacy mode',

@@ -93,7 +93,7 @@ async function connectedMasters(client: Client, within: Within): Promise<Server[
 }
 
 async function onlyServer(client: Client, within: Within): Promise<Server> {
-  // A pool that has closed idle connections, and a client that asks Sentinels, may have to find one first.
+  // A client that asks Sentinels may have to find one first.
   if (client.masters().length === 0) await within(client.refresh().catch(failed(client, 'SCAN')))
   const [server] = client.masters()
   if (server === undefined) throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', 'the client is not connected')

@@ -1,6 +1,6 @@
 // An application with node-redis and no other client: compiled, not run, against the packed package.
 import { type RedisClient, RedisStore, secureSession } from 'connect-redis-hash'
-import { createClient, createClientPool, createCluster, createSentinel } from 'redis'
+import { createClient, createCluster, createSentinel } from 'redis'
 
 const client = createClient({ url: 'redis://localhost:6379' })
 export const stores: RedisStore[] = [
@@ -8,7 +8,6 @@ export const stores: RedisStore[] = [
   new RedisStore({ client: createClient({ RESP: 2 }) }),
   new RedisStore({ client: createClient({ RESP: 3 }) }),
   new RedisStore({ client: client.duplicate() }),
-  new RedisStore({ client: createClientPool() }),
   new RedisStore({ client: createCluster({ rootNodes: [{ url: 'redis://localhost:7000' }] }) }),
   new RedisStore({
     client: createSentinel({ name: 'mymaster', sentinelRootNodes: [{ host: 'localhost', port: 26379 }] }),

@@ -1,4 +1,4 @@
-import { createClient, createClientPool, createCluster, createSentinel } from 'redis'
+import { createClient, createCluster, createSentinel } from 'redis'
 import * as redis5 from 'redis5'
 import { socketPath, topology } from './redis.js'
 
@@ -17,8 +17,8 @@ export interface NodeRedis {
 export const SETTINGS = { commandsQueueMaxLength: 100_000 }
 export const SOCKET = { connectTimeout: 2000, reconnectStrategy: (retries: number) => Math.min(20 * 2 ** retries, 500) }
 
-type Library = Pick<typeof redis5, 'createClient' | 'createClientPool' | 'createCluster' | 'createSentinel'>
-const redis6 = { createClient, createClientPool, createCluster, createSentinel } as unknown as Library
+type Library = Pick<typeof redis5, 'createClient' | 'createCluster' | 'createSentinel'>
+const redis6 = { createClient, createCluster, createSentinel } as unknown as Library
 
 /** Makes a client of node-redis 6 on the Redis of this test run, and connects it; commands wait until it is. */
 export const connectNodeRedis = connectWith(redis6)
@@ -52,12 +52,4 @@ function unconnected(library: Library, options: object, prefix: object) {
     ...options,
     ...prefix,
   })
-}
-
-/** Makes a pool of connections to the Redis of this worker. */
-export function connectPool(): NodeRedis {
-  const pool = createClientPool({ ...SETTINGS, socket: { path: socketPath(), tls: false, ...SOCKET } }, { maximum: 5 })
-  pool.on('error', () => {})
-  void pool.connect().catch(() => undefined)
-  return pool as unknown as NodeRedis
 }

@@ -1,17 +1,12 @@
 import type { Client } from '../client.js'
 import { IoredisClient, isIoredis } from './ioredis/client.js'
 import { NodeRedisClient } from './node-redis/client.js'
-import { type AnyNodeRedis, isNodeRedis, isPool } from './node-redis/shapes.js'
+import { type AnyNodeRedis, isNodeRedis } from './node-redis/shapes.js'
 import type { RedisClient } from './redis-client.js'
 
 /** Whether it is a client of a library that there is an adapter for. */
 export function isRedisClient(value: unknown): value is RedisClient {
   return typeof value === 'object' && value !== null && (isIoredis(value) || isNodeRedis(value))
-}
-
-/** Whether each command of a client may take another connection, so that no connection stands for all that is read. */
-export function isPoolOfConnections(client: RedisClient): boolean {
-  return !isIoredis(client) && isPool(client)
 }
 
 /** @param timeoutMs for how long a command is worth waiting for a connection */

@@ -22,6 +22,11 @@ const FOREIGN: readonly (readonly [is: (value: Shape) => boolean, what: string, 
     'pass what createSentinel() returns',
   ],
   [
+    (value) => 'totalClients' in value && typeof value.execute === 'function',
+    'a pool of connections of node-redis',
+    'pass what createClient() returns, one connection serves any number of requests',
+  ],
+  [
     (value) => typeof value.send_command === 'function' || isCallbackStyle(value),
     'a client with callbacks, of node-redis 3 or older (the package redis), or of its legacy mode',
     'npm install redis@6, and pass createClient({ url }) itself',

@@ -11,7 +11,7 @@ interface IoredisShape {
   evalsha(...args: never[]): unknown
 }
 
-/** What `createClient`, `createClientPool`, `createCluster` or `createSentinel` of node-redis 5 or 6 (npm: redis) returns. */
+/** What `createClient`, `createCluster` or `createSentinel` of node-redis 5 or 6 (npm: redis) returns. */
 interface NodeRedisShape {
   readonly isOpen: boolean
   sendCommand(...args: never[]): Promise<unknown>
@@ -20,6 +20,6 @@ interface NodeRedisShape {
 
 /**
  * The application's client of Redis or Valkey: a `Redis` or `Cluster` of ioredis 5 or 6 or of iovalkey; or what
- * `createClient`, `createClientPool`, `createCluster` or `createSentinel` of node-redis 5 or 6 (npm: redis) returns.
+ * `createClient`, `createCluster` or `createSentinel` of node-redis 5 or 6 (npm: redis) returns.
  */
 export type RedisClient = IoredisShape | NodeRedisShape

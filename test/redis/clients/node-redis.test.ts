@@ -1,10 +1,10 @@
 import { RedisStore, type RedisStoreOptions, type SessionEvents } from 'connect-redis-hash'
-import { createClient, createClientPool, createCluster, createSentinel } from 'redis'
+import { createClient, createCluster, createSentinel } from 'redis'
 import * as redis5 from 'redis5'
 import { expectNoSecrets, failureOf } from '../../support/failure.js'
 import { Link } from '../../support/link.js'
 import { CACHE, isCaching } from '../../support/near-cache.js'
-import { connectNodeRedis, connectNodeRedis5, connectPool, type NodeRedis, SOCKET } from '../../support/node-redis.js'
+import { connectNodeRedis, connectNodeRedis5, type NodeRedis, SOCKET } from '../../support/node-redis.js'
 import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
 import { freshPrefix } from '../../support/redis.js'
 import { until } from '../../support/until.js'
@@ -45,8 +45,7 @@ const session = (more: object = {}) => ({ cookie, ...more }) as never
 describe.each<[string, (options?: object) => NodeRedis]>([
   ['node-redis 6', connectNodeRedis],
   ['node-redis 5', connectNodeRedis5],
-  ['a pool of node-redis 6', connectPool],
-])('%s', (name, connect) => {
+])('%s', (_name, connect) => {
   test('a walk that is the first thing that it is asked for', async () => {
     expect(await storeOn(kept(connect())).length()).toBe(0)
   })
@@ -97,7 +96,6 @@ describe.each<[string, (options?: object) => NodeRedis]>([
   })
 
   test('a session that another process changes or ends leaves the near cache at once', async () => {
-    if (name.includes('pool')) return
     const prefix = freshPrefix()
     const here = kept(connect())
     const store = storeOn(here, { cache: CACHE, prefix })
@@ -128,7 +126,7 @@ describe.each<[string, (options?: object) => NodeRedis]>([
 
   test('the store never closes the client', async () => {
     const client = kept(connect())
-    const store = storeOn(client, name.includes('pool') ? { broadcast: true } : { broadcast: true, cache: CACHE })
+    const store = storeOn(client, { broadcast: true, cache: CACHE })
     await store.set('a', session())
     await store.close()
     expect(client.isOpen).toBe(true)
@@ -388,18 +386,12 @@ test('a connection that the provider replaces by another one that is ready: the 
   await isCaching(store, { client })
 })
 
-test('a pool and the near cache exclude each other, at construction', () => {
-  const client = createClientPool() as unknown as NodeRedis
-  expect(() => new RedisStore({ client, cache: CACHE })).toThrow(/"cache".*pool.*createClient\(\)/)
-})
-
 test('every kind of client of node-redis is accepted before it is connected', async () => {
   const sentinel = { name: 'mymaster', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] }
-  const redis6 = { createClient, createClientPool, createCluster, createSentinel }
+  const redis6 = { createClient, createCluster, createSentinel }
   for (const library of [redis6, redis5 as unknown as typeof redis6]) {
     const made = [
       library.createClient(),
-      library.createClientPool(),
       library.createCluster({ rootNodes: [{ url: 'redis://localhost:7000' }] }),
       library.createSentinel(sentinel),
     ]

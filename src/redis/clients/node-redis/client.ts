@@ -1,11 +1,10 @@
 import type { Arg, Client, Server } from '../../client.js'
 import { ClusterRoute } from './cluster.js'
 import { OneRoute } from './one.js'
-import { PoolRoute } from './pool.js'
 import type { Route } from './route.js'
 import { texts } from './send.js'
 import { SentinelRoute } from './sentinel.js'
-import { type AnyNodeRedis, isCluster, isPool, isSentinel, keyPrefixOf, type OneClient } from './shapes.js'
+import { type AnyNodeRedis, isCluster, isSentinel, keyPrefixOf, type OneClient } from './shapes.js'
 
 /** A client of node-redis 5 or 6. It sends the commands of one turn of the event loop together by itself. */
 export class NodeRedisClient implements Client {
@@ -101,7 +100,6 @@ export class NodeRedisClient implements Client {
 }
 
 function routeOf(client: AnyNodeRedis, keyPrefix: string, patienceMs: number): Route {
-  if (isPool(client)) return new PoolRoute(client, keyPrefix, patienceMs)
   if (isSentinel(client)) return new SentinelRoute(client, keyPrefix, patienceMs)
   if (isCluster(client)) return new ClusterRoute(client, keyPrefix, patienceMs)
   return new OneRoute(client as OneClient, keyPrefix, patienceMs)

@@ -43,12 +43,6 @@ export interface SocketOptions {
   readonly reconnectStrategy?: unknown
 }
 
-/** What `createClientPool` returns. */
-export interface PoolClient {
-  readonly isOpen: boolean
-  execute<T>(work: (client: OneClient) => T | Promise<T>): Promise<T>
-}
-
 /** What `createSentinel` returns. */
 export interface SentinelClient {
   readonly isOpen: boolean
@@ -78,17 +72,13 @@ export interface ClusterClient {
   sendCommand(key: string, isReadonly: boolean, args: readonly string[], options?: object): Promise<unknown>
 }
 
-export type AnyNodeRedis = OneClient | PoolClient | SentinelClient | ClusterClient
+export type AnyNodeRedis = OneClient | SentinelClient | ClusterClient
 
 /** Looks at the methods, because the application may use another copy of node-redis. Version 4 has no `withTypeMapping`. */
 export function isNodeRedis(value: object): value is AnyNodeRedis {
   const { sendCommand, withTypeMapping } = value as Record<string, unknown>
   if (typeof sendCommand !== 'function' || typeof withTypeMapping !== 'function' || !('isOpen' in value)) return false
-  return isPool(value) || isSentinel(value) || isCluster(value) || isOne(value)
-}
-
-export function isPool(value: object): value is PoolClient {
-  return 'totalClients' in value && 'execute' in value
+  return isSentinel(value) || isCluster(value) || isOne(value)
 }
 
 export function isSentinel(value: object): value is SentinelClient {
