@@ -38,7 +38,8 @@ const io: Io = {
   hasColours: process.stdout.isTTY === true && !process.env.NO_COLOR,
   isTerminal: process.stdout.isTTY === true,
   isWatched: process.stderr.isTTY === true,
-  columns: process.stdout.columns ?? process.stderr.columns ?? 80,
+  // Some terminals say that they have no columns at all.
+  columns: process.stdout.columns || process.stderr.columns || 80,
   stop: stop.signal,
   ask: process.stdin.isTTY && process.stderr.isTTY ? ask : undefined,
 }

@@ -47,8 +47,11 @@ async function count({ context, keyspace, within }: Opened, walk: Walk<SessionSt
     async (batch) => {
       for (const name of batch.map((key) => context.keys.indexName(key))) if (INDEX.test(name)) addIndex(stats, name)
       await addIndexKeys(context, within, stats, batch)
+      walk.count += batch.length
     },
+    'index value',
   )
+  if (!walk.isStopped) walk.count = stats.sessions
   await walk.round(
     (place) => keyspace.candidates(place),
     async (batch) => {

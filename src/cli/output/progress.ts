@@ -4,7 +4,7 @@ import { counted, grouped, span } from './times.js'
 const DRAW_MS = 150
 /** A walk that is over sooner needs no bar. */
 const QUIET_MS = 400
-const BAR = 24
+const BAR = 20
 /** Part of the walk after which an estimate is worth something. */
 const MIN_PART = 0.01
 

@@ -11,7 +11,8 @@ import { CommandError } from '../io.js'
 import { parseWhere, type Where } from './where.js'
 
 /** What a command needs of the client itself; the store does the rest. */
-export type CliClient = RedisClient & EventEmitter & { quit(): Promise<unknown>; disconnect(): void }
+export type CliClient = RedisClient &
+  EventEmitter & { ping(): Promise<unknown>; quit(): Promise<unknown>; disconnect(): void }
 
 /** Milliseconds. A person waits longer than a visitor of a web page. */
 export const TIMEOUT_MS = 10_000
@@ -77,7 +78,10 @@ async function examine({ urls, sentinels }: Where): Promise<Examined> {
     try {
       const connection = await Connection.open(url)
       try {
-        return { ...(await kindOf(connection, urls.length > 1 && sentinels === undefined)), url, target }
+        const known = await kindOf(connection, urls.length > 1 && sentinels === undefined)
+        if (sentinels !== undefined && known.kind !== 'sentinel')
+          throw new CommandError(`${target.address} is no Sentinel.`)
+        return { ...known, url, target }
       } finally {
         connection.close()
       }

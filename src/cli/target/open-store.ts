@@ -53,8 +53,12 @@ function open({ client, address }: Connected, { prefix, options = {} }: Target):
   return { ...storeParts(resolved, emitter), emitter, prefix, address }
 }
 
-/** Waits for what has been sent, such as announcements of ended sessions. */
+/**
+ * Waits for what has been sent, such as announcements of ended sessions. The client gathers commands, and QUIT would
+ * overtake them; PING leaves with them.
+ */
 async function leave({ client }: Connected): Promise<void> {
+  await client.ping().catch(() => undefined)
   await client.quit().catch(() => undefined)
   client.disconnect()
 }

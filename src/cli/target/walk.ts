@@ -34,7 +34,7 @@ type Batches = (place: ScanPlace) => AsyncIterable<readonly string[]>
  */
 export class Walk<Data> {
   readonly data: Data
-  /** What the progress counts. */
+  /** What has been counted so far, in the unit of the round. */
   count = 0
   readonly #io: Io
   readonly #store: Opened
@@ -42,6 +42,7 @@ export class Walk<Data> {
   readonly #rounds: number
   #saved: Saved<Data> | undefined
   #round = 0
+  #unit = 'session'
   #place: ScanPlace
   #total: number | undefined
 
@@ -65,17 +66,19 @@ export class Walk<Data> {
    * Walks through all keys once.
    *
    * @param work returns true if it needs no more
+   * @param unit what it counts
    * @throws CommandError with exit code 3 if Redis fails when some keys have been walked through
    */
-  async round(batches: Batches, work: (batch: readonly string[]) => Promise<unknown>): Promise<void> {
+  async round(batches: Batches, work: (batch: readonly string[]) => Promise<unknown>, unit = 'session'): Promise<void> {
     this.#round += 1
     const saved = this.#saved
     if (saved !== undefined && this.#round < saved.round) return
     if (this.#io.stop.aborted && this.#round > 1) return
     this.#saved = undefined
+    this.#unit = unit
     this.#place = new ScanPlace(this.#io.stop, saved?.place)
     this.#total ??= await countKeys(this.#store)
-    const progress = new Progress(this.#io, 'session', () => ({ part: this.#part(), count: this.count }))
+    const progress = new Progress(this.#io, unit, () => ({ part: this.#part(), count: this.count }))
     try {
       for await (const batch of batches(this.#place)) if ((await work(batch)) === true) break
     } catch (err) {
@@ -87,7 +90,7 @@ export class Walk<Data> {
 
   /** Says how to go on. @returns the exit code */
   stopped(): number {
-    this.#io.err(`Stopped after ${counted(this.count, 'session')}. ${this.#hint()}\n`)
+    this.#io.err(`Stopped after ${counted(this.count, this.#unit)}. ${this.#hint()}\n`)
     return EXIT.stopped
   }
 
@@ -111,7 +114,7 @@ export class Walk<Data> {
     if (!isRedis || this.#place.pages === 0) return err
     // Only the message changes: what the user lacks is added later.
     return Object.assign(err as Error, {
-      message: `${(err as Error).message}, after ${counted(this.count, 'session')}. ${this.#hint()}`,
+      message: `${(err as Error).message}, after ${counted(this.count, this.#unit)}. ${this.#hint()}`,
       exitCode: EXIT.stopped,
     })
   }

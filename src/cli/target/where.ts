@@ -45,7 +45,10 @@ interface Pieces {
   fragment: string | undefined
 }
 
-/** `redis-sentinel://a,b/name/0`, and as other libraries write it: `redis-sentinel://a,b/0#name`. */
+/**
+ * The user and password of the URL are those of the master; Sentinels with a password take `?sentinelPassword=`.
+ * `redis-sentinel://a,b/name/0`, and as other libraries write it: `redis-sentinel://a,b/0#name`.
+ */
 function sentinelsIn({ scheme, login, names, path, query, fragment }: Pieces): Where {
   if (names.length === 0) throw new CommandError(`The URL names no Sentinel. ${FORM}`)
   const isTls = /^rediss/i.test(scheme)
@@ -58,7 +61,10 @@ function sentinelsIn({ scheme, login, names, path, query, fragment }: Pieces): W
     if (at === undefined || at.hostname === '') throw new CommandError(`The URL names a host that is none. ${FORM}`)
     return { host: at.hostname.replace(/^\[|\]$/g, ''), port: Number(at.port || SENTINEL_PORT) }
   })
-  const urls = hosts.map(({ host, port }) => `${plain}${host.includes(':') ? `[${host}]` : host}:${port}`)
+  const own = new URLSearchParams(query)
+  const [user, password] = [own.get('sentinelUsername') ?? '', own.get('sentinelPassword') ?? '']
+  const ownLogin = password === '' ? '' : `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`
+  const urls = hosts.map(({ host, port }) => `${plain}${ownLogin}${host.includes(':') ? `[${host}]` : host}:${port}`)
   return {
     urls: urls as [string, ...string[]],
     sentinels: {
