@@ -2,7 +2,7 @@ import { parseWhere } from '../../src/cli/target/where.js'
 
 test.each([
   ['redis://localhost', ['redis://localhost']],
-  ['localhost:6380', ['localhost:6380']],
+  ['localhost:6380', ['redis://localhost:6380']],
   ['/run/redis,1.sock?password=x', ['/run/redis,1.sock?password=x']],
   ['redis://u:p%40,q@host:1/2?family=6', ['redis://u:p%40,q@host:1/2?family=6']],
   ['rediss://u:p@a:1,b:2,c/3', ['rediss://u:p@a:1/3', 'rediss://u:p@b:2/3', 'rediss://u:p@c/3']],

@@ -39,25 +39,38 @@ export async function connect(address: string, keyPrefix: string): Promise<Conne
   let client: CliClient
   try {
     if (kind === 'sentinel') client = connectRedis({ ...options, ...bySentinels(where, url, masters) })
-    else if (kind === 'one') client = connectRedis(url, options)
+    else if (kind === 'one') client = connectRedis({ ...optionsOf(url), ...options })
     else client = connectRedis([...where.urls], { keyPrefix, redisOptions: { commandTimeout: TIMEOUT_MS } })
   } catch (err) {
     // What connectRedis throws does not contain the URL.
     throw err instanceof TypeError ? new CommandError(`${err.message}.`) : err
   }
-  let why: unknown
-  client.on('error', (err) => {
-    why = err
-  })
-  const isReady = await Promise.race([
-    once(client, 'ready'),
-    new Promise((resolve) => setTimeout(resolve, TIMEOUT_MS).unref()),
-  ])
-  if (isReady === undefined) {
-    client.disconnect()
-    throw unreachable(why ?? new Error('Command timed out'), target)
-  }
+  await ready(client, target)
   return { client, address: target.address, url: kind === 'sentinel' ? masterUrl(where, url, client) : url }
+}
+
+async function ready(client: CliClient, target: Target): Promise<void> {
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), TIMEOUT_MS)
+  try {
+    // This rejects with the first error of the client.
+    await once(client, 'ready', { signal: late.signal })
+    client.on('error', () => undefined)
+  } catch (err) {
+    client.on('error', () => undefined)
+    client.disconnect()
+    throw unreachable(late.signal.aborted ? new Error('Command timed out') : err, target)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The options in a URL, or in the path of a socket: `/run/redis.sock?username=app&password=secret`. */
+function optionsOf(url: string): Record<string, unknown> {
+  if (!url.startsWith('/')) return parseUrl(url)
+  const [path, query] = url.split('?', 2)
+  const { db, ...others } = Object.fromEntries(new URLSearchParams(query))
+  return { path, ...others, ...(db !== undefined && { db: Number(db) }) }
 }
 
 interface Examined {
@@ -107,7 +120,7 @@ async function kindOf(connection: Connection, isCluster: boolean): Promise<Pick<
 
 /** @param url the Sentinel that answers: it may have been given as a plain URL */
 function bySentinels({ sentinels }: Where, url: string, masters: readonly string[]) {
-  const { host, port, ...rest } = parseUrl(sentinels?.rest ?? url) as { host: string; port: number }
+  const { host, port, ...rest } = optionsOf(sentinels?.rest ?? url) as { host: string; port: number }
   const name = sentinels?.name ?? (masters.length === 1 ? masters[0] : undefined)
   if (name === undefined || !masters.includes(name)) {
     const known = masters.length === 0 ? 'It knows none.' : `It knows ${masters.join(', ')}.`

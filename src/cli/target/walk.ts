@@ -57,9 +57,10 @@ export class Walk<Data> {
     this.#place = new ScanPlace(io.stop)
   }
 
-  /** Whether it has ended early. */
+  /** Whether it has ended early, perhaps between two rounds. */
   get isStopped(): boolean {
-    return this.#io.stop.aborted && !this.#place.isDone
+    const isOver = this.#saved === undefined && this.#place.isDone && this.#round === this.#rounds
+    return this.#io.stop.aborted && this.#round > 0 && !isOver
   }
 
   /**
@@ -70,10 +71,10 @@ export class Walk<Data> {
    * @throws CommandError with exit code 3 if Redis fails when some keys have been walked through
    */
   async round(batches: Batches, work: (batch: readonly string[]) => Promise<unknown>, unit = 'session'): Promise<void> {
+    if (this.isStopped) return
     this.#round += 1
     const saved = this.#saved
     if (saved !== undefined && this.#round < saved.round) return
-    if (this.#io.stop.aborted && this.#round > 1) return
     this.#saved = undefined
     this.#unit = unit
     this.#place = new ScanPlace(this.#io.stop, saved?.place)
@@ -95,7 +96,7 @@ export class Walk<Data> {
   }
 
   #hint(): string {
-    const saved: Saved<Data> = {
+    const saved: Saved<Data> = this.#saved ?? {
       version: 1,
       of: this.#of,
       round: this.#round,

@@ -32,7 +32,7 @@ export function parseWhere(text: string): Where {
   const [, scheme = 'redis://', login = '', hosts = '', path = '', query = '', fragment] = PARTS.exec(text) ?? []
   const names = hosts.split(',').filter((host) => host !== '')
   if (SENTINEL.test(scheme)) return sentinelsIn({ scheme, login, names, path, query, fragment })
-  if (names.length < 2) return { urls: [text], sentinels: undefined }
+  if (names.length < 2) return { urls: [text.includes('://') ? text : `redis://${text}`], sentinels: undefined }
   return { urls: names.map((host) => `${scheme}${login}${host}${path}${query}`) as [string], sentinels: undefined }
 }
 
