@@ -35,7 +35,8 @@ export async function connect(address: string, keyPrefix: string): Promise<Conne
   assertInstalled()
   const where = parseWhere(address)
   const { kind, url, target, masters } = await examine(where)
-  const options = { keyPrefix, commandTimeout: TIMEOUT_MS }
+  // The check sends INFO, and ioredis warns of users who may not. A server that is loading its data says so anyway.
+  const options = { keyPrefix, commandTimeout: TIMEOUT_MS, enableReadyCheck: false }
   let client: CliClient
   try {
     if (kind === 'sentinel') client = connectRedis({ ...options, ...bySentinels(where, url, masters) })
@@ -127,8 +128,16 @@ function bySentinels({ sentinels }: Where, url: string, masters: readonly string
     const what = name === undefined ? 'Say which master the Sentinel is to find' : 'The Sentinel knows no such master'
     throw new CommandError(`${what}: redis-sentinel://host:26379/name-of-master. ${known}`)
   }
+  // The connections that listen for failovers print errors of Sentinels that are away, and a command is soon over.
+  const quiet = { failoverDetector: false }
   const tls = sentinels?.isTls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}
-  return { ...rest, ...tls, name, sentinels: sentinels === undefined ? [{ host, port }] : [...sentinels.hosts] }
+  return {
+    ...rest,
+    ...tls,
+    ...quiet,
+    name,
+    sentinels: sentinels === undefined ? [{ host, port }] : [...sentinels.hosts],
+  }
 }
 
 /** The URL of the master that the client has found. */

@@ -43,8 +43,11 @@ function rulesFor(
 ): string[] {
   const keyed = (area: Area) => commands.filter((one) => one.area === area || one.area === 'both')
   const isDenied = (area: Area, { name }: NeededCommand) => found[name]?.[area] === 'denied'
-  // A command that is denied on every key is missing itself; a pattern is, if no command may use its keys.
-  const isShut = (area: Area) => keyed(area).length > 0 && keyed(area).every((one) => isDenied(area, one))
+  // A pattern is missing if no command may use its keys. One command alone tells that only if it may use other keys.
+  const isShut = (area: Area) =>
+    keyed(area).length > 0 &&
+    keyed(area).every((one) => isDenied(area, one)) &&
+    (keyed(area).length > 1 || !keyed(area).every((one) => isDenied('session', one) && isDenied('index', one)))
   const denied = commands.filter((one) => isDenied('session', one) && isDenied('index', one))
   const shut = [...(isShut('session') ? [session] : []), ...(isShut('index') ? [index] : [])]
   return [...shut, ...(shut.length === 2 ? denied.filter(({ area }) => area === 'none') : denied).map(nameOf)]
