@@ -56,7 +56,13 @@ async function follow(io: Io, store: Opened, isJson: boolean): Promise<void> {
     down: () => warn('A connection to Redis is down, and is tried again.'),
     up: () => warned.clear(),
   })
+  // A Cluster client connects to a master when it sends something there, and others may become masters.
+  const connectAll = () => {
+    for (const server of client.masters()) if (!server.isReady) server.ask('ping').catch(() => undefined)
+  }
+  connectAll()
   const timer = setInterval(() => {
+    connectAll()
     if (changes.takeMissed() > 0) missed()
   }, CHECK_MS)
   await stopped(io.stop)
