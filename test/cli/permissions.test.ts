@@ -3,8 +3,8 @@ import * as end from '../../src/cli/commands/end.js'
 import * as sessions from '../../src/cli/commands/sessions.js'
 import * as show from '../../src/cli/commands/show.js'
 import * as stats from '../../src/cli/commands/stats.js'
-import * as doctor from '../../src/cli/doctor.js'
 import { RedisStore } from '../../src/index.js'
+import { makeUser } from '../support/acl-user.js'
 import { runHere } from '../support/command-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 
@@ -25,16 +25,8 @@ beforeEach(async () => {
   await allow([])
 })
 
-/** The user that `doctor --acl` prints, with changes. */
-async function allow(changes: string[], isAdmin = true): Promise<void> {
-  const { out } = await runHere(doctor, ['--acl', ...(isAdmin ? ['--admin'] : []), redis.socketPath])
-  const rules = out
-    .trim()
-    .split(' ')
-    .slice(4)
-    .filter((rule) => !/^"#|of|the|password>"$/.test(rule))
-  await redis.admin.call('ACL', 'SETUSER', 'cli', 'reset', 'on', '>p4ss', ...rules, ...changes)
-}
+const allow = (changes: string[], isAdmin = true) =>
+  makeUser(redis.admin, { name: 'cli', password: 'p4ss', isAdmin, changes })
 
 const COMMANDS = { sessions, show, end, stats, activity }
 type Call = [command: keyof typeof COMMANDS, ...args: string[]]

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import * as watch from '../../src/cli/commands/watch.js'
-import * as doctor from '../../src/cli/doctor.js'
 import { connectRedis, RedisStore, type RedisStoreOptions } from '../../src/index.js'
+import { makeUser } from '../support/acl-user.js'
 import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
 import { runHere } from '../support/command-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
@@ -125,20 +125,14 @@ test('ends with 0 when it is stopped', async () => {
 })
 
 test('the user that doctor --acl prints may watch; without tracking it says what is missing', async () => {
-  const { out } = await runHere(doctor, ['--acl', redis.socketPath])
-  const rules = out
-    .trim()
-    .split(' ')
-    .slice(4)
-    .filter((rule) => !/^"#|of|the|password>"$/.test(rule))
-  await redis.admin.call('ACL', 'SETUSER', 'cli', 'reset', 'on', '>pw', ...rules)
+  await makeUser(redis.admin, { name: 'cli', password: 'pw' })
   const url = `${redis.socketPath}?username=cli&password=pw`
   const { seen, at } = await watching(url)
   await storeOf().set('id-1', { userId: 'u-1' })
   await at('created')
   expect(seen).toHaveLength(1)
 
-  await redis.admin.call('ACL', 'SETUSER', 'lesser', 'reset', 'on', '>pw', ...rules, '-client|tracking')
+  await makeUser(redis.admin, { name: 'lesser', password: 'pw', changes: ['-client|tracking'] })
   const stop = new AbortController()
   stops.push(stop)
   let said = ''

@@ -45,7 +45,10 @@ async function follow(io: Io, store: Opened, isJson: boolean): Promise<void> {
     if (!warned.has(text)) io.err(`${text}\n`)
     warned.add(text)
   }
-  const missed = () => io.err('Some changes may be missing here.\n')
+  const missed = () => {
+    // Closing the connections loses what follows, which is no longer asked for.
+    if (!io.stop.aborted) io.err('Some changes may be missing here.\n')
+  }
   const nodes = new TrackedNodes(client, client.keyPrefix, prefix, {
     changed: (keys) => {
       if (keys === null) missed()
