@@ -6,6 +6,7 @@ import * as stats from '../../src/cli/commands/stats.js'
 import { RedisStore } from '../../src/index.js'
 import { type Ended, runHere } from '../support/command-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 
 const COUNT = 1500
 let redis: PrivateRedis
@@ -116,7 +117,7 @@ test('says how to go on if Redis fails half-way', async () => {
     // The user of the command loses a permission.
     if (name?.toLowerCase() === 'scan' && ++scans === 2) void redis.admin.call('ACL', 'SETUSER', 'cli', '-scan')
   })
-  await redis.admin.call('ACL', 'SETUSER', 'cli', 'on', '>pw', '~*', '&*', '+@all')
+  await redis.admin.call('ACL', 'SETUSER', 'cli', 'on', '>pw', '~*', ...ANY_CHANNEL, '+@all')
   const env = { REDIS_URL: `${redis.socketPath}?username=cli&password=pw` }
   const { code, err } = await runHere(sessions, ['--all', '--json'], env, { stop: stop.signal })
   monitor.disconnect()
