@@ -37,8 +37,10 @@ export function parse<const O extends Options>(command: string, args: readonly s
     const [name = 'this'] = /--?[a-z][\w-]*/i.exec(message) ?? []
     const see = `See connect-redis-hash ${command} --help`
     if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw new CommandError(`There is no such option: ${name}. ${see}`)
-    const takesValue = options[name.slice(2)]?.type === 'string'
-    throw new CommandError(`${name} takes ${takesValue ? 'a value' : 'no value'}. ${see}`)
+    const option = options[name.slice(2)]
+    // With `=`, a value may begin with a dash.
+    const takes = option?.type === 'string' ? `a value: ${name}=<${option.value ?? 'value'}>` : 'no value'
+    throw new CommandError(`${name} takes ${takes}. ${see}`)
   }
 }
 

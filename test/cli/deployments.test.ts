@@ -56,6 +56,38 @@ describe('on a Cluster', () => {
 
   test('the URL of one node will do', () => expectAllCommands(`redis://127.0.0.1:${rig.nodes[0]?.port}`))
 
+  test('a walk goes on where it was stopped, at any master', async () => {
+    const url = `redis://127.0.0.1:${rig.nodes[0]?.port}`
+    const handles: string[] = []
+    const codes: number[] = []
+    let place: string[] = []
+    do {
+      const stop = new AbortController()
+      const out = (text: string) => {
+        handles.push(...handlesIn(text))
+        stop.abort()
+      }
+      const { code, err } = await runHere(sessions, ['--all', '--json', ...place, url], {}, { stop: stop.signal, out })
+      codes.push(code)
+      place = /--resume=[\w-]+/.exec(err) ?? []
+    } while (place.length > 0)
+    expect(codes).toEqual([3, 3, 0])
+    expect([handles.length, new Set(handles).size]).toEqual([COUNT, COUNT])
+  })
+
+  test('a client may have a keyPrefix', async () => {
+    const cluster = connectRedis(rig.addresses, { keyPrefix: 'app:' })
+    cluster.on('error', () => {})
+    await write(new RedisStore({ client: cluster, indexes: { user: (s) => s.userId } }))
+    await store.clear()
+    const url = `redis://127.0.0.1:${rig.nodes[0]?.port}`
+    const { out } = await runHere(stats, ['--json', '--key-prefix', 'app:', url])
+    expect(JSON.parse(out)).toMatchObject({ sessions: COUNT, indexes: { user: { sessions: COUNT, values: 3 } } })
+    const ended = await runHere(end, ['--all', '--yes', '--key-prefix', 'app:', url])
+    expect(ended.out).toBe(`${COUNT} sessions ended.\n`)
+    cluster.disconnect()
+  })
+
   test('a list of nodes may begin with one that is away', () =>
     expectAllCommands(`redis://127.0.0.1:1,127.0.0.1:${rig.nodes[1]?.port},127.0.0.1:${rig.nodes[4]?.port}`))
 })

@@ -25,9 +25,9 @@ test.each([
 test.each([
   [['--url=redis://:p4ss@x'], 'There is no such option: --url. See connect-redis-hash show --help'],
   [['-x'], 'There is no such option: -x. See connect-redis-hash show --help'],
-  [['--limit'], '--limit takes a value. See connect-redis-hash show --help'],
+  [['--limit'], '--limit takes a value: --limit=<number>. See connect-redis-hash show --help'],
   [['--json=p4ss'], '--json takes no value. See connect-redis-hash show --help'],
-  [['--limit', '--json'], '--limit takes a value. See connect-redis-hash show --help'],
+  [['--limit', '-5'], '--limit takes a value: --limit=<number>. See connect-redis-hash show --help'],
 ])('names a wrong option, and repeats no value: %j', (args, message) => {
   expect(() => parse('show', args, OPTIONS)).toThrow(expect.objectContaining({ name: 'CommandError', message }))
 })

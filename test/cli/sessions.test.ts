@@ -224,6 +224,16 @@ test('other processes hear at once that a session was ended', async () => {
   expect(heard.sort()).toEqual(all.sort())
 })
 
+test('--thorough ends sessions that their index has lost', async () => {
+  const store = storeOf()
+  await write(store, ['u-1', 'u-2'])
+  await redis.admin.del(`idx:${prefix}user:u-1`)
+  expect((await call(end, ['--user', 'u-1', '--yes'])).out).toBe('There is no such session.\n')
+  expect((await call(end, ['--user', 'u-1', '--thorough', '--dry-run'])).out).toBe('1 session would be ended.\n')
+  expect((await call(end, ['--user', 'u-1', '--thorough', '--yes'])).out).toBe('1 session ended.\n')
+  expect(usersOf(await list())).toEqual(['u-2'])
+})
+
 test('works beside a client with a keyPrefix', async () => {
   const store = storeOf({ client: redis.connect({ keyPrefix: 'app:' }) })
   await write(store, ['u-1', 'u-2'])

@@ -136,16 +136,3 @@ test('a handle that is nowhere costs no command for each session', async () => {
   const { scan = 0, hmget = 0, hgetall = 0 } = await redis.takeCalls()
   expect([scan > 0, hmget, hgetall]).toEqual([true, 0, 0])
 })
-
-test('a bar is drawn where somebody watches, and removed', async () => {
-  const drawn: string[] = []
-  const { out, err } = await runHere(
-    stats,
-    ['--json'],
-    { REDIS_URL: redis.socketPath },
-    { isWatched: true, err: (text: string) => void drawn.push(text) },
-  )
-  expect([err, JSON.parse(out).sessions]).toEqual(['', COUNT])
-  // A fast walk draws none.
-  if (drawn.length > 0) expect(drawn.at(-1)).toBe('\r\x1b[K')
-})
