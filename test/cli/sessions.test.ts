@@ -294,6 +294,9 @@ describe('end asks', () => {
 
 describe('wrong use exits with 2 and names the option', () => {
   const COMMANDS = { end, sessions, show, stats }
+  const forged = { version: 1, of: 'sessions sess:', round: 1, count: 0, data: {} }
+  const place = { servers: [['x', 'p4ss']], slots: [], pages: 0 }
+  const FORGED = Buffer.from(JSON.stringify({ ...forged, place })).toString('base64url')
   const HANDLE = 'A'.repeat(22)
   test.each<[keyof typeof COMMANDS, string[], RegExp]>([
     ['end', [], /--user, --index, --handle or --all/],
@@ -307,6 +310,7 @@ describe('wrong use exits with 2 and names the option', () => {
     ['sessions', ['--all', '--user', 'u'], /^--all lists/],
     ['sessions', ['--resume', 'p4ss'], /^--resume takes/],
     ['sessions', ['--resume', Buffer.from('{"version":1}').toString('base64url')], /^--resume takes/],
+    ['sessions', ['--resume', FORGED], /^--resume takes/],
     ['sessions', ['--nonsense'], /no such option: --nonsense/],
     ['sessions', ['redis://:p4ss@a', 'redis://:p4ss@b'], /one URL/],
     ['show', [], /handle of one session/],

@@ -8,7 +8,7 @@ import { counted, grouped, since, until } from '../output/times.js'
 import { countIn, isHandle, type Options, parse } from '../parse.js'
 import { type Described, describeSession, indexText } from '../target/describe.js'
 import { findByHandle } from '../target/find-by-handle.js'
-import { Newest, type Seen } from '../target/newest.js'
+import { Newest, type Position } from '../target/newest.js'
 import { type Opened, withStore } from '../target/open-store.js'
 import { idsUnder, SELECTION_OPTIONS, selectedEntry, sessionsAmong } from '../target/selection.js'
 import { urlIn } from '../target/url-in.js'
@@ -110,7 +110,7 @@ async function listNewest(io: Io, store: Opened, query: Query): Promise<number> 
 
 /** Where a page begins, once it has been found: a call that goes on need not search again. */
 interface Begun {
-  after?: Omit<Seen, 'storedId'> | undefined
+  after?: Position | undefined
 }
 
 async function placeOf(store: Opened, walk: Walk<Begun>, { entry }: Query, after: string): Promise<Begun['after']> {

@@ -15,7 +15,7 @@ export interface Column {
   isNumber?: boolean
 }
 
-/** How much room the columns but the last one may not take away from it. */
+/** Between two columns. */
 const GAP = '  '
 
 /**

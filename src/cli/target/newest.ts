@@ -1,26 +1,30 @@
-/** A session and when it was last seen, in milliseconds since 1970; 0 if that is unknown. */
-export interface Seen {
-  storedId: string
+/** What decides where a session stands among others. */
+export interface Position {
   handle: string
+  /** When it was last seen, in milliseconds since 1970; 0 if that is unknown. */
   seenAt: number
 }
 
+export interface Seen extends Position {
+  storedId: string
+}
+
 /** Which of two sessions comes first: the one that was seen later. The handle decides between equals. */
-export function compareSeen(a: Omit<Seen, 'storedId'>, b: Omit<Seen, 'storedId'>): number {
+export function compareSeen(a: Position, b: Position): number {
   return b.seenAt - a.seenAt || (a.handle < b.handle ? -1 : a.handle > b.handle ? 1 : 0)
 }
 
 /** Keeps the newest sessions of any number, and holds at most twice as many as are wanted. */
 export class Newest {
   readonly #limit: number
-  readonly #after: Omit<Seen, 'storedId'> | undefined
+  readonly #after: Position | undefined
   readonly #handles = new Set<string>()
   #kept: Seen[] = []
   /** How many there are after `after`, wanted or not. */
   total = 0
 
   /** @param after the last session of the page before: only those that come after it count */
-  constructor(limit: number, after?: Omit<Seen, 'storedId'>) {
+  constructor(limit: number, after?: Position) {
     this.#limit = limit
     this.#after = after
   }

@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events'
-import type { SessionEvents } from '../../events.js'
 import { type AnyStoreOptions, resolveOptions } from '../../options.js'
 import type { Context } from '../../session/context.js'
 import { type StoreParts, storeParts } from '../../store-context.js'
@@ -64,11 +63,7 @@ async function leave({ client }: Connected): Promise<void> {
 }
 
 async function explained(err: unknown, { url }: Connected, target: Target): Promise<unknown> {
-  const { code, message, exitCode } = err as {
-    code?: SessionEvents['unavailable']['code']
-    message: string
-    exitCode?: number
-  }
+  const { code, message, exitCode } = err as { code?: string; message: string; exitCode?: number }
   if (code?.startsWith('ERR_SESSION_') !== true) return err
   const { prefix, keyPrefix, needs } = target
   const told = `${message[0]?.toUpperCase()}${message.slice(1)}.`

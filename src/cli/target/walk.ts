@@ -147,12 +147,23 @@ function parseSaved<Data>(text: string, of: string): Saved<Data> {
     saved = null
   }
   const { version, place, round, count, data } = saved ?? {}
-  const isPlace = Array.isArray(place?.servers) && Array.isArray(place.slots) && typeof place.pages === 'number'
-  if (version !== 1 || !isPlace || typeof round !== 'number' || typeof count !== 'number' || data === undefined) {
+  if (
+    version !== 1 ||
+    !isPlace(place) ||
+    typeof round !== 'number' ||
+    typeof count !== 'number' ||
+    data === undefined
+  ) {
     throw new CommandError('--resume takes what a stopped call has printed, and this is something else.')
   }
   if (saved?.of !== of) {
     throw new CommandError('--resume: the stopped call was another command, or had another prefix or selection.')
   }
   return saved as Saved<Data>
+}
+
+function isPlace(place: Partial<SavedPlace> | undefined): place is SavedPlace {
+  const { servers, slots, pages } = place ?? {}
+  const isServer = (one: unknown) => Array.isArray(one) && /^(\d+|-)$/.test(String(one[1]))
+  return Array.isArray(servers) && servers.every(isServer) && Array.isArray(slots) && typeof pages === 'number'
 }
