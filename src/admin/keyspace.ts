@@ -1,6 +1,7 @@
 import { BOOKKEEPING_FIELD, parseBookkeeping } from '../hash/bookkeeping.js'
 import type { Within } from '../redis/deadline.js'
 import { scanIndexKeys, scanStoredIds } from '../redis/scan.js'
+import type { ScanPlace } from '../redis/scan-place.js'
 import { type Context, reading } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
 import { infoOfRecord } from '../session/inspect.js'
@@ -34,10 +35,14 @@ export class Keyspace {
     }
   }
 
-  /** Yields the same ids, and those of sessions that are moving to another id, or have done so. */
-  async *candidates(): AsyncGenerator<string[]> {
+  /**
+   * Yields the same ids, and those of sessions that are moving to another id, or have done so.
+   *
+   * @param place where to go on, and how far the walk has come
+   */
+  async *candidates(place?: ScanPlace): AsyncGenerator<string[]> {
     const { options, keys, endOfLife } = this.#context
-    for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within)) {
+    for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within, place)) {
       const there =
         endOfLife === undefined
           ? batch
@@ -62,9 +67,9 @@ export class Keyspace {
   }
 
   /** Yields the keys of indexes and all other keys that hold no session, in batches, each key once. */
-  indexKeys(): AsyncGenerator<string[]> {
+  indexKeys(place?: ScanPlace): AsyncGenerator<string[]> {
     const { options, keys } = this.#context
-    return scanIndexKeys(options.client, keys, options.scanCount, this.#within)
+    return scanIndexKeys(options.client, keys, options.scanCount, this.#within, place)
   }
 
   async clear(): Promise<void> {

@@ -48,27 +48,54 @@ export async function countSessions(
   within: Within,
   onProgress: (soFar: Readonly<SessionStats>) => void,
 ): Promise<SessionStats> {
-  const { gateway, keys, options } = context
-  const indexes = Object.fromEntries(options.indexes.map(([name]) => [name, { sessions: 0, values: 0 }]))
-  const stats: SessionStats = { sessions: 0, bytes: 0, indexes, age: noAges(), idle: noAges() }
+  const stats = noSessions()
+  for (const [name] of context.options.indexes) addIndex(stats, name)
   for await (const batch of keyspace.candidates()) {
-    const counted = await within((signal) => {
-      const bound = reading(context, signal)
-      return Promise.all(batch.map((storedId) => measured(bound, storedId)))
-    })
-    for (const { info, bytes } of counted) if (info !== undefined) count(stats, info, bytes)
+    await addSessions(context, within, stats, batch)
     onProgress(stats)
   }
   for await (const batch of keyspace.indexKeys()) {
-    const bytes = await within(Promise.all(batch.map((key) => gateway.memoryUsage(key))))
-    stats.bytes += bytes.reduce((sum, one) => sum + one, 0)
-    for (const key of batch) {
-      const values = stats.indexes[keys.indexName(key)]
-      if (values !== undefined) values.values += 1
-    }
+    await addIndexKeys(context, within, stats, batch)
     onProgress(stats)
   }
   return stats
+}
+
+export function noSessions(): SessionStats {
+  return { sessions: 0, bytes: 0, indexes: {}, age: noAges(), idle: noAges() }
+}
+
+export function addIndex(stats: SessionStats, name: string): void {
+  stats.indexes[name] ??= { sessions: 0, values: 0 }
+}
+
+/** Counts the sessions under these stored ids, with the indexes of the context. */
+export async function addSessions(
+  context: Context,
+  within: Within,
+  stats: SessionStats,
+  storedIds: readonly string[],
+): Promise<void> {
+  const counted = await within((signal) => {
+    const bound = reading(context, signal)
+    return Promise.all(storedIds.map((storedId) => measured(bound, storedId)))
+  })
+  for (const { info, bytes } of counted) if (info !== undefined) count(stats, info, bytes)
+}
+
+/** Counts the memory of keys that are no sessions, and the values of the indexes in `stats`. */
+export async function addIndexKeys(
+  { gateway, keys }: Context,
+  within: Within,
+  stats: SessionStats,
+  batch: readonly string[],
+): Promise<void> {
+  const bytes = await within(Promise.all(batch.map((key) => gateway.memoryUsage(key))))
+  stats.bytes += bytes.reduce((sum, one) => sum + one, 0)
+  for (const key of batch) {
+    const values = stats.indexes[keys.indexName(key)]
+    if (values !== undefined) values.values += 1
+  }
 }
 
 async function measured(context: Context, storedId: string): Promise<{ info: SessionInfo | undefined; bytes: number }> {

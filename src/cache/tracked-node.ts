@@ -1,5 +1,6 @@
 import type { Server } from '../redis/client.js'
-import { runIdOf, TrackingConnection, TrackingRefused } from './tracking-connection.js'
+import { runIdOf } from '../redis/run-id.js'
+import { TrackingConnection, TrackingRefused } from './tracking-connection.js'
 
 /** Milliseconds between two PINGs on the tracking connection. */
 export const HEARTBEAT_MS = 250

@@ -1,5 +1,6 @@
-import type { Ask, Link } from '../redis/client.js'
+import type { Link } from '../redis/client.js'
 import { replyCode } from '../redis/redis-error.js'
+import { runIdOf } from '../redis/run-id.js'
 
 /** Redis reports changes to a RESP2 connection as messages of this channel. No client can publish there. */
 const CHANNEL = '__redis__:invalidate'
@@ -70,9 +71,4 @@ export class TrackingConnection {
   close(): void {
     this.#link.close()
   }
-}
-
-/** Identifies the server process; a restart changes it. */
-export async function runIdOf(server: Ask): Promise<string | undefined> {
-  return /^run_id:(\w+)/m.exec(String(await server.ask('info', 'server')))?.[1]
 }

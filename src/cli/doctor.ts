@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { aclLine } from './doctor/acl-line.js'
 import { Connection } from './doctor/connection.js'
 import { versionOf } from './doctor/facts.js'
@@ -8,6 +7,7 @@ import { asJson, asText } from './doctor/report.js'
 import { parseTarget, type Target } from './doctor/target.js'
 import { unreachable } from './doctor/unreachable.js'
 import { CommandError, EXIT, type Io } from './io.js'
+import { type Options, parse } from './parse.js'
 
 export const SUMMARY = 'examine a Redis, and say what will go wrong with sessions in it'
 
@@ -29,22 +29,22 @@ url               redis://user:password@host:6379, rediss:// for TLS, or the pat
 Exit code: 0 nothing to change, 1 something will go wrong, 2 wrong use, or the server cannot be reached.
 `
 
-const OPTIONS = {
-  prefix: { type: 'string', default: 'sess:' },
-  user: { type: 'string' },
-  admin: { type: 'boolean', default: false },
-  acl: { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-  strict: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const
+export const OPTIONS = {
+  prefix: { type: 'string', default: 'sess:', value: 'text', help: "of the store's keys (default: sess:)" },
+  user: { type: 'string', value: 'name', help: 'look at the permissions of this user' },
+  admin: { type: 'boolean', default: false, help: 'the user is also to list and count sessions' },
+  acl: { type: 'boolean', default: false, help: 'print the ACL line of a user that may do what a store needs' },
+  json: { type: 'boolean', default: false, help: 'for programs' },
+  strict: { type: 'boolean', default: false, help: 'warnings count like problems' },
+  help: { type: 'boolean', short: 'h', default: false, help: 'print the help' },
+} as const satisfies Options
 
 /** The version of Redis that an ACL line is made for if no server is given. */
 const CURRENT = [7, 2] as const
 
 /** @returns the exit code */
 export async function run(args: readonly string[], io: Io): Promise<number> {
-  const { values, positionals } = parsed(args)
+  const { values, positionals } = parse('doctor', args, OPTIONS)
   if (values.help) {
     io.out(HELP)
     return EXIT.fine
@@ -73,17 +73,6 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     const bad = countOf(findings, 'problem') + (values.strict ? countOf(findings, 'warning') : 0)
     return bad > 0 ? EXIT.found : EXIT.fine
   })
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
-  } catch (err) {
-    // The message of parseArgs repeats the argument, which may be a URL.
-    const { code } = err as { code?: string }
-    if (code?.startsWith('ERR_PARSE_ARGS_') !== true) throw err
-    throw new CommandError('There is no such option, or it takes no value. See connect-redis-hash doctor --help')
-  }
 }
 
 async function withConnection(url: string, target: Target, work: (connection: Connection) => Promise<number>) {

@@ -161,6 +161,13 @@ export class Gateway {
     return reply && this.#client.elementsIn(reply as (string | null)[])
   }
 
+  /** @returns the names of all fields; `[]` if there is no such key, null if the key is not a hash */
+  async hkeys(key: string): Promise<string[] | null> {
+    const reply = await this.#send('HKEYS', key, () => this.#client.send('hkeys', key), null)
+    if (reply !== null && !Array.isArray(reply)) throw unexpected('HKEYS')
+    return reply && this.#client.elementsIn(reply as string[])
+  }
+
   /** @returns null if there is no such key, undefined if the key is not a string */
   get(key: string): Promise<string | null | undefined> {
     const ask = () => this.#client.send('get', key) as Promise<string | null>

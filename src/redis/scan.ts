@@ -5,21 +5,24 @@ import { clusterMasters, haveMoved, ownSlots } from './cluster-masters.js'
 import type { Within } from './deadline.js'
 import type { Keys } from './keys.js'
 import { fromRedis } from './redis-error.js'
+import { DONE, type ScanPlace, type ServerPlace } from './scan-place.js'
 
 /**
  * Yields the stored ids under a prefix in batches, each id once, from every master. SCAN guarantees to find every key
  * that exists during the whole scan. A key that is created or deleted meanwhile may be missing.
  *
  * @param within applies the timeout to each command
+ * @param place where to go on, and how far the walk has come; without it, the walk cannot be stopped
  */
 export async function* scanStoredIds(
   client: Client,
   keys: Keys,
   count: number,
   within: Within,
+  place?: ScanPlace,
 ): AsyncGenerator<string[]> {
   const { keyPrefix } = client
-  for await (const page of scanKeys(client, keys.pattern(keyPrefix), count, within)) {
+  for await (const page of scanKeys(client, { pattern: keys.pattern(keyPrefix), count, within, place })) {
     const batch = page.map((key) => keys.storedId(key, keyPrefix)).filter(isSid)
     if (batch.length > 0) yield batch
   }
@@ -31,37 +34,41 @@ export async function* scanIndexKeys(
   keys: Keys,
   count: number,
   within: Within,
+  place?: ScanPlace,
 ): AsyncGenerator<string[]> {
   const { keyPrefix } = client
-  for await (const page of scanKeys(client, keys.indexPattern(keyPrefix), count, within)) {
+  for await (const page of scanKeys(client, { pattern: keys.indexPattern(keyPrefix), count, within, place })) {
     yield page.map((key) => key.slice(keyPrefix.length))
   }
 }
 
+interface Scan {
+  pattern: string
+  count: number
+  within: Within
+  place: ScanPlace | undefined
+}
+
 /** Yields pages of keys from every master, each key once. */
-async function* scanKeys(client: Client, pattern: string, count: number, within: Within): AsyncGenerator<string[]> {
+async function* scanKeys(client: Client, scan: Scan): AsyncGenerator<string[]> {
   const seen = new Set<string>()
-  for await (const page of everyNode(client, (node) => scanNode(client, node, pattern, count, within), within)) {
+  for await (const page of everyNode(client, scan)) {
     const unseen = [...new Set(page)].filter((key) => !seen.has(key))
     for (const key of unseen) seen.add(key)
     yield unseen
   }
 }
 
-async function* scanNode(
-  client: Client,
-  node: Server,
-  pattern: string,
-  count: number,
-  within: Within,
-): AsyncGenerator<string[]> {
-  let cursor = '0'
-  do {
-    const asked = node.ask('scan', cursor, 'MATCH', pattern, 'COUNT', count)
+async function* scanNode(client: Client, node: Server, scan: Scan, at: ServerPlace): AsyncGenerator<string[]> {
+  const { pattern, count, within, place } = scan
+  while (at.cursor !== DONE && !place?.stop.aborted) {
+    const asked = node.ask('scan', at.cursor, 'MATCH', pattern, 'COUNT', count)
     const [next, found] = pageIn(await within(asked.catch(failed(client, 'SCAN'))))
-    cursor = next
     yield found
-  } while (cursor !== '0')
+    // Only now has the page been worked through.
+    at.cursor = next === '0' ? DONE : next
+    if (place !== undefined) place.pages += 1
+  }
 }
 
 /**
@@ -69,17 +76,16 @@ async function* scanNode(
  * that has been scanned would be missed. Therefore, if slots have moved or are moving, all masters are walked a second
  * time; a key that moves once is found by one of the two walks.
  */
-async function* everyNode(
-  client: Client,
-  walk: (node: Server) => AsyncGenerator<string[]>,
-  within: Within,
-): AsyncGenerator<string[]> {
-  if (!client.isCluster) return yield* walk(await onlyServer(client, within))
+async function* everyNode(client: Client, scan: Scan): AsyncGenerator<string[]> {
+  const { within, place } = scan
+  const slotsOf = async (nodes: readonly Server[]) =>
+    client.isCluster ? within(ownSlots(nodes).catch(failed(client, 'CLUSTER NODES'))) : []
   for (const isLast of [false, true]) {
-    const nodes = await connectedMasters(client, within)
-    const before = await within(ownSlots(nodes).catch(failed(client, 'CLUSTER NODES')))
-    for (const node of nodes) yield* walk(node)
-    if (isLast || !haveMoved(before, await within(ownSlots(nodes).catch(failed(client, 'CLUSTER NODES'))))) return
+    const nodes = client.isCluster ? await connectedMasters(client, within) : [await onlyServer(client, within)]
+    const before = await slotsOf(nodes)
+    await place?.begin(nodes, before)
+    for (const [i, node] of nodes.entries()) yield* scanNode(client, node, scan, place?.at(i) ?? { cursor: '0' })
+    if (isLast || !client.isCluster || place?.stop.aborted || !haveMoved(before, await slotsOf(nodes))) return
   }
 }
 

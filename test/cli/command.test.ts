@@ -73,7 +73,7 @@ test('--json is for programs', async () => {
 
 test('--help says what it does, and where the URL is safe', async () => {
   const all = await runInShell('connect-redis-hash --help && connect-redis-hash doctor --help')
-  expect(all.out).toMatch(/^doctor {4}examine a Redis/m)
+  expect(all.out).toMatch(/^doctor {6}examine a Redis/m)
   expect(all.out).toMatch(/REDIS_URL/)
   expect(all.code).toBe(0)
 })

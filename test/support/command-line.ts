@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import type { Io } from '../../src/cli/io.js'
+import type { CommandError, Io } from '../../src/cli/io.js'
 
 export interface Ended {
   code: number
@@ -13,6 +13,7 @@ export async function runHere(
   command: { run(args: readonly string[], io: Io): Promise<number> },
   args: readonly string[],
   env: Io['env'] = {},
+  others: Partial<Io> = {},
 ): Promise<Ended> {
   const ended: Ended = { code: 2, out: '', err: '' }
   const io: Io = {
@@ -24,11 +25,18 @@ export async function runHere(
     },
     env,
     hasColours: false,
+    isTerminal: false,
+    isWatched: false,
+    columns: 80,
+    stop: new AbortController().signal,
+    ask: undefined,
+    ...others,
   }
   try {
     ended.code = await command.run(args, io)
   } catch (err) {
     if ((err as Error).name !== 'CommandError') throw err
+    ended.code = (err as CommandError).exitCode
     ended.err += `${(err as Error).message}\n`
   }
   return ended
