@@ -24,7 +24,8 @@ export function keyText(jwk: unknown): string | null {
 export function keyFrom(text: string): KeyObject | null {
   try {
     const point = ECDH.convertKey(text, CURVE, 'base64url', undefined, 'uncompressed') as Buffer
-    const [x, y] = [point.subarray(1, 33), point.subarray(33)].map((part) => part.toString('base64url'))
+    const x = point.toString('base64url', 1, 33)
+    const y = point.toString('base64url', 33)
     return createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' })
   } catch {
     return null
