@@ -51,7 +51,8 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
   const resolved = resolveSecureSession(options)
   const { store, name, secrets, bind, device } = resolved
   const sessions = expressSessions(resolved)
-  const guards = compose(guardsOf(resolved))
+  const bindToDevice = device && bindDevice(device)
+  const guards = compose(guardsOf(resolved, bindToDevice))
   const handled = new WeakSet<object>()
   const { generator } = store[STORE_ACCESS]
 
@@ -67,8 +68,10 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
     noteOwner(next, req)
     const { load, isRolling } = isOutdatedCookie(req, name, secrets) ? sessions.rolling : sessions.usual
     load(req, res, (err) => {
-      // With onUnavailable: 'anonymous', there is no session while the store is unavailable.
-      if (err || !req.session) return next(err)
+      if (err) return next(err)
+      // With onUnavailable: 'anonymous', there is no session while the store is unavailable. A browser that refreshes has
+      // to hear of that.
+      if (!req.session) return bindToDevice === undefined ? next() : bindToDevice(req, res, next)
       const access = storeOf(req, 'secureSession()')
       forbidCaching(req, res)
       refusePlainHttp(req, res, next, access)
@@ -123,10 +126,13 @@ function expressSession({ store, secrets, cookie, name, genid }: ResolvedSecureS
   return middleware as Middleware
 }
 
-function guardsOf({ user, keep, bind, device, renew }: ResolvedSecureSession): Middleware[] {
+function guardsOf(
+  { user, keep, bind, renew }: ResolvedSecureSession,
+  bindToDevice: Middleware | undefined,
+): Middleware[] {
   return [
     ...(bind === false ? [] : [bindClient(bind)]),
-    ...(device === undefined ? [] : [bindDevice(device)]),
+    ...(bindToDevice === undefined ? [] : [bindToDevice]),
     rotateOnLogin<Whatever>({ principal: refusePromise(user), ...(keep !== undefined && { keep }) }),
     ...(renew === false ? [] : [renewSession(renew)]),
     saveBeforeResponse(),

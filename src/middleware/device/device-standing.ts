@@ -44,7 +44,9 @@ function standingAt(
   { everyMs, graceMs }: DeviceOptions,
 ): DeviceStanding {
   if (issuedAt !== undefined && nowMs - issuedAt < everyMs + graceMs) return 'fresh'
-  return !isConfirmed || nowMs - sinceMs < graceMs ? 'lenient' : 'missing'
+  // An old cookie, too, shows that somebody has received one.
+  const isKnown = isConfirmed || issuedAt !== undefined
+  return !isKnown || nowMs - sinceMs < graceMs ? 'lenient' : 'missing'
 }
 
 /** Whether a session that is admitted with this cookie must be confirmed. */
