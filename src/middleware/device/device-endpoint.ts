@@ -63,7 +63,7 @@ export class DeviceEndpoint {
 
   async #refresh(id: string, proof: DeviceProof | undefined): Promise<void> {
     const session = this.#session
-    if (session === undefined) return this.#end()
+    if (session === undefined) return this.#endUnlessRotated()
     const key = this.#store.fields.marked(session, DEVICE_KEY_FIELD)
     const binding = parseDeviceBinding(this.#store.fields.marked(session, DEVICE_BINDING_FIELD))
     if (proof === undefined || !key || binding === null || id !== deviceIdentifier(key)) {
@@ -112,7 +112,7 @@ export class DeviceEndpoint {
     this.#refuse(403)
   }
 
-  #refuse(status: 400 | 403): void {
+  #refuse(status: 400 | 403 | 503): void {
     this.#send(status, undefined)
   }
 
@@ -128,6 +128,12 @@ export class DeviceEndpoint {
       scope: { ...(isOwnHost && { origin: `https://${host}` }), include_site: false, scope_specification: [] },
       credentials: [{ type: 'cookie', name, attributes: boundAttributes(this.#options) }],
     })
+  }
+
+  /** The session may go on under an id that the browser is only just getting (`rotateSession`): it has to come again. */
+  async #endUnlessRotated(): Promise<void> {
+    if (await this.#store.arrivals.cameWithRotatedId(this.#req)) this.#refuse(503)
+    else this.#end()
   }
 
   #end(): void {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { StoreAccess } from '../../requests/store-access.js'
 import type { SessionRequest } from '../session-request.js'
+import { isLedHere } from './come-again.js'
 import type { DeviceOptions } from './device-options.js'
 import { type DeviceStanding, deviceStanding, isUnconfirmed } from './device-standing.js'
 
@@ -44,6 +45,8 @@ function settled(
 ): boolean | Promise<boolean> {
   req.deviceSession = { bound: standing !== 'unbound', fresh: standing === 'fresh' }
   if (standing === 'missing') {
+    // Such a request is asked to come again. It gives nothing away, and is no sign of a theft.
+    if (isLedHere(req)) return false
     const skipped = skippedIn(req)
     store.announce('unbound', { handle: store.state.handleOf(session), ...(skipped && { skipped }) })
     return false

@@ -2,7 +2,7 @@ import { bindDevice, RedisStore, requireBoundDevice, rotateOnLogin } from 'conne
 import express from 'express'
 import session from 'express-session'
 import { watchCommands } from '../../support/commands.js'
-import { DeviceBrowser, setCookiesOf } from '../../support/device-browser.js'
+import { challengeIn, DeviceBrowser, setCookiesOf } from '../../support/device-browser.js'
 import { connect, freshPrefix } from '../../support/redis.js'
 import { type Bag, type DeviceSite, deviceSite } from './site.js'
 
@@ -180,6 +180,15 @@ describe('logout and login', () => {
     expect((await ada.refresh()).status).toBe(200)
   })
 
+  test('a refresh that overlaps rotateSession costs the browser nothing', async () => {
+    await settled()
+    const tab = ada.stolen()
+    await ada.send('get', '/again')
+    const response = await tab.ask(ada.bound?.id)
+    expect([response.status, response.body]).toEqual([503, {}])
+    expect((await ada.refresh()).status).toBe(200)
+  })
+
   test('a renewal leaves the binding alone', async () => {
     await site.close()
     site = deviceSite(client, { renew: { every: 0, grace: 0 } })
@@ -213,6 +222,58 @@ test('with a key that nobody can read, the session is refused rather than served
   await settled()
   await client.hset(await site.key(), '@db', 'broken')
   expect((await me(ada)).user).toBeNull()
+})
+
+test.each([
+  ['ahead', 3_600_000],
+  ['behind', -3_600_000],
+])('with a clock that is an hour %s, a bound cookie counts as long as by the clock of Redis', async (_what, ms) => {
+  await settled()
+  const now = Date.now.bind(Date)
+  jest.spyOn(Date, 'now').mockImplementation(() => now() + ms)
+  try {
+    expect((await me(ada)).user).toBe('ada')
+    if (ms > 0) {
+      await site.pass(ada, 611)
+      expect((await me(ada)).user).toBeNull()
+    }
+  } finally {
+    jest.restoreAllMocks()
+  }
+})
+
+test.each([false, { max: 100, maxAge: 60 }])('any process can do any step, with the cache %j', async (cache) => {
+  const given = { prefix: site.prefix, ...(cache && { cache }) }
+  const others = [deviceSite(client, given), deviceSite(client, given)]
+  const [here, there] = others as [DeviceSite, DeviceSite]
+  const [one, two] = [new DeviceBrowser(here.server), new DeviceBrowser(there.server)]
+  const move = (from: DeviceBrowser, to: DeviceBrowser) => {
+    to.jar.clear()
+    for (const [name, value] of from.jar) to.jar.set(name, value)
+    to.bound = from.bound
+    to.offered = from.offered
+  }
+  await one.send('get', '/login?userId=ada')
+  move(one, two)
+  await two.register(one.device.registration(one.offered as string))
+  move(two, one)
+  const challenge = challengeIn(await one.ask()) as string
+  move(one, two)
+  expect((await two.answer(one.device.proof(challenge))).status).toBe(200)
+  move(two, one)
+  for (const browser of [one, two]) expect((await me(browser)).device).toEqual({ bound: true, fresh: true })
+  for (const other of others) await other.close()
+})
+
+test('a bound cookie alone, or with a session of somebody else, is worth nothing', async () => {
+  await settled()
+  const thief = ada.stolen(['__Host-device'])
+  expect(await me(thief)).toEqual({ user: null, device: { bound: false, fresh: false } })
+  const eve = new DeviceBrowser(site.server)
+  await eve.logIn('/login?userId=eve')
+  await eve.get('/me')
+  eve.jar.set('__Host-device', ada.jar.get('__Host-device') as string)
+  expect((await me(eve)).device).toEqual({ bound: true, fresh: false })
 })
 
 test('sockets need the bound cookie, too', async () => {

@@ -35,7 +35,7 @@ export interface DeviceSite {
 
 /** A site with secureSession, whose options `given` replaces. */
 export function deviceSite(client: Redis, given: object = {}): DeviceSite {
-  const prefix = freshPrefix()
+  const { prefix = freshPrefix() } = given as { prefix?: string }
   const sessions = secureSession({
     client,
     prefix,
