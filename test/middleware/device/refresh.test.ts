@@ -36,7 +36,11 @@ test('a refresh is asked for a proof, in the words of the draft, and then gets t
   expect(await site.fields()).not.toHaveProperty('@dc')
 })
 
-test('it neither prolongs the session nor sends its cookie', async () => {
+test('it neither prolongs the session nor sends its cookie, where every other request does', async () => {
+  await site.close()
+  site = deviceSite(client, { touchInterval: 0, cookie: { maxAge: 600_000 } })
+  ada = new DeviceBrowser(site.server)
+  await ada.logIn()
   const { '@': before } = await site.fields()
   await client.pexpire(await site.key(), 60_000)
   const answered = await ada.refresh()
