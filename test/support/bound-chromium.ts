@@ -66,8 +66,12 @@ export class BoundChromium {
     on('Network.deviceBoundSessionEventOccurred', (event) => void this.events.push(event))
   }
 
-  static async start(executablePath: string, { cert }: Certificate): Promise<BoundChromium> {
-    const profile = mkdtempSync(join(tmpdir(), 'bound-chromium-'))
+  /** @param profile the directory of a browser that has been stopped */
+  static async start(
+    executablePath: string,
+    { cert }: Certificate,
+    profile = mkdtempSync(join(tmpdir(), 'bound-chromium-')),
+  ): Promise<BoundChromium> {
     const spki = createPublicKey(cert).export({ type: 'spki', format: 'der' })
     const features = [
       'DeviceBoundSessions:RequireOriginTrialTokens/false/RefreshQuota/false',
@@ -106,15 +110,19 @@ export class BoundChromium {
     return this.events.filter((event) => event.succeeded && event[kind] !== undefined).length
   }
 
-  async close(): Promise<void> {
-    await this.#browser.close()
+  /** Quits as a user does. @returns its profile, from which another one can start */
+  async stop(): Promise<string> {
     const exited = new Promise((resolve) => {
       this.#process.once('exit', resolve)
     })
-    if (this.#process.exitCode === null) {
-      this.#process.kill()
-      await exited
-    }
+    const session = await this.#browser.newBrowserCDPSession()
+    await session.send('Browser.close').catch(() => {})
+    if (this.#process.exitCode === null) await exited
+    return this.#profile
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 })
   }
 }

@@ -46,6 +46,8 @@ function inChromium(executablePath: string, tls: Certificate): void {
       secret: SECRET,
       user: (held: Bag) => held.userId,
       device: { every: EVERY, grace: 1 },
+      // The session cookie survives a restart of the browser.
+      cookie: { maxAge: 600_000 },
     }
     sessions = secureSession(options as SecureSessionOptions)
     for (const name of ['bound', 'unbound', 'device-mismatch']) sessions.store.on(name, () => void events.push(name))
@@ -169,6 +171,19 @@ function inChromium(executablePath: string, tls: Certificate): void {
     await open()
     await cookieEnds()
     expect(await user()).toBe('ada bound fresh')
+  })
+
+  test('goes on after a restart of the browser', async () => {
+    await logIn('ada')
+    expect(await user()).toBe('ada bound fresh')
+    await page.goto('about:blank')
+    await cookieEnds()
+    const profile = await chromium.stop()
+    chromium = await BoundChromium.start(executablePath, tls, profile)
+    page = chromium.page
+    context = chromium.context
+    expect(await user()).toBe('ada bound fresh')
+    expect(events).toEqual(['bound'])
   })
 
   test('ends with the logout, and a login as somebody else begins another one', async () => {
