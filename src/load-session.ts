@@ -84,8 +84,8 @@ export async function openSession(
   const id = sidIn(req, name, secrets)
   const opened = id === undefined ? null : await store.arrivals.open(id, req)
   if (opened === null) return null
-  if (bind !== undefined && !(await admitClient(req, opened.session, store, bind))) return null
   if (device !== undefined && !(await admitDevice(req, opened.session, store, device))) return null
+  if (bind !== undefined && !(await admitClient(req, opened.session, store, bind))) return null
   const hidden = { id: { value: id }, handle: { value: opened.handle } }
   return Object.defineProperties(opened.session, hidden) as OpenSession<Whatever>
 }

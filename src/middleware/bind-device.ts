@@ -28,8 +28,8 @@ const visits = attachment<DeviceVisit>()
  * request of a bound session without that cookie is like one without a session. Nothing is destroyed: the owner's
  * browser goes on.
  *
- * Browsers that cannot do it notice nothing, and neither do their sessions. Mount it after `session()` and `bindClient`,
- * before `rotateOnLogin` and `renewSession`. The site needs TLS.
+ * Browsers that cannot do it notice nothing, and neither do their sessions. Mount it right after `session()`: a
+ * thief without the key then cannot make `bindClient` end the session. The site needs TLS.
  *
  * Redis commands: none, except one script for each registration, two for each refresh, and one for the first request with
  * a bound cookie.
@@ -131,8 +131,10 @@ class DeviceVisit {
     sessionStore?.generate(this.#req)
     dropUnused(this.#req, this.#res, this.#next, this.#store)
     const { onUnbound } = this.#options
-    if (onUnbound === undefined) this.#next()
-    else onUnbound(this.#req, this.#res, this.#next)
+    if (onUnbound === undefined) return void this.#next()
+    const answer: unknown = onUnbound(this.#req, this.#res, this.#next)
+    // It may be asynchronous, and nobody else would hear of its failure.
+    Promise.resolve(answer).catch(this.#next)
   }
 
   offer(session: object): boolean {

@@ -35,7 +35,7 @@ export type SecureSession<Data extends object = SessionData, Index extends strin
 
 /**
  * Sessions as OWASP and NIST recommend them, in one middleware: express-session with a `__Host-` cookie, ids of 256
- * bits and timeouts, then `bindClient`, `bindDevice` with the option `device`, `rotateOnLogin`, `renewSession` and
+ * bits and timeouts, then `bindDevice` with the option `device`, `bindClient`, `rotateOnLogin`, `renewSession` and
  * `saveBeforeResponse`.
  *
  * Responses that carry the cookie get `Cache-Control: no-store`. A request over plain HTTP that needs the cookie fails
@@ -131,8 +131,9 @@ function guardsOf(
   bindToDevice: Middleware | undefined,
 ): Middleware[] {
   return [
-    ...(bind === false ? [] : [bindClient(bind)]),
+    // First, so that a thief without the key cannot make bindClient end the session.
     ...(bindToDevice === undefined ? [] : [bindToDevice]),
+    ...(bind === false ? [] : [bindClient(bind)]),
     rotateOnLogin<Whatever>({ principal: refusePromise(user), ...(keep !== undefined && { keep }) }),
     ...(renew === false ? [] : [renewSession(renew)]),
     saveBeforeResponse(),

@@ -24,7 +24,7 @@ declare global {
 
 export type DeviceRequest = SessionRequest & { deviceSession?: DeviceSession; originalUrl?: string }
 
-/** Sets `req.deviceSession`. Returns undefined if there is nothing to wait for, or resolves to whether to admit it. */
+/** Sets `req.deviceSession`. @returns whether the request may have the session */
 export function admitDevice(
   req: DeviceRequest,
   session: object,

@@ -72,6 +72,18 @@ test.each([
   expect((await me(ada)).user).toBe('ada')
 })
 
+test('a thief from elsewhere, whom bindClient would end the session for, cannot even do that', async () => {
+  await settled()
+  const elsewhere = { 'User-Agent': 'curl/8.5.0', 'X-Forwarded-For': '198.51.100.20' }
+  const thief = new DeviceBrowser(site.server, elsewhere)
+  thief.jar.set('__Host-sid', ada.jar.get('__Host-sid') as string)
+  expect((await me(thief)).user).toBeNull()
+  const cookie = `__Host-sid=${thief.jar.get('__Host-sid')}`
+  const socket = { headers: { cookie, 'user-agent': 'curl/8.5.0' }, socket: { remoteAddress: '198.51.100.20' } }
+  expect(await site.sessions.load(socket as Bag)).toBeNull()
+  expect((await me(ada)).user).toBe('ada')
+})
+
 test('the previous cookie counts until its own end', async () => {
   await settled()
   const previous = ada.stolen()
@@ -376,6 +388,20 @@ describe('without secureSession', () => {
       refresh_url: '/device',
       credentials: [{ name: '__Host-key', attributes: 'Path=/; Secure; HttpOnly; SameSite=Strict' }],
     })
+  })
+
+  test('an onUnbound that fails, now or later, is an error of the request', async () => {
+    for (const onUnbound of [
+      () => Promise.reject(new Error('later')),
+      () => {
+        throw new Error('now')
+      },
+    ]) {
+      const bob = plain({ grace: 0, onUnbound }, rotateOnLogin() as Bag)
+      await bob.logIn('/login?userId=bob')
+      await me(bob)
+      expect((await bob.stolen(['__Host-sid']).send('get', '/me')).status).toBe(500)
+    }
   })
 
   test('onUnbound answers in place of the application', async () => {
