@@ -10,7 +10,7 @@ import { addHeader, beforeResponse } from './before-response.js'
 import { setBoundCookie } from './device/bound-cookie.js'
 import { isLedHere, sendComeAgain } from './device/come-again.js'
 import { DeviceEndpoint } from './device/device-endpoint.js'
-import { type BindDeviceOptions, checkedDeviceOptions, type DeviceOptions } from './device/device-options.js'
+import { type BindDeviceOptions, checkedDeviceOptions, type DeviceOptions, handle } from './device/device-options.js'
 import { admitDevice, type DeviceRequest } from './device/device-session.js'
 import { quoted } from './device/structured-text.js'
 import { dropUnused } from './drop-unused.js'
@@ -131,10 +131,8 @@ class DeviceVisit {
     sessionStore?.generate(this.#req)
     dropUnused(this.#req, this.#res, this.#next, this.#store)
     const { onUnbound } = this.#options
-    if (onUnbound === undefined) return void this.#next()
-    const answer: unknown = onUnbound(this.#req, this.#res, this.#next)
-    // It may be asynchronous, and nobody else would hear of its failure.
-    Promise.resolve(answer).catch(this.#next)
+    if (onUnbound === undefined) this.#next()
+    else handle(onUnbound, this.#req, this.#res, this.#next)
   }
 
   offer(session: object): boolean {

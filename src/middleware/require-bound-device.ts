@@ -1,6 +1,6 @@
 import { SessionStoreError } from '../errors.js'
 import { checkNames } from '../known-options.js'
-import type { DeviceHandler } from './device/device-options.js'
+import { type DeviceHandler, handle } from './device/device-options.js'
 import type { DeviceRequest } from './device/device-session.js'
 import { hasSession, type Middleware } from './session-request.js'
 
@@ -37,7 +37,7 @@ export function requireBoundDevice(options: RequireBoundDeviceOptions = {}): Mid
       throw new Error('requireBoundDevice() needs bindDevice() before it, or secureSession({ device: true })')
     }
     if (deviceSession?.fresh) return next()
-    if (onUnbound !== undefined) return onUnbound(request, res, next)
+    if (onUnbound !== undefined) return handle(onUnbound, request, res, next)
     next(new SessionStoreError('ERR_SESSION_DEVICE_NOT_BOUND', 'this needs a session that is bound to its device'))
   }
 }

@@ -1,8 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkNames } from '../../known-options.js'
 
-/** Handles a request in place of the application. */
-export type DeviceHandler = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void
+/** Handles a request in place of the application. If it fails, so does the request. */
+export type DeviceHandler = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => unknown
+
+/** Nobody else would hear of the failure of an asynchronous handler. */
+export function handle(handler: DeviceHandler, ...[req, res, next]: Parameters<DeviceHandler>): void {
+  Promise.resolve(handler(req, res, next)).catch(next)
+}
 
 export interface BindDeviceOptions {
   /**

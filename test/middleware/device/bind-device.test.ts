@@ -161,7 +161,7 @@ describe('logout and login', () => {
     const response = await ada.send('get', '/logout')
     expect(setCookiesOf(response)).toContain(GONE)
     expect((await ada.ask()).body).toEqual({ continue: false })
-    expect(await client.keys(`${site.prefix}*`)).toEqual([])
+    expect(await site.sessions.store.ids()).toEqual([])
   })
 
   test('a login as somebody else is bound anew, and the browser forgets the key before', async () => {

@@ -49,7 +49,7 @@ export function deviceSite(client: Redis, given: object = {}): DeviceSite {
     sessions.store.on(name, (payload: SessionEvents[typeof name]) => void events.push([name, payload]))
   }
   const server = createServer(application(sessions)).listen(0).unref()
-  const key = async () => (await client.keys(`${prefix}*`))[0] as string
+  const key = async () => prefix + ((await sessions.store.ids())[0] as string)
   return {
     server,
     sessions,
