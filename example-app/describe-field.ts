@@ -46,6 +46,9 @@ const ABOUT_BOOKKEEPING: Record<string, string> = {
   '@ip4': 'The network this session is bound to. No address: nobody can tell it from this.',
   '@ip6': 'The network this session is bound to. No address: nobody can tell it from this.',
   '@ua': 'The kind of browser this session is bound to.',
+  '@dk': 'The public key of the device that this session is bound to.',
+  '@dc': 'What that device has to sign next.',
+  '@db': 'Since when it is bound, and the key of the cookies that prove it; masked here.',
   '@client':
     'What this browser is called on the page of your devices. A shop that does not ask for it stores nothing of the kind.',
   '@i:user': 'The user under whom this session is indexed, so that all sessions of a user can be ended together.',
@@ -67,6 +70,7 @@ export function describeField(name: string, text: string): FieldDescription {
 function masked(name: string, value: string): string {
   if (name === 'csrfToken') return `${value.slice(0, 5)}…"`
   if (name === '@renew') return value.replace(/ (\S{3})\S*$/, ' $1…')
+  if (name === '@db') return value.replace(/^(\S{3})\S*/, '$1…')
   return value
 }
 

@@ -26,6 +26,7 @@ export type SessionErrorCode =
   | 'ERR_SESSION_LIMIT'
   | 'ERR_SESSION_HEADERS_SENT'
   | 'ERR_SESSION_LOGIN_NOT_FRESH'
+  | 'ERR_SESSION_DEVICE_NOT_BOUND'
 
 /** HTTP status of each code. 503: Redis cannot do this now. All codes that are missing here are 500. */
 const STATUS: Readonly<Partial<Record<SessionErrorCode, number>>> = {
@@ -40,12 +41,14 @@ const STATUS: Readonly<Partial<Record<SessionErrorCode, number>>> = {
   ERR_SESSION_REDIS: 503,
   ERR_SESSION_LIMIT: 409,
   ERR_SESSION_LOGIN_NOT_FRESH: 401,
+  ERR_SESSION_DEVICE_NOT_BOUND: 403,
 }
 
 /**
  * A failure of the store or of its middleware. It carries no session id, key or session data, so that it may be logged
  * as it is. `status` and `statusCode` are the HTTP status of the response: 503 if Redis is the reason, 500 if the
- * application is, 401 if the visitor has to log in, 409 if they have logged in too often.
+ * application is, 401 if the visitor has to log in, 403 if this device may
+ * not, 409 if they have logged in too often.
  */
 export class SessionStoreError extends HttpError {
   override readonly name = 'SessionStoreError'

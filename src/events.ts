@@ -64,6 +64,15 @@ export interface SessionEvents {
     verdict: 'network' | 'client' | 'both'
     action: 'observe' | 'reauthenticate' | 'destroy'
   }
+  /** A browser has registered the key that the session is bound to from now on (`bindDevice`). */
+  bound: SessionEvent
+  /**
+   * A bound session was used without a bound cookie that counts (`bindDevice`): by a thief, or by a browser that could
+   * not refresh it. `skipped`: why the browser says that it did not.
+   */
+  unbound: SessionEvent & { skipped?: 'unreachable' | 'server_error' | 'quota_exceeded' }
+  /** Somebody has tried to prove with another key that they are the device of a session (`bindDevice`); refused. */
+  'device-mismatch': SessionEvent & { reason: 'key' | 'signature' }
   /** Redis stopped answering. In a Cluster: the master at this `host:port` did, after all had been available. */
   unavailable: { code: string; master?: string }
   /** Redis answers again; in a Cluster, all masters do. `downMs`: milliseconds since `unavailable`. */
@@ -104,6 +113,9 @@ const EVENT_NAMES: readonly SessionEventName[] = Object.keys({
   conflict: 0,
   corrupt: 0,
   mismatch: 0,
+  bound: 0,
+  unbound: 0,
+  'device-mismatch': 0,
   unavailable: 0,
   available: 0,
   warning: 0,

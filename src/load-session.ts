@@ -5,6 +5,8 @@ import { checkNames } from './known-options.js'
 import type { BindClientOptions } from './middleware/binding/bind-options.js'
 import { type BindOptions, checkedBindOptions } from './middleware/binding/bind-options.js'
 import { admitClient } from './middleware/binding/mismatch.js'
+import { type BindDeviceOptions, checkedDeviceOptions, type DeviceOptions } from './middleware/device/device-options.js'
+import { admitDevice } from './middleware/device/device-session.js'
 import { STORE_ACCESS, type StoreAccess } from './requests/store-access.js'
 import { sidIn } from './signed-cookie.js'
 import type { RedisStore } from './store.js'
@@ -22,6 +24,12 @@ export interface LoadSessionOptions<Data extends object = SessionData> {
    * WARNING: without it, a stolen cookie that HTTP requests refuse still opens a socket.
    */
   bind?: BindClientOptions<Data>
+  /**
+   * The options of `bindDevice`, if the application uses it: a request of a bound session that does not bring the bound
+   * cookie then has the result null. Default: not asked. WARNING: without it, a stolen cookie that HTTP requests refuse
+   * still opens a socket.
+   */
+  device?: BindDeviceOptions
 }
 
 /** The options of `loadSession`, checked and with defaults. */
@@ -30,6 +38,7 @@ export interface ResolvedLoadSession {
   secrets: readonly string[]
   name: string
   bind: BindOptions | undefined
+  device: DeviceOptions | undefined
 }
 
 /**
@@ -41,7 +50,7 @@ export type OpenSession<Data extends object = SessionData> = SessionContent<Data
   readonly handle: string
 }
 
-const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 0, bind: 0 }
+const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 0, bind: 0, device: 0 }
 
 /**
  * Loads the session of a request that does not go through Express: a WebSocket upgrade, or a request of a plain `http`
@@ -53,9 +62,9 @@ const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 
  * request. There is one difference: a socket may pass the request that it began with again. A request that was given a
  * session once gets it again for as long as the session lives.
  *
- * With `bind`, the result of the comparison is in `req.sessionBinding`.
+ * With `bind`, the result of the comparison is in `req.sessionBinding`; with `device`, in `req.deviceSession`.
  *
- * @returns null if there is no session, or the client binding has ended it
+ * @returns null if there is no session, the client binding has ended it, or the request does not come from its device
  * @throws TypeError for unknown or malformed options; rejects with a SessionStoreError if Redis fails, in which case
  *   the visitor is unknown
  */
@@ -70,11 +79,12 @@ export async function loadSession(req: IncomingMessage, options: LoadSessionOpti
 /** Like `loadSession`, with options that have been checked. */
 export async function openSession(
   req: IncomingMessage,
-  { store, secrets, name, bind }: ResolvedLoadSession,
+  { store, secrets, name, bind, device }: ResolvedLoadSession,
 ): Promise<OpenSession<Whatever> | null> {
   const id = sidIn(req, name, secrets)
   const opened = id === undefined ? null : await store.arrivals.open(id, req)
   if (opened === null) return null
+  if (device !== undefined && !(await admitDevice(req, opened.session, store, device))) return null
   if (bind !== undefined && !(await admitClient(req, opened.session, store, bind))) return null
   const hidden = { id: { value: id }, handle: { value: opened.handle } }
   return Object.defineProperties(opened.session, hidden) as OpenSession<Whatever>
@@ -82,7 +92,7 @@ export async function openSession(
 
 function checked(options: LoadSessionOptions<Whatever>): ResolvedLoadSession {
   checkNames('loadSession', options, NAMES, 'loadSession(req, { store, secret })')
-  const { store, secret, name = 'connect.sid', bind } = options
+  const { store, secret, name = 'connect.sid', bind, device } = options
   const access = (store as { [STORE_ACCESS]?: StoreAccess } | undefined)?.[STORE_ACCESS]
   if (access === undefined) throw new TypeError('"store" option must be a RedisStore of connect-redis-hash')
   const secrets = typeof secret === 'string' ? [secret] : secret
@@ -94,5 +104,11 @@ function checked(options: LoadSessionOptions<Whatever>): ResolvedLoadSession {
     throw new TypeError('"secret" option must be the secret of session(), or the list of them')
   }
   if (typeof name !== 'string' || name === '') throw new TypeError('"name" option must be the name of the cookie')
-  return { store: access, secrets, name, bind: bind === undefined ? undefined : checkedBindOptions(bind) }
+  return {
+    store: access,
+    secrets,
+    name,
+    bind: bind === undefined ? undefined : checkedBindOptions(bind),
+    device: device === undefined ? undefined : checkedDeviceOptions(device),
+  }
 }

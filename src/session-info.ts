@@ -20,6 +20,8 @@ export interface SessionInfo {
    * `bindClient({ label: true })`.
    */
   client?: string
+  /** Whether the session is bound to the device that has logged in (`bindDevice`). */
+  deviceBound: boolean
 }
 
 /** The argument of `onEnd`: a session that has ended. */

@@ -40,7 +40,7 @@ export function unsigned(text: string | undefined, secrets: readonly string[]): 
  * Reads a cookie like the package cookie does for express-session: the first cookie of that name counts, quotes around
  * the value are removed, and a value that cannot be decoded stays as it is.
  */
-function cookieValue(header: string, name: string): string | undefined {
+export function cookieValue(header: string, name: string): string | undefined {
   const pairs = header.split(';').map((pair) => [pair, pair.indexOf('=')] as const)
   const found = pairs.find(([pair, at]) => at >= 0 && trimmed(pair.slice(0, at)) === name)
   if (found === undefined) return undefined

@@ -55,6 +55,12 @@ export const LOGIN_FIELD = '@login'
 export const CLIENT_FIELD = '@client'
 /** Digests of the client that `bindClient` compares. Each address family has its own, because phones switch between them. */
 export const CLIENT_DIGEST_FIELDS = ['@ip4', '@ip6', '@ua'] as const
+/** The public key of the device that `bindDevice` has bound the session to (middleware/device/device-key.ts). */
+export const DEVICE_KEY_FIELD = '@dk'
+/** The challenge that the device has to sign next, and when it was made (redis/scripts/device.ts). */
+export const DEVICE_CHALLENGE_FIELD = '@dc'
+/** The secret of the bound cookies, and since when the session is bound (hash/device-field.ts). */
+export const DEVICE_BINDING_FIELD = '@db'
 /** The token of a copy that is arriving, and the stored id that it comes from (session/move.ts). */
 export const MOVE_TOKEN_FIELD = '@move'
 export const MOVED_FROM_FIELD = '@from'

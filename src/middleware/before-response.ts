@@ -9,9 +9,10 @@ import { isStandIn } from './stand-in.js'
  * - rotate: a login gives the session its new id, which has to happen before the save
  * - cookie: decides which session cookie may leave
  * - save: saves the session, so that the visitor's next request finds it
+ * - device: offers the browser to register a key, once the session is saved
  * - drop: drops a new session that nobody used
  */
-const PHASES = ['refuse', 'rotate', 'cookie', 'save', 'drop'] as const
+const PHASES = ['refuse', 'rotate', 'cookie', 'save', 'device', 'drop'] as const
 export type Phase = (typeof PHASES)[number]
 
 /**
@@ -21,7 +22,13 @@ export type Phase = (typeof PHASES)[number]
  */
 export type Work = (isLast: boolean) => Promise<void> | undefined
 
-const pending = new WeakMap<ServerResponse, Partial<Record<Phase, Work>>>()
+interface Plan {
+  works: Partial<Record<Phase, Work>>
+  /** Added to the response once all works are done. */
+  headers: [name: string, value: string][]
+}
+
+const plans = new WeakMap<ServerResponse, Plan>()
 
 /**
  * Runs `work` once, right before the first header of the response would leave, and holds the response until it is done.
@@ -38,14 +45,22 @@ export function beforeResponse(
   work: Work,
 ): void {
   if (isStandIn(res)) return
-  let works = pending.get(res)
-  if (works === undefined) {
-    const added: Partial<Record<Phase, Work>> = {}
-    works = added
-    pending.set(res, works)
-    new HeldResponse(req, res, next, (isLast) => runInOrder(worksInOrder(added), isLast))
+  let plan = plans.get(res)
+  if (plan === undefined) {
+    const { works, headers }: Plan = { works: {}, headers: [] }
+    plan = { works, headers }
+    plans.set(res, plan)
+    const work = (isLast: boolean) => runInOrder(worksInOrder(works), isLast)
+    new HeldResponse(req, res, next, work, () => {
+      for (const [name, value] of headers.splice(0)) res.appendHeader(name, value)
+    })
   }
-  works[phase] = work
+  plan.works[phase] = work
+}
+
+/** Adds a header that a `work` has found to be due. A response that fails does not get it. */
+export function addHeader(res: ServerResponse, name: string, value: string): void {
+  plans.get(res)?.headers.push([name, value])
 }
 
 function worksInOrder(works: Partial<Record<Phase, Work>>): Work[] {

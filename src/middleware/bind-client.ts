@@ -3,7 +3,6 @@ import type { SessionData } from 'express-session'
 import { type AddressedRequest, refuseBlindTrust, unknownProxies, warnOfUntrusted } from '../requests/client-address.js'
 import type { StoreAccess } from '../requests/store-access.js'
 import { alreadyRan } from './already-ran.js'
-import { beforeResponse } from './before-response.js'
 import {
   type BindClientOptions,
   type BindOptions,
@@ -13,16 +12,10 @@ import {
 } from './binding/bind-options.js'
 import { ClientBinding } from './binding/client-binding.js'
 import { actionFor, clientOf, keepMismatched } from './binding/mismatch.js'
+import { dropUnused } from './drop-unused.js'
 import { forbidCaching } from './forbid-caching.js'
 import { passWithoutSession } from './pass-without-session.js'
-import {
-  abandonSession,
-  goOnAfter,
-  hasSession,
-  type Middleware,
-  type SessionRequest,
-  storeOf,
-} from './session-request.js'
+import { goOnAfter, hasSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 import { isStandIn } from './stand-in.js'
 
 declare global {
@@ -125,11 +118,6 @@ class BoundClient {
     await new Promise<void>((resolve, reject) => {
       session.regenerate((err) => (err ? reject(err) : resolve()))
     })
-    const fresh = this.#req.session
-    beforeResponse(this.#req, this.#res, this.#next, 'drop', () => {
-      const isUnused = fresh !== undefined && this.#req.session === fresh && !this.#store.state.isStored(fresh)
-      if (isUnused && !this.#store.state.isChanged(fresh)) abandonSession(this.#req)
-      return undefined
-    })
+    dropUnused(this.#req, this.#res, this.#next, this.#store)
   }
 }

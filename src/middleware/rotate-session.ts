@@ -2,6 +2,7 @@ import type { SessionData } from 'express-session'
 import { SessionStoreError } from '../errors.js'
 import { LOGIN_FIELD } from '../hash/bookkeeping.js'
 import type { PropertyName } from '../hash/session-content.js'
+import { carryOverDevice } from './device/carry-over-device.js'
 import { forbidCaching } from './forbid-caching.js'
 import { keepOption } from './keep-option.js'
 import { isSuperseded, recordLogin } from './login-time.js'
@@ -53,6 +54,8 @@ export async function rotateSession<Data extends object = SessionData>(
     const rotation = { isKept, keepsWritten: false, cookie: session.cookie, reason, mustExist: true, isLast: false }
     if (wasLoaded && !(await store.rotation.rotate(req, rotation))) return goOnWithout()
     const fresh = req.session as typeof session
+    // The user stays the same, and so does their browser's key.
+    if (wasLoaded) carryOverDevice(store, session, fresh)
     if (login) recordLogin(store, fresh)
     else if (loggedInAt !== undefined) store.fields.mark(fresh, LOGIN_FIELD, loggedInAt)
     await saveSession(fresh)

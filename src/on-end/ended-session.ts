@@ -1,10 +1,9 @@
-import { CLIENT_FIELD } from '../hash/bookkeeping.js'
 import { CorruptHash, decodeHash } from '../hash/decode.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { SessionContent } from '../hash/session-content.js'
 import { handleOf } from '../ids/handle.js'
 import type { Context, Remains } from '../session/context.js'
-import { infoOf, valuesByIndex } from '../session/inspect.js'
+import { infoFieldsIn, infoOf, valuesByIndex } from '../session/inspect.js'
 import { fromString, unreadableHash } from '../session/load.js'
 import type { EndedSession } from '../session-info.js'
 
@@ -29,7 +28,7 @@ async function fromFields(
   const decoded = await decodeHash(fields, context.options.serializer, context.codec.of(storedId))
   if (decoded instanceof CorruptHash) return unreadableHash(context, storedId, decoded)
   const texts = decoded.fields.toMap()
-  const info = infoOf(context, storedId, decoded.meta, entriesIn(texts), texts.get(CLIENT_FIELD))
+  const info = infoOf(context, storedId, decoded.meta, entriesIn(texts), infoFieldsIn(texts))
   return { session: decoded.session as SessionContent, info: { ...info, expiresAt: endedAt } }
 }
 
@@ -39,5 +38,6 @@ async function fromText(context: Context, storedId: string, text: string, at: Da
   if (loaded === null) return null
   const session = loaded.session as SessionContent
   const indexes = valuesByIndex(context, entriesIn(loaded.record.indexFields))
-  return { session, info: { handle: handleOf(storedId), createdAt: at, seenAt: at, expiresAt: at, indexes } }
+  const info = { handle: handleOf(storedId), createdAt: at, seenAt: at, expiresAt: at, indexes, deviceBound: false }
+  return { session, info }
 }

@@ -4,7 +4,7 @@ import type { Guard, NewSession, SessionRequest } from './store-access.js'
 /** What middleware has asked the store to do for individual requests. */
 export class RequestHooks {
   readonly #guards = new WeakMap<object, readonly Guard[]>()
-  readonly #newSession = new WeakMap<object, NewSession>()
+  readonly #newSession = new WeakMap<object, readonly NewSession[]>()
   readonly #endReasons = new WeakMap<object, DestroyReason>()
 
   guard(req: SessionRequest, guard: Guard): void {
@@ -26,11 +26,11 @@ export class RequestHooks {
   }
 
   onNewSession(req: SessionRequest, callback: NewSession): void {
-    this.#newSession.set(req, callback)
+    this.#newSession.set(req, [...(this.#newSession.get(req) ?? []), callback])
   }
 
   hasNewSession(req: SessionRequest, session: object, from: object | undefined): void {
-    this.#newSession.get(req)?.(session, from)
+    for (const callback of this.#newSession.get(req) ?? []) callback(session, from)
   }
 
   hasLoggedIn(session: object): void {

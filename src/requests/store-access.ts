@@ -4,6 +4,7 @@ import type { DestroyReason, SessionEventName, SessionEvents } from '../events.j
 import type { Admission } from '../hash/renewal-field.js'
 import type { AnyContent } from '../hash/session-content.js'
 import type { ResolvedOptions } from '../options.js'
+import type { BindDeviceReply, ChallengeDeviceReply, ProveDeviceReply } from '../redis/scripts/device.js'
 import type { RenewalTerms } from '../rotation/renew.js'
 import type { KnownProxies } from './client-address.js'
 
@@ -166,6 +167,20 @@ export interface ArrivalAccess {
   endReused(req: SessionRequest): Promise<void> | undefined
 }
 
+/** Binds a loaded session to a device (redis/scripts/device.ts). Each method costs one script unless stated. */
+export interface DeviceAccess {
+  /** Redis's clock, in milliseconds since 1970; undefined if it is not known. Costs no command. */
+  knownMs(session: object): number | undefined
+  /** Asks for Redis's clock. */
+  tellMs(session: object): Promise<number>
+  /** @param secret of the bound cookies */
+  bind(session: object, key: string, challenge: string, secret: string): Promise<BindDeviceReply>
+  challenge(session: object): Promise<ChallengeDeviceReply>
+  prove(session: object, key: string, challenge: string): Promise<ProveDeviceReply>
+  /** Records that the client has presented a bound cookie. */
+  confirm(session: object): Promise<void>
+}
+
 /** What this library's middleware may ask the store, in addition to the API for applications. */
 export interface StoreAccess {
   /** How long the sessions of this store last. */
@@ -182,6 +197,7 @@ export interface StoreAccess {
   readonly arrivals: ArrivalAccess
   readonly rotation: RotationAccess
   readonly renewal: RenewalAccess
+  readonly devices: DeviceAccess
   /**
    * Set by `rotateOnLogin`: the function that returns the user of a session. The store warns if a session gets
    * another user elsewhere. Only the first function counts.

@@ -1,6 +1,7 @@
 import type { SessionData } from 'express-session'
 import type { SessionContent, Whatever } from '../hash/session-content.js'
 import type { BindClientOptions } from '../middleware/binding/bind-options.js'
+import type { BindDeviceOptions } from '../middleware/device/device-options.js'
 import type { RenewSessionOptions } from '../middleware/renew-session.js'
 import type { RotateOnLoginOptions } from '../middleware/rotate-on-login.js'
 import { type AnyStoreOptions, isStoreOption, type Limit, type RedisStoreOptions } from '../options.js'
@@ -51,6 +52,11 @@ interface OwnOptions<Data extends object> {
   /** Options of `bindClient`; false: sessions are not bound to their client. Default: the defaults of `bindClient`. */
   bind?: Omit<BindClientOptions<Data>, 'secret'> | false
   /**
+   * Binds sessions to the device that has logged in, where the browser can do that: true, or the options of `bindDevice`.
+   * Default false.
+   */
+  device?: true | BindDeviceOptions | false
+  /**
    * How often the session id is renewed, in seconds; false: only a login changes it. Default
    * `{ every: 900, grace: 30 }`; `every` is 300 with the presets `'owasp-high'` and `'nist-aal3'`.
    */
@@ -91,6 +97,8 @@ export interface ResolvedSecureSession {
   name: string
   genid: GenerateId
   bind: BindClientOptions | false
+  /** undefined: sessions are not bound to devices. */
+  device: BindDeviceOptions | undefined
   renew: RenewSessionOptions | false
   keep: Options['keep']
 }
@@ -105,6 +113,7 @@ const OWN: Record<keyof Options | 'store', 0> = {
   name: 0,
   genid: 0,
   bind: 0,
+  device: 0,
   renew: 0,
   keep: 0,
 }
@@ -148,6 +157,7 @@ export function resolveSecureSession(options: SecureSessionOptions<Whatever, Wha
     name,
     genid,
     bind: bindOptions(options.bind, secrets),
+    device: deviceOptions(options.device, cookie),
     renew: renewOptions(options.renew, TIMEOUT_PRESETS[preset].renewEvery),
     keep: options.keep,
   }
@@ -225,6 +235,16 @@ function bindOptions(bind: Options['bind'], secrets: readonly string[]): BindCli
   if (bind && 'secret' in bind)
     throw new TypeError('"bind.secret" option must be left out: it is derived from "secret"')
   return { ...bind, secret: derivedKeys(secrets, 'bindClient') }
+}
+
+/** The bound cookie is sent with the same requests as the session's. */
+function deviceOptions(device: Options['device'], { sameSite }: SessionCookie): BindDeviceOptions | undefined {
+  if (device === undefined || device === false) return undefined
+  if (device !== true && (typeof device !== 'object' || device === null)) {
+    throw new TypeError('"device" option must be true, options of bindDevice, or false')
+  }
+  const given = device === true ? {} : device
+  return { ...given, cookie: { sameSite: sameSite === 'lax' ? 'lax' : 'strict', ...given.cookie } }
 }
 
 function renewOptions(renew: Options['renew'], presetEvery: number): RenewSessionOptions | false {

@@ -3,7 +3,9 @@ import session, { type SessionData } from 'express-session'
 import type { AnyContent, Whatever } from '../hash/session-content.js'
 import { type OpenSession, openSession } from '../load-session.js'
 import { bindClient } from '../middleware/bind-client.js'
+import { bindDevice } from '../middleware/bind-device.js'
 import { checkedBindOptions } from '../middleware/binding/bind-options.js'
+import { checkedDeviceOptions } from '../middleware/device/device-options.js'
 import { forbidCaching } from '../middleware/forbid-caching.js'
 import { noteOwner } from '../middleware/held/next-owner.js'
 import { renewSession } from '../middleware/renew-session.js'
@@ -24,7 +26,7 @@ export type SecureSession<Data extends object = SessionData, Index extends strin
   readonly store: RedisStore<Data, Index>
   /**
    * Loads the session of a request that does not go through Express, such as a WebSocket upgrade, with the cookie,
-   * secret and client binding of this middleware. Resolves null if there is none.
+   * secret, client binding and device binding of this middleware. Resolves null if there is none.
    */
   load(req: IncomingMessage): Promise<OpenSession<Data> | null>
   /** The store's `watch`: calls back once when a session ends, and returns a function that ends the watch. */
@@ -33,7 +35,8 @@ export type SecureSession<Data extends object = SessionData, Index extends strin
 
 /**
  * Sessions as OWASP and NIST recommend them, in one middleware: express-session with a `__Host-` cookie, ids of 256
- * bits and timeouts, then `bindClient`, `rotateOnLogin`, `renewSession` and `saveBeforeResponse`.
+ * bits and timeouts, then `bindDevice` with the option `device`, `bindClient`, `rotateOnLogin`, `renewSession` and
+ * `saveBeforeResponse`.
  *
  * Responses that carry the cookie get `Cache-Control: no-store`. A request over plain HTTP that needs the cookie fails
  * with status 500, because the cookie cannot be sent. Behind a TLS proxy, `app.set('trust proxy', 1)` makes Express
@@ -46,9 +49,10 @@ export function secureSession<Data extends object = SessionData, Index extends s
 ): SecureSession<Data, Index | 'user'>
 export function secureSession(options: SecureSessionOptions<Whatever, Whatever>): SecureSession<Whatever, Whatever> {
   const resolved = resolveSecureSession(options)
-  const { store, name, secrets, bind } = resolved
+  const { store, name, secrets, bind, device } = resolved
   const sessions = expressSessions(resolved)
-  const guards = compose(guardsOf(resolved))
+  const bindToDevice = device && bindDevice(device)
+  const guards = compose(guardsOf(resolved, bindToDevice))
   const handled = new WeakSet<object>()
   const { generator } = store[STORE_ACCESS]
 
@@ -64,8 +68,10 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
     noteOwner(next, req)
     const { load, isRolling } = isOutdatedCookie(req, name, secrets) ? sessions.rolling : sessions.usual
     load(req, res, (err) => {
-      // With onUnavailable: 'anonymous', there is no session while the store is unavailable.
-      if (err || !req.session) return next(err)
+      if (err) return next(err)
+      // With onUnavailable: 'anonymous', there is no session while the store is unavailable. A browser that refreshes has
+      // to hear of that.
+      if (!req.session) return bindToDevice === undefined ? next() : bindToDevice(req, res, next)
       const access = storeOf(req, 'secureSession()')
       forbidCaching(req, res)
       refusePlainHttp(req, res, next, access)
@@ -78,6 +84,7 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
     secrets,
     name,
     bind: bind === false ? undefined : checkedBindOptions(bind),
+    device: device && checkedDeviceOptions(device),
   }
   return Object.assign(middleware, {
     store,
@@ -119,8 +126,13 @@ function expressSession({ store, secrets, cookie, name, genid }: ResolvedSecureS
   return middleware as Middleware
 }
 
-function guardsOf({ user, keep, bind, renew }: ResolvedSecureSession): Middleware[] {
+function guardsOf(
+  { user, keep, bind, renew }: ResolvedSecureSession,
+  bindToDevice: Middleware | undefined,
+): Middleware[] {
   return [
+    // First, so that a thief without the key cannot make bindClient end the session.
+    ...(bindToDevice === undefined ? [] : [bindToDevice]),
     ...(bind === false ? [] : [bindClient(bind)]),
     rotateOnLogin<Whatever>({ principal: refusePromise(user), ...(keep !== undefined && { keep }) }),
     ...(renew === false ? [] : [renewSession(renew)]),

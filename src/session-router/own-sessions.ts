@@ -6,6 +6,8 @@ const MAX_SHOWN = 50
 
 /** What users may see of one of their sessions: no id, no key, and none of its data. */
 export interface OwnSession extends Pick<SessionInfo, 'handle' | 'createdAt' | 'seenAt' | 'client'> {
+  /** Whether it is bound to a device; left out if it is not. */
+  deviceBound?: true
   /** Whether it is the session of this request. */
   current: boolean
 }
@@ -32,6 +34,7 @@ export async function ownSessions(store: AnyRedisStore, user: string | number, s
   return { sessions: sessions.map((info) => shown(info, info === own)), more }
 }
 
-function shown({ handle, createdAt, seenAt, client }: SessionInfo, current: boolean): OwnSession {
-  return { handle, createdAt, seenAt, current, ...(client !== undefined && { client }) }
+function shown({ handle, createdAt, seenAt, client, deviceBound }: SessionInfo, current: boolean): OwnSession {
+  const bound = deviceBound ? { deviceBound } : {}
+  return { handle, createdAt, seenAt, current, ...(client !== undefined && { client }), ...bound }
 }

@@ -41,7 +41,8 @@ ${others === 0 ? html`<p class="alone">You are logged in nowhere else.</p>` : en
 `.text
 }
 
-function itemOf({ handle, client, createdAt, seenAt, current }: OwnSession, id: string, base: string, now: Date): Html {
+function itemOf(session: OwnSession, id: string, base: string, now: Date): Html {
+  const { handle, client, createdAt, seenAt, deviceBound, current } = session
   const seen = current
     ? html`In use now`
     : html`Last seen <time datetime="${seenAt.toISOString()}">${ago(seenAt, now)}</time>`
@@ -49,7 +50,7 @@ function itemOf({ handle, client, createdAt, seenAt, current }: OwnSession, id: 
   return html`<li class="${current ? 'device current' : 'device'}">
 <div class="about" id="${id}">
 <h2>${client ?? 'Unnamed device'}${badge}</h2>
-<p>${seen}</p>
+<p>${seen}${deviceBound ? ', bound to its device' : ''}</p>
 <p>Since <time datetime="${createdAt.toISOString()}">${dateOf(createdAt)}</time> <span class="name">No. ${handle.slice(0, 6)}</span></p>
 </div>
 <form method="post" action="${base}end">

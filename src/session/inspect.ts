@@ -2,6 +2,7 @@ import {
   BOOKKEEPING_FIELD,
   type Bookkeeping,
   CLIENT_FIELD,
+  DEVICE_KEY_FIELD,
   expiresAtMs,
   parseBookkeeping,
   RENEWAL_FIELD,
@@ -20,12 +21,23 @@ import { decodeOrAnnounce, isAbsent, isArriving, loadSession } from './load.js'
 import { readFields } from './read-hash.js'
 import type { SessionRecord } from './session-record.js'
 
+/** What bookkeeping fields say about a session; null or undefined for a field that is not there. */
+interface InfoFields {
+  client: string | null | undefined
+  deviceKey: string | null | undefined
+}
+
+/** Picks them from the fields of a session. */
+export function infoFieldsIn(fields: ReadonlyMap<string, string>): InfoFields {
+  return { client: fields.get(CLIENT_FIELD), deviceKey: fields.get(DEVICE_KEY_FIELD) }
+}
+
 export function infoOf(
   context: Context,
   storedId: string,
   meta: Bookkeeping,
   entries: readonly IndexEntry[],
-  client: string | null | undefined,
+  { client, deviceKey }: InfoFields,
 ): SessionInfo {
   const { disableTTL, absoluteMs } = context.options
   return {
@@ -35,6 +47,7 @@ export function infoOf(
     expiresAt: disableTTL ? null : new Date(expiresAtMs(meta, absoluteMs)),
     indexes: valuesByIndex(context, entries),
     ...(client && { client }),
+    deviceBound: Boolean(deviceKey),
   }
 }
 
@@ -50,10 +63,12 @@ export function valuesByIndex({ options }: Context, entries: readonly IndexEntry
 export async function infoOfRecord(context: Context, record: SessionRecord): Promise<SessionInfo | null> {
   const { storedId, origin, fields } = record
   if (origin.kind === 'hash') {
-    return infoOf(context, storedId, origin.meta, entriesIn(fields), fields.get(CLIENT_FIELD))
+    return infoOf(context, storedId, origin.meta, entriesIn(fields), infoFieldsIn(fields))
   }
   return (await inspectSession(context, storedId))?.info ?? null
 }
+
+const INFO_FIELDS = [BOOKKEEPING_FIELD, RENEWAL_FIELD, CLIENT_FIELD, DEVICE_KEY_FIELD]
 
 /** The info of a session, and its index entries. */
 export interface Inspected {
@@ -75,9 +90,9 @@ export async function inspectSession(
 ): Promise<Inspected | null> {
   const { options } = context
   const names = options.indexes.map(([name]) => indexField(name))
-  const reply = await readFields(context, storedId, [...[BOOKKEEPING_FIELD, RENEWAL_FIELD, CLIENT_FIELD], ...names])
+  const reply = await readFields(context, storedId, [...INFO_FIELDS, ...names])
   if (reply === null) return sid && sid.generation > 0 ? null : inspectString(context, storedId)
-  const [metaText, generationText, client, ...texts] = reply
+  const [metaText, generationText, client, deviceKey, ...texts] = reply
   const meta = parseBookkeeping(metaText)
   if (meta?.isArriving && !isAgain && (await hasArrived(context, storedId))) {
     return inspectSession(context, storedId, sid, true)
@@ -88,7 +103,7 @@ export async function inspectSession(
   const more = furtherFields(fields)
   const rest = more.length === 0 ? [] : ((await readFields(context, storedId, more)) ?? [])
   const entries = entriesIn([...fields, ...more.map((field, i) => [field, rest[i] ?? ''] as const)])
-  return { info: infoOf(context, storedId, meta, entries, client), entries }
+  return { info: infoOf(context, storedId, meta, entries, { client, deviceKey }), entries }
 }
 
 /** Whether this id gives access to a session with this `@renew` field. */
@@ -107,7 +122,10 @@ async function inspectString(context: Context, storedId: string): Promise<Inspec
   if (left === -2) return null
   const now = new Date()
   const expiresAt = left < 0 ? null : new Date(now.getTime() + left)
-  return { info: { handle: handleOf(storedId), createdAt: now, seenAt: now, expiresAt, indexes: {} }, entries: [] }
+  return {
+    info: { handle: handleOf(storedId), createdAt: now, seenAt: now, expiresAt, indexes: {}, deviceBound: false },
+    entries: [],
+  }
 }
 
 /** Whether a loaded session still exists: it has not ended, and no other session has its id now. */

@@ -1,5 +1,6 @@
 import type { Attack } from './attack.js'
 import { cookie } from './attacks/cookie.js'
+import { device } from './attacks/device.js'
 import { fixation } from './attacks/fixation.js'
 import { lifetime } from './attacks/lifetime.js'
 import { logout } from './attacks/logout.js'
@@ -10,7 +11,7 @@ import { mustServe, secureTarget, type Target, weakTargets } from './targets.js'
 // Each attack runs twice: on a site with secureSession, and on one where it has to succeed; otherwise its failure would
 // say nothing. The two sites differ only in their session middleware.
 
-const attacks: Attack[] = [...fixation, ...logout, ...stolenCookie, ...cookie, ...redisContents, ...lifetime]
+const attacks: Attack[] = [...fixation, ...logout, ...stolenCookie, ...cookie, ...redisContents, ...lifetime, ...device]
 let target: Target | undefined
 
 afterEach(async () => {

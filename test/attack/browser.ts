@@ -29,6 +29,7 @@ export interface Visit {
   /** Sent instead of the cookies in the jar. */
   cookie?: string
   body?: object
+  headers?: Record<string, string>
 }
 
 interface Cookie {
@@ -70,6 +71,7 @@ export class Browser {
         'User-Agent': userAgent,
         'X-Forwarded-For': forwardedFor,
         'X-Forwarded-Proto': visit.isPlainHttp ? 'http' : 'https',
+        ...visit.headers,
       })
     const cookie = visit.cookie ?? this.cookiesFor(visit)
     if (cookie !== '') sent.set('Cookie', cookie)

@@ -153,6 +153,8 @@ const plain = (options: session.SessionOptions) => session({ resave: false, save
 
 /** Sites on which attacks succeed, each with the weakness that its name tells. */
 export const weakTargets = {
+  'secureSession without the option device': (_options: WeakOptions = {}) => secureTarget(),
+
   'plain express-session with MemoryStore': (options: WeakOptions = {}) =>
     open('plain express-session with MemoryStore', 'connect.sid', async ({ secret }) => {
       const store = new session.MemoryStore()

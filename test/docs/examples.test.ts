@@ -5,9 +5,12 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import {
   bindClient,
+  bindDevice,
   RedisStore,
   renewSession,
+  requireBoundDevice,
   rotateOnLogin,
+  type SecureSessionOptions,
   saveBeforeResponse,
   secureSession,
 } from 'connect-redis-hash'
@@ -16,6 +19,8 @@ import session from 'express-session'
 import { createClient } from 'redis'
 import request from 'supertest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { Device } from '../support/device.js'
+import { DeviceBrowser } from '../support/device-browser.js'
 import { example } from '../support/markdown.js'
 import type { NodeRedis } from '../support/node-redis.js'
 import { passTime } from '../support/pass-time.js'
@@ -51,6 +56,47 @@ test('docs/binding.md: the app binds a session to its client, and sees another c
   await visitor.get('/login')
   await visitor.get('/').expect({ verdict: 'match', action: 'none' })
   await visitor.get('/').set('User-Agent', 'curl/8.5.0').expect({ verdict: 'client', action: 'reauthenticate' })
+})
+
+test('docs/device-bound.md: the site binds a session, serves its device alone, and reports the others', async () => {
+  const app = express().set('trust proxy', 1)
+  const told: unknown[][] = []
+  const console = { warn: (...words: unknown[]) => told.push(words), error: (...words: unknown[]) => told.push(words) }
+  const transfer = (_req: unknown, res: express.Response) => res.send('done')
+  const scope = {
+    ...{ app, client, secret: 'k7Jt0Yw9uQm3RzXa5LdPc1VbNe8HsGfT', transfer, requireBoundDevice },
+    secureSession: (options: object) => secureSession({ ...options, prefix } as SecureSessionOptions),
+  }
+  const sessions = new Function(
+    ...Object.keys(scope),
+    `${example('docs/device-bound.md', 'run', 'secure')};return sessions`,
+  )(...Object.values(scope))
+  run('docs/device-bound.md', 'watch', { sessions, console })
+  app.get('/login', (req, res) => {
+    Object.assign(req.session, { userId: 'ada' })
+    res.end()
+  })
+  const server = createServer(app).listen(0)
+  const ada = new DeviceBrowser(server)
+  await ada.logIn('/login')
+  expect((await ada.send('post', '/transfer')).text).toBe('done')
+  const thief = ada.stolen(['__Host-sid'])
+  expect((await thief.send('post', '/transfer')).status).toBe(403)
+  await ada.refresh(() => new Device().proof('x'))
+  expect(told).toEqual([['another key', expect.any(String), 'signature']])
+  server.close()
+})
+
+test('docs/device-bound.md: one by one, a login offers to register', async () => {
+  const app = express().set('trust proxy', 1)
+  run('docs/device-bound.md', 'plain', { app, session, store, secret: 's', bindDevice, rotateOnLogin })
+  app.get('/login', (req, res) => {
+    Object.assign(req.session, { userId: 'ada' })
+    res.end()
+  })
+  const ada = new DeviceBrowser(app as never)
+  await ada.logIn('/login')
+  expect(ada.jar.has('__Host-device')).toBe(true)
 })
 
 test('docs/binding.md: the function for mismatches makes a middleware', () => {

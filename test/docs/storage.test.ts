@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs'
 import { RedisStore, renewSession, type SessionInfo } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
+import { challengeText } from '../../src/hash/device-field.js'
 import { CONVERT } from '../../src/redis/scripts/convert.js'
 import { CREATE } from '../../src/redis/scripts/create.js'
+import { BIND_DEVICE, CHALLENGE_DEVICE, CONFIRM_DEVICE, PROVE_DEVICE } from '../../src/redis/scripts/device.js'
 import { CLAIM, END, FORGET } from '../../src/redis/scripts/end.js'
 import { SCHEDULE, UNSCHEDULE } from '../../src/redis/scripts/ends-queue.js'
 import { INCREMENT } from '../../src/redis/scripts/increment.js'
@@ -13,6 +15,7 @@ import { READ } from '../../src/redis/scripts/read.js'
 import { CONFIRM, IN_GRACE, RENEW } from '../../src/redis/scripts/renew.js'
 import { SLIDE_STRING } from '../../src/redis/scripts/slide-string.js'
 import { UPDATE } from '../../src/redis/scripts/update.js'
+import { STORE_ACCESS } from '../../src/requests/store-access.js'
 import { CACHE, isCaching } from '../support/near-cache.js'
 import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
@@ -98,6 +101,23 @@ const confirm = async () => {
   await visitor.get('/')
 }
 
+const KEY = 'A'.repeat(44)
+const SECRET = 'b'.repeat(22)
+const CHALLENGE = 'c'.repeat(22)
+const devices = () => store[STORE_ACCESS].devices
+const makeOffered = async () => {
+  await makeAndLoad()
+  await client.hset(`${prefix}x`, '@dc', challengeText(CHALLENGE, Date.now()))
+}
+const makeBound = async () => {
+  await makeOffered()
+  await devices().bind(held, KEY, CHALLENGE, SECRET)
+}
+const makeConfirmed = async () => {
+  await makeBound()
+  await devices().confirm(held)
+}
+
 /** For each operation, what goes before it unseen, and the operation itself. */
 const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>]> = {
   get: [make, () => store.get('x')],
@@ -115,6 +135,16 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
       await caching.close()
     },
   ],
+  'bindDevice, registration of a device': [makeOffered, () => devices().bind(held, KEY, CHALLENGE, SECRET)],
+  'bindDevice, first step of a refresh': [makeBound, () => devices().challenge(held)],
+  'bindDevice, second step of a refresh': [
+    async () => {
+      await makeConfirmed()
+      await client.hset(`${prefix}x`, '@dc', challengeText(CHALLENGE, Date.now()))
+    },
+    () => devices().prove(held, KEY, CHALLENGE),
+  ],
+  'bindDevice, of the first request with a bound cookie': [makeBound, () => devices().confirm(held)],
   'The connection of the near cache': [
     async () => {},
     async () => {
@@ -227,6 +257,8 @@ beforeAll(async () => {
     'get',
     'set, of a session that was loaded',
     'increment',
+    'bindDevice, first step of a refresh',
+    'bindDevice, second step of a refresh',
     'touch, of a string',
     'set, of a string',
   ]) {
@@ -275,7 +307,24 @@ async function settled(): Promise<string[]> {
   return seen.slice(0, seen.indexOf(mark))
 }
 
-const SCRIPTS = [CREATE, UPDATE, CONVERT, INCREMENT, RENEW, CONFIRM, IN_GRACE, SLIDE_STRING, READ, END, CLAIM, FORGET]
+const SCRIPTS = [
+  BIND_DEVICE,
+  CHALLENGE_DEVICE,
+  PROVE_DEVICE,
+  CONFIRM_DEVICE,
+  CREATE,
+  UPDATE,
+  CONVERT,
+  INCREMENT,
+  RENEW,
+  CONFIRM,
+  IN_GRACE,
+  SLIDE_STRING,
+  READ,
+  END,
+  CLAIM,
+  FORGET,
+]
 
 function line(args: string[], source: string): string {
   const [command = '', ...rest] = args
@@ -303,6 +352,9 @@ function anonymised(arg: string): string {
     .replace(/^(\(?-?)\d{13}$/, '$1<ms>')
     .replace(/^![\w-]{12}$/, '!<token>')
     .replace(/^\w{9,11} \w+ \w+ \w+( [EK])? #\w+$/, '<bookkeeping>')
+    .replace(KEY, '<key>')
+    .replace(/^[\w-]{22} \w{8,9} [uc]$/, '<binding>')
+    .replace(/^[\w-]{22} \w{8,9}$/, '<challenge>')
     .replace(/^1 \w+ [uc] n5c [\w-]{22}$/, '<generation>')
 }
 

@@ -60,6 +60,7 @@ describe('findBy', () => {
         seenAt: expect.any(Date),
         expiresAt: expect.any(Date),
         indexes: { user: ['ada'], role: ['admin', 'editor'] },
+        deviceBound: false,
       },
     ])
     expect(JSON.stringify(found)).not.toContain('the-secret-sid')

@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import {
   bindClient,
+  bindDevice,
   RedisStore,
   type RedisStoreOptions,
+  requireBoundDevice,
   requireFreshLogin,
   rotateSession,
   type SessionErrorCode,
@@ -194,6 +196,8 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
       rotateSession(req).then(() => next(), next)
     }),
   ERR_SESSION_LOGIN_NOT_FRESH: () => inRequest(requireFreshLogin({ within: 60 })),
+  ERR_SESSION_DEVICE_NOT_BOUND: () =>
+    inRequest((req, res, next) => bindDevice()(req, res, () => requireBoundDevice()(req, res, next))),
 }
 
 const errorOf = (work: () => Promise<unknown>) =>

@@ -56,6 +56,18 @@ describe.each(Object.entries(FRAMEWORKS))('on %s', (_name, framework) => {
     expect(await bob.list()).toEqual([expect.objectContaining({ current: true })])
   })
 
+  test('a session that is bound to its device is shown as such', async () => {
+    const { laptop, phone } = await people(server)
+    await client.hset(prefix + phone.sid, '@dk', 'A'.repeat(44))
+    const [here, there] = await laptop.list()
+    expect([here, there]).toEqual([
+      expect.not.objectContaining({ deviceBound: expect.anything() }),
+      expect.objectContaining({ deviceBound: true }),
+    ])
+    const page = (await laptop.get(MOUNT)).text
+    expect(page.split('bound to its device')).toHaveLength(2)
+  })
+
   test('a browser gets a page with a form for each of them, whose links lead to the router', async () => {
     const { laptop, phone, bob } = await people(server)
     const handles = await Promise.all([laptop, phone, bob].map((browser) => browser.handle()))

@@ -25,6 +25,7 @@ export class HeldResponse {
   readonly #res: ServerResponse
   readonly #next: (err?: unknown) => void
   readonly #work: (isLast: boolean) => Promise<void> | undefined
+  readonly #addHeaders: () => void
   readonly #below: ResponseMethods
   readonly #headAtEntry: ResponseHead
   readonly #calls = new HeldCalls()
@@ -33,17 +34,22 @@ export class HeldResponse {
   #apparent: ApparentState | undefined
   #state: 'open' | 'held' | 'through' | 'failed' = 'open'
 
-  /** @param work runs before the first header leaves; returns undefined if there is nothing to do */
+  /**
+   * @param work runs before the first header leaves; returns undefined if there is nothing to do
+   * @param addHeaders runs once the work is done, unless it has failed
+   */
   constructor(
     req: SessionRequest,
     res: ServerResponse,
     next: (err?: unknown) => void,
     work: (isLast: boolean) => Promise<void> | undefined,
+    addHeaders: () => void,
   ) {
     this.#req = req
     this.#res = res
     this.#next = next
     this.#work = work
+    this.#addHeaders = addHeaders
     this.#headAtEntry = headOf(res)
     noteOwner(next, req)
     this.#head = this.#headAtEntry
@@ -64,6 +70,7 @@ export class HeldResponse {
     this.#state = 'through'
     const working = started(() => this.#work(method === 'end'))
     if (working === undefined) {
+      this.#addHeaders()
       this.#below.forgetWhoWaits()
       return
     }
@@ -86,6 +93,7 @@ export class HeldResponse {
     this.#below.giveBack('writeHead')
     let isWritable = true
     try {
+      this.#addHeaders()
       for (const [method, args] of this.#calls.take()) {
         const result = this.#below.pass(method, args)
         if (method === 'write') isWritable = result !== false
