@@ -28,7 +28,7 @@ const KEY = PREFIX + SID
 const cookie = { originalMaxAge: 600_000 }
 
 let redis: PrivateRedis
-/** Of the tracking connections; what else a store sends goes by another one. */
+/** Carries the tracking connections; everything else that a store sends goes over another line. */
 let line: BadLine
 /** Another process, as far as Redis can tell. */
 let other: RedisStore

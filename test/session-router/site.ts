@@ -80,7 +80,7 @@ export class Browser {
     this.#agent = agent
   }
 
-  /** The same cookie on another server of the site, or under another User-Agent. */
+  /** Makes a visitor with the same cookie, at another server of the site or with another User-Agent. */
   on(server: Server, agent = this.#agent): Browser {
     const same = new Browser(server, agent)
     same.#cookie = this.#cookie

@@ -297,7 +297,7 @@ test('whatever is written in whatever order, what is noted is what is there', as
     for (const one of steps) {
       const view = views[one.view]
       if (one.how === 'load') views[one.view] = await load(own)
-      else if (one.how === 'touch') await own.touch('s', view)
+      else if (one.how === 'touch') await failureOf(own.touch('s', view))
       else if (one.how === 'patch') await failureOf(own.patch('s', { [one.name]: one.value }))
       else if (one.how === 'increment') await failureOf(own.increment('s', one.name, 995))
       else if (one.how === 'replace') await failureOf(own.set('s', { cookie, [one.name]: one.value } as Bag))

@@ -81,6 +81,8 @@ export class CurrentCredentials {
 
   #schedule(): void {
     clearTimeout(this.#timer)
+    // The last connection may have been closed while the function was thinking.
+    if (this.#connections.size === 0) return
     const left = remainingMs(this.#last as RedisCredentials)
     if (left === Number.POSITIVE_INFINITY) return
     const delay = this.#failures > 0 ? reconnectDelay(this.#failures) : left * RENEW_AFTER
@@ -96,7 +98,7 @@ export class CurrentCredentials {
       if (this.#last === before) return
       const args = username === undefined ? [password] : [username, password]
       for (const redis of this.#connections) {
-        // Before Redis 7.2 a connection that is subscribed cannot log in again. It does so when it connects again.
+        // With RESP2, a connection that is subscribed cannot log in again. It does so when it connects again.
         if (redis.status === 'ready' && redis.mode !== 'subscriber')
           redis.call('AUTH', ...args).catch((err) => silentEmit(redis, err))
       }

@@ -18,7 +18,7 @@ export function commandsFor(subject: AclSubject): readonly NeededCommand[] {
   return commandsOf(subject).filter(({ since }) => since === undefined || !isOlder(subject.version, since))
 }
 
-/** The same for a server of any version. */
+/** Lists the commands that this Redis user needs, also those that only newer servers have. */
 function commandsOf(subject: AclSubject): readonly NeededCommand[] {
   return NEEDED_COMMANDS.filter(({ use }) => {
     if (use === 'administration') return subject.isAdmin === true

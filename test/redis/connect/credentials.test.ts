@@ -46,6 +46,17 @@ test.each([
   expect(await whoami(connect(credentials))).toBe('ada')
 })
 
+test('several clients with one function connect at the same time: it is called once', async () => {
+  let asked = 0
+  const get = async () => {
+    asked += 1
+    return ada
+  }
+  const several = [connect(get), connect(get), connect(get)]
+  expect(await Promise.all(several.map(whoami))).toEqual(['ada', 'ada', 'ada'])
+  expect(asked).toBe(1)
+})
+
 test('without a user name: the client is the default user', async () => {
   expect(await whoami(connect(() => ({ password: 'of-default' })))).toBe('default')
 })
@@ -140,19 +151,42 @@ test.each([
 )
 
 test('a client that is closed while the function is thinking does not connect afterwards', async () => {
-  let answer = (_credentials: typeof ada) => {}
-  const client = connect(
-    () =>
-      new Promise<typeof ada>((resolve) => {
-        answer = resolve
-      }),
-  )
+  let answer = (_credentials: object) => {}
+  let asked = 0
+  const client = connect(() => {
+    asked += 1
+    return new Promise<object>((resolve) => {
+      answer = resolve
+    })
+  })
   await until('it is connecting', () => client.status === 'connecting')
   const ended = new Promise((resolve) => client.once('end', resolve))
   client.disconnect()
   answer(ada)
   await ended
   expect(String(await redis.admin.client('LIST'))).not.toContain('user=ada')
+  expect(asked).toBe(1)
+})
+
+test('a client that is closed while the function is thinking about the next credentials: it is not called again', async () => {
+  let answer = (_credentials: object) => {}
+  let asked = 0
+  const client = connect(() => {
+    asked += 1
+    if (asked === 1) return { ...ada, expiresAt: Date.now() }
+    return new Promise<object>((resolve) => {
+      answer = resolve
+    })
+  })
+  await whoami(client)
+  await until('it is asked for the next ones', () => asked === 2)
+  const ended = new Promise((resolve) => client.once('end', resolve))
+  client.disconnect()
+  await ended
+  answer({ ...ada, expiresAt: Date.now() })
+  // With a connection, it would be called again after a second.
+  await sleep(1500)
+  expect(asked).toBe(2)
 })
 
 test.each([
