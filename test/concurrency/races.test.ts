@@ -90,9 +90,11 @@ test('a ttl that comes out as -Infinity ends the session, and Redis goes on answ
 
 test('a session of very many properties is saved, and does not look like an outage', async () => {
   const big = Object.fromEntries(Array.from({ length: 75_000 }, (_, i) => [`p${i}`, 1]))
-  await store.set('big', { cookie: plainCookie, ...big } as Bag)
-  expect(Object.keys((await load('big')) as object)).toHaveLength(75_001)
-  expect(store.counters.unavailable).toBe(0)
+  // It judges no speed: a busy machine may take seconds for that many.
+  const own = new RedisStore({ client, prefix, timeout: 60_000 })
+  await own.set('big', { cookie: plainCookie, ...big } as Bag)
+  expect(Object.keys((await load('big', own)) as object)).toHaveLength(75_001)
+  expect(own.counters.unavailable).toBe(0)
 })
 
 test('a serializer that writes the same value differently each time loses no update', async () => {

@@ -13,6 +13,8 @@ const store = new RedisStore({
   client,
   prefix,
   ttl: 86_400,
+  // On a busy machine, an answer may take long; that is not what this process is killed for.
+  timeout: 60_000,
   indexes: { user: (held) => held.userId },
   onEnd: ({ session }, reason) => {
     say('told', `${session.name} ${session.step} ${reason}`)

@@ -39,6 +39,7 @@ describe.each([
       broadcast: true,
       cache: CACHE,
       onEnd: async () => {},
+      timeout: 60_000,
     })
     stores.push(made)
     return { store: made, client }

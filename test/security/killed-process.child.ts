@@ -15,7 +15,8 @@ type Bag = any
 
 const [path = '', prefix = ''] = process.argv.slice(2)
 const client = new Redis(path)
-const options = { client, prefix, touchInterval: 0 }
+// On a busy machine, an answer may take long; that is not what this process is killed for.
+const options = { client, prefix, touchInterval: 0, timeout: 60_000 }
 const store = new RedisStore(options)
 const older = new RedisStore({ ...options, hashIds: 'old' })
 const newer = new RedisStore({ ...options, hashIds: ['new', 'old'] })
