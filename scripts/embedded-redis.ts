@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { dieWithParent } from './die-with-parent.js'
+import { dieWithParent } from '../src/testing/die-with-parent.js'
 import { redisSocketPath } from './redis-socket-path.js'
 import { type RedisAddress, RedisWire, sendOnce } from './redis-wire.js'
 

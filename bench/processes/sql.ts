@@ -1,6 +1,6 @@
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
-import { freePort } from '../../scripts/free-port.js'
+import { freePort } from '../../src/testing/free-port.js'
 import { answerCalls } from './remote.js'
 
 /** Runs an embedded PostgreSQL (PGlite) behind a socket, for connect-pg-simple. */

@@ -34,9 +34,9 @@ export class RequestSessions implements StoreAccess {
   readonly outside: OutsideLogin
   readonly newSessions = new NewSessions()
   readonly proxies = new KnownProxies()
-  readonly #context: Context
+  readonly context: Context
+  readonly within: Within
   readonly #sessions: Sessions
-  readonly #within: Within
   readonly #reload: PropertyDescriptor
   #generate: Generate | undefined
 
@@ -45,9 +45,9 @@ export class RequestSessions implements StoreAccess {
    * @param reload the `reload` method for every session of a request
    */
   constructor(context: Context, sessions: Sessions, within: Within, reload: PropertyDescriptor) {
-    this.#context = context
+    this.context = context
     this.#sessions = sessions
-    this.#within = within
+    this.within = within
     this.#reload = reload
     const { hooks } = this
     this.live = new LiveSessions(context.options.serializer)
@@ -62,7 +62,7 @@ export class RequestSessions implements StoreAccess {
   }
 
   get timeouts(): StoreTimeouts {
-    return this.#context.options
+    return this.context.options
   }
 
   get generator(): unknown {
@@ -70,7 +70,7 @@ export class RequestSessions implements StoreAccess {
   }
 
   get userOf(): StoreAccess['userOf'] {
-    return this.#context.options.indexes.find(([name]) => name === 'user')?.[1]
+    return this.context.options.indexes.find(([name]) => name === 'user')?.[1]
   }
 
   set principal(principal: Principal) {
@@ -124,12 +124,12 @@ export class RequestSessions implements StoreAccess {
   }
 
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {
-    this.#context.announcer.announce(name, payload)
+    this.context.announcer.announce(name, payload)
   }
 
   async end(session: object, reason: DestroyReason): Promise<void> {
     const record = this.#sessions.recordOf(session)
     const storedIds = this.#sessions.storedIds(record?.askedWith)
-    await this.#within(destroySession(this.#context, storedIds, reason))
+    await this.within(destroySession(this.context, storedIds, reason))
   }
 }

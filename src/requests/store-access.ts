@@ -4,8 +4,10 @@ import type { DestroyReason, SessionEventName, SessionEvents } from '../events.j
 import type { Admission } from '../hash/renewal-field.js'
 import type { AnyContent } from '../hash/session-content.js'
 import type { ResolvedOptions } from '../options.js'
+import type { Within } from '../redis/deadline.js'
 import type { BindDeviceReply, ChallengeDeviceReply, ProveDeviceReply } from '../redis/scripts/device.js'
 import type { RenewalTerms } from '../rotation/renew.js'
+import type { Context } from '../session/context.js'
 import type { KnownProxies } from './client-address.js'
 
 /** A registered symbol, so that middleware of the ESM build finds the store of the CJS build, and vice versa. */
@@ -183,6 +185,9 @@ export interface DeviceAccess {
 
 /** What this library's middleware may ask the store, in addition to the API for applications. */
 export interface StoreAccess {
+  /** For the test kit, which changes what Redis holds. */
+  readonly context: Context
+  readonly within: Within
   /** How long the sessions of this store last. */
   readonly timeouts: StoreTimeouts
   /** Which proxies Express trusts, as far as requests have shown it. */

@@ -1,6 +1,7 @@
 // An application in CommonJS requires the packed package.
 const assert = require('node:assert/strict')
 const { connectRedis, RedisStore } = require('connect-redis-hash')
+const testing = require('connect-redis-hash/testing')
 const session = require('express-session')
 const { Cluster, Redis } = require('ioredis')
 
@@ -20,3 +21,5 @@ const clustered = connectRedis(['redis://localhost:7000'], { lazyConnect: true }
 assert.ok(clustered instanceof Cluster)
 assert.throws(() => connectRedis(undefined), { name: 'TypeError', message: /URL/ })
 for (const one of [connected, clustered]) one.disconnect()
+
+assert.deepEqual(Object.keys(testing).sort(), ['loginCookie', 'passTime', 'startRedis'])

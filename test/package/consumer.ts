@@ -6,6 +6,7 @@ import {
   type RedisStoreOptions,
   type SessionInfo,
 } from 'connect-redis-hash'
+import { loginCookie, type PrivateRedis, passTime, startRedis } from 'connect-redis-hash/testing'
 import express from 'express'
 import session from 'express-session'
 import { Cluster, Redis } from 'ioredis'
@@ -64,3 +65,12 @@ new RedisStore({ redis: client })
 new RedisStore({ client, ttl: '60' })
 // @ts-expect-error a port alone is no URL
 connectRedis(6379)
+
+export async function testTheShop(): Promise<string> {
+  const redis: PrivateRedis = await startRedis({ args: ['--maxmemory', '4mb'] })
+  const shop = new RedisStore({ client, ttl: 60 })
+  const cookie: string = await loginCookie(shop, { userId: 'u-1' }, { secret: ['new', 'old'], name: 'sid' })
+  await passTime(shop, 60)
+  await redis.stop()
+  return cookie
+}

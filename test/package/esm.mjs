@@ -1,6 +1,7 @@
 // An application in ES modules imports the packed package.
 import assert from 'node:assert/strict'
 import { connectRedis, RedisStore } from 'connect-redis-hash'
+import { loginCookie, passTime, startRedis } from 'connect-redis-hash/testing'
 import session from 'express-session'
 import { Cluster, Redis } from 'ioredis'
 
@@ -20,3 +21,5 @@ const clustered = connectRedis(['redis://localhost:7000'], { lazyConnect: true }
 assert.ok(clustered instanceof Cluster)
 assert.throws(() => connectRedis(undefined), { name: 'TypeError', message: /URL/ })
 for (const one of [connected, clustered]) one.disconnect()
+
+for (const one of [loginCookie, passTime, startRedis]) assert.equal(typeof one, 'function')

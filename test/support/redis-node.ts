@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { dieWithParent } from '../../scripts/die-with-parent.js'
 import { sendOnce } from '../../scripts/redis-wire.js'
+import { dieWithParent } from '../../src/testing/die-with-parent.js'
 import { until } from './until.js'
 
 /** One redis-server process on 127.0.0.1 that a test can kill, halt and restart. It ends with the test. */
