@@ -16,7 +16,9 @@ import { defineScript } from './script.js'
 export const PASS_TIME = defineScript(
   'pass-time',
   `${BOOKKEEPING}
-local key, ms = KEYS[1], tonumber(ARGV[1])
+local key = KEYS[1]
+local span = unpack(ARGV, 1, 1)
+local ms = tonumber(span)
 
 local function earlier(text, by)
   local time = tonumber(text, 36)
