@@ -1,3 +1,5 @@
+import { shapeOf } from './shapes.js'
+
 /** Makes a text that is the same for every contender, and different for every session. */
 export function text(length: number, seed: number): string {
   let state = seed + 1
@@ -27,6 +29,7 @@ const CONTENTS = {
     lastPage: '/products/42',
     visits: 17,
   }),
+  'realistic shapes': shapeOf,
   'Passport only': (): Record<string, unknown> => ({ passport: { user: '5f1e7a9b2c3d4e5f60718293' } }),
 }
 
