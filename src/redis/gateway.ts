@@ -211,8 +211,10 @@ export class Gateway {
 
   #decoded<Reply>(script: Script<Reply>, raw: unknown): Reply {
     const what = `script ${script.name}`
-    if (!Array.isArray(raw)) throw unexpected(what)
-    const reply = this.#client.elementsIn(raw as unknown[])
+    // A script that has nothing but a code to say does not make a list of it.
+    const isCode = typeof raw === 'number' || typeof raw === 'string'
+    if (!isCode && !Array.isArray(raw)) throw unexpected(what)
+    const reply = isCode ? [raw] : this.#client.elementsIn(raw as unknown[])
     reply[0] = integer(what, reply[0])
     try {
       return script.decode(reply as [number, ...unknown[]])

@@ -214,7 +214,7 @@ export class Sessions {
       undefined,
       this.#known(session, record),
     )
-    if (record === undefined) return [...fields.keys()].some((field) => propertyOf(field) !== undefined)
+    if (record === undefined) return fields.some(([field]) => propertyOf(field) !== undefined)
     if (record.origin.kind === 'string' || record.origin.meta.flags !== cookie.flags) return true
     return mayDiffer(record, fields)
   }
