@@ -1,11 +1,11 @@
 import { afterSave, type Bookkeeping, idleOf, nextCount } from '../hash/bookkeeping.js'
 import { QUICK_SAVE } from '../redis/scripts/quick-save.js'
-import type { Written } from '../redis/scripts/session-reply.js'
 import type { Context } from './context.js'
 import { type Delta, isEmpty } from './delta.js'
 import type { SessionRecord } from './session-record.js'
 import { isUndercounted, weightOf } from './size.js'
 import { expiryMode } from './snapshot.js'
+import { acceptWrite, type WriteReply } from './write-reply.js'
 
 /** Lua's stack limits how many arguments one call may take. */
 const MAX_FIELDS = 1000
@@ -17,14 +17,16 @@ const MAX_FIELDS = 1000
  * Must be called before the fields of the delta become uncertain.
  *
  * @param slides whether the write refreshes the expiry
- * @returns undefined if the caller has to take the long way: the UPDATE script. A promise of undefined if Redis says so
+ * @param atLength takes the long way, the UPDATE script; called if Redis says that somebody has written
+ * @returns undefined if it is known already that there is no short way
  */
 export function quickSave(
   context: Context,
   record: SessionRecord,
   delta: Delta,
   slides: boolean,
-): Promise<Written | undefined> | undefined {
+  atLength: () => Promise<WriteReply>,
+): Promise<WriteReply> | undefined {
   const { origin } = record
   if (origin.kind === 'string' || !isPossible(context, record, origin.meta, delta, slides)) return undefined
   const next = nextOf(context, record, origin.meta, delta, slides)
@@ -32,8 +34,8 @@ export function quickSave(
   const args = [origin.meta.text, next.text, slides ? lifeOf(context, origin.meta) : '']
   for (const [field, text] of delta.set) args.push(field, text)
   return context.gateway.script(QUICK_SAVE, context.keys.session(record.storedId), args).then((reply) => {
-    if (reply === false) return undefined
-    return { kind: 'written', meta: reply === true ? next : reply, isExpirySet: reply === true }
+    if (reply === false) return atLength()
+    return acceptWrite<WriteReply>(context, { kind: 'written', meta: reply === true ? next : reply, isExpirySet: reply === true })
   })
 }
 
