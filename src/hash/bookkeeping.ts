@@ -105,11 +105,24 @@ export function parseBookkeeping(text: string | null | undefined): Bookkeeping |
 
 /** Returns the bookkeeping of a session with a size after a write that changes nothing else of it. */
 export function afterSave(meta: Bookkeeping, saves: string, size: number, seenAtMs: number): Bookkeeping {
-  const words = meta.text.split(' ')
-  words[1] = (seenAtMs - meta.createdAtMs).toString(36)
-  words[3] = saves
-  words[words.length - 1] = `#${size.toString(36)}`
-  return { ...meta, text: words.join(' '), saves, size, seenAtMs }
+  const { created } = meta
+  const [seenEnd, idleEnd, savesEnd] = blanksIn(meta.text, created.length + 1)
+  const seen = seenAtMs === meta.seenAtMs ? meta.text.slice(created.length + 1, seenEnd) : ageOf(meta, seenAtMs)
+  const idle = meta.text.slice(seenEnd, idleEnd)
+  const flags = meta.text.slice(savesEnd, meta.text.lastIndexOf('#'))
+  const text = `${created} ${seen}${idle} ${saves}${flags}#${size.toString(36)}`
+  return { ...meta, text, saves, size, seenAtMs }
+}
+
+/** Returns where the three words behind the first one end. */
+function blanksIn(text: string, from: number): [number, number, number] {
+  const first = text.indexOf(' ', from)
+  const second = text.indexOf(' ', first + 1)
+  return [first, second, text.indexOf(' ', second + 1)]
+}
+
+function ageOf({ createdAtMs }: Bookkeeping, seenAtMs: number): string {
+  return (seenAtMs - createdAtMs).toString(36)
 }
 
 /** Returns the idle timeout as it is stored, in milliseconds. A request may have been told another one (`idleMs`). */

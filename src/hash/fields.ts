@@ -43,21 +43,21 @@ export class LoadedFields {
     return place === undefined ? undefined : this.#reply[2 * place + 1]
   }
 
-  /** Returns the value of a field; undefined also for one that cannot be compared with `===`. */
-  valueOf(field: string): unknown {
+  /** Returns the text of a field if its value is this one, and values of its kind can be compared. */
+  textOfSame(field: string, value: unknown): string | undefined {
     const place = this.#placeOf(field)
-    return place === undefined ? undefined : this.#values[place]
+    if (place === undefined || !Object.is(this.#values[place], value)) return undefined
+    return this.#reply[2 * place + 1]
   }
 
   #placeOf(field: string): number | undefined {
     const reply = this.#reply
     const count = this.#values.length
-    // The value of a field and then its text are asked for.
     let place = this.#next
     for (let tried = 0; tried < TRIED; tried++) {
       if (place >= count) place = 0
       if (reply[2 * place] === field) {
-        this.#next = place
+        this.#next = place + 1
         return place
       }
       place += 1

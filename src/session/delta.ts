@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { isCookieField } from '../hash/cookie.js'
 import { propertyOf } from '../hash/field-name.js'
 import type { FieldList } from '../hash/fields.js'
-import { isThenable, type Serializer } from '../hash/serializer.js'
+import { isPlainString, isThenable, type Serializer } from '../hash/serializer.js'
 import type { SessionRecord } from './session-record.js'
 
 /** The changes that a save has to write. */
@@ -123,6 +123,8 @@ export function sameValue(
   serializer: Serializer,
 ): boolean | Promise<boolean> {
   if (propertyOf(field) === undefined) return false
+  // Strings without escapes are as different as their texts.
+  if (serializer === JSON && isPlainString(before) && isPlainString(text)) return before === text
   try {
     const [a, b] = [serializer.parse(before), serializer.parse(text)]
     if (isThenable(a) || isThenable(b)) return isSameLater(a, b, text, serializer)

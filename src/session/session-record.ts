@@ -129,7 +129,7 @@ export class SessionRecord {
   textOf(field: string, value: unknown): string | undefined {
     const atLoad = this.#atLoad
     if (value === undefined || atLoad instanceof Map || this.#written?.has(field)) return undefined
-    return Object.is(atLoad.valueOf(field), value) ? atLoad.textOf(field) : undefined
+    return atLoad.textOfSame(field, value)
   }
 
   /** Calls a function with every field, in any order. */
