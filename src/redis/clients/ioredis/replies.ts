@@ -26,7 +26,14 @@ export function flatten(reply: unknown): string[] | undefined {
  * long as reading the sessions.
  */
 export function takeOut<T>(reply: T[]): T[] {
-  const taken = reply.slice()
+  const taken = new Array<T>(reply.length)
+  for (let i = 0; i < taken.length; i++) taken[i] = textOf(reply[i]) as T
   reply.length = 0
   return taken
+}
+
+/** Commands that are sent raw are answered with bytes in place of texts. */
+function textOf(part: unknown): unknown {
+  if (part instanceof Uint8Array) return (part as Buffer).toString()
+  return Array.isArray(part) ? part.map(textOf) : part
 }

@@ -6,8 +6,9 @@ import { type Ioredis, internalsOf, isCluster, optionsOf } from './internals.js'
  * else on the way to the socket.
  *
  * @param args keys with all prefixes
- * @returns undefined, and sends nothing, if the client must send it as its own kind of command: it is not connected, or
- *   it has an option that means more work for each command
+ * @returns the reply with bytes in place of texts (replies.ts);
+ *   undefined, and nothing is sent, if the client must send it as its own kind of command: it is not connected, or
+ *   has an option that means more work for each command
  */
 export function sendRaw(client: Ioredis, name: string, args: readonly string[]): Promise<unknown> | undefined {
   if (client.status !== 'ready' || isCluster(client) || !isPlain(client)) return undefined
@@ -24,7 +25,10 @@ function isPlain(client: Ioredis): boolean {
   return !commandTimeout && !keyPrefix && !enableAutoPipelining && replyMapping !== 'resp3'
 }
 
-/** All that `Redis.sendCommand` of ioredis 5, ioredis 6 and iovalkey needs of a command that does not block. */
+/**
+ * All that `Redis.sendCommand` of ioredis 5, ioredis 6 and iovalkey needs of a command that does not block. It has no
+ * closure of its own, see `takeOut`.
+ */
 class RawCommand {
   readonly name: string
   /** Shown to tools that watch commands. */
@@ -40,7 +44,7 @@ class RawCommand {
     this.name = name
     this.args = args
     this.promise = new Promise((resolve, reject) => {
-      this.resolve = (reply) => resolve(textOf(reply))
+      this.resolve = resolve
       this.reject = reject
     })
   }
@@ -54,13 +58,4 @@ class RawCommand {
 
   /** ioredis 6 tells what the reply will look like. Only maps differ, and none is expected. */
   setReplyContext(): void {}
-}
-
-/** Replies arrive with bytes in place of texts. */
-function textOf(reply: unknown): unknown {
-  if (reply instanceof Buffer) return reply.toString()
-  if (!Array.isArray(reply)) return reply
-  const texts = new Array<unknown>(reply.length)
-  for (let i = 0; i < texts.length; i++) texts[i] = textOf(reply[i])
-  return texts
 }
