@@ -46,6 +46,7 @@ export async function convertString(
     // An index may read our changes together with those that connect-redis wrote.
     else if (attempt > 0) await reindex(context, record.storedId)
     record.origin = { kind: 'hash', meta: reply.meta }
+    record.isWhole = false
     applyDelta(record, delta)
     if (!isEmpty(delta)) {
       const fields = delta.set.length + delta.remove.length

@@ -12,7 +12,7 @@ const MAX_FIELDS = 1000
 
 /**
  * Writes changes with the short script, which does so only if nobody has written to the session since it was loaded.
- * Every write changes the `@` field, so it is enough to compare that one. Lease and flags stay as they are.
+ * Every write of properties changes the `@` field, so it is enough to compare that one. Lease and flags stay as they are.
  *
  * Must be called before the fields of the delta become uncertain.
  *
@@ -45,6 +45,7 @@ function isPossible(context: Context, record: SessionRecord, meta: Bookkeeping, 
     meta.isOrdinary &&
     (mode === 'expire' || (mode === 'none' && !slides)) &&
     context.codec.isPlain &&
+    record.isWhole &&
     record.isCertain &&
     delta.remove.length === 0 &&
     delta.set.length <= MAX_FIELDS / 2 - 1 &&

@@ -1,4 +1,4 @@
-import type { Bookkeeping } from '../hash/bookkeeping.js'
+import { type Bookkeeping, nextCount } from '../hash/bookkeeping.js'
 import type { SessionCodec } from '../hash/codec.js'
 import { isCookieField } from '../hash/cookie.js'
 import { propertyOf } from '../hash/field-name.js'
@@ -83,6 +83,7 @@ export async function writeDelta(
   }
   if (reply.kind === 'contended')
     announceConflict(context, record, doubted, delta, decodeOld(context.codec.of(record.storedId), delta, reply.old))
+  record.isWhole &&= reply.kind === 'written' && reply.meta.saves === (isSave ? nextCount(meta.saves) : meta.saves)
   record.origin = { kind: 'hash', meta: lease.isOthers ? withLeaseOf(reply.meta, record) : reply.meta }
   record.outdated = NOTHING_OUTDATED
   applyDelta(record, delta)

@@ -51,6 +51,11 @@ export class SessionRecord {
   hasSaved = false
   /** Whether a write found that the session has ended. */
   hasEnded = false
+  /**
+   * Whether `fields` is all that Redis held when it held the bookkeeping of `origin`. No longer after a write that
+   * came behind one of another request: its reply brings the bookkeeping, but not what others have written.
+   */
+  isWhole = true
   /** Fields to encrypt anew with the next write, with the texts that Redis held: only these texts may be replaced. */
   outdated: ReadonlyMap<string, string>
   readonly #atLoad: Fields | LoadedFields
@@ -78,6 +83,7 @@ export class SessionRecord {
   asLoaded(): SessionRecord {
     const again = new SessionRecord(this.storedId, this.origin, this.#atLoad, this.provenance)
     again.storedIds = this.storedIds
+    again.isWhole = this.isWhole && this.#written === undefined
     again.presented = this.presented
     again.askedWith = this.askedWith
     return again
