@@ -3,8 +3,9 @@
  * application may return a Map. Empties the reply, see `takeOut`.
  */
 export function flatten(reply: unknown): string[] | undefined {
-  if (typeof reply !== 'object' || reply === null) return undefined
-  if (Array.isArray(reply)) return Array.isArray(reply[0]) ? reply.flat() : takeOut(reply)
+  // A status, for example QUEUED, may come as bytes.
+  if (typeof reply !== 'object' || reply === null || reply instanceof Uint8Array) return undefined
+  if (Array.isArray(reply)) return Array.isArray(reply[0]) ? reply.flat() : takeOut(reply as string[])
   if (reply instanceof Map) {
     const entries = [...reply.entries()].flat()
     reply.clear()
