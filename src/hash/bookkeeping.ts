@@ -15,6 +15,8 @@
  * larger. The scripts read and write the same format (redis/scripts/bookkeeping.lua.ts).
  */
 export interface Bookkeeping {
+  /** The whole field as it is stored. */
+  text: string
   /** The stored text, which scripts compare. */
   created: string
   /** The stored text, which scripts compare. */
@@ -25,6 +27,8 @@ export interface Bookkeeping {
   flags: string
   /** Bytes of the properties; undefined if they have not been counted. */
   size: number | undefined
+  /** Whether no flag says anything but what the cookie has. */
+  isOrdinary: boolean
   /** The key has no TTL although it should have one (an ACL forbids PEXPIRE). */
   unexpiring: boolean
   /** The key outlives the session, so that its content can be handed to `onEnd`. */
@@ -80,20 +84,55 @@ export function parseBookkeeping(text: string | null | undefined): Bookkeeping |
   const [, created, seen, idle, saves, flags = '', size] = FORM.exec(text ?? '') ?? []
   if (created === undefined || seen === undefined || idle === undefined || saves === undefined) return null
   const createdAtMs = stampToMs(created)
+  const ofCookie = flags === '' ? '' : flags.replace(FLAGS, '')
   return {
+    text: text as string,
     created,
     saves,
     createdAtMs,
     seenAtMs: createdAtMs + Number.parseInt(seen, 36),
     idleMs: Number.parseInt(idle, 36),
-    flags: flags.replace(FLAGS, ''),
+    flags: ofCookie,
     size: size === undefined ? undefined : Number.parseInt(size, 36),
+    isOrdinary: ofCookie.length === flags.length,
     unexpiring: flags.includes(FLAG.unexpiring),
     isKept: flags.includes(FLAG.kept),
     hasEnded: flags.includes(FLAG.ended),
     isArriving: flags.includes(FLAG.arriving),
     hasMoved: flags.includes(FLAG.moved),
   }
+}
+
+/** Returns the bookkeeping of a session with a size after a write that changes nothing else of it. */
+export function afterSave(meta: Bookkeeping, saves: string, size: number, seenAtMs: number): Bookkeeping {
+  const { created } = meta
+  const [seenEnd, idleEnd, savesEnd] = blanksIn(meta.text, created.length + 1)
+  const seen = seenAtMs === meta.seenAtMs ? meta.text.slice(created.length + 1, seenEnd) : ageOf(meta, seenAtMs)
+  const idle = meta.text.slice(seenEnd, idleEnd)
+  const flags = meta.text.slice(savesEnd, meta.text.lastIndexOf('#'))
+  const text = `${created} ${seen}${idle} ${saves}${flags}#${size.toString(36)}`
+  return { ...meta, text, saves, size, seenAtMs }
+}
+
+/** Returns where the three words behind the first one end. */
+function blanksIn(text: string, from: number): [number, number, number] {
+  const first = text.indexOf(' ', from)
+  const second = text.indexOf(' ', first + 1)
+  return [first, second, text.indexOf(' ', second + 1)]
+}
+
+function ageOf({ createdAtMs }: Bookkeeping, seenAtMs: number): string {
+  return (seenAtMs - createdAtMs).toString(36)
+}
+
+/** Returns the idle timeout as it is stored, in milliseconds. A request may have been told another one (`idleMs`). */
+export function idleOf({ text }: Bookkeeping): number {
+  return Number.parseInt(text.split(' ', 3)[2] as string, 36)
+}
+
+/** Returns a save counter after one more save. */
+export function nextCount(saves: string): string {
+  return (Number.parseInt(saves, 36) + 1).toString(36)
 }
 
 /** @param created the stored text @returns milliseconds since 1970 */

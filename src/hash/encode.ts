@@ -1,5 +1,5 @@
 import { fieldOf, isProperty } from './field-name.js'
-import type { Fields } from './fields.js'
+import type { FieldList } from './fields.js'
 import { type Serializer, toText } from './serializer.js'
 import type { AnySession } from './session-data.js'
 
@@ -16,15 +16,15 @@ export interface KnownTexts {
  *
  * @param known texts of the loaded session: an unchanged value keeps its text
  */
-export function encodeProperties(session: AnySession, serializer: Serializer, known?: KnownTexts): Fields {
-  const fields: Fields = new Map()
+export function encodeProperties(session: AnySession, serializer: Serializer, known?: KnownTexts): FieldList {
+  const fields: [field: string, text: string][] = []
   for (const property of Object.keys(session)) {
     if (!isProperty(property)) continue
     const field = fieldOf(property)
     const value = (session as Record<string, unknown>)[property]
     const text = known?.textOf(field, value) ?? toText(serializer, property, value)
     if (text === undefined) continue
-    fields.set(field, text)
+    fields.push([field, text])
     known?.learn?.(field, value, text)
   }
   return fields

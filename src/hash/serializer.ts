@@ -23,7 +23,8 @@ export function fromText(serializer: Serializer, text: string): unknown {
   return serializer === JSON && isPlainString(text) ? text.slice(1, -1) : serializer.parse(text)
 }
 
-function isPlainString(json: string): boolean {
+/** Whether a text is the JSON of a string, and has no escapes. */
+export function isPlainString(json: string): boolean {
   return json.startsWith('"') && json.indexOf('"', 1) === json.length - 1 && json.length > 1 && !json.includes('\\')
 }
 

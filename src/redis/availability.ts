@@ -4,17 +4,10 @@ import { type Announcer, emitSafely } from '../events.js'
 import { AwayMaster, isAway } from './away-master.js'
 import type { Client } from './client.js'
 import { masterOfKey, WHOLE } from './master-of-key.js'
+import { type Waiting, WaitingCommands } from './waiting-commands.js'
 
 /** Milliseconds for which one search for silent masters is enough. Many operations may fail at the same moment. */
 const JUDGED_FOR_MS = 20
-
-/** A command that waits for its reply. */
-export interface Waiting {
-  /** undefined for a command without a key */
-  readonly key: string | undefined
-  /** When it was sent, by `performance.now()`. */
-  readonly since: number
-}
 
 export interface AvailabilityOptions {
   client: Client
@@ -41,7 +34,7 @@ export interface AvailabilityOptions {
  */
 export class Availability {
   readonly #options: AvailabilityOptions
-  readonly #waiting = new Set<Waiting>()
+  readonly #waiting = new WaitingCommands()
   /** Keys of failed commands, by the error. */
   readonly #failedKeys = new WeakMap<object, string | undefined>()
   /** Masters that are away, by address. */
@@ -65,9 +58,7 @@ export class Availability {
 
   /** Call this before a command is sent. */
   sent(key: string | undefined): Waiting {
-    const waiting = { key, since: performance.now() }
-    this.#waiting.add(waiting)
-    return waiting
+    return this.#waiting.add(key)
   }
 
   /** Call this when Redis has replied without an error. */

@@ -1,5 +1,5 @@
 import { SessionStoreError } from '../errors.js'
-import type { Availability, Waiting } from './availability.js'
+import type { Availability } from './availability.js'
 import type { Arg, Client, Server } from './client.js'
 import { type Signal, timedOut } from './deadline.js'
 import { fromRedis, inScript, replyCode } from './redis-error.js'
@@ -7,6 +7,7 @@ import { MEMORY } from './scripts/memory.js'
 import { PAGE } from './scripts/page.js'
 import { toInteger, UnexpectedReply } from './scripts/reply.js'
 import type { Script } from './scripts/script.js'
+import type { Waiting } from './waiting-commands.js'
 
 type Reported = Pick<Availability, 'isShut' | 'sent' | 'answered' | 'refused' | 'hasFailedSince'>
 
@@ -180,27 +181,37 @@ export class Gateway {
    * @returns the reply as the script's decoder returns it
    */
   async script<Reply>(script: Script<Reply>, key: string, args: readonly Arg[], server?: Server): Promise<Reply> {
-    const run = () => this.#send(`script ${script.name}`, key, () => this.#evaluate(script, key, args, server))
-    const sentAt = performance.now()
-    const raw = await (script.isRead ? run() : this.#write(key, run))
+    const refusal = this.#refusal(script.title, key)
+    if (refusal !== undefined) throw refusal
+    const commands = server ?? this.#client
+    const onWrite = script.isRead ? undefined : this.onWrite
+    onWrite?.(key)
+    const waiting = this.#begin(key)
+    let raw: unknown
+    try {
+      raw = await commands.evalsha(script.sha, key, args)
+    } catch (err) {
+      raw = await this.#withText(err, script, waiting, () => commands.eval(script.lua, key, args))
+    } finally {
+      onWrite?.(key)
+    }
+    this.#availability.answered(waiting)
     const reply = this.#decoded(script, raw)
     const redisMs = script.timeOf(reply, args)
-    if (redisMs !== undefined) this.onTime?.(key, redisMs, sentAt)
+    if (redisMs !== undefined) this.onTime?.(key, redisMs, waiting.since)
     return reply
   }
 
-  #evaluate(script: Script, key: string, args: readonly Arg[], server?: Server): Promise<unknown> {
-    const commands = server ?? this.#client
-    const start = performance.now()
-    const failed = (err: unknown) => {
-      throw inScript(err, script.lua)
-    }
-    return commands.evalsha(script.sha, key, args).catch((err: unknown) => {
-      if (replyCode(err) !== 'NOSCRIPT') return failed(err)
+  /** @param err the answer to the digest of the script */
+  async #withText<T>(err: unknown, script: Script, waiting: Waiting, send: () => Promise<T>): Promise<T> {
+    try {
+      if (replyCode(err) !== 'NOSCRIPT') throw err
       // If this has timed out, the caller may have ended the session since. The second attempt must not recreate it.
-      if (this.#availability.hasFailedSince(start)) throw timedOut(this.#timeoutMs)
-      return commands.eval(script.lua, key, args).catch(failed)
-    })
+      if (this.#availability.hasFailedSince(waiting.since)) throw timedOut(this.#timeoutMs)
+      return await send()
+    } catch (last) {
+      return this.#failed(inScript(last, script.lua), script.title, waiting)
+    }
   }
 
   #fieldsIn(reply: unknown): string[] {
@@ -210,14 +221,15 @@ export class Gateway {
   }
 
   #decoded<Reply>(script: Script<Reply>, raw: unknown): Reply {
-    const what = `script ${script.name}`
-    if (!Array.isArray(raw)) throw unexpected(what)
-    const reply = this.#client.elementsIn(raw as unknown[])
-    reply[0] = integer(what, reply[0])
+    // A script that has nothing but a code to say does not make a list of it.
+    const isCode = typeof raw === 'number' || typeof raw === 'string'
+    if (!isCode && !Array.isArray(raw)) throw unexpected(script.title)
+    const reply = isCode ? [raw] : this.#client.elementsIn(raw as unknown[])
+    reply[0] = integer(script.title, reply[0])
     try {
       return script.decode(reply as [number, ...unknown[]])
     } catch (err) {
-      throw err instanceof UnexpectedReply ? unexpected(what) : err
+      throw err instanceof UnexpectedReply ? unexpected(script.title) : err
     }
   }
 

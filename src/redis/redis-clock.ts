@@ -10,8 +10,9 @@ const KNOWN_FOR_MS = 60_000
 const TOLERANCE_MS = 100
 
 interface Reading {
-  /** Upper bound of the difference between Redis's clock and `performance.now()`, in milliseconds. */
-  aheadMs: number
+  /** Bounds of the difference between Redis's clock and `performance.now()`, in milliseconds. */
+  mostAheadMs: number
+  leastAheadMs: number
   /** Time of the reading by `performance.now()`. */
   takenAt: number
   /** Time of the reading by `Date.now()`. */
@@ -36,8 +37,9 @@ export class RedisClock {
    * @param redisMs Redis's clock when it executed the command, in whole milliseconds since 1970
    */
   learn(key: string, sentAt: number, redisMs: number): void {
-    const reading = { aheadMs: redisMs + 1 - sentAt, takenAt: performance.now(), takenDate: Date.now() }
-    this.#readings.set(masterOfKey(this.#client, key), reading)
+    const takenAt = performance.now()
+    const bounds = { mostAheadMs: redisMs + 1 - sentAt, leastAheadMs: redisMs - takenAt }
+    this.#readings.set(masterOfKey(this.#client, key), { ...bounds, takenAt, takenDate: Date.now() })
   }
 
   /**
@@ -47,12 +49,21 @@ export class RedisClock {
    * @param key key of a session, which determines the master
    */
   latestMs(key: string): number | undefined {
+    return this.#estimate(key, 'mostAheadMs')
+  }
+
+  /** Returns a lower bound, which is too low by at most a round trip. */
+  earliestMs(key: string): number | undefined {
+    return this.#estimate(key, 'leastAheadMs')
+  }
+
+  #estimate(key: string, bound: 'mostAheadMs' | 'leastAheadMs'): number | undefined {
     const reading = this.#readings.get(masterOfKey(this.#client, key))
     if (reading === undefined) return undefined
     const now = performance.now()
     const ageMs = now - reading.takenAt
     if (ageMs > KNOWN_FOR_MS) return undefined
     if (Math.abs(Date.now() - reading.takenDate - ageMs) > TOLERANCE_MS) return undefined
-    return now + reading.aheadMs
+    return now + reading[bound]
   }
 }

@@ -77,7 +77,7 @@ export class CopiedSessions {
   }
 
   saved(record: SessionRecord): void {
-    this.#recent.saved(record.storedIds[0], record)
+    if (!this.isUnused) this.#recent.saved(record.storedIds[0], record)
   }
 
   /** Remembers plain data and its cookie as new, because they may be set again and again. */

@@ -1,4 +1,5 @@
 import type { Session } from 'express-session'
+import { started } from '../redis/deadline.js'
 import { attachment } from './attachment.js'
 import { touchMethod } from './live-session.js'
 
@@ -66,8 +67,8 @@ export class NewSessions {
   save(session: object, write: () => Promise<void>): Promise<void> {
     const before = this.#states.get(session)
     if (this.#isUnused(session)) return Promise.resolve()
-    const saving = write()
-    if (before === undefined || before === 'sent') return saving
+    if (before === undefined || before === 'sent') return write()
+    const saving = started(write)
     return saving.catch((err: unknown) => {
       // express-session saves it again at the end of the response, whatever `saveUninitialized` says.
       if (!mayBeWritten(err)) this.#states.set(session, before === 'made' ? 'remade' : before)

@@ -151,8 +151,11 @@ export class Sessions {
   }
 
   /** @param signal the signal of this operation */
-  async set(sid: string, session: AnySession, signal?: Signal): Promise<void> {
+  set(sid: string, session: AnySession, signal?: Signal): Promise<void> {
     const context = this.#during(signal)
+    const known = this.#records.get(session)
+    // Nearly every session is saved under the id that it was loaded with.
+    if (known !== undefined && known.askedWith === sid) return this.#saveLoaded(context, session, known)
     const storedIds = this.storedIds(sid)
     if (!hasId(storedIds)) throw invalidId(sid)
     const base = this.#recordOf(session, storedIds) === undefined && this.#copies.baseOf(session, storedIds)
@@ -160,17 +163,22 @@ export class Sessions {
     if (base && base.kind === 'forgotten') return this.#replaceLoaded(storedIds, session, base.created)
     if (base) this.#records.set(session, base.record)
     const record = this.#recordOf(session, storedIds)
-    if (record !== undefined) this.#copies.saved(record)
-    const next = this.#snapshot(session, record)
+    if (record !== undefined) return this.#saveLoaded(context, session, record)
+    const next = this.#snapshot(session, undefined)
     if (next.idle <= 0) return destroySession(this.#context, storedIds, 'expired')
-    if (record !== undefined) return this.#inTurn(record, () => saveSession(context, record, next))
     // Plain data that was never loaded replaces the stored session every time, as in MemoryStore.
     if (!isLiveCookie((session as { cookie?: unknown }).cookie)) {
       this.#copies.isNew(session)
-      await createSession(context, storedIds, next)
-      return
+      return createSession(context, storedIds, next).then(() => undefined)
     }
     return this.#create(context, session, storedIds, next)
+  }
+
+  #saveLoaded(context: Context, session: AnySession, record: SessionRecord): Promise<void> {
+    this.#copies.saved(record)
+    const next = this.#snapshot(session, record)
+    if (next.idle <= 0) return destroySession(this.#context, record.storedIds, 'expired')
+    return this.#inTurn(record, () => saveSession(context, record, next))
   }
 
   async touch(sid: string, session: AnySession): Promise<void> {
@@ -214,7 +222,7 @@ export class Sessions {
       undefined,
       this.#known(session, record),
     )
-    if (record === undefined) return [...fields.keys()].some((field) => propertyOf(field) !== undefined)
+    if (record === undefined) return fields.some(([field]) => propertyOf(field) !== undefined)
     if (record.origin.kind === 'string' || record.origin.meta.flags !== cookie.flags) return true
     return mayDiffer(record, fields)
   }

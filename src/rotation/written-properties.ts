@@ -19,7 +19,7 @@ export async function writtenProperties(
   const own = Object.keys(session).filter(isProperty)
   if (record === undefined || !record.isLoaded) return own
   const before = record.atLoad
-  const now = encodeProperties(session, serializer, known)
+  const now = new Map(encodeProperties(session, serializer, known))
   const written: string[] = []
   for (const property of own) {
     const field = fieldOf(property)

@@ -1,6 +1,6 @@
 import { SessionStoreError } from '../errors.js'
 import { isCookieField } from '../hash/cookie.js'
-import type { Fields } from '../hash/fields.js'
+import type { FieldList } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
 import { CONVERT } from '../redis/scripts/convert.js'
 import type { Context } from './context.js'
@@ -46,6 +46,7 @@ export async function convertString(
     // An index may read our changes together with those that connect-redis wrote.
     else if (attempt > 0) await reindex(context, record.storedId)
     record.origin = { kind: 'hash', meta: reply.meta }
+    record.isWhole = false
     applyDelta(record, delta)
     if (!isEmpty(delta)) {
       const fields = delta.set.length + delta.remove.length
@@ -63,7 +64,7 @@ export async function convertString(
 interface StringContent {
   sha1: string
   /** All that the session is to hold. */
-  fields: Fields
+  fields: FieldList
   /** What the string holds. */
   before: Iterable<readonly [string, string]>
 }
@@ -104,9 +105,9 @@ function withoutCookie({ set, remove }: Delta): Delta {
   }
 }
 
-function merge(base: Iterable<readonly [string, string]>, delta: Delta): Fields {
+function merge(base: Iterable<readonly [string, string]>, delta: Delta): FieldList {
   const merged = new Map(base)
   for (const [field, text] of delta.set) merged.set(field, text)
   for (const field of delta.remove) merged.delete(field)
-  return merged
+  return [...merged]
 }

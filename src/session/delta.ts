@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isCookieField } from '../hash/cookie.js'
 import { propertyOf } from '../hash/field-name.js'
-import type { Fields } from '../hash/fields.js'
-import { isThenable, type Serializer } from '../hash/serializer.js'
+import type { FieldList } from '../hash/fields.js'
+import { isPlainString, isThenable, type Serializer } from '../hash/serializer.js'
 import type { SessionRecord } from './session-record.js'
 
 /** The changes that a save has to write. */
@@ -12,18 +12,20 @@ export interface Delta {
 }
 
 /** Compares what Redis held with what the session holds now. Returns a promise if the serializer is asynchronous. */
-export function difference(record: SessionRecord, next: Fields, serializer: Serializer): Delta | Promise<Delta> {
-  const { fields, uncertain } = record
+export function difference(record: SessionRecord, next: FieldList, serializer: Serializer): Delta | Promise<Delta> {
+  const { isCertain } = record
   const differing: Delta['set'] = []
+  let known = 0
   for (const [field, text] of next) {
-    if (fields.get(field) !== text || uncertain.has(field)) differing.push([field, text])
+    const before = record.heldText(field)
+    if (before !== undefined && isOurs(field)) known += 1
+    if (before !== text || !(isCertain || !record.uncertain.has(field))) differing.push([field, text])
   }
-  const remove: string[] = []
-  for (const field of fields.keys()) if (!next.has(field) && isOurs(field)) remove.push(field)
-  for (const field of uncertain) if (!next.has(field) && !fields.has(field) && isOurs(field)) remove.push(field)
+  const remove = isCertain && known === countOurs(record) ? [] : removedFrom(record, next)
+  if (differing.length === 0) return { set: differing, remove }
 
   const isSame = differing.map(([field, text]) => {
-    const before = uncertain.has(field) ? undefined : fields.get(field)
+    const before = record.uncertain.has(field) ? undefined : record.heldText(field)
     return before !== undefined && sameValue(field, before, text, serializer)
   })
   const deltaOf = (same: readonly boolean[]): Delta => {
@@ -33,19 +35,37 @@ export function difference(record: SessionRecord, next: Fields, serializer: Seri
   return isSame.every((one) => typeof one === 'boolean') ? deltaOf(isSame) : Promise.all(isSame).then(deltaOf)
 }
 
+function countOurs(record: SessionRecord): number {
+  let count = 0
+  record.eachField((_, field) => {
+    if (isOurs(field)) count += 1
+  })
+  return count
+}
+
+function removedFrom({ fields, uncertain }: SessionRecord, next: FieldList): string[] {
+  const there = new Set(next.map(([field]) => field))
+  const held = [...fields.keys(), ...[...uncertain].filter((field) => !fields.has(field))]
+  return held.filter((field) => !there.has(field) && isOurs(field))
+}
+
 /** Adds all cookie fields if one of them has changed. Together they are one value, which must not mix two requests. */
-function withWholeCookie(set: Delta['set'], next: Fields): Delta['set'] {
+function withWholeCookie(set: Delta['set'], next: FieldList): Delta['set'] {
   if (!set.some(([field]) => isCookieField(field))) return set
-  return [...set.filter(([field]) => !isCookieField(field)), ...[...next].filter(([field]) => isCookieField(field))]
+  const cookie = next.filter(([field]) => isCookieField(field)).map(([field, text]): [string, string] => [field, text])
+  return [...set.filter(([field]) => !isCookieField(field)), ...cookie]
 }
 
 /**
  * Whether there may be a difference. Compares only texts, so an equal value with another text counts as a difference.
  */
-export function mayDiffer(record: SessionRecord, next: Fields): boolean {
-  for (const [field, text] of next) if (record.fields.get(field) !== text || record.uncertain.has(field)) return true
-  for (const field of record.fields.keys()) if (!next.has(field) && isOurs(field)) return true
-  return false
+export function mayDiffer(record: SessionRecord, next: FieldList): boolean {
+  let known = 0
+  for (const [field, text] of next) {
+    if (record.heldText(field) !== text || (!record.isCertain && record.uncertain.has(field))) return true
+    if (isOurs(field)) known += 1
+  }
+  return known !== countOurs(record)
 }
 
 /**
@@ -54,10 +74,11 @@ export function mayDiffer(record: SessionRecord, next: Fields): boolean {
  */
 export function differUnseen(
   record: SessionRecord,
-  properties: Fields,
+  properties: FieldList,
   serializer: Serializer,
 ): boolean | Promise<boolean> {
-  for (const field of record.fields.keys()) if (propertyOf(field) !== undefined && !properties.has(field)) return false
+  const there = new Set(properties.map(([field]) => field))
+  for (const field of record.fields.keys()) if (propertyOf(field) !== undefined && !there.has(field)) return false
   const changes: (Change | Promise<Change>)[] = []
   for (const [field, text] of properties) {
     const before = record.fields.get(field)
@@ -102,6 +123,8 @@ export function sameValue(
   serializer: Serializer,
 ): boolean | Promise<boolean> {
   if (propertyOf(field) === undefined) return false
+  // Strings without escapes are as different as their texts.
+  if (serializer === JSON && isPlainString(before) && isPlainString(text)) return before === text
   try {
     const [a, b] = [serializer.parse(before), serializer.parse(text)]
     if (isThenable(a) || isThenable(b)) return isSameLater(a, b, text, serializer)

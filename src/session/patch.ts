@@ -124,7 +124,7 @@ export async function onHash<T extends { kind: string; isArriving?: boolean }>(
 function withIdle(next: Snapshot, session: AnySession, idle: number): Snapshot {
   const cookie = encodeCookie(plainCookie(session), idle, false)
   const others = [...next.fields].filter(([field]) => !isCookieField(field))
-  return { ...next, idle, cookie, fields: new Map([...others, ...cookie.fields]) }
+  return { ...next, idle, cookie, fields: [...others, ...cookie.fields] }
 }
 
 function notForeign<T extends { kind: string }>(result: T | { kind: 'foreign' }): T {

@@ -14,6 +14,6 @@ export async function saveMarks(context: Context, record: SessionRecord, next: L
   const delta: Delta = { set, remove: [] }
   const { origin } = record
   if (origin.kind === 'hash') return writeDelta(context, record, origin.meta, next, delta)
-  const fields: Fields = new Map([...record.fields, ...next.cookie.fields, ...next.indexed, ...set])
+  const fields = [...new Map([...record.fields, ...next.cookie.fields, ...next.indexed, ...set])]
   return saveString(context, record, origin.sha1, { ...next, fields }, delta)
 }

@@ -1,4 +1,4 @@
-import type { Bookkeeping } from '../hash/bookkeeping.js'
+import { type Bookkeeping, nextCount } from '../hash/bookkeeping.js'
 import type { SessionCodec } from '../hash/codec.js'
 import { isCookieField } from '../hash/cookie.js'
 import { propertyOf } from '../hash/field-name.js'
@@ -10,24 +10,33 @@ import { convertString } from './convert-string.js'
 import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
 import { loadSession } from './load.js'
 import { isHome, moveHome, writeWherever } from './move.js'
+import { quickSave } from './quick-save.js'
 import type { SessionRecord } from './session-record.js'
 import { isUndercounted } from './size.js'
 import { expiryMode, type Lease, type Snapshot } from './snapshot.js'
 import { isTouchDue } from './touch-due.js'
 import { UNKNOWN } from './update-fields.js'
 import { NOWHERE, type Placing, placingOf, writeIndexed } from './write-indexed.js'
-import { acceptWrite } from './write-reply.js'
+import { acceptWrite, type WriteReply } from './write-reply.js'
 
 /** Writes the changes made since the session was loaded, unless the session has ended meanwhile. */
-export async function saveSession(context: Context, record: SessionRecord, next: Snapshot): Promise<void> {
-  // Nearly every session is under its current id; this check saves a promise.
-  if (!isHome(record)) await moveHome(context, record)
+export function saveSession(context: Context, record: SessionRecord, next: Snapshot): Promise<void> {
+  // Nearly every session is under its current id, and JSON is synchronous: such a save need not wait for anything.
+  if (!isHome(record)) return moveHome(context, record).then(() => saveAtHome(context, record, next))
+  return saveAtHome(context, record, next)
+}
+
+function saveAtHome(context: Context, record: SessionRecord, next: Snapshot): Promise<void> {
   const comparing = difference(record, next.fields, context.options.serializer)
-  const delta = comparing instanceof Promise ? await comparing : comparing
+  if (comparing instanceof Promise) return comparing.then((delta) => saveDelta(context, record, next, delta))
+  return saveDelta(context, record, next, comparing)
+}
+
+function saveDelta(context: Context, record: SessionRecord, next: Snapshot, delta: Delta): Promise<void> {
   const { origin } = record
   if (origin.kind === 'string') return saveString(context, record, origin.sha1, next, delta)
-  if (isEmpty(delta) && record.outdated.size === 0 && !isTouchDue(context, record, origin.meta, next)) return
-  await writeDelta(context, record, origin.meta, next, delta)
+  const hasNews = !isEmpty(delta) || record.outdated.size > 0 || isTouchDue(context, record, origin.meta, next)
+  return hasNews ? writeDelta(context, record, origin.meta, next, delta) : Promise.resolve()
 }
 
 /** No string has this digest, so the script returns the current string, and the changes are merged into that. */
@@ -60,12 +69,12 @@ export async function writeDelta(
   const { announcer } = context
   const isSave = !isEmpty(delta)
   const lease = leaseOf(context, record, next, delta)
-  const doubted = new Set(record.uncertain)
+  const doubted = record.isCertain ? NOTHING : new Set(record.uncertain)
   const reply = await sendDelta(context, record, meta, next, lease, delta)
   const now = reply.kind === 'foreign' ? await loadSession(context, record.storedId) : null
   if (now?.record.origin.kind === 'string' && isSave) {
     // connect-redis, which still runs on another server, has overwritten the hash. Merge our changes into its string.
-    return saveString(context, record, MERGE, { ...next, fields: new Map() }, delta)
+    return saveString(context, record, MERGE, { ...next, fields: [] }, delta)
   }
   if (reply.kind !== 'written' && reply.kind !== 'contended') {
     record.hasEnded = true
@@ -74,44 +83,68 @@ export async function writeDelta(
   }
   if (reply.kind === 'contended')
     announceConflict(context, record, doubted, delta, decodeOld(context.codec.of(record.storedId), delta, reply.old))
+  record.isWhole &&= reply.kind === 'written' && reply.meta.saves === (isSave ? nextCount(meta.saves) : meta.saves)
   record.origin = { kind: 'hash', meta: lease.isOthers ? withLeaseOf(reply.meta, record) : reply.meta }
-  record.outdated = new Map()
+  record.outdated = NOTHING_OUTDATED
   applyDelta(record, delta)
   if (reply.isEnded) record.hasEnded = true
   record.hasSaved ||= isSave
   if (isSave) announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
 }
 
-/** Sends the UPDATE script to the stored id of the session; if there is no session, to the others that it may have. */
-async function sendDelta(
+const NOTHING: ReadonlySet<string> = new Set()
+const NOTHING_OUTDATED: ReadonlyMap<string, string> = new Map()
+
+/** Sends the changes to the stored id of the session; if there is no session, to the others that it may have. */
+function sendDelta(
   context: Context,
   record: SessionRecord,
   meta: Pick<Bookkeeping, 'created' | 'saves'>,
   next: Lease,
   lease: WrittenLease,
   delta: Delta,
-) {
+): Promise<WriteReply & { isEnded?: boolean }> {
+  const atLength = () => update(context, record, meta, lease, delta)
+  // A write that changes the lease takes the long way, and so does one that encrypts fields anew.
+  let isQuick = lease.isOthers && record.outdated.size === 0
+  const write = () => {
+    const writing = isQuick ? quickSave(context, record, delta, lease.slides, atLength) : undefined
+    isQuick = false
+    doubtDelta(record, delta)
+    return writing ?? atLength()
+  }
+  // Most stores have neither indexes nor `onEnd`.
+  const isPlaced = context.options.indexes.length > 0 || context.endOfLife !== undefined
+  const placing = isPlaced ? placingIn(context, record, next, lease, delta) : NOWHERE
+  const send = () => writeIndexed(context, record.storedId, placing, write)
+  if (record.storedIds.length === 1) return send()
+  return send().then(async (reply) => {
+    if (reply.kind !== 'gone') return reply
+    const found = await writeWherever(context, record.storedIds, meta.created, async (storedId) => {
+      record.storedId = storedId
+      const answer = await send()
+      return answer.kind === 'gone' ? null : answer
+    })
+    return found ?? reply
+  })
+}
+
+/** Runs the UPDATE script. */
+async function update(
+  context: Context,
+  record: SessionRecord,
+  meta: Pick<Bookkeeping, 'created' | 'saves'>,
+  lease: WrittenLease,
+  delta: Delta,
+): Promise<WriteReply> {
   const { gateway, keys, options } = context
   const isSave = !isEmpty(delta)
   const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease.idle, options.absoluteMs ?? '']
   const isDoubted = isSave && isUndercounted(record)
   const rest = [expiryMode(context), lease.flags, options.maxBytes, isDoubted ? 1 : '']
-  const placing = placingIn(context, record, next, lease, delta)
-  const send = () =>
-    writeIndexed(context, record.storedId, placing, async () => {
-      const changes = changeArgs(context, record, delta)
-      const key = keys.session(record.storedId)
-      return acceptWrite(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
-    })
-  doubtDelta(record, delta)
-  const reply = await send()
-  if (reply.kind !== 'gone' || record.storedIds.length === 1) return reply
-  const found = await writeWherever(context, record.storedIds, meta.created, async (storedId) => {
-    record.storedId = storedId
-    const answer = await send()
-    return answer.kind === 'gone' ? null : answer
-  })
-  return found ?? reply
+  const changes = changeArgs(context, record, delta)
+  const key = keys.session(record.storedId)
+  return acceptWrite(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
 }
 
 /**
@@ -120,7 +153,6 @@ async function sendDelta(
  */
 function placingIn(context: Context, record: SessionRecord, next: Lease, lease: WrittenLease, delta: Delta): Placing {
   const of = { idleMs: next.idle, slides: lease.slides, createdAtMs: createdAtMs(record) }
-  // Most stores have no index.
   if (context.options.indexes.length === 0) return { ...NOWHERE, ...of }
   return { ...placingOf(delta.set, record.indexFields, next.idle), ...of }
 }

@@ -28,12 +28,6 @@ interface Provenance {
   outdated?: ReadonlyMap<string, string> | undefined
 }
 
-interface Held {
-  fields: Fields
-  /** Values of unchanged fields, if `Object.is` can compare them. */
-  values: Map<string, unknown>
-}
-
 const NONE: ReadonlyMap<string, string> = new Map()
 
 /**
@@ -57,10 +51,17 @@ export class SessionRecord {
   hasSaved = false
   /** Whether a write found that the session has ended. */
   hasEnded = false
+  /**
+   * Whether `fields` is all that Redis held when it held the bookkeeping of `origin`. No longer after a write that
+   * came behind one of another request: its reply brings the bookkeeping, but not what others have written.
+   */
+  isWhole = true
   /** Fields to encrypt anew with the next write, with the texts that Redis held: only these texts may be replaced. */
   outdated: ReadonlyMap<string, string>
   readonly #atLoad: Fields | LoadedFields
-  #held: Held | undefined
+  /** What has been written since; undefined: the field was removed. */
+  #written: Map<string, string | undefined> | undefined
+  #fields: Fields | undefined
   #uncertain: Set<string> | undefined
 
   /** @param fields are not modified */
@@ -82,6 +83,7 @@ export class SessionRecord {
   asLoaded(): SessionRecord {
     const again = new SessionRecord(this.storedId, this.origin, this.#atLoad, this.provenance)
     again.storedIds = this.storedIds
+    again.isWhole = this.isWhole && this.#written === undefined
     again.presented = this.presented
     again.askedWith = this.askedWith
     return again
@@ -97,43 +99,63 @@ export class SessionRecord {
     return this.#uncertain
   }
 
+  get isCertain(): boolean {
+    return this.#uncertain === undefined || this.#uncertain.size === 0
+  }
+
   /** The fields as they were loaded, before this request saved anything. */
   get atLoad(): ReadonlyMap<string, string> {
     return this.#atLoad instanceof Map ? this.#atLoad : this.#atLoad.toMap()
   }
 
+  /** All fields. Made on first use: most requests need at most some of them (`heldText`). */
   get fields(): ReadonlyMap<string, string> {
-    return this.#now.fields
+    this.#fields ??= this.#fieldsNow()
+    return this.#fields
+  }
+
+  #fieldsNow(): Fields {
+    const fields = this.#atLoad instanceof Map ? new Map(this.#atLoad) : this.#atLoad.toMap()
+    for (const [field, text] of this.#written ?? []) {
+      if (text === undefined) fields.delete(field)
+      else fields.set(field, text)
+    }
+    return fields
+  }
+
+  /** Returns the text of one field, as `fields` has it. */
+  heldText(field: string): string | undefined {
+    if (this.#written?.has(field)) return this.#written.get(field)
+    return this.#atLoad instanceof Map ? this.#atLoad.get(field) : this.#atLoad.textOf(field)
   }
 
   /**
    * Returns the text of a value that is identical to the loaded one, so that the value need not be serialized again.
    */
   textOf(field: string, value: unknown): string | undefined {
-    const { fields, values } = this.#now
-    return value !== undefined && Object.is(values.get(field), value) ? fields.get(field) : undefined
+    const atLoad = this.#atLoad
+    if (value === undefined || atLoad instanceof Map || this.#written?.has(field)) return undefined
+    return atLoad.textOfSame(field, value)
+  }
+
+  /** Calls a function with every field, in any order. */
+  eachField(visit: (text: string, field: string) => void): void {
+    if (this.#written === undefined) this.#atLoad.forEach(visit)
+    else this.fields.forEach(visit)
   }
 
   /** Notes that Redis now holds this text; undefined: Redis no longer holds the field. */
   holds(field: string, text: string | undefined): void {
-    const { fields, values } = this.#now
-    if (text === undefined) fields.delete(field)
-    else fields.set(field, text)
-    values.delete(field)
-    this.uncertain.delete(field)
-  }
-
-  /** Made on first use, because most requests save nothing. */
-  get #now(): Held {
-    this.#held ??= heldOf(this.#atLoad)
-    return this.#held
+    this.#written ??= new Map()
+    this.#written.set(field, text)
+    this.#fields = undefined
+    this.#uncertain?.delete(field)
   }
 
   /** The index fields. Cheap enough for every request, unlike `fields`. */
   get indexFields(): Fields {
     const found: Fields = new Map()
-    const source = this.#held?.fields ?? this.#atLoad
-    source.forEach((text, field) => {
+    this.eachField((text, field) => {
       if (isIndexField(field)) found.set(field, text)
     })
     return found
@@ -141,7 +163,7 @@ export class SessionRecord {
 
   /** Whether there are cookie fields. Cheap for nearly all sessions, because flags describe their whole cookie. */
   get hasCookieFields(): boolean {
-    if (this.#held === undefined && this.provenance.loadedCookie !== undefined) return false
+    if (this.#written === undefined && this.provenance.loadedCookie !== undefined) return false
     return [...this.fields.keys()].some(isCookieField)
   }
 }
@@ -160,14 +182,4 @@ export interface Loaded {
  */
 export function isSameSession({ origin: a }: SessionRecord, { origin: b }: SessionRecord): boolean {
   return a.kind === 'string' || (b.kind === 'hash' && a.meta.created === b.meta.created)
-}
-
-function heldOf(atLoad: Fields | LoadedFields): Held {
-  if (atLoad instanceof Map) return { fields: new Map(atLoad), values: new Map() }
-  const held: Held = { fields: new Map(), values: new Map() }
-  atLoad.forEach((text, field, value) => {
-    held.fields.set(field, text)
-    if (value !== undefined) held.values.set(field, value)
-  })
-  return held
 }

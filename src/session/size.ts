@@ -13,10 +13,14 @@ import type { SessionRecord } from './session-record.js'
 /** @param fields as Redis holds them or will hold them */
 export function bytesOf(fields: Iterable<readonly [field: string, text: string]>): number {
   let bytes = 0
-  for (const [field, text] of fields) {
-    if (propertyOf(field) !== undefined) bytes += Buffer.byteLength(field) + Buffer.byteLength(text)
-  }
+  for (const [field, text] of fields) bytes += weightOf(field, text)
   return bytes
+}
+
+/** Returns the bytes that one field counts; none if it does not exist. */
+export function weightOf(field: string, text: string | undefined): number {
+  if (text === undefined || propertyOf(field) === undefined) return 0
+  return Buffer.byteLength(field) + Buffer.byteLength(text)
 }
 
 /**
@@ -38,10 +42,13 @@ export function assertSize(
  * Whether the stored size is smaller than the content that this request has seen: then somebody has written without
  * counting. Each character takes at least one byte, and more if it is encrypted.
  */
-export function isUndercounted({ origin, fields }: SessionRecord): boolean {
+export function isUndercounted(record: SessionRecord): boolean {
+  const { origin } = record
   if (origin.kind === 'string' || origin.meta.size === undefined) return false
   let characters = 0
-  for (const [field, text] of fields) if (!field.startsWith('@')) characters += field.length + text.length
+  record.eachField((text, field) => {
+    if (!field.startsWith('@')) characters += field.length + text.length
+  })
   return origin.meta.size < characters
 }
 

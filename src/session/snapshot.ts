@@ -1,6 +1,6 @@
 import { type EncodedCookie, encodeCookie } from '../hash/cookie.js'
 import { encodeProperties, type KnownTexts } from '../hash/encode.js'
-import type { Fields } from '../hash/fields.js'
+import type { FieldList, Fields } from '../hash/fields.js'
 import { indexFields } from '../hash/index-fields.js'
 import {
   isLiveCookie,
@@ -30,7 +30,7 @@ export interface Lease {
 /** A session at one moment, in the form that Redis will hold. */
 export interface Snapshot extends Lease {
   /** Properties, `@cookie` fields, index fields, and the marks that middleware has set on the session. */
-  fields: Fields
+  fields: FieldList
   /** The session that this one continues under a new id. */
   ancestor?: Ancestor | undefined
 }
@@ -93,10 +93,9 @@ export function snapshot(
   known: KnownTexts | undefined = record,
 ): Snapshot {
   const { cookie, idle, indexed, isAsInString } = lease(context, session, record)
-  const fields = encodeProperties(session, context.options.serializer, known)
-  for (const [field, text] of cookie.fields) fields.set(field, text)
-  for (const [field, text] of marks) fields.set(field, text)
-  for (const [field, text] of indexed) fields.set(field, text)
+  const properties = encodeProperties(session, context.options.serializer, known)
+  const hasMore = cookie.fields.length + marks.size + indexed.size > 0
+  const fields = hasMore ? [...properties, ...cookie.fields, ...marks, ...indexed] : properties
   return { cookie, idle, indexed, isAsInString, fields, ancestor }
 }
 

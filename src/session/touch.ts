@@ -75,7 +75,7 @@ async function touchString(context: Context, record: SessionRecord, sha1: string
   if (options.absoluteMs !== undefined || !next.isAsInString || next.indexed.size > 0) {
     const { fields: cookie } = next.cookie
     const changed = [...cookie, ...changedOf(next.indexed, record.indexFields)]
-    const fields = new Map([...record.fields, ...cookie, ...next.indexed])
+    const fields = [...new Map([...record.fields, ...cookie, ...next.indexed])]
     return saveString(context, record, sha1, { ...next, fields }, { set: changed, remove: [] })
   }
   if (options.disableTouch || options.disableTTL) return

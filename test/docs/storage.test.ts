@@ -11,6 +11,7 @@ import { SCHEDULE, UNSCHEDULE } from '../../src/redis/scripts/ends-queue.js'
 import { INCREMENT } from '../../src/redis/scripts/increment.js'
 import { ENTER, REOPEN, REVOKE } from '../../src/redis/scripts/index-sessions.js'
 import { PAGE } from '../../src/redis/scripts/page.js'
+import { QUICK_SAVE } from '../../src/redis/scripts/quick-save.js'
 import { READ } from '../../src/redis/scripts/read.js'
 import { CONFIRM, IN_GRACE, RENEW } from '../../src/redis/scripts/renew.js'
 import { SLIDE_STRING } from '../../src/redis/scripts/slide-string.js'
@@ -159,6 +160,23 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
     makeAndLoad,
     () => {
       held.visits = 2
+      return store.set('x', held)
+    },
+  ],
+  'set, of a session that was loaded and that others have written since': [
+    async () => {
+      await makeAndLoad()
+      await store.patch('x', { theme: 'dark' })
+    },
+    () => {
+      held.visits = 2
+      return store.set('x', held)
+    },
+  ],
+  'set, of a session that was loaded and loses a property': [
+    makeAndLoad,
+    () => {
+      held.visits = 2
       delete held.user
       return store.set('x', held)
     },
@@ -170,7 +188,6 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
     },
     () => {
       held.visits = 2
-      delete held.user
       return eager.set('x', held)
     },
   ],
@@ -256,6 +273,9 @@ beforeAll(async () => {
   for (const name of [
     'get',
     'set, of a session that was loaded',
+    'set, of a session that was loaded and loses a property',
+    // This store learns what time it is in Redis.
+    'set, of a session that was loaded, after `touchInterval`',
     'increment',
     'bindDevice, first step of a refresh',
     'bindDevice, second step of a refresh',
@@ -313,6 +333,7 @@ const SCRIPTS = [
   PROVE_DEVICE,
   CONFIRM_DEVICE,
   CREATE,
+  QUICK_SAVE,
   UPDATE,
   CONVERT,
   INCREMENT,

@@ -160,6 +160,13 @@ local function hdel(key, fields)
   end
 end
 
+-- Notes that Redis may not let the session expire. Returns the '@' text.
+local function keep(key, s)
+  s.flags = s.flags .. UNEXPIRING
+  redis.call('HSET', key, '@', format(s))
+  return format(s)
+end
+
 -- Gives the key its time to live, and returns the script's reply: the '@' text, and 1; or 0 where the Redis user may
 -- not set a TTL, and the session becomes UNEXPIRING. mode: 'expire', 'none' (disableTTL), or the milliseconds by which
 -- the key outlives the session (onEnd).
@@ -169,9 +176,7 @@ local function expire(key, s, mode, ms)
     return format(s), 1
   end
   if type(redis.pcall('PEXPIRE', key, ms + (tonumber(mode) or 0))) == 'number' then return format(s), 1 end
-  s.flags = s.flags .. UNEXPIRING
-  redis.call('HSET', key, '@', format(s))
-  return format(s), 0
+  return keep(key, s), 0
 end
 
 local function slice(from, to)

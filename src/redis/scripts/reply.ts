@@ -3,7 +3,7 @@
  * resembles it, may answer anything. So each part of a reply is checked before it is used.
  */
 
-/** The reply of every script: a list that begins with an integer, usually a result code. */
+/** The reply of every script: a list that begins with an integer, usually a result code; or such a code alone. */
 export type ScriptReply = readonly [code: number, ...rest: unknown[]]
 
 /** Thrown if a reply does not match the header of its script. The error contains nothing of the reply. */

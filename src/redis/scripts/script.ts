@@ -5,6 +5,8 @@ import type { ScriptReply } from './reply.js'
 export interface Script<Reply = unknown> {
   /** Short name for error messages. */
   readonly name: string
+  /** What error messages call it. */
+  readonly title: string
   readonly lua: string
   readonly sha: string
   /** Whether the script only reads. */
@@ -26,7 +28,8 @@ export function defineScript<Reply>(
   decode: (reply: ScriptReply) => Reply,
   { isRead = false, timeOf = unknownTime }: Traits<Reply> = {},
 ): Script<Reply> {
-  return { name, lua, sha: createHash('sha1').update(lua).digest('hex'), isRead, decode, timeOf }
+  const title = `script ${name}`
+  return { name, title, lua, sha: createHash('sha1').update(lua).digest('hex'), isRead, decode, timeOf }
 }
 
 function unknownTime(): undefined {

@@ -13,6 +13,7 @@ import {
 } from './internals.js'
 import { Losses } from './losses.js'
 import { flatten, takeOut } from './replies.js'
+import { sendRaw } from './send-raw.js'
 import { hgetall, IoredisServer } from './server.js'
 import { harmfulSettings } from './settings.js'
 
@@ -75,11 +76,12 @@ export class IoredisClient implements Client {
   }
 
   hgetall(key: string): Promise<unknown> {
-    return hgetall(this.#client, key)
+    return sendRaw(this.#client, 'HGETALL', [key]) ?? hgetall(this.#client, key)
   }
 
   evalsha(sha: string, key: string, args: readonly Arg[]): Promise<unknown> {
-    return this.#client.evalsha(sha, 1, key, asOneArgument(args))
+    const client = this.#client
+    return sendRaw(client, 'EVALSHA', [sha, '1', key, ...args.map(String)]) ?? client.evalsha(sha, 1, key, asOneArgument(args))
   }
 
   eval(lua: string, key: string, args: readonly Arg[]): Promise<unknown> {

@@ -3,8 +3,9 @@
  * application may return a Map. Empties the reply, see `takeOut`.
  */
 export function flatten(reply: unknown): string[] | undefined {
-  if (typeof reply !== 'object' || reply === null) return undefined
-  if (Array.isArray(reply)) return Array.isArray(reply[0]) ? reply.flat() : takeOut(reply)
+  // A status, for example QUEUED, may come as bytes.
+  if (typeof reply !== 'object' || reply === null || reply instanceof Uint8Array) return undefined
+  if (Array.isArray(reply)) return Array.isArray(reply[0]) ? reply.flat() : takeOut(reply as string[])
   if (reply instanceof Map) {
     const entries = [...reply.entries()].flat()
     reply.clear()
@@ -26,7 +27,14 @@ export function flatten(reply: unknown): string[] | undefined {
  * long as reading the sessions.
  */
 export function takeOut<T>(reply: T[]): T[] {
-  const taken = reply.slice()
+  const taken = new Array<T>(reply.length)
+  for (let i = 0; i < taken.length; i++) taken[i] = textOf(reply[i]) as T
   reply.length = 0
   return taken
+}
+
+/** Commands that are sent raw are answered with bytes in place of texts. */
+function textOf(part: unknown): unknown {
+  if (part instanceof Uint8Array) return (part as Buffer).toString()
+  return Array.isArray(part) ? part.map(textOf) : part
 }

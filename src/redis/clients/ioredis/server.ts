@@ -10,6 +10,7 @@ import {
   streamOf,
 } from './internals.js'
 import { IoredisLink } from './link.js'
+import { sendRaw } from './send-raw.js'
 
 /** A client of ioredis, or one node of its Cluster. */
 export class IoredisServer implements Server {
@@ -45,7 +46,8 @@ export class IoredisServer implements Server {
   }
 
   hgetall(key: string): Promise<unknown> {
-    return hgetall(this.#node, this.#keyHere(key))
+    const here = this.#keyHere(key)
+    return sendRaw(this.#node, 'HGETALL', [here]) ?? hgetall(this.#node, here)
   }
 
   evalsha(sha: string, key: string, args: readonly Arg[]): Promise<unknown> {
