@@ -26,7 +26,7 @@ export { type RotateOnLoginOptions, rotateOnLogin } from './middleware/rotate-on
 export { type RotateSessionOptions, rotateSession } from './middleware/rotate-session.js'
 export { saveBeforeResponse } from './middleware/save-before-response.js'
 export type { Middleware } from './middleware/session-request.js'
-export type { IndexValue, Limit, NearCacheOptions, RedisStoreOptions } from './options.js'
+export type { IndexValue, Limit, MergeFunction, MergeOption, NearCacheOptions, RedisStoreOptions } from './options.js'
 export type { RedisClient } from './redis/clients/redis-client.js'
 export { type ConnectClusterOptions, type ConnectRedisOptions, connectRedis } from './redis/connect/connect-redis.js'
 export type { GetCredentials, RedisCredentials } from './redis/connect/credentials.js'

@@ -5,9 +5,9 @@ import { propertyOf } from '../hash/field-name.js'
 import { isSameLifetime } from '../hash/live-cookie.js'
 import { handleOf } from '../ids/handle.js'
 import { UPDATE } from '../redis/scripts/update.js'
-import type { Context } from './context.js'
+import type { Context, SendDelta } from './context.js'
 import { convertString } from './convert-string.js'
-import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
+import { applyDelta, type Delta, difference, doubtDelta, fieldsOf, isEmpty, isOurs, partOf } from './delta.js'
 import { loadSession } from './load.js'
 import { isHome, moveHome, writeWherever } from './move.js'
 import type { SessionRecord } from './session-record.js'
@@ -41,12 +41,35 @@ export async function saveString(
   next: Snapshot,
   delta: Delta,
 ): Promise<void> {
+  const merged = context.merger && partOf(delta, (field) => context.merger?.covers(field) === true)
+  if (merged && !isEmpty(merged)) return saveMerged(context, record, sha1, next, delta, merged)
   if (await convertString(context, record, sha1, next, delta)) return
   // Another request may have converted the session, and a third one may have moved it. The string had no creation
   // stamp, so none can be compared.
   if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
   record.hasEnded = true
   context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
+}
+
+/** A string has no save counter: makes a hash of it first, and then merges into that. */
+async function saveMerged(
+  context: Context,
+  record: SessionRecord,
+  sha1: string,
+  next: Snapshot,
+  delta: Delta,
+  merged: Delta,
+): Promise<void> {
+  const fields = new Map(next.fields)
+  for (const field of fieldsOf(merged)) {
+    const text = record.fields.get(field)
+    if (text === undefined) fields.delete(field)
+    else fields.set(field, text)
+  }
+  const others = partOf(delta, (field) => context.merger?.covers(field) !== true)
+  await saveString(context, record, sha1, { ...next, fields }, others)
+  if (record.origin.kind === 'hash' && !record.hasEnded)
+    await writeDelta(context, record, record.origin.meta, next, merged)
 }
 
 /** Changes the session if it still exists. Refreshes its expiry if that is due. */
@@ -75,11 +98,17 @@ export async function writeDelta(
   if (reply.kind === 'contended')
     announceConflict(context, record, doubted, delta, decodeOld(context.codec.of(record.storedId), delta, reply.old))
   record.origin = { kind: 'hash', meta: lease.isOthers ? withLeaseOf(reply.meta, record) : reply.meta }
+  context.merger?.followed(record, isSave ? nextCount(meta.saves) : meta.saves, reply.meta.saves)
   record.outdated = new Map()
   applyDelta(record, delta)
   if (reply.isEnded) record.hasEnded = true
   record.hasSaved ||= isSave
   if (isSave) announcer.announceOf(record.storedId, 'saved', { fields: delta.set.length + delta.remove.length })
+}
+
+/** Returns the save counter after one more save. */
+function nextCount(saves: string): string {
+  return (Number.parseInt(saves, 36) + 1).toString(36)
 }
 
 /** Sends the UPDATE script to the stored id of the session; if there is no session, to the others that it may have. */
@@ -91,18 +120,20 @@ async function sendDelta(
   lease: WrittenLease,
   delta: Delta,
 ) {
-  const { gateway, keys, options } = context
+  const { gateway, keys, merger, options } = context
   const isSave = !isEmpty(delta)
-  const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease.idle, options.absoluteMs ?? '']
   const isDoubted = isSave && isUndercounted(record)
-  const rest = [expiryMode(context), lease.flags, options.maxBytes, isDoubted ? 1 : '']
+  const rest = [lease.idle, options.absoluteMs ?? '', expiryMode(context), lease.flags, options.maxBytes]
   const placing = placingIn(context, record, next, lease, delta)
+  const write: SendDelta = async (changes, saves, isStrict) => {
+    const args = [meta.created, isSave ? saves : '', isStrict ? 2 : isSave ? 1 : 0, ...rest, isDoubted ? 1 : '']
+    const key = keys.session(record.storedId)
+    return acceptWrite(context, await gateway.script(UPDATE, key, [...args, ...changeArgs(context, record, changes)]))
+  }
   const send = () =>
-    writeIndexed(context, record.storedId, placing, async () => {
-      const changes = changeArgs(context, record, delta)
-      const key = keys.session(record.storedId)
-      return acceptWrite(context, await gateway.script(UPDATE, key, [...args, ...rest, ...changes]))
-    })
+    writeIndexed(context, record.storedId, placing, () =>
+      merger === undefined ? write(delta, meta.saves, false) : merger.write(context, record, delta, meta.saves, write),
+    )
   doubtDelta(record, delta)
   const reply = await send()
   if (reply.kind !== 'gone' || record.storedIds.length === 1) return reply
@@ -191,8 +222,7 @@ function encryptedAnew(record: SessionRecord, codec: SessionCodec, delta: Delta)
  * Decodes the old values for a comparison as texts. An unreadable value stays encoded and so differs from every text.
  */
 function decodeOld(codec: SessionCodec, delta: Delta, old: readonly (string | null)[]): (string | null)[] {
-  const fields = [...delta.set.map(([field]) => field), ...delta.remove]
-  return fields.map((field, i) => {
+  return fieldsOf(delta).map((field, i) => {
     const stored = old[i] ?? null
     if (stored === null) return null
     try {
@@ -217,8 +247,8 @@ function announceConflict(
   ]
   const properties = touched
     .filter(([field, text], i) => {
-      // A conflict over fields of the middleware does not concern the application.
-      if (!isOurs(field)) return false
+      // A conflict over fields of the middleware does not concern the application. The merger announces its own.
+      if (!isOurs(field) || context.merger?.covers(field)) return false
       const found = old[i] ?? null
       const loaded = record.fields.get(field) ?? null
       return found !== loaded && found !== text && !doubted.has(field)
