@@ -32,13 +32,13 @@ export async function mergeTexts(
   { base, theirs, mine }: Versions,
 ): Promise<MergedText> {
   const mineOnly = (value: unknown): MergedText => ({ text: mine, value, conflicts: [] })
-  if (theirs === base) return mineOnly(await valueOf(serializer, mine))
+  if (theirs === base) return mineOnly(await read(serializer, mine))
   let values: unknown[]
   try {
-    values = await Promise.all([base, theirs, mine].map((text) => valueOf(serializer, text)))
+    values = await Promise.all([base, theirs, mine].map((text) => read(serializer, text)))
   } catch {
     // What others have written cannot be read, so that there is nothing to merge. The serializer's error may quote it.
-    return { ...mineOnly(await valueOf(serializer, mine)), conflicts: [[]] }
+    return { ...mineOnly(await read(serializer, mine)), conflicts: [[]] }
   }
   const [was, is, wanted] = values
   const { value, conflicts } =
@@ -48,7 +48,7 @@ export async function mergeTexts(
   return { text: toText(serializer, property, value), value, conflicts }
 }
 
-async function valueOf(serializer: Serializer, text: string | undefined): Promise<unknown> {
+async function read(serializer: Serializer, text: string | undefined): Promise<unknown> {
   return text === undefined ? undefined : fromText(serializer, text)
 }
 
