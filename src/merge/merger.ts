@@ -4,6 +4,7 @@ import { fieldOf, propertyOf } from '../hash/field-name.js'
 import { handleOf } from '../ids/handle.js'
 import { assertGoingOn, type Context, type Merger, type SendDelta } from '../session/context.js'
 import { type Delta, fieldsOf } from '../session/delta.js'
+import type { Line } from '../session/session-queue.js'
 import type { SessionRecord } from '../session/session-record.js'
 import { UNKNOWN } from '../session/update-fields.js'
 import type { WriteReply } from '../session/write-reply.js'
@@ -22,11 +23,15 @@ interface Doubt {
   mine: Texts
 }
 
-/** What a save writes, made from what the request wants to write and what others have written. */
-interface MergedDelta {
+/** What a save sends, made from what the request wants to write and what others have written. */
+interface Draft {
   delta: Delta
+  /** Save counter with which it has to be written. */
+  saves: string
   /** Each path begins with the property. */
-  conflicts: string[][]
+  conflicts: readonly string[][]
+  /** What others have written: stored texts; null: no such field. undefined if others have written nothing. */
+  held: ReadonlyMap<string, string | null> | undefined
 }
 
 /**
@@ -71,7 +76,10 @@ export class PropertyMerger implements Merger {
   ): Promise<WriteReply> {
     if (!fieldsOf(delta).some((field) => this.covers(field))) return send(delta, saves, false)
     const seen = this.#behind.has(record) ? UNKNOWN : saves
-    return context.queue.take(record.storedId, () => this.#write(context, record, delta, seen, send))
+    return context.queue.take(record.storedId, async (line) => {
+      const start = await this.#first(context, record, delta, seen, line)
+      return this.#write(context, record, delta, start, send, line)
+    })
   }
 
   async mergeLate(
@@ -86,54 +94,75 @@ export class PropertyMerger implements Merger {
     return value
   }
 
-  async #write(context: Context, record: SessionRecord, delta: Delta, saves: string, send: SendDelta) {
-    const codec = context.codec.of(record.storedId)
-    let merged: MergedDelta = { delta, conflicts: [] }
-    let held: Map<string, string | null> | undefined
-    let seen = saves
+  /** @param start what to send first */
+  async #write(context: Context, record: SessionRecord, delta: Delta, start: Draft, send: SendDelta, line: Line) {
+    let draft = start
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       assertGoingOn(context)
       const { losses } = context.gateway
-      const doubt = this.#doubt(record, merged.delta, delta)
-      const reply = await send(merged.delta, seen, true)
+      const doubt = this.#doubt(record, draft.delta, delta)
+      const reply = await send(draft.delta, draft.saves, true)
       if (reply.kind === 'written' || reply.kind === 'contended') {
         this.#doubts.delete(record)
-        announce(context, record, merged.conflicts)
+        announce(context, record, draft.conflicts)
+        line.last = line.length > 1 ? { saves: reply.meta.saves, held: storedTexts(context, record, draft) } : undefined
+        const { held } = draft
         if (held === undefined) return reply
-        return { ...reply, kind: 'contended' as const, old: fieldsOf(delta).map((field) => held?.get(field) ?? null) }
+        return { ...reply, kind: 'contended' as const, old: fieldsOf(delta).map((field) => held.get(field) ?? null) }
       }
       if (reply.kind !== 'outdated') return reply
       // After a lost connection, the client may have sent the command twice, and its first copy may have been written.
       if (context.gateway.losses === losses) this.#doubts.get(record)?.delete(doubt)
-      held = new Map(fieldsOf(merged.delta).map((field, i) => [field, reply.old[i] ?? null]))
-      merged = await this.#mergeDelta(context, record, codec, delta, held)
-      seen = reply.meta.saves
+      const held = new Map(fieldsOf(draft.delta).map((field, i) => [field, reply.old[i] ?? null]))
+      draft = await this.#draft(context, record, delta, reply.meta.saves, held)
     }
     throw new SessionStoreError('ERR_SESSION_CONFLICT', `a session changed ${ATTEMPTS} times while it was being merged`)
   }
 
-  async #mergeDelta(
+  /** Merges at once if a write of this process has just shown what Redis holds. */
+  #first(context: Context, record: SessionRecord, delta: Delta, saves: string, { last }: Line): Draft | Promise<Draft> {
+    if (last === undefined || saves === last.saves || !fieldsOf(delta).every((field) => last.held.has(field))) {
+      return { delta, saves, conflicts: [], held: undefined }
+    }
+    return this.#draft(context, record, delta, last.saves, last.held)
+  }
+
+  /**
+   * Merges the changes of this request into what Redis holds.
+   *
+   * @param saves save counter of what Redis holds
+   * @param held stored texts; null: no such field
+   */
+  async #draft(
     context: Context,
     record: SessionRecord,
-    codec: SessionCodec,
     delta: Delta,
+    saves: string,
     held: ReadonlyMap<string, string | null>,
-  ): Promise<MergedDelta> {
-    const mine = new Map(delta.set)
-    const merged: MergedDelta = { delta: { set: [], remove: [] }, conflicts: [] }
+  ): Promise<Draft> {
+    const codec = context.codec.of(record.storedId)
+    const draft = { delta: { set: [], remove: [] } as Delta, saves, conflicts: [] as string[][], held }
+    const texts = new Map(delta.set)
     for (const field of fieldsOf(delta)) {
-      let text = mine.get(field)
-      if (this.covers(field)) {
-        const theirs = decoded(codec, field, held.get(field) ?? null)
-        const result =
-          theirs === UNREADABLE ? { text, conflicts: [[]] } : await this.#merge(context, record, field, theirs, text)
-        text = result.text
-        merged.conflicts.push(...withProperty(propertyOf(field) as string, result.conflicts))
-      }
-      if (text === undefined) merged.delta.remove.push(field)
-      else merged.delta.set.push([field, text])
+      const mine = texts.get(field)
+      const { text, conflicts } = this.covers(field)
+        ? await this.#mergeStored(context, record, field, decoded(codec, field, held.get(field) ?? null), mine)
+        : { text: mine, conflicts: [] }
+      draft.conflicts.push(...withProperty(propertyOf(field) as string, conflicts))
+      if (text === undefined) draft.delta.remove.push(field)
+      else draft.delta.set.push([field, text])
     }
-    return merged
+    return draft
+  }
+
+  #mergeStored(
+    context: Context,
+    record: SessionRecord,
+    field: string,
+    theirs: string | undefined | typeof UNREADABLE,
+    mine: string | undefined,
+  ): Pick<MergedText, 'text' | 'conflicts'> | Promise<Pick<MergedText, 'text' | 'conflicts'>> {
+    return theirs === UNREADABLE ? { text: mine, conflicts: [[]] } : this.#merge(context, record, field, theirs, mine)
   }
 
   #merge(
@@ -168,6 +197,12 @@ export class PropertyMerger implements Merger {
 
 function textsOf({ set, remove }: Delta): Texts {
   return new Map<string, string | undefined>([...set, ...remove.map((field) => [field, undefined] as const)])
+}
+
+function storedTexts({ codec }: Context, { storedId }: SessionRecord, { delta }: Draft): Map<string, string | null> {
+  const { encode } = codec.of(storedId)
+  const removed = delta.remove.map((field) => [field, null] as const)
+  return new Map<string, string | null>([...delta.set.map(([f, text]) => [f, encode(f, text)] as const), ...removed])
 }
 
 const UNREADABLE = Symbol('unreadable')

@@ -31,7 +31,7 @@ afterAll(async () => {
 })
 
 function storeOf(options: Partial<RedisStoreOptions>): RedisStore {
-  const store = new RedisStore({ client, prefix, ...options } as RedisStoreOptions)
+  const store = new RedisStore({ client, prefix, timeout: 30_000, ...options } as RedisStoreOptions)
   stores.push(store)
   return store
 }
@@ -98,6 +98,8 @@ describe.each<[name: string, options: Partial<RedisStoreOptions>]>([
     const scripts = (await log.take()).filter(([command]) => /^eval(sha)?$/i.test(command ?? ''))
     expect(Object.keys((await held(store, sid)).cart)).toHaveLength(21)
     expect(scripts.length).toBeLessThanOrEqual(60)
+    // The first save is not refused, and each other one knows from the one before what to merge with.
+    if (options.onEnd === undefined) expect(scripts.length).toBeLessThanOrEqual(21)
   })
 
   test('a request that saves again after a merge takes nothing away, and its next change counts', async () => {
@@ -432,7 +434,7 @@ describe('values of other serializers', () => {
 
 describe('with a near cache', () => {
   test('sessions from the cache are merged, and nobody is served what was before', async () => {
-    const store = warmed(await cachingStore({ client, prefix, merge: ['cart'] }))
+    const store = warmed(await cachingStore({ client, prefix, timeout: 30_000, merge: ['cart'] }))
     stores.push(store)
     await begin(store, 'cached', { cart: {} })
     await twice(store, 'cached', addBoth)

@@ -11,7 +11,7 @@ import { type Bag, begin, held, open, save } from './requests.js'
 const client = connect()
 const prefix = freshPrefix()
 const SID = 'the-session'
-const reader = new RedisStore({ client, prefix })
+const reader = new RedisStore({ client, prefix, timeout: 30_000 })
 const REQUESTS = 4
 
 afterAll(() => client.quit())
@@ -136,8 +136,11 @@ const merge = {
 }
 
 describe.each([
-  ['stores', async () => new RedisStore({ client, prefix, merge, touchInterval: 0 })],
-  ['stores with a near cache', async () => warmed(await cachingStore({ client, prefix, merge, touchInterval: 0 }))],
+  ['stores', async () => new RedisStore({ client, prefix, merge, touchInterval: 0, timeout: 30_000 })],
+  [
+    'stores with a near cache',
+    async () => warmed(await cachingStore({ client, prefix, merge, touchInterval: 0, timeout: 30_000 })),
+  ],
 ])('in two %s', (_name, make) => {
   let stores: [RedisStore, RedisStore]
   beforeAll(async () => {

@@ -10,7 +10,7 @@ const client = connect()
 const prefix = freshPrefix()
 afterAll(() => client.quit())
 
-const make = (options: Bag) => new RedisStore({ client, prefix, ...options } as RedisStoreOptions)
+const make = (options: Bag) => new RedisStore({ client, prefix, timeout: 30_000, ...options } as RedisStoreOptions)
 
 describe('the "merge" option', () => {
   test.each<[what: string, value: unknown]>([
