@@ -54,7 +54,7 @@ export interface SessionEvents {
   /** A session was ended because its user has more sessions than `limit` allows. */
   evicted: SessionEvent
   /** A write found that its session had ended meanwhile, and wrote nothing. */
-  refused: SessionEvent & { operation: 'save' | 'touch' | 'patch' | 'increment' }
+  refused: SessionEvent & { operation: 'save' | 'touch' | 'patch' | 'increment' | 'setPath' }
   /**
    * Another request changed the same properties between load and save. This save has overwritten them. `path`: with the
    * `merge` option, where in a merged property: its name, and the keys that lead to the value.

@@ -7,7 +7,14 @@ export type { StoreEvents } from './event-store.js'
 export type { DestroyReason, SessionEvent, SessionEventName, SessionEvents } from './events.js'
 export type { Encryption } from './hash/encryption.js'
 export type { Serializer } from './hash/serializer.js'
-export type { PropertyName, SessionChanges, SessionContent, SessionProperties } from './hash/session-content.js'
+export type {
+  PropertyName,
+  SessionChanges,
+  SessionContent,
+  SessionPath,
+  SessionProperties,
+  ValueAt,
+} from './hash/session-content.js'
 export type { AnySession } from './hash/session-data.js'
 export type { HashIds } from './ids/id-mapper.js'
 export type { DestroyByOptions } from './indexes/destroy-by-options.js'
