@@ -299,7 +299,8 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
       const storedIds = this.#sessions.storedIds(sid)
       if (!hasId(storedIds)) return false
       const [property, ...names] = path
-      const looking = this.#requests.outside.beforePatch(storedIds, { [property]: withValueAt({}, names, value) })
+      const changes = { [property]: withValueAt({}, names, value) }
+      const looking = this.#requests.outside.beforePatch(storedIds, changes, 'setPath')
       if (looking !== undefined) await looking
       return setAtPath({ ...this.#context, signal }, storedIds, path, value)
     })

@@ -8,20 +8,12 @@ import type { Line } from '../session/session-queue.js'
 import type { SessionRecord } from '../session/session-record.js'
 import { UNKNOWN } from '../session/update-fields.js'
 import type { WriteReply } from '../session/write-reply.js'
+import { Doubts } from './doubts.js'
 import { type MergedText, mergeTexts } from './merge-texts.js'
 import { MergeRules } from './rules.js'
 
 /** How often others may save before we give up. Each lost race means that another request has saved. */
 const ATTEMPTS = 100
-
-/** Texts by field; undefined: the field is removed. */
-type Texts = ReadonlyMap<string, string | undefined>
-
-/** A write whose result is unknown: what was sent, and what the request itself wanted to write. */
-interface Doubt {
-  sent: Texts
-  mine: Texts
-}
 
 /** What a save sends, made from what the request wants to write and what others have written. */
 interface Draft {
@@ -46,7 +38,7 @@ interface Draft {
 export class PropertyMerger implements Merger {
   readonly #rules: MergeRules
   readonly #behind = new WeakSet<SessionRecord>()
-  readonly #doubts = new WeakMap<SessionRecord, Set<Doubt>>()
+  readonly #doubts = new Doubts()
 
   /** @throws TypeError if the option names a property that an index reads */
   constructor({ options: { merge, indexes } }: Pick<Context, 'options'>) {
@@ -100,10 +92,10 @@ export class PropertyMerger implements Merger {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       assertGoingOn(context)
       const { losses } = context.gateway
-      const doubt = this.#doubt(record, draft.delta, delta)
+      const doubt = this.#doubts.add(record, draft.delta, delta)
       const reply = await send(draft.delta, draft.saves, true)
       if (reply.kind === 'written' || reply.kind === 'contended') {
-        this.#doubts.delete(record)
+        this.#doubts.settle(record)
         announce(context, record, draft.conflicts)
         line.last = line.length > 1 ? { saves: reply.meta.saves, held: storedTexts(context, record, draft) } : undefined
         const { held } = draft
@@ -112,7 +104,7 @@ export class PropertyMerger implements Merger {
       }
       if (reply.kind !== 'outdated') return reply
       // After a lost connection, the client may have sent the command twice, and its first copy may have been written.
-      if (context.gateway.losses === losses) this.#doubts.get(record)?.delete(doubt)
+      if (context.gateway.losses === losses) this.#doubts.dismiss(record, doubt)
       const held = new Map(fieldsOf(draft.delta).map((field, i) => [field, reply.old[i] ?? null]))
       draft = await this.#draft(context, record, delta, reply.meta.saves, held)
     }
@@ -165,7 +157,7 @@ export class PropertyMerger implements Merger {
     return theirs === UNREADABLE ? { text: mine, conflicts: [[]] } : this.#merge(context, record, field, theirs, mine)
   }
 
-  #merge(
+  async #merge(
     { options }: Context,
     record: SessionRecord,
     field: string,
@@ -174,29 +166,19 @@ export class PropertyMerger implements Merger {
   ): Promise<MergedText> {
     const property = propertyOf(field) as string
     const rule = this.#rules.of(property) ?? true
-    const base = this.#baseOf(record, field, theirs)
-    return mergeTexts(options.serializer, property, rule, { base, theirs, mine })
-  }
-
-  /** Remembers what is sent: if Redis holds it later, it was written by this request, and not by others. */
-  #doubt(record: SessionRecord, sent: Delta, mine: Delta): Doubt {
-    const doubt: Doubt = { sent: textsOf(sent), mine: textsOf(mine) }
-    const doubts = this.#doubts.get(record) ?? new Set()
-    this.#doubts.set(record, doubts.add(doubt))
-    return doubt
-  }
-
-  /** Returns what a change of this request has to be compared with, if Redis holds `theirs` now. */
-  #baseOf(record: SessionRecord, field: string, theirs: string | undefined): string | undefined {
-    for (const { sent, mine } of this.#doubts.get(record) ?? []) {
-      if (sent.has(field) && sent.get(field) === theirs) return mine.get(field)
-    }
-    return record.fields.get(field)
+    const base = this.#doubts.baseOf(record, field, theirs)
+    // Merged twice, objects stay as they are. A function may count one change twice.
+    if (base.isUnsure && rule !== true) throw unsure(property)
+    return mergeTexts(options.serializer, property, rule, { base: base.text, theirs, mine })
   }
 }
 
-function textsOf({ set, remove }: Delta): Texts {
-  return new Map<string, string | undefined>([...set, ...remove.map((field) => [field, undefined] as const)])
+function unsure(property: string): SessionStoreError {
+  return new SessionStoreError(
+    'ERR_SESSION_UNAVAILABLE',
+    `the connection was lost while session property ${JSON.stringify(property)} was saved, and others have saved since: ` +
+      'whether this change is in it cannot be told; load the session again',
+  )
 }
 
 function storedTexts({ codec }: Context, { storedId }: SessionRecord, { delta }: Draft): Map<string, string | null> {
