@@ -22,6 +22,12 @@ export interface Base {
  */
 export class Doubts {
   readonly #all = new WeakMap<SessionRecord, Set<Doubt>>()
+  readonly #earliest = new WeakMap<SessionRecord, SessionRecord>()
+
+  /** A session was copied from one of several loads, and this is the first of them. */
+  startsFrom(record: SessionRecord, earliest: SessionRecord): void {
+    this.#earliest.set(record, earliest)
+  }
 
   add(record: SessionRecord, sent: Delta, mine: Delta): Doubt {
     const doubt: Doubt = { sent: textsOf(sent), mine: textsOf(mine) }
@@ -38,6 +44,7 @@ export class Doubts {
   /** A later write has happened. */
   settle(record: SessionRecord): void {
     this.#all.delete(record)
+    this.#earliest.delete(record)
   }
 
   /** Returns what a change of this request has to be compared with, if Redis holds `theirs` now. */
@@ -45,7 +52,7 @@ export class Doubts {
     const doubts = [...(this.#all.get(record) ?? [])].filter(({ sent }) => sent.has(field))
     const ours = doubts.find(({ sent }) => sent.get(field) === theirs)
     if (ours !== undefined) return { text: ours.mine.get(field), isUnsure: false }
-    const text = record.fields.get(field)
+    const text = (this.#earliest.get(record)?.atLoad ?? record.fields).get(field)
     return { text, isUnsure: doubts.length > 0 && theirs !== text }
   }
 }

@@ -59,6 +59,11 @@ export class PropertyMerger implements Merger {
     if (saves !== now) this.#behind.add(record)
   }
 
+  startsFrom(record: SessionRecord, earliest: SessionRecord): void {
+    this.#doubts.startsFrom(record, earliest)
+    this.#behind.add(record)
+  }
+
   async write(
     context: Context,
     record: SessionRecord,

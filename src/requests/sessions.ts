@@ -159,6 +159,7 @@ export class Sessions {
     if (base && base.kind !== 'certain') this.#warnOfCopies()
     if (base && base.kind === 'forgotten') return this.#replaceLoaded(storedIds, session, base.created)
     if (base) this.#records.set(session, base.record)
+    if (base && base.kind === 'contested') context.merger?.startsFrom(base.record, base.earliest)
     const record = this.#recordOf(session, storedIds)
     if (record !== undefined) this.#copies.saved(record)
     const next = this.#snapshot(session, record)

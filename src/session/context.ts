@@ -113,6 +113,11 @@ export interface Merger {
     send: SendDelta,
   ): Promise<Exclude<UpdateReply, TooLarge>>
   /**
+   * It is not known which load the session of this record was copied from. What only later loads have is nothing that
+   * the request has removed.
+   */
+  startsFrom(record: SessionRecord, earliest: SessionRecord): void
+  /**
    * Called after a write with the save counter that it would have if only this request had written, and with the one
    * that it has.
    */
