@@ -447,6 +447,24 @@ describe('with a near cache', () => {
   })
 })
 
+describe('while hashIds changes', () => {
+  test.each([[false], [true]])(
+    'sessions under an older id are merged, also where one moves it (both know both: %s)',
+    async (both) => {
+      const old = storeOf({ merge: ['cart'], hashIds: 'old' })
+      const current = storeOf({ merge: ['cart'], hashIds: ['new', 'old'] })
+      const sid = `moving-${both}`
+      await begin(old, sid, { cart: {} })
+      const requests = [await open(both ? current : old, sid), await open(current, sid), await open(current, sid)]
+      for (const [i, one] of requests.entries()) {
+        one.cart[`thing-${i}`] = i
+        await save(one)
+      }
+      expect((await held(current, sid)).cart).toEqual({ 'thing-0': 0, 'thing-1': 1, 'thing-2': 2 })
+    },
+  )
+})
+
 describe("a string of connect-redis's", () => {
   test('that two requests convert keeps what both have put into the cart', async () => {
     const store = storeOf({ merge: ['cart'] })
