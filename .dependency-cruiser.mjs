@@ -30,7 +30,7 @@ const ROOMS = [
   },
   {
     name: 'features',
-    path: '^src/(cache|indexes|on-end|rotation|watch|admin)/',
+    path: '^src/(cache|indexes|merge|on-end|rotation|watch|admin)/',
     why: 'features build on sessions; a feature that is off is not there',
   },
   { name: 'requests', path: '^src/requests/', why: 'what a request adds builds on sessions and features' },

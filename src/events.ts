@@ -54,9 +54,12 @@ export interface SessionEvents {
   /** A session was ended because its user has more sessions than `limit` allows. */
   evicted: SessionEvent
   /** A write found that its session had ended meanwhile, and wrote nothing. */
-  refused: SessionEvent & { operation: 'save' | 'touch' | 'patch' | 'increment' }
-  /** Another request changed the same properties between load and save. This save has overwritten them. */
-  conflict: SessionEvent & { properties: string[] }
+  refused: SessionEvent & { operation: 'save' | 'touch' | 'patch' | 'increment' | 'setPath' }
+  /**
+   * Another request changed the same properties between load and save. This save has overwritten them. `path`: with the
+   * `merge` option, where in a merged property: its name, and the keys that lead to the value.
+   */
+  conflict: SessionEvent & { properties: string[]; path?: string[] }
   /** A key could not be read as a session. The session counts as absent, and the key is left unchanged. */
   corrupt: SessionEvent & { reason: 'type' | 'bookkeeping' | 'field'; property?: string }
   /** A session was used by another client than the one it is bound to (`bindClient`), and this action was taken. */

@@ -7,7 +7,14 @@ export type { StoreEvents } from './event-store.js'
 export type { DestroyReason, SessionEvent, SessionEventName, SessionEvents } from './events.js'
 export type { Encryption } from './hash/encryption.js'
 export type { Serializer } from './hash/serializer.js'
-export type { PropertyName, SessionChanges, SessionContent, SessionProperties } from './hash/session-content.js'
+export type {
+  PropertyName,
+  SessionChanges,
+  SessionContent,
+  SessionPath,
+  SessionProperties,
+  ValueAt,
+} from './hash/session-content.js'
 export type { AnySession } from './hash/session-data.js'
 export type { HashIds } from './ids/id-mapper.js'
 export type { DestroyByOptions } from './indexes/destroy-by-options.js'
@@ -26,7 +33,7 @@ export { type RotateOnLoginOptions, rotateOnLogin } from './middleware/rotate-on
 export { type RotateSessionOptions, rotateSession } from './middleware/rotate-session.js'
 export { saveBeforeResponse } from './middleware/save-before-response.js'
 export type { Middleware } from './middleware/session-request.js'
-export type { IndexValue, Limit, NearCacheOptions, RedisStoreOptions } from './options.js'
+export type { IndexValue, Limit, MergeFunction, MergeOption, NearCacheOptions, RedisStoreOptions } from './options.js'
 export type { RedisClient } from './redis/clients/redis-client.js'
 export { type ConnectClusterOptions, type ConnectRedisOptions, connectRedis } from './redis/connect/connect-redis.js'
 export type { GetCredentials, RedisCredentials } from './redis/connect/credentials.js'

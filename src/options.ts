@@ -1,9 +1,10 @@
 import type { SessionData } from 'express-session'
 import type { DestroyReason } from './events.js'
 import { ENCRYPTION_MUST_BE, type Encryption, isEncryption } from './hash/encryption.js'
+import { isProperty } from './hash/field-name.js'
 import type { Indexes } from './hash/index-fields.js'
 import type { Serializer } from './hash/serializer.js'
-import type { SessionContent, Whatever } from './hash/session-content.js'
+import type { PropertyName, SessionContent, SessionProperties, Whatever } from './hash/session-content.js'
 import type { AnySession } from './hash/session-data.js'
 import type { HashIds } from './ids/id-mapper.js'
 import { checkNames } from './known-options.js'
@@ -80,6 +81,13 @@ export interface RedisStoreOptions<Data extends object = SessionData, Index exte
    */
   limit?: Limit<NoInfer<Index>>
   /**
+   * Properties that are merged if two requests change them at the same time: `true` (all but what `indexes` and the
+   * principal of `rotateOnLogin` read), a list of names, or an object whose values are true or functions
+   * `(base, theirs, mine) => value` (undefined removes the property). Objects are merged key by key. Default: none, the
+   * last save wins.
+   */
+  merge?: MergeOption<NoInfer<Data>>
+  /**
    * Tell other processes which sessions have ended (`ended` event, `store.watch`). Uses Redis pub/sub and an additional
    * connection. Default false.
    */
@@ -135,6 +143,27 @@ export interface RedisStoreOptions<Data extends object = SessionData, Index exte
 /** Options of any store. */
 export type AnyStoreOptions = RedisStoreOptions<Whatever, Whatever>
 
+/** How properties are merged, by name. */
+export type MergeOption<Data extends object = SessionData> =
+  | true
+  | readonly PropertyName<Data>[]
+  | { readonly [Name in PropertyName<Data>]?: true | MergeFunction<SessionProperties<Data>[Name]> }
+
+/**
+ * Merges two changes of a property. Called only if others have saved the property since the session was loaded;
+ * undefined stands for a property that is not there.
+ *
+ * @param base the value that was loaded
+ * @param theirs what others have saved since
+ * @param mine what this request has made of `base`
+ * @returns the value to save, at once; undefined removes the property
+ */
+export type MergeFunction<Value = Whatever> = (
+  base: Value | undefined,
+  theirs: Value | undefined,
+  mine: Value | undefined,
+) => Value | undefined
+
 /** What the function of an index returns. null and undefined: the session is not in the index. */
 export type IndexValue = string | number | bigint | null | undefined
 
@@ -175,6 +204,7 @@ export interface ResolvedOptions {
   encryption: Encryption | undefined
   indexes: Indexes
   limit: Limit | undefined
+  merge: AnyStoreOptions['merge'] | undefined
   validate: AnyStoreOptions['validate']
   activity: boolean
   broadcast: boolean
@@ -269,6 +299,7 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
       typeof index === 'string' && isMax && /^(evict|reject)$/.test(String(onExceed)) && !Object.keys(others).length
     )
   }, "{ index, max, onExceed }: one of the indexes, a whole number above 0, and 'evict' or 'reject'"),
+  merge: must(isMergeOption, 'true, a list of property names, or an object: names -> true or functions'),
   activity: boolean,
   broadcast: boolean,
   onEnd: must((value) => typeof value === 'function', 'a function of { session, info } and reason'),
@@ -282,6 +313,15 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
   maxBytes: positiveInteger,
   scanCount: positiveInteger,
+}
+
+function isMergeOption(value: unknown): boolean {
+  if (value === true) return true
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.every((name) => typeof name === 'string' && isProperty(name))
+  return Object.entries(value).every(
+    ([name, rule]) => isProperty(name) && (rule === true || typeof rule === 'function'),
+  )
 }
 
 /** Whether the store has an option of this name. */
@@ -334,6 +374,7 @@ export function resolveOptions(options: AnyStoreOptions): ResolvedOptions {
     encryption: options.encryption,
     indexes: Object.entries(options.indexes ?? {}),
     limit: options.limit,
+    merge: options.merge,
     validate: options.validate,
     activity: options.activity ?? DEFAULTS.activity,
     broadcast: options.broadcast ?? DEFAULTS.broadcast,

@@ -7,6 +7,7 @@ import { Announcer } from './events.js'
 import { codecOf } from './hash/encryption.js'
 import { idMapper } from './ids/id-mapper.js'
 import { limiterOf } from './indexes/limit.js'
+import { PropertyMerger } from './merge/merger.js'
 import { HandOver } from './on-end/hand-over.js'
 import type { ResolvedOptions } from './options.js'
 import { Availability } from './redis/availability.js'
@@ -18,6 +19,7 @@ import { Replicas } from './redis/replicas.js'
 import { SideHealth } from './redis/side-health.js'
 import type { Context } from './session/context.js'
 import { Creations } from './session/pending-creations.js'
+import { SessionQueue } from './session/session-queue.js'
 import { Endings } from './watch/endings.js'
 
 /**
@@ -54,10 +56,12 @@ export function storeParts(options: ResolvedOptions, emitter: EventEmitter): Sto
     ids: idMapper(options.hashIds, options.acceptPlainIds),
     codec: codecOf(options.encryption),
     creations: new Creations(),
+    queue: new SessionQueue(options.timeoutMs),
     replicas: replicasOf(options, keys, announcer),
     endOfLife: undefined,
     limiter: options.limit && limiterOf(options.limit),
     cache: undefined,
+    merger: options.merge && new PropertyMerger({ options }),
   }
   const handOver = options.onEnd && new HandOver(context, options.onEnd, within)
   context.endOfLife = handOver

@@ -7,6 +7,7 @@ import { type Callback, callBack, isCallback, settleAfterIo, settleNextTick } fr
 import { EventStore } from './event-store.js'
 import type { SessionEventName } from './events.js'
 import type { LoadedSession } from './hash/decode.js'
+import { assertPath, valueAt, withValueAt } from './hash/path.js'
 import type {
   AnyContent,
   NumberName,
@@ -14,6 +15,9 @@ import type {
   PropertyName,
   SessionChanges,
   SessionContent,
+  SessionPath,
+  SessionProperties,
+  ValueAt,
   Whatever,
 } from './hash/session-content.js'
 import type { AnySession } from './hash/session-data.js'
@@ -37,6 +41,7 @@ import { incrementProperty } from './session/increment.js'
 import { countMembers } from './session/index-entries.js'
 import { inspectSession, readProperties } from './session/inspect.js'
 import { encodeChanges, patchSession } from './session/patch.js'
+import { setAtPath } from './session/path.js'
 import type { SessionInfo } from './session-info.js'
 import { type StoreParts, storeParts } from './store-context.js'
 import { StorePromise } from './store-promise.js'
@@ -271,6 +276,53 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
       const looking = this.#requests.outside.beforePatch(storedIds, changes)
       if (looking !== undefined) await looking
       return patchSession(this.#context, storedIds, encoded)
+    })
+  }
+
+  /**
+   * Changes one value inside a property of an existing session atomically, and leaves its neighbours as they are. Plain
+   * objects that are missing on the way are made. Does not prolong the session. Sends HMGET and a script; with
+   * `indexes`, HGETALL and a script. Both again if others save meanwhile.
+   *
+   * @param path names, e.g. `['preferences', 'theme']`
+   * @param value undefined removes the value
+   * @returns false if there is no such session
+   * @throws ERR_SESSION_NOT_AN_OBJECT if the path leads through a list, a scalar or an instance of a class
+   */
+  setPath<const Path extends SessionPath<Data>>(
+    sid: string,
+    path: Path,
+    value: ValueAt<SessionProperties<Data>, Path> | undefined,
+  ): Promise<boolean> {
+    return this.#run(async (signal) => {
+      assertPath('setPath', path)
+      const storedIds = this.#sessions.storedIds(sid)
+      if (!hasId(storedIds)) return false
+      const [property, ...names] = path
+      const changes = { [property]: withValueAt({}, names, value) }
+      const looking = this.#requests.outside.beforePatch(storedIds, changes, 'setPath')
+      if (looking !== undefined) await looking
+      return setAtPath({ ...this.#context, signal }, storedIds, path, value)
+    })
+  }
+
+  /**
+   * Reads one value inside a property, with one command, HMGET. Never prolongs the session.
+   *
+   * @param path names, e.g. `['preferences', 'theme']`
+   * @returns undefined if there is no such value, or no such session
+   */
+  getPath<const Path extends SessionPath<Data>>(
+    sid: string,
+    path: Path,
+  ): Promise<ValueAt<SessionProperties<Data>, Path> | undefined>
+  getPath(sid: string, path: readonly string[]): Promise<Whatever> {
+    return this.#run(async () => {
+      assertPath('getPath', path)
+      const found = await this.#sessions.first(sid, (storedId, id) =>
+        readProperties(this.#context, storedId, id, path.slice(0, 1)),
+      )
+      return valueAt(found, path)
     })
   }
 

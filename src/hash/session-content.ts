@@ -41,5 +41,28 @@ export type SessionChanges<Data extends object = SessionData> = {
   readonly [Name in PropertyName<Data>]?: SessionProperties<Data>[Name] | undefined
 }
 
+/** A way to a value of a session: the name of a property, and of keys of plain objects. */
+export type SessionPath<Data extends object = SessionData> = readonly [PropertyName<Data>, ...string[]]
+
+/** The value at the end of a path; never if the types say that there is none. */
+export type ValueAt<Value, Path extends readonly string[]> = Path extends readonly [
+  infer Name extends string,
+  ...infer Rest extends readonly string[],
+]
+  ? ValueAt<ValueOf<Value, Name>, Rest>
+  : Value
+
+type ValueOf<Value, Name extends string> = unknown extends Value
+  ? Whatever
+  : Value extends readonly unknown[]
+    ? never
+    : Value extends object
+      ? string extends Name
+        ? Whatever
+        : Name extends keyof Value
+          ? Value[Name]
+          : never
+      : never
+
 /** The content of a session whose types do not matter. */
 export type AnyContent = SessionContent<Whatever>

@@ -27,11 +27,15 @@ export class OutsideLogin {
    * Checks a patch before it is applied. Costs HGETALL, but only if the changes name a user. Returns undefined if
    * there is nothing to check.
    */
-  beforePatch(storedIds: readonly string[], changes: Readonly<Record<string, unknown>>): Promise<void> | undefined {
+  beforePatch(
+    storedIds: readonly string[],
+    changes: Readonly<Record<string, unknown>>,
+    method: 'patch' | 'setPath' = 'patch',
+  ): Promise<void> | undefined {
     const principal = this.principal ?? this.#context.options.indexes.find(([name]) => name === 'user')?.[1]
     if (this.#isTold || principal === undefined || userIn(principal, changes) === undefined) return undefined
     return loadFirst(this.#context, storedIds).then((loaded) => {
-      if (loaded !== null) this.#compare('patch', principal, loaded.session, { ...loaded.session, ...changes })
+      if (loaded !== null) this.#compare(method, principal, loaded.session, { ...loaded.session, ...changes })
     })
   }
 
@@ -70,7 +74,7 @@ export class OutsideLogin {
     return held
   }
 
-  #compare(method: 'patch' | 'set', principal: Principal, before: AnySession, after: AnySession): void {
+  #compare(method: 'patch' | 'setPath' | 'set', principal: Principal, before: AnySession, after: AnySession): void {
     const user = userIn(principal, after)
     if (this.#isTold || user === undefined || user === userIn(principal, before)) return
     this.#isTold = true

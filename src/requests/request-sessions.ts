@@ -1,4 +1,5 @@
 import type { DestroyReason, SessionEventName, SessionEvents } from '../events.js'
+import type { AnyContent } from '../hash/session-content.js'
 import type { AnySession } from '../hash/session-data.js'
 import { invalidId, parseSid } from '../ids/sid.js'
 import type { Within } from '../redis/deadline.js'
@@ -75,6 +76,11 @@ export class RequestSessions implements StoreAccess {
 
   set principal(principal: Principal) {
     this.outside.principal ??= principal
+    this.keepFromMerging('the principal of rotateOnLogin()', principal)
+  }
+
+  keepFromMerging(who: string, reads: (session: AnyContent) => unknown): void {
+    this.context.merger?.leaveOut(who, reads)
   }
 
   /** Prepares every session object that a request gets. */

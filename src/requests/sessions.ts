@@ -21,9 +21,9 @@ import { saveMarks } from '../session/save-marks.js'
 import { isSameSession, type Loaded, type SessionRecord } from '../session/session-record.js'
 import { type Ancestor, lease, type Snapshot, snapshot } from '../session/snapshot.js'
 import { isTouched, touchSession, touchUnloaded } from '../session/touch.js'
+import { Turns } from '../session/write-queue.js'
 import { attachment } from './attachment.js'
 import { CopiedSessions } from './copied-sessions.js'
-import { Turns } from './write-queue.js'
 
 /**
  * Maps session objects to what Redis held when they were loaded, and so decides what a `set` or `touch` of one must
@@ -162,6 +162,7 @@ export class Sessions {
     if (base && base.kind !== 'certain') this.#warnOfCopies()
     if (base && base.kind === 'forgotten') return this.#replaceLoaded(storedIds, session, base.created)
     if (base) this.#records.set(session, base.record)
+    if (base && base.kind === 'contested') context.merger?.startsFrom(base.record, base.earliest)
     const record = this.#recordOf(session, storedIds)
     if (record !== undefined) return this.#saveLoaded(context, session, record)
     const next = this.#snapshot(session, undefined)
@@ -306,9 +307,11 @@ export class Sessions {
     })
   }
 
-  /** Passes the signal on only with a limiter: only making room for a session may take long. */
+  /** Passes the signal on only to operations that may take long: making room for a session, and merging. */
   #during(signal: Signal | undefined): Context {
-    return signal === undefined || this.#context.limiter === undefined ? this.#context : { ...this.#context, signal }
+    const { limiter, merger } = this.#context
+    const isShort = limiter === undefined && merger === undefined
+    return signal === undefined || isShort ? this.#context : { ...this.#context, signal }
   }
 
   #snapshot(session: AnySession, record: SessionRecord | undefined): Snapshot {

@@ -208,6 +208,13 @@ export interface StoreAccess {
    * another user elsewhere. Only the first function counts.
    */
   set principal(principal: (session: AnyContent) => unknown)
+  /**
+   * Excludes the properties that a function reads from what the store merges (`merge` option).
+   *
+   * @param who names the function in the error message
+   * @throws TypeError if the option names such a property
+   */
+  keepFromMerging(who: string, reads: (session: AnyContent) => unknown): void
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void
   /** Ends a loaded session. Costs DEL. */
   end(session: object, reason: DestroyReason): Promise<void>

@@ -1,5 +1,6 @@
 import { CorruptHash, decodeHash } from '../hash/decode.js'
 import { propertyOf } from '../hash/field-name.js'
+import { toText } from '../hash/serializer.js'
 import type { AnySession } from '../hash/session-data.js'
 import type { Context } from '../session/context.js'
 import type { Remainder } from '../session/end-key.js'
@@ -10,7 +11,8 @@ import type { SessionRecord } from '../session/session-record.js'
  * Merges what other requests saved under the old id after this request loaded the session. Those requests have been
  * told that their saves succeeded, so the session must continue with its very last content.
  *
- * @param old the session as this request has it; changes that this request made take precedence
+ * @param old the session as this request has it; changes that this request made take precedence, or are
+ *   merged (`merge` option)
  * @param fresh the session that continues under the new id
  * @param isKept whether a property that this request has not written is carried over
  */
@@ -35,8 +37,18 @@ export async function mergeLateSaves(
     if (property === undefined || now.get(field) === before.get(field)) continue
     // This request has removed the property.
     const isRemoved = before.has(field) && !Object.hasOwn(old, property)
-    if (isRemoved || ours.has(property) || !isKept(property)) continue
-    if (now.has(field)) (fresh as Record<string, unknown>)[property] = decoded.session[property]
-    else delete (fresh as Record<string, unknown>)[property]
+    if (!isKept(property)) continue
+    const isOurs = isRemoved || ours.has(property)
+    if (!isOurs) put(fresh, property, decoded.session[property])
+    else if (context.merger?.covers(field)) {
+      const mine = toText(context.options.serializer, property, (old as Record<string, unknown>)[property])
+      put(fresh, property, await context.merger.mergeLate(context, record, property, now.get(field), mine))
+    }
   }
+}
+
+/** @param value undefined removes the property */
+function put(session: AnySession, property: string, value: unknown): void {
+  if (value === undefined) delete (session as Record<string, unknown>)[property]
+  else (session as Record<string, unknown>)[property] = value
 }

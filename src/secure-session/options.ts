@@ -148,6 +148,7 @@ export function resolveSecureSession(options: SecureSessionOptions<Whatever, Wha
   const name = checkedName(options.name, cookie.secure)
   const genid = options.genid === undefined ? newSessionId : checkedGenid(options.genid)
   const store = resolveStore(options.store, withUser(forStore, options.user), preset, secrets)
+  store[STORE_ACCESS].keepFromMerging('the "user" option', options.user)
   checkMaxAge(cookie.maxAge, store, preset)
   return {
     store,

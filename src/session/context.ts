@@ -8,8 +8,12 @@ import type { Gateway } from '../redis/gateway.js'
 import type { Keys } from '../redis/keys.js'
 import type { RedisClock } from '../redis/redis-clock.js'
 import type { Replicas } from '../redis/replicas.js'
+import type { TooLarge } from '../redis/scripts/session-reply.js'
+import type { UpdateReply } from '../redis/scripts/update.js'
+import type { Delta } from './delta.js'
 import type { Creations } from './pending-creations.js'
-import type { Loaded } from './session-record.js'
+import type { SessionQueue } from './session-queue.js'
+import type { Loaded, SessionRecord } from './session-record.js'
 
 /*
  * Interfaces of the optional features, as operations on single sessions need them. Each feature implements its
@@ -78,6 +82,61 @@ export interface Limiter {
   evict(context: Context, storedId: string): Promise<boolean>
 }
 
+/**
+ * Sends the changes of a save.
+ *
+ * @param saves save counter that the caller knows
+ * @param isStrict whether to write nothing if others have saved since; the reply is then `outdated`
+ */
+export type SendDelta = (delta: Delta, saves: string, isStrict: boolean) => Promise<Exclude<UpdateReply, TooLarge>>
+
+/** Merges what two requests have done to one property (`merge` option). */
+export interface Merger {
+  /** Whether changes of this field are merged. */
+  covers(field: string): boolean
+  /**
+   * Excludes the properties that a function reads to tell whose a session is.
+   *
+   * @param who names the function in the error message
+   * @throws TypeError if the `merge` option names such a property
+   */
+  leaveOut(who: string, reads: (session: never) => unknown): void
+  /**
+   * Sends the changes of a save, and merges them with those of others if these were faster. The reply is then
+   * `contended`.
+   */
+  write(
+    context: Context,
+    record: SessionRecord,
+    delta: Delta,
+    saves: string,
+    send: SendDelta,
+  ): Promise<Exclude<UpdateReply, TooLarge>>
+  /**
+   * It is not known which load the session of this record was copied from. What only later loads have is nothing that
+   * the request has removed.
+   */
+  startsFrom(record: SessionRecord, earliest: SessionRecord): void
+  /**
+   * Called after a write with the save counter that it would have if only this request had written, and with the one
+   * that it has.
+   */
+  followed(record: SessionRecord, saves: string, now: string): void
+  /**
+   * Merges a property that others have saved into the session of this request.
+   *
+   * @param theirs text that Redis holds; undefined: no such field
+   * @param mine text of what the session of this request holds
+   */
+  mergeLate(
+    context: Context,
+    record: SessionRecord,
+    property: string,
+    theirs: string | undefined,
+    mine: string | undefined,
+  ): Promise<unknown>
+}
+
 /** The dependencies of every operation on sessions; made once per store. */
 export interface Context {
   options: ResolvedOptions
@@ -88,6 +147,7 @@ export interface Context {
   codec: Codec
   announcer: Announcer
   creations: Creations
+  queue: SessionQueue
   /** Undefined if no replica has to confirm writes. */
   replicas: Replicas | undefined
   /** Undefined without `onEnd`. */
@@ -96,6 +156,8 @@ export interface Context {
   limiter: Limiter | undefined
   /** Undefined without `cache`. */
   cache: SessionCache | undefined
+  /** Undefined without `merge`. */
+  merger: Merger | undefined
   /** Stops the loops of one operation when its time is over; undefined if the operation has no long loop. */
   signal?: Signal
 }

@@ -4,7 +4,7 @@ import type { FieldList } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
 import { CONVERT } from '../redis/scripts/convert.js'
 import type { Context } from './context.js'
-import { applyDelta, type Delta, doubtDelta, isEmpty } from './delta.js'
+import { applyDelta, type Delta, doubtDelta, isEmpty, partOf } from './delta.js'
 import { fromString, sha1Of } from './load.js'
 import type { SessionRecord } from './session-record.js'
 import { bytesOf } from './size.js'
@@ -29,7 +29,7 @@ export async function convertString(
   wholeDelta: Delta,
 ): Promise<boolean> {
   // Another request may have changed the cookie, so do not write an unchanged one.
-  const delta = next.isAsInString ? withoutCookie(wholeDelta) : wholeDelta
+  const delta = next.isAsInString ? partOf(wholeDelta, (field) => !isCookieField(field)) : wholeDelta
   let content: StringContent = { sha1, fields: next.fields, before: record.fields }
   doubtDelta(record, delta)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -42,6 +42,8 @@ export async function convertString(
       continue
     }
     if (reply?.kind !== 'written' && reply?.kind !== 'contended') return false
+    // Others have saved since the load, so the record does not know all that Redis holds.
+    if (reply.kind === 'contended' || attempt > 0) context.merger?.followed(record, '', reply.meta.saves)
     if (reply.isEnded) record.hasEnded = true
     // An index may read our changes together with those that connect-redis wrote.
     else if (attempt > 0) await reindex(context, record.storedId)
@@ -96,13 +98,6 @@ async function writeHash(
   return writeIndexed(context, storedId, placing, async () =>
     acceptWrite(context, await gateway.script(CONVERT, key, args)),
   )
-}
-
-function withoutCookie({ set, remove }: Delta): Delta {
-  return {
-    set: set.filter(([field]) => !isCookieField(field)),
-    remove: remove.filter((field) => !isCookieField(field)),
-  }
 }
 
 function merge(base: Iterable<readonly [string, string]>, delta: Delta): FieldList {

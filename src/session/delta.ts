@@ -156,6 +156,16 @@ export function isOurs(field: string): boolean {
   return propertyOf(field) !== undefined || isCookieField(field)
 }
 
+/** Lists the fields in the order in which the UPDATE script gets them. */
+export function fieldsOf({ set, remove }: Delta): string[] {
+  return [...set.map(([field]) => field), ...remove]
+}
+
+/** Selects some fields of a delta. */
+export function partOf({ set, remove }: Delta, isIn: (field: string) => boolean): Delta {
+  return { set: set.filter(([field]) => isIn(field)), remove: remove.filter(isIn) }
+}
+
 export function isEmpty(delta: Delta): boolean {
   return delta.set.length === 0 && delta.remove.length === 0
 }

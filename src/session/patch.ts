@@ -10,6 +10,7 @@ import { convertString } from './convert-string.js'
 import { hasArrived } from './leftovers.js'
 import { loadSession } from './load.js'
 import { writeWherever } from './move.js'
+import type { Loaded } from './session-record.js'
 import { lease, type Snapshot, snapshot } from './snapshot.js'
 import { UNKNOWN, updateFields } from './update-fields.js'
 import { changedOf, NOWHERE, placingOf, writeIndexed } from './write-indexed.js'
@@ -66,19 +67,35 @@ async function patchHash(context: Context, storedId: string, changes: Changes): 
   const { indexes } = context.options
   if (indexes.length === 0) return updateFields(context, storedId, changes)
   const loaded = await loadSession(context, storedId)
-  if (loaded?.record.origin.kind === 'string') return { kind: 'foreign' }
   if (loaded === null) {
     // If a session is created meanwhile, the reply says so, and `writeIndexed` indexes it afterwards.
     const seen = { created: '', saves: UNKNOWN }
     return writeIndexed(context, storedId, NOWHERE, () => updateFields(context, storedId, changes, seen))
   }
-  const { session, record } = loaded
-  const { created, saves } = loaded.record.origin.meta
+  return patchLoaded(context, storedId, changes, loaded, false)
+}
+
+/**
+ * Changes a hash that has been loaded, and its index values.
+ *
+ * @param isStrict whether to write nothing if others have saved since the load; the reply is then `outdated`
+ */
+export async function patchLoaded(
+  context: Context,
+  storedId: string,
+  changes: Changes,
+  { session, record }: Loaded,
+  isStrict: boolean,
+): Promise<WriteReply> {
+  if (record.origin.kind === 'string') return { kind: 'foreign' }
+  const { created, saves } = record.origin.meta
   const held = record.indexFields
-  const index = changedOf(indexFields(indexes, { ...session, ...changes.values }, held), held)
+  const index = changedOf(indexFields(context.options.indexes, { ...session, ...changes.values }, held), held)
   const placing = placingOf(index, held, lease(context, session, record).idle)
   const whole = { ...changes, set: [...changes.set, ...index] }
-  return writeIndexed(context, storedId, placing, () => updateFields(context, storedId, whole, { created, saves }))
+  return writeIndexed(context, storedId, placing, () =>
+    updateFields(context, storedId, whole, { created, saves, isStrict }),
+  )
 }
 
 /** Writes to a session under its current id. If it is not there while `hashIds` changes, moves it there first. */

@@ -30,11 +30,12 @@ export interface RecentSession {
 
 /**
  * The load that a copy may have been made from. `certain`: every request that may have made the copy has loaded the
- * same content. `contested`: these requests loaded different texts of the fields that are uncertain in the record.
- * `forgotten`: it is known only that the session was loaded.
+ * same content. `contested`: these requests loaded different texts of the fields that are uncertain in the record;
+ * `earliest` is the first load of them. `forgotten`: it is known only that the session was loaded.
  */
 export type CopyBase =
-  | { kind: 'certain' | 'contested'; record: SessionRecord }
+  | { kind: 'certain'; record: SessionRecord }
+  | { kind: 'contested'; record: SessionRecord; earliest: SessionRecord }
   | { kind: 'forgotten'; created: string | undefined }
 
 /**
@@ -123,7 +124,7 @@ export class RecentLoads {
     // It stays unknown which of the loads this was, so keep all of them.
     const record = latest.asLoaded()
     for (const field of contested) record.uncertain.add(field)
-    return { kind: 'contested', record }
+    return { kind: 'contested', record, earliest: records[0] as SessionRecord }
   }
 
   #makeRoom(now: number): void {

@@ -5,9 +5,9 @@ import { propertyOf } from '../hash/field-name.js'
 import { isSameLifetime } from '../hash/live-cookie.js'
 import { handleOf } from '../ids/handle.js'
 import { UPDATE } from '../redis/scripts/update.js'
-import type { Context } from './context.js'
+import type { Context, SendDelta } from './context.js'
 import { convertString } from './convert-string.js'
-import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
+import { applyDelta, type Delta, difference, doubtDelta, fieldsOf, isEmpty, isOurs, partOf } from './delta.js'
 import { loadSession } from './load.js'
 import { isHome, moveHome, writeWherever } from './move.js'
 import { quickSave } from './quick-save.js'
@@ -50,12 +50,35 @@ export async function saveString(
   next: Snapshot,
   delta: Delta,
 ): Promise<void> {
+  const merged = context.merger && partOf(delta, (field) => context.merger?.covers(field) === true)
+  if (merged && !isEmpty(merged)) return saveMerged(context, record, sha1, next, delta, merged)
   if (await convertString(context, record, sha1, next, delta)) return
   // Another request may have converted the session, and a third one may have moved it. The string had no creation
   // stamp, so none can be compared.
   if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
   record.hasEnded = true
   context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
+}
+
+/** A string has no save counter: makes a hash of it first, and then merges into that. */
+async function saveMerged(
+  context: Context,
+  record: SessionRecord,
+  sha1: string,
+  next: Snapshot,
+  delta: Delta,
+  merged: Delta,
+): Promise<void> {
+  const fields = new Map(next.fields)
+  for (const field of fieldsOf(merged)) {
+    const text = record.fields.get(field)
+    if (text === undefined) fields.delete(field)
+    else fields.set(field, text)
+  }
+  const others = partOf(delta, (field) => context.merger?.covers(field) !== true)
+  await saveString(context, record, sha1, { ...next, fields: [...fields] }, others)
+  if (record.origin.kind === 'hash' && !record.hasEnded)
+    await writeDelta(context, record, record.origin.meta, next, merged)
 }
 
 /** Changes the session if it still exists. Refreshes its expiry if that is due. */
@@ -85,6 +108,7 @@ export async function writeDelta(
     announceConflict(context, record, doubted, delta, decodeOld(context.codec.of(record.storedId), delta, reply.old))
   record.isWhole &&= reply.kind === 'written' && reply.meta.saves === (isSave ? nextCount(meta.saves) : meta.saves)
   record.origin = { kind: 'hash', meta: lease.isOthers ? withLeaseOf(reply.meta, record) : reply.meta }
+  context.merger?.followed(record, isSave ? nextCount(meta.saves) : meta.saves, reply.meta.saves)
   record.outdated = NOTHING_OUTDATED
   applyDelta(record, delta)
   if (reply.isEnded) record.hasEnded = true
@@ -104,11 +128,13 @@ function sendDelta(
   lease: WrittenLease,
   delta: Delta,
 ): Promise<WriteReply & { isEnded?: boolean }> {
-  const atLength = () => update(context, record, meta, lease, delta)
+  const { merger } = context
   // A write that changes the lease takes the long way, and so does one that encrypts fields anew.
   let isQuick = lease.isOthers && record.outdated.size === 0
-  const write = () => {
-    const writing = isQuick ? quickSave(context, record, delta, lease.slides, atLength) : undefined
+  const write: SendDelta = (changes, saves, isStrict) => {
+    const atLength = () => update(context, record, { created: meta.created, saves }, lease, changes, isStrict)
+    const isFirst = isQuick && changes === delta && saves === meta.saves
+    const writing = isFirst ? quickSave(context, record, delta, lease.slides, atLength) : undefined
     isQuick = false
     doubtDelta(record, delta)
     return writing ?? atLength()
@@ -116,7 +142,10 @@ function sendDelta(
   // Most stores have neither indexes nor `onEnd`.
   const isPlaced = context.options.indexes.length > 0 || context.endOfLife !== undefined
   const placing = isPlaced ? placingIn(context, record, next, lease, delta) : NOWHERE
-  const send = () => writeIndexed(context, record.storedId, placing, write)
+  const send = () =>
+    writeIndexed(context, record.storedId, placing, () =>
+      merger === undefined ? write(delta, meta.saves, false) : merger.write(context, record, delta, meta.saves, write),
+    )
   if (record.storedIds.length === 1) return send()
   return send().then(async (reply) => {
     if (reply.kind !== 'gone') return reply
@@ -129,17 +158,19 @@ function sendDelta(
   })
 }
 
-/** Runs the UPDATE script. */
+/** Runs the UPDATE script. @param isStrict nothing is written if others have saved since */
 async function update(
   context: Context,
   record: SessionRecord,
   meta: Pick<Bookkeeping, 'created' | 'saves'>,
   lease: WrittenLease,
   delta: Delta,
+  isStrict: boolean,
 ): Promise<WriteReply> {
   const { gateway, keys, options } = context
   const isSave = !isEmpty(delta)
-  const args = [meta.created, isSave ? meta.saves : '', isSave ? 1 : 0, lease.idle, options.absoluteMs ?? '']
+  const kind = isStrict ? 2 : isSave ? 1 : 0
+  const args = [meta.created, isSave ? meta.saves : '', kind, lease.idle, options.absoluteMs ?? '']
   const isDoubted = isSave && isUndercounted(record)
   const rest = [expiryMode(context), lease.flags, options.maxBytes, isDoubted ? 1 : '']
   const changes = changeArgs(context, record, delta)
@@ -223,8 +254,7 @@ function encryptedAnew(record: SessionRecord, codec: SessionCodec, delta: Delta)
  * Decodes the old values for a comparison as texts. An unreadable value stays encoded and so differs from every text.
  */
 function decodeOld(codec: SessionCodec, delta: Delta, old: readonly (string | null)[]): (string | null)[] {
-  const fields = [...delta.set.map(([field]) => field), ...delta.remove]
-  return fields.map((field, i) => {
+  return fieldsOf(delta).map((field, i) => {
     const stored = old[i] ?? null
     if (stored === null) return null
     try {
@@ -249,8 +279,8 @@ function announceConflict(
   ]
   const properties = touched
     .filter(([field, text], i) => {
-      // A conflict over fields of the middleware does not concern the application.
-      if (!isOurs(field)) return false
+      // A conflict over fields of the middleware does not concern the application. The merger announces its own.
+      if (!isOurs(field) || context.merger?.covers(field)) return false
       const found = old[i] ?? null
       const loaded = record.fields.get(field) ?? null
       return found !== loaded && found !== text && !doubted.has(field)

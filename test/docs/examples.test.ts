@@ -212,6 +212,75 @@ test('docs/clients.md: every setting that does harm has a row', () => {
   for (const name of named) expect(rows.some((row) => row.split('|')[1]?.includes(name))).toBe(true)
 })
 
+describe('docs/merging.md', () => {
+  const scope = {
+    client,
+    RedisStore: class extends RedisStore {
+      constructor(options: object) {
+        super({ prefix, timeout: 30_000, ...options } as never)
+      }
+    },
+  }
+
+  test('the cart of the example has what all requests have put there, and a conflict names its path', async () => {
+    const app = express()
+    const told: unknown[][] = []
+    const merging = new Function(
+      'client',
+      'RedisStore',
+      'app',
+      `${example('docs/merging.md', 'run', 'merging')};return store`,
+    )
+    app.use((req, res, next) => sessions(req, res, next))
+    app.get('/sid', (req, res) => res.send(req.sessionID))
+    const ours = merging(scope.client, scope.RedisStore, app) as RedisStore
+    const sessions = session({ store: ours, secret: 's', resave: false, saveUninitialized: false })
+    run('docs/merging.md', 'conflict', { store: ours, console: { warn: (...words: unknown[]) => told.push(words) } })
+    const visitor = request.agent(app)
+    await visitor.post('/cart/bread')
+    await Promise.all(Array.from({ length: 20 }, (_, i) => visitor.post(`/cart/article-${i}`)))
+    const { text: sid } = await visitor.get('/sid')
+    const [one, other] = (await Promise.all([ours.get(sid), ours.get(sid)])) as unknown as { cart: object }[]
+    expect(Object.keys(one?.cart ?? {})).toHaveLength(21)
+    expect(told).toEqual([])
+    for (const [count, at] of [one, other].entries()) {
+      Object.assign(at as object, { cart: { bread: { count: count + 2 } } })
+      await ours.set(sid, at as never)
+    }
+    expect(told).toEqual([['two requests have set', 'cart.bread.count', 'of', expect.any(String)]])
+  })
+
+  test('the functions of the example merge points and what was seen', async () => {
+    const make = new Function('client', 'RedisStore', `${example('docs/merging.md', 'run', 'function')};return store`)
+    const ours = make(scope.client, scope.RedisStore) as RedisStore
+    type Played = { points: number; seen: number[] }
+    await ours.set('player', { cookie: { originalMaxAge: null }, points: 10, seen: [1] } as never)
+    const requests = [await ours.get('player'), await ours.get('player')] as unknown as Played[]
+    for (const [i, at] of requests.entries()) {
+      at.points += 5
+      at.seen.push(i + 2)
+      await ours.set('player', at as never)
+    }
+    expect(await ours.read('player')).toMatchObject({ points: 20, seen: [1, 2, 3] })
+  })
+
+  test('the paths of the example do what their comments say', async () => {
+    await store.set('paths', {
+      cookie: { originalMaxAge: null },
+      preferences: { theme: 'dark', font: 'serif' },
+    } as never)
+    const results: unknown[] = []
+    const body = example('docs/merging.md', 'run', 'paths').replace(
+      /^await (.+?\)) +\/\/.*$/gm,
+      'results.push(await $1)',
+    )
+    const steps = new Function('store', 'sid', 'results', `return (async () => {${body}})()`)
+    await steps(store, 'paths', results)
+    expect(results).toEqual([true, 'light', true])
+    expect(await store.read('paths')).toMatchObject({ preferences: { font: 'serif' } })
+  })
+})
+
 test('docs/near-cache.md: what the store says of its cache, and which warning there is', async () => {
   const caching = new RedisStore({ client, prefix, cache: { max: 10, maxAge: 60 } })
   const printed: unknown[][] = []

@@ -105,6 +105,8 @@ describe('the snippets of the README', () => {
       true,
       3,
       true,
+      'serif',
+      true,
       expect.objectContaining({ handle: expect.any(String), createdAt: expect.any(Date), expiresAt: expect.any(Date) }),
       expect.objectContaining({ sessions: 1, bytes: expect.any(Number) }),
       expect.any(Number),

@@ -24,6 +24,7 @@ declare module 'express-session' {
     cart: string[]
     visits: number
     seenAt?: number
+    preferences?: { theme: string; sizes?: { font: number }; tags: string[] }
   }
 }
 
@@ -52,10 +53,42 @@ export const store = new RedisStore({
 })
 same<typeof store, RedisStore<session.SessionData, 'user' | 'cart'>>(true)
 
+const theme = () => store.getPath(sid, ['preferences', 'theme'])
+
+new RedisStore({ client, merge: true })
+new RedisStore({ client, merge: ['preferences', 'visits'] })
+new RedisStore({
+  client,
+  merge: { preferences: true, visits: (base = 0, theirs = 0, mine = 0) => theirs + mine - base },
+})
+// @ts-expect-error no such property
+new RedisStore({ client, merge: ['preference'] })
+// @ts-expect-error no such property
+new RedisStore({ client, merge: { preference: true } })
+// @ts-expect-error a number
+new RedisStore({ client, merge: { visits: () => 'many' } })
+secureSession({ client, secret: 's', user: (s) => s.userId, merge: ['preferences'] })
+// @ts-expect-error no such property
+secureSession({ client, secret: 's', user: (s) => s.userId, merge: ['preference'] })
+
 export async function declared(): Promise<void> {
   await store.patch(sid, { userId: 'ada', visits: 1, cart: undefined })
   // @ts-expect-error no such property
   await store.patch(sid, { usrId: 5 })
+  same<string | undefined, Awaited<ReturnType<typeof theme>>>(true)
+  await store.setPath(sid, ['preferences', 'theme'], 'light')
+  await store.setPath(sid, ['preferences', 'sizes', 'font'], undefined)
+  await store.setPath(sid, ['preferences', 'sizes'], { font: 3 })
+  // @ts-expect-error a text
+  await store.setPath(sid, ['preferences', 'theme'], 5)
+  // @ts-expect-error no such property
+  await store.setPath(sid, ['preference', 'theme'], 'light')
+  // @ts-expect-error no such key
+  await store.setPath(sid, ['preferences', 'them'], 'light')
+  // @ts-expect-error no way through a list
+  await store.setPath(sid, ['preferences', 'tags', '0'], 'a')
+  // @ts-expect-error a path has a name
+  await store.getPath(sid, [])
   // @ts-expect-error a text
   await store.patch(sid, { userId: 5 })
   // @ts-expect-error only set() and touch() write the cookie

@@ -192,3 +192,39 @@ describe('data that is no copy', () => {
     },
   )
 })
+
+describe.each(Object.entries(COPIES))('with the merge option, a host that saves copies made by %s', (_name, copy) => {
+  const store = new RedisStore({ client, prefix: freshPrefix(), merge: ['cart'] as never, timeout: 30_000 })
+  // A clone says nothing of which load it was made from, where two loads differ.
+  store.on('warning', () => undefined)
+  const load = async () => copy(await store.get('sid'))
+  const cart = async () => ((await store.read('sid')) as Bag).cart
+  beforeEach(() => store.set('sid', { cookie: cookie(), cart: { bread: 1, milk: 1 } } as Bag))
+
+  test('keeps what two requests have put into one cart, and what they save again takes nothing away', async () => {
+    const requests = [await load(), await load()]
+    for (const [i, one] of requests.entries()) {
+      one.cart[`thing-${i}`] = i
+      await store.set('sid', one)
+      await store.set('sid', one)
+    }
+    expect(await cart()).toEqual({ bread: 1, milk: 1, 'thing-0': 0, 'thing-1': 1 })
+    delete requests[1].cart.bread
+    await store.set('sid', requests[1])
+    expect(await cart()).toEqual({ milk: 1, 'thing-0': 0, 'thing-1': 1 })
+  })
+
+  test('keeps it also where one request has loaded what another one has written since a third one has loaded', async () => {
+    const early = await load()
+    const between = await load()
+    between.cart.apples = 1
+    await store.set('sid', between)
+    const late = await load()
+    late.cart.pears = 1
+    early.cart.plums = 1
+    await store.set('sid', early)
+    expect(await cart()).toEqual({ bread: 1, milk: 1, apples: 1, plums: 1 })
+    await store.set('sid', late)
+    expect(await cart()).toEqual({ bread: 1, milk: 1, apples: 1, pears: 1, plums: 1 })
+  })
+})

@@ -62,6 +62,7 @@ describe('a user given where the id stays is a warning', () => {
   test.each<[string, (at: Site) => Promise<unknown>]>([
     ['patch', ({ store, visitor }) => store.patch(visitor.sid, { userId: 'ada' })],
     ['patch of an object', ({ store, visitor }) => store.patch(visitor.sid, { user: { id: 7 } })],
+    ['setPath', ({ store, visitor }) => store.setPath(visitor.sid, ['user', 'id'], 7)],
     ['patch in a request', ({ run, store }) => run((req) => store.patch(req.sessionID, { userId: 'ada' }))],
     [
       'set of what get gave',
@@ -75,7 +76,7 @@ describe('a user given where the id stays is a warning', () => {
     await give(at)
     expect(at.visitor.sid).toBe(sid)
     expect(at.told).toEqual([
-      expect.stringMatching(/^store\.(patch|set)\(\) has given a session another user.* HTTP request/),
+      expect.stringMatching(/^store\.(patch|setPath|set)\(\) has given a session another user.* HTTP request/),
     ])
     expect(at.told[0]).not.toContain(sid)
     await at.store.patch(sid, { userId: 'eve' })

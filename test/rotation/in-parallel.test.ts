@@ -36,14 +36,27 @@ function visitorOf(options: Partial<RedisStoreOptions>, keep: 'all' | string[]):
     }
     req.session.save((err) => (err ? next(err) : res.send('saved')))
   })
+  app.get('/put/:thing', (req, res) => {
+    held(req).cart = { ...(held(req).cart as Bag), [req.params.thing]: 1 }
+    res.end()
+  })
+  app.get('/take/:thing', (req, res) => {
+    delete (held(req).cart as Bag)[req.params.thing]
+    res.end()
+  })
+  const add = (req: express.Request) => {
+    if (req.query.add) (held(req).cart as Bag)[String(req.query.add)] = 1
+  }
   app.get('/login', async (req, res) => {
     await slow.wait()
+    add(req)
     Object.assign(held(req), { userId: 'ada', both: 'login' })
     delete held(req).dropped
     res.send('ok')
   })
   app.get('/again', async (req, res) => {
     await slow.wait()
+    add(req)
     held(req).both = 'login'
     delete held(req).dropped
     await rotateSession(req, { keep })
@@ -84,6 +97,36 @@ describe.each<[string, Partial<RedisStoreOptions>]>([
       expect((await twin.get('/show')).body).toEqual({})
     },
   )
+})
+
+describe('with the merge option', () => {
+  test.each([['/login'], ['/again']])(
+    'a cart that is filled during %s, which fills it too, has everything',
+    async (path) => {
+      const visitor = visitorOf({ merge: ['cart'] }, 'all')
+      await visitor.get('/put/bread')
+      const twin = new Visitor(servers.at(-1) as Server, visitor.cookie)
+      const working = visitor.get(`${path}?add=tea`)
+      await slow.reached
+      await twin.get('/put/coffee')
+      await twin.get('/take/bread')
+      slow.open()
+      expect((await working).status).toBe(200)
+      expect((await visitor.get('/show')).body.cart).toEqual({ coffee: 1, tea: 1 })
+    },
+  )
+
+  test('a cart that a login does not keep gets nothing of what others put into it', async () => {
+    const visitor = visitorOf({ merge: ['cart'] }, ['theme'])
+    await visitor.get('/put/bread')
+    const twin = new Visitor(servers.at(-1) as Server, visitor.cookie)
+    const working = visitor.get('/login?add=tea')
+    await slow.reached
+    await twin.get('/put/coffee')
+    slow.open()
+    await working
+    expect((await visitor.get('/show')).body.cart).toEqual({ bread: 1, tea: 1 })
+  })
 })
 
 test.each([['/login'], ['/again']])(

@@ -165,6 +165,10 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
     await storeWith().set(SID, { property: VALUE } as never)
     return storeWith().increment(SID, 'property')
   },
+  async ERR_SESSION_NOT_AN_OBJECT() {
+    await storeWith().set(SID, { property: { inner: VALUE } } as never)
+    return storeWith().setPath(SID, ['property', 'inner', VALUE], VALUE)
+  },
   ERR_SESSION_TOO_LARGE: () => write(storeWith({ maxBytes: 100 }), VALUE.repeat(100)),
   async ERR_SESSION_FOREIGN_KEY() {
     await redis.admin.rpush(PREFIX + SID, VALUE)

@@ -1,3 +1,4 @@
+import type { Bookkeeping } from '../../hash/bookkeeping.js'
 import { BOOKKEEPING } from './bookkeeping.lua.js'
 import { fieldsFrom, type ScriptReply, unexpectedReply } from './reply.js'
 import { defineScript } from './script.js'
@@ -8,6 +9,7 @@ import {
   type Foreign,
   type Gone,
   goneIn,
+  metaAt,
   type TooLarge,
   timeOfWrite,
   tooLargeIn,
@@ -37,7 +39,8 @@ import {
  * returns   {1, '@' text, 1 | 0 expiry set}
  *           {2, '@' text, 1 | 0, old texts…}  as 1, but others saved since the load: previous texts of the fields of
  *                                             the pairs and of the removals, with which the caller detects a conflict
- *           {5, '@' text}  others saved since the load, and nothing was written (ARGV[3] = 2)
+ *           {5, '@' text, texts…}  others saved since the load, and nothing was written or refreshed (ARGV[3] = 2):
+ *                                  what the fields of the pairs and of the removals hold
  *           {8, bytes}   the session would grow, and exceed maxBytes: nothing was written
  *           {0}   refused: it is gone, past its deadline, or another session
  *           {-1}  the key is not a session hash
@@ -50,11 +53,16 @@ local created, saves, kind, idle, absolute, mode, flags, max, is_doubted, pairs_
 local s, answer = open(key, absolute)
 if not s then return answer end
 if created ~= '' and created ~= s.created then return {0} end
-if kind == '2' and saves ~= s.saves then return {5, format(s)} end
 
 local pairs_end = 11 + 2 * tonumber(pairs_count)
 local replaced_end = pairs_end + 3 * tonumber(replaced_count)
 local fields, removed = slice(12, pairs_end), slice(replaced_end + 1, #ARGV)
+if kind == '2' and saves ~= s.saves then
+  local reply = {5, format(s)}
+  for i = 1, #fields, 2 do reply[#reply + 1] = redis.call('HGET', key, fields[i]) end
+  for i = 1, #removed do reply[#reply + 1] = redis.call('HGET', key, removed[i]) end
+  return reply
+end
 local left
 if idle ~= '' then
   left = refresh(s, now_us(), idle, absolute, flags, mode)
@@ -98,11 +106,18 @@ end
 return reply
 `,
   decodeUpdate,
-  { timeOf: (reply, args) => (args[3] === '' ? undefined : timeOfWrite(reply)) },
+  { timeOf: (reply, args) => (args[3] === '' || reply.kind === 'outdated' ? undefined : timeOfWrite(reply)) },
 )
 
-/** `outdated`: other requests have saved since the load, and nothing was written. */
-export type UpdateReply = Written | Contended | Gone | Foreign | TooLarge | { kind: 'outdated' }
+export type UpdateReply = Written | Contended | Gone | Foreign | TooLarge | Outdated
+
+/** Other requests have saved since the load, and nothing was written. */
+export interface Outdated {
+  kind: 'outdated'
+  meta: Bookkeeping
+  /** What Redis holds: the texts of the fields to set, then of those to remove. */
+  old: (string | null)[]
+}
 
 function decodeUpdate(reply: ScriptReply): UpdateReply {
   switch (reply[0]) {
@@ -113,7 +128,7 @@ function decodeUpdate(reply: ScriptReply): UpdateReply {
     case 0:
       return goneIn(reply)
     case 5:
-      return { kind: 'outdated' }
+      return { kind: 'outdated', meta: metaAt(reply, 1), old: fieldsFrom(reply, 2) }
     case 8:
       return tooLargeIn(reply)
     case -1:
