@@ -72,8 +72,8 @@ export interface Limiter {
     replaced?: readonly string[],
     member?: string,
   ): Promise<boolean>
-  /** Ends a session that has just been written, if another one took its place meanwhile. Resolves whether it did so. */
-  endIfEvicted(context: Context, storedId: string, entries: readonly IndexEntry[], idleMs: number): Promise<boolean>
+  /** Prolongs the entries of a session that has just been written. Resolves false if another one took its place meanwhile. */
+  settle(context: Context, storedId: string, entries: readonly IndexEntry[], idleMs: number): Promise<boolean>
   /** Ends a session for which there is no room. Resolves whether the session existed. */
   evict(context: Context, storedId: string): Promise<boolean>
 }

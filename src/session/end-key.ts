@@ -105,6 +105,6 @@ async function end(
     else endOfLife.deliver(storedId, reply, reason)
   }
   if (reply.kind === 'ended-string') return { storedId, reply: [] }
-  if (reason !== null) await leave(context, storedId, entriesIn(pairsOf(reply.fields)))
+  if (reason !== null) await gateway.before(leave(context, storedId, entriesIn(pairsOf(reply.fields))))
   return { storedId, reply: reply.fields }
 }

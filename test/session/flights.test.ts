@@ -1,4 +1,4 @@
-import { RedisStore, type RedisStoreOptions, rotateSession, secureSession } from 'connect-redis-hash'
+import { RedisStore, rotateSession, secureSession } from 'connect-redis-hash'
 import express, { type Request } from 'express'
 import { Redis } from 'ioredis'
 import { Flights, type Journey } from '../support/flights.js'

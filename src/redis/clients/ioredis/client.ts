@@ -62,6 +62,11 @@ export class IoredisClient implements Client {
     return Losses.of(this.#client).count
   }
 
+  get keepsOrder(): boolean {
+    // Pipelines of their own leave later than commands that need none.
+    return !this.isCluster && optionsOf(this.#client)?.enableAutoPipelining !== true
+  }
+
   get harmfulSettings(): readonly string[] {
     return harmfulSettings(this.#client)
   }
