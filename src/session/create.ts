@@ -104,6 +104,7 @@ async function createUnder(
         context.announcer.announceOf(storedId, 'refused', { operation: 'save' })
         return null
       case 'gone':
+        await context.gateway.before(leave(context, storedId, placing.next))
         context.announcer.announceEnd(storedId, 'expired')
         return null
       case 'moved':

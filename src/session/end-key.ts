@@ -1,10 +1,9 @@
 import type { DestroyReason } from '../events.js'
 import { pairsOf } from '../hash/fields.js'
-import { entriesIn, type IndexEntry } from '../hash/index-fields.js'
-import { END } from '../redis/scripts/end.js'
-
+import { entriesIn, type IndexEntry, without } from '../hash/index-fields.js'
+import { END, type EndReply } from '../redis/scripts/end.js'
 import type { Context } from './context.js'
-import { leave } from './index-entries.js'
+import { enter, leave } from './index-entries.js'
 import { dropCopy, hasArrived, movedTo } from './leftovers.js'
 
 /** Content of a key when it was deleted. */
@@ -23,6 +22,13 @@ interface Ending {
    * is arriving must stay, because it may be all that is left of the session.
    */
   isGoingOn?: boolean
+  /** Index entries that the session is believed to have, and how long it may stay unused. They are dropped with it. */
+  known?: KnownEntries | undefined
+}
+
+export interface KnownEntries {
+  entries: readonly IndexEntry[]
+  idleMs: number
 }
 
 /**
@@ -82,11 +88,16 @@ async function end(
   // includes only those that exist.
   if (only === undefined) context.creations.cancel(storedId)
   const isWanted = endOfLife !== undefined && reason !== null
-  // Do not wait: a logout must not fail because this note cannot be written.
-  if (isWanted) void endOfLife.ending(storedId)
+  const note = isWanted ? endOfLife.ending(storedId) : undefined
   const found = only === undefined ? ['', ''] : [only.name, only.value]
-  const args = [...found, isWanted ? options.keepMs : '', reason ?? '', options.absoluteMs ?? '']
-  const reply = await gateway.script(END, key, args)
+  const args = [...found, isWanted ? options.keepMs : '', reason ?? '', options.absoluteMs ?? '', note?.claimMs ?? '']
+  const sending = gateway.script(END, key, args)
+  const left = gateway.keepsOrder ? leaveAlong(context, storedId, sending, ending.known) : []
+  const reply = await sending.catch((err: unknown) => {
+    note?.settled(undefined)
+    throw err
+  })
+  note?.settled(reply.kind === 'claimed' ? reply : undefined)
   if (reply.kind === 'moved') {
     const to = await movedTo(context, storedId)
     if (to === null) return null
@@ -100,11 +111,32 @@ async function end(
     return null
   }
   if (reply.kind === 'gone' || reply.kind === 'elsewhere') return null
-  if (isWanted) {
-    if (reply.kind === 'ended') endOfLife.take(storedId)
-    else endOfLife.deliver(storedId, reply, reason)
-  }
+  if (isWanted && reply.kind === 'ended') endOfLife.take(storedId)
+  else if (isWanted && reply.kind !== 'claimed') endOfLife.deliver(storedId, reply, reason)
   if (reply.kind === 'ended-string') return { storedId, reply: [] }
-  if (reason !== null) await gateway.before(leave(context, storedId, entriesIn(pairsOf(reply.fields))))
+  if (reason !== null) {
+    const entries = without(entriesIn(pairsOf(reply.fields)), left)
+    await gateway.before(leave(context, storedId, entries))
+  }
   return { storedId, reply: reply.fields }
+}
+
+/**
+ * Drops the index entries of a session right behind its end, before the reply to that. If the session has not ended, it
+ * is entered again.
+ *
+ * @returns the entries that are dropped
+ */
+function leaveAlong(
+  context: Context,
+  storedId: string,
+  ending: Promise<EndReply>,
+  known: KnownEntries | undefined,
+): readonly IndexEntry[] {
+  if (known === undefined || known.entries.length === 0) return []
+  const { entries, idleMs } = known
+  void leave(context, storedId, entries)
+  const comeBack = () => enter(context, storedId, entries, idleMs)
+  ending.then(({ kind }) => (kind === 'moved' || kind === 'arriving' ? comeBack() : undefined), comeBack).catch(() => undefined)
+  return entries
 }

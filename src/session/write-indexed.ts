@@ -5,7 +5,7 @@ import { PENDING_MS } from '../redis/scripts/index-sessions.js'
 import type { Context } from './context.js'
 import type { Continuation } from './continuation.js'
 import { endHere } from './destroy.js'
-import { enter, type Standing, standingOf, withdraw } from './index-entries.js'
+import { enter, leave, type Standing, standingOf, withdraw } from './index-entries.js'
 import { loadSession } from './load.js'
 import { endUnlessSettled, settleWrite } from './settle-write.js'
 import { lease } from './snapshot.js'
@@ -107,12 +107,14 @@ async function writePlaced<T extends { kind: string }>(
     settleWrite(context, storedId, { added: without(added, limited), limited, continued, continuation, idleMs })
   const { disorders } = gateway
   const writing = send()
-  const settling = gateway.keepsOrder ? handled(settle()) : undefined
+  // A place among a limited number of sessions is taken for longer only if a session is there to take it.
+  const settling = isTogether || (gateway.keepsOrder && limited.length === 0) ? handled(settle()) : undefined
+  if (settling !== undefined && limited.length > 0) writing.catch((err) => giveBack(context, storedId, limited, err))
   const reply = await writing
   const isWritten = reply.kind === 'written' || reply.kind === 'contended'
   await entering?.catch((err: unknown) => (isWritten ? takeBack(context, storedId, err) : Promise.reject(err)))
   if (!isWritten) return reply
-  const settled = await (gateway.disorders === disorders && gateway.keepsOrder ? settling : settle())
+  const settled = await (gateway.disorders === disorders ? (settling ?? settle()) : settle())
   const isEnded = settled !== undefined && (await endUnlessSettled(context, storedId, settled))
   await withdraw(context, standing)
   if (isEnded) return { ...reply, isEnded }
@@ -130,6 +132,13 @@ function admittedBefore(continuation: Continuation | undefined): readonly IndexE
 function handled<T>(promise: Promise<T> | undefined): Promise<T> | undefined {
   promise?.catch(() => undefined)
   return promise
+}
+
+/** Gives back the place of a new session if Redis has refused to write it. In doubt, the place stays taken for a while. */
+async function giveBack(context: Context, storedId: string, limited: readonly IndexEntry[], err: unknown): Promise<void> {
+  const { code } = err as { code?: string }
+  if (code === 'ERR_SESSION_TIMEOUT' || code === 'ERR_SESSION_UNAVAILABLE') return
+  await leave(context, storedId, limited)
 }
 
 /** Ends a new session that could not be entered into its indexes. Nobody has received its id. */
