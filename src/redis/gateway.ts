@@ -49,7 +49,7 @@ export class Gateway {
     return this.#client.losses
   }
 
-  /** Whether Redis runs commands in the order in which they are sent, unless `disorders` grows meanwhile. */
+  /** Whether Redis runs scripts in the order in which they are sent (`Client.keepsOrder`), unless `disorders` grows meanwhile. */
   get keepsOrder(): boolean {
     return this.#client.keepsOrder
   }
@@ -80,11 +80,6 @@ export class Gateway {
 
   async exists(key: string): Promise<boolean> {
     return integer('EXISTS', await this.#send('EXISTS', key, () => this.#client.send('exists', key))) === 1
-  }
-
-  /** Sets an empty string that expires after `ms` milliseconds, unless the key holds something already. */
-  async setMarker(key: string, ms: number): Promise<void> {
-    await this.#send('SET', key, () => this.#client.send('set', key, '', 'PX', ms, 'NX'))
   }
 
   /**

@@ -118,7 +118,7 @@ export interface HookAccess {
 /** Gives a session another id because its user changes. */
 export interface RotationAccess {
   /**
-   * Ends the session of this request and gives the request a new one that is not saved yet. Costs SET and one
+   * Ends the session of this request and gives the request a new one that is not saved yet. Costs two
    * script.
    *
    * @returns false if the session had ended and `mustExist` is set; the request then keeps the old session

@@ -63,8 +63,10 @@ export class IoredisClient implements Client {
   }
 
   get keepsOrder(): boolean {
-    // Pipelines of their own leave later than commands that need none.
-    return !this.isCluster && optionsOf(this.#client)?.enableAutoPipelining !== true
+    if (this.isCluster) return false
+    const { enableAutoPipelining, autoPipeliningIgnoredCommands: direct } = optionsOf(this.#client) ?? {}
+    // What is pipelined leaves later than what is not.
+    return enableAutoPipelining !== true || (Array.isArray(direct) && direct.includes('evalsha'))
   }
 
   get harmfulSettings(): readonly string[] {
