@@ -199,14 +199,14 @@ export class HandOver implements EndOfLife {
       return
     }
     // If the queue is unreachable, hand over anyway: the application can receive the content now.
-    const at = this.#within(schedule(context, storedId, CLAIM_MS, 'exactly')).catch(() => undefined)
+    const at = schedule(context, storedId, CLAIM_MS, 'exactly').catch(() => undefined)
     await this.#handOver(storedId, reply, { since, at })
   }
 
   async #handOver(storedId: string, claimed: Claimed, noted: Noted): Promise<void> {
     const { reason, endedAt, hasEndedNow, fields } = claimed
     const context = this.#context
-    const at = await noted.at
+    const at = await this.#within(noted.at).catch(() => undefined)
     if (hasEndedNow) {
       context.announcer.announceEnd(storedId, reason)
       await this.#within(leave(context, storedId, entriesIn(pairsOf(fields))))
@@ -224,10 +224,12 @@ export class HandOver implements EndOfLife {
     const { gateway, keys } = context
     const forgetting = this.#within(gateway.script(FORGET, keys.session(storedId), [told]))
     const drop = () => this.#within(unschedule(context, storedId, at))
-    if (isOurs && gateway.keepsOrder) return void (await Promise.all([forgetting, drop()]))
+    const dropping = isOurs && gateway.keepsOrder ? drop() : undefined
+    const [forgotten] = await Promise.all([forgetting, dropping])
     // Another process may have claimed the session since, and may have been killed before it noted when its claim
     // ends. The time that this process noted must stay then.
-    if ((await forgetting) !== 'taken') await drop()
+    if (forgotten !== 'taken') await (dropping ?? drop())
+    else if (dropping) await this.#within(schedule(context, storedId, CLAIM_MS, 'looked'))
   }
 
   async #tell(

@@ -119,7 +119,7 @@ export interface HookAccess {
 export interface RotationAccess {
   /**
    * Ends the session of this request and gives the request a new one that is not saved yet. Costs two
-   * script.
+   * scripts.
    *
    * @returns false if the session had ended and `mustExist` is set; the request then keeps the old session
    */
