@@ -192,7 +192,9 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   /** Ends a session. Rejects if Redis does not confirm it, because a logout must not fail unnoticed. */
   override destroy(sid: string, callback?: Callback<void>): Promise<void> {
     const { entriesToEnd } = this.#requests
-    const ending = this.#run(() => destroySession(this.#context, this.#sessions.storedIds(sid), 'destroyed', entriesToEnd))
+    const ending = this.#run(() =>
+      destroySession(this.#context, this.#sessions.storedIds(sid), 'destroyed', entriesToEnd),
+    )
     return this.#settle('destroy', ending, callback)
   }
 

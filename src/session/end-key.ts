@@ -115,8 +115,9 @@ async function end(
   else if (isWanted && reply.kind !== 'claimed') endOfLife.deliver(storedId, reply, reason)
   if (reply.kind === 'ended-string') return { storedId, reply: [] }
   if (reason !== null) {
-    const entries = without(entriesIn(pairsOf(reply.fields)), left)
-    await gateway.before(leave(context, storedId, entries))
+    const leaving = leave(context, storedId, without(entriesIn(pairsOf(reply.fields)), left))
+    // A login that has made room counts the entries next.
+    await (reason === 'evicted' ? leaving : gateway.before(leaving))
   }
   return { storedId, reply: reply.fields }
 }
@@ -137,6 +138,8 @@ function leaveAlong(
   const { entries, idleMs } = known
   void leave(context, storedId, entries)
   const comeBack = () => enter(context, storedId, entries, idleMs)
-  ending.then(({ kind }) => (kind === 'moved' || kind === 'arriving' ? comeBack() : undefined), comeBack).catch(() => undefined)
+  ending
+    .then(({ kind }) => (kind === 'moved' || kind === 'arriving' ? comeBack() : undefined), comeBack)
+    .catch(() => undefined)
   return entries
 }

@@ -7,7 +7,7 @@ import type { Continuation } from './continuation.js'
 import { endHere } from './destroy.js'
 import { enter, leave, type Standing, standingOf, withdraw } from './index-entries.js'
 import { loadSession } from './load.js'
-import { endUnlessSettled, settleWrite } from './settle-write.js'
+import { endUnlessSettled, type Settled, settleWrite, type Unsettled } from './settle-write.js'
 import { lease } from './snapshot.js'
 import { updateFields } from './update-fields.js'
 
@@ -73,7 +73,8 @@ export function writeIndexed<T extends { kind: string }>(
   send: () => Promise<T>,
 ): Promise<Written<T>> {
   // Most stores have no index; this saves them a promise.
-  if (context.options.indexes.length > 0 || placing.continuation !== undefined) return writePlaced(context, storedId, placing, send)
+  if (context.options.indexes.length > 0 || placing.continuation !== undefined)
+    return writePlaced(context, storedId, placing, send)
   scheduleEnd(context, storedId, placing)
   return send()
 }
@@ -85,41 +86,61 @@ async function writePlaced<T extends { kind: string }>(
   send: () => Promise<T>,
 ): Promise<Written<T>> {
   const { gateway, limiter } = context
-  const { held, next, idleMs, slides, continuation } = placing
-  const continued = continuation === undefined ? [] : without(next, without(next, continuation.entries))
-  const added = without(without(next, held), continued)
-  const left = without(held, next)
-  const limited = limiter?.among(added) ?? []
-  const entered = without(without(slides ? next : added, limited), continued)
-  const unadmitted = without(limited, admittedBefore(continuation))
+  const { entered, left, unadmitted, unsettled } = stepsOf(context, placing)
   if (unadmitted.length > 0) await limiter?.admit(context, storedId, unadmitted)
   const isTogether = placing.isNew === true && gateway.keepsOrder
   let standing: Standing[] = []
   let entering: Promise<void> | undefined
-  if (isTogether) entering = handled(enter(context, storedId, entered, idleMs))
+  if (isTogether) entering = handled(enter(context, storedId, entered, placing.idleMs))
   else if (entered.length + left.length > 0) {
     const looking = standingOf(context, storedId, left)
-    await enter(context, storedId, entered, idleMs)
+    await enter(context, storedId, entered, placing.idleMs)
     standing = await looking
   }
   scheduleEnd(context, storedId, placing)
-  const settle = () =>
-    settleWrite(context, storedId, { added: without(added, limited), limited, continued, continuation, idleMs })
   const { disorders } = gateway
   const writing = send()
-  // A place among a limited number of sessions is taken for longer only if a session is there to take it.
-  const settling = isTogether || (gateway.keepsOrder && limited.length === 0) ? handled(settle()) : undefined
-  if (settling !== undefined && limited.length > 0) writing.catch((err) => giveBack(context, storedId, limited, err))
+  const settling = settleAlong(context, storedId, unsettled, isTogether, writing)
   const reply = await writing
   const isWritten = reply.kind === 'written' || reply.kind === 'contended'
   await entering?.catch((err: unknown) => (isWritten ? takeBack(context, storedId, err) : Promise.reject(err)))
   if (!isWritten) return reply
-  const settled = await (gateway.disorders === disorders ? (settling ?? settle()) : settle())
+  const isInOrder = settling !== undefined && gateway.disorders === disorders
+  const settled = await (isInOrder ? settling : settleWrite(context, storedId, unsettled))
   const isEnded = settled !== undefined && (await endUnlessSettled(context, storedId, settled))
   await withdraw(context, standing)
   if (isEnded) return { ...reply, isEnded }
   if (reply.kind === 'contended') await reindex(context, storedId)
   return reply
+}
+
+/** Works out which index entries a write changes, and how. */
+function stepsOf({ limiter }: Context, { held, next, idleMs, slides, continuation }: Placing) {
+  const continued = continuation === undefined ? [] : without(next, without(next, continuation.entries))
+  const added = without(without(next, held), continued)
+  const limited = limiter?.among(added) ?? []
+  const unsettled: Unsettled = { idleMs, added: without(added, limited), limited, continued, continuation }
+  return {
+    entered: without(without(slides ? next : added, limited), continued),
+    left: without(held, next),
+    unadmitted: without(limited, admittedBefore(continuation)),
+    unsettled,
+  }
+}
+
+/** Does step 5 right behind the write, where that keeps its order. */
+function settleAlong(
+  context: Context,
+  storedId: string,
+  unsettled: Unsettled,
+  isTogether: boolean,
+  writing: Promise<unknown>,
+): Promise<Settled> | undefined {
+  const { limited } = unsettled
+  // Of a limited number of places, the session takes one for long only once it is there, or if that is given back.
+  if (!context.gateway.keepsOrder || (limited.length > 0 && !isTogether)) return undefined
+  if (limited.length > 0) void writing.catch((err: unknown) => giveBack(context, storedId, limited, err))
+  return handled(settleWrite(context, storedId, unsettled))
 }
 
 /** Returns the entries to which the session has been admitted so short a while ago that they are still there. */
@@ -135,7 +156,12 @@ function handled<T>(promise: Promise<T> | undefined): Promise<T> | undefined {
 }
 
 /** Gives back the place of a new session if Redis has refused to write it. In doubt, the place stays taken for a while. */
-async function giveBack(context: Context, storedId: string, limited: readonly IndexEntry[], err: unknown): Promise<void> {
+async function giveBack(
+  context: Context,
+  storedId: string,
+  limited: readonly IndexEntry[],
+  err: unknown,
+): Promise<void> {
   const { code } = err as { code?: string }
   if (code === 'ERR_SESSION_TIMEOUT' || code === 'ERR_SESSION_UNAVAILABLE') return
   await leave(context, storedId, limited)

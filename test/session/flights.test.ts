@@ -3,9 +3,9 @@ import express, { type ErrorRequestHandler } from 'express'
 import { Redis } from 'ioredis'
 import { CREATE } from '../../src/redis/scripts/create.js'
 import { ENTER } from '../../src/redis/scripts/index-sessions.js'
-import { ANY_CHANNEL } from '../support/server.js'
 import { type Flight, Flights, type Journey } from '../support/flights.js'
 import { freshPrefix, socketPath } from '../support/redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 import { Visitor } from '../support/visitor.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
@@ -137,7 +137,11 @@ describe.each<[string, object, Record<string, string[][]>]>([
       'a read': [['HGETALL']],
       'a save': [['HGETALL'], ['update']],
       'a login': [['HGETALL'], ['end', 'mark rotated'], ['create', 'enter', 'enter']],
-      'a login that regenerates the session itself': [['HGETALL'], ['end', 'mark rotated'], ['create', 'enter', 'enter']],
+      'a login that regenerates the session itself': [
+        ['HGETALL'],
+        ['end', 'mark rotated'],
+        ['create', 'enter', 'enter'],
+      ],
       'a login of a new visitor': [['create', 'enter', 'enter']],
       'another user': [['HGETALL'], ['end', 'mark rotated'], ['ZREM', 'create', 'enter', 'enter']],
       rotateSession: [['HGETALL'], ['enter', 'leave trail'], ['end'], ['GET', 'ZREM', 'create', 'enter']],
@@ -174,9 +178,7 @@ describe.each<[string, object, Record<string, string[][]>]>([
     }
     if (what.startsWith('destroyBy')) for (let i = 0; i < 4; i++) await visit(newVisitor(), '/login')
     const { needed } = await journey(() =>
-      what.startsWith('destroyBy')
-        ? sessions.store.destroyBy('user', 'ada')
-        : visit(visitor, path[what] ?? '/login'),
+      what.startsWith('destroyBy') ? sessions.store.destroyBy('user', 'ada') : visit(visitor, path[what] ?? '/login'),
     )
     expect(needed).toEqual(expected)
   })

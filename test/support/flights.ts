@@ -46,7 +46,9 @@ export class Flights {
 
   static async open(): Promise<Flights> {
     const scripts = await allScripts()
-    return new Flights(new Map(scripts.flatMap(({ name, sha, lua }) => [sha, lua].map((text) => [text, name] as const))))
+    return new Flights(
+      new Map(scripts.flatMap(({ name, sha, lua }) => [sha, lua].map((text) => [text, name] as const))),
+    )
   }
 
   private constructor(names: ReadonlyMap<string, string>) {
