@@ -26,6 +26,7 @@ import { checkNames } from './known-options.js'
 import { type RedisStoreOptions, resolveOptions } from './options.js'
 import { type Signal, started, type Within } from './redis/deadline.js'
 import type { Arrival } from './requests/arrivals.js'
+import { knownEntries } from './requests/destroy-method.js'
 import { reloadMethod } from './requests/reload.js'
 import { RequestSessions } from './requests/request-sessions.js'
 import { Sessions } from './requests/sessions.js'
@@ -469,11 +470,12 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
           if (err) this.#unheard('regenerate', err)
         }
     const { session: before } = req as { session?: object }
+    const known = before && knownEntries(this.#sessions.recordOf(before))
     const isUnsent = before !== undefined && this.#requests.newSessions.isUnsent(before)
     const end = isUnsent ? endHere : this.#requests.mayComeAgain(req, before) ? retire : endSession
     this.#settle(
       'regenerate',
-      this.#run(() => end(this.#context, storedIds, reason)),
+      this.#run(() => end(this.#context, storedIds, reason, known)),
       (err, existed) => {
         if (err) return done(err)
         try {

@@ -76,7 +76,8 @@ export class HandOver implements EndOfLife {
   }
 
   ending(storedId: string): SessionEnding {
-    const hasRoom = !this.#isClosed && this.#running.size + this.#expected < AT_ONCE && !this.#running.has(storedId)
+    const isFree = this.#waiting.size === 0 && this.#running.size + this.#expected < AT_ONCE
+    const hasRoom = isFree && !this.#isClosed && !this.#running.has(storedId)
     const claimMs = hasRoom ? CLAIM_MS : undefined
     const since = performance.now()
     const at = schedule(this.#context, storedId, claimMs ?? HAND_OVER_MS, 'exactly').catch(() => undefined)

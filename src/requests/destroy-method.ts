@@ -33,7 +33,8 @@ export class DestroyMethod {
   }
 }
 
-function knownEntries(record: SessionRecord | undefined): KnownEntries | undefined {
+/** The index entries of a session as it was loaded, or saved since. */
+export function knownEntries(record: SessionRecord | undefined): KnownEntries | undefined {
   if (record?.origin.kind !== 'hash') return undefined
   return { entries: entriesIn(record.indexFields), idleMs: record.origin.meta.idleMs }
 }

@@ -4,7 +4,7 @@ import { entriesIn } from '../hash/index-fields.js'
 import type { Context } from '../session/context.js'
 import { type Continuation, passOn } from '../session/continuation.js'
 import { endAlongTrails, endSession } from '../session/destroy.js'
-import type { Remainder } from '../session/end-key.js'
+import type { KnownEntries, Remainder } from '../session/end-key.js'
 import { takeAway } from '../session/end-key.js'
 import { leave } from '../session/index-entries.js'
 import { endingOrder } from '../session/move.js'
@@ -15,9 +15,14 @@ import { markRotated } from '../session/rotated-ids.js'
  * with this id is out of date, so that late requests do not answer with yet another id. Resolves to whether there
  * was a session.
  */
-export async function retire(context: Context, storedIds: readonly string[], reason: DestroyReason): Promise<boolean> {
+export async function retire(
+  context: Context,
+  storedIds: readonly string[],
+  reason: DestroyReason,
+  known?: KnownEntries,
+): Promise<boolean> {
   for (const storedId of storedIds) await context.gateway.before(markRotated(context, storedId))
-  return endSession(context, storedIds, reason)
+  return endSession(context, storedIds, reason, known)
 }
 
 /**

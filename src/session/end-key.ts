@@ -81,23 +81,12 @@ async function end(
   reason: DestroyReason | null,
   ending: Ending,
 ): Promise<Remainder | null> {
-  const { gateway, keys, options, endOfLife } = context
+  const { gateway, endOfLife } = context
   const { only } = ending
-  const key = keys.session(storedId)
   // A call for this one session includes a session that is still being created. A call for all sessions of a user
   // includes only those that exist.
   if (only === undefined) context.creations.cancel(storedId)
-  const isWanted = endOfLife !== undefined && reason !== null
-  const note = isWanted ? endOfLife.ending(storedId) : undefined
-  const found = only === undefined ? ['', ''] : [only.name, only.value]
-  const args = [...found, isWanted ? options.keepMs : '', reason ?? '', options.absoluteMs ?? '', note?.claimMs ?? '']
-  const sending = gateway.script(END, key, args)
-  const left = gateway.keepsOrder ? leaveAlong(context, storedId, sending, ending.known) : []
-  const reply = await sending.catch((err: unknown) => {
-    note?.settled(undefined)
-    throw err
-  })
-  note?.settled(reply.kind === 'claimed' ? reply : undefined)
+  const { reply, left } = await sendEnd(context, storedId, reason, ending)
   if (reply.kind === 'moved') {
     const to = await movedTo(context, storedId)
     if (to === null) return null
@@ -111,35 +100,45 @@ async function end(
     return null
   }
   if (reply.kind === 'gone' || reply.kind === 'elsewhere') return null
-  if (isWanted && reply.kind === 'ended') endOfLife.take(storedId)
-  else if (isWanted && reply.kind !== 'claimed') endOfLife.deliver(storedId, reply, reason)
+  if (reason !== null && reply.kind === 'ended') endOfLife?.take(storedId)
+  else if (reason !== null && reply.kind !== 'claimed') endOfLife?.deliver(storedId, reply, reason)
   if (reply.kind === 'ended-string') return { storedId, reply: [] }
   if (reason !== null) {
     const leaving = leave(context, storedId, without(entriesIn(pairsOf(reply.fields)), left))
-    // A login that has made room counts the entries next.
-    await (reason === 'evicted' ? leaving : gateway.before(leaving))
+    // One of many sessions: what follows the last one waits for all entries.
+    await (reason === 'revoked' ? gateway.before(leaving) : leaving)
   }
   return { storedId, reply: reply.fields }
 }
 
 /**
- * Drops the index entries of a session right behind its end, before the reply to that. If the session has not ended, it
- * is entered again.
+ * Sends END. Where commands keep their order, it drops the known index entries right behind it, before the reply. If the
+ * session has not ended, it is entered again.
  *
- * @returns the entries that are dropped
+ * @returns `left`: the entries that are dropped
  */
-function leaveAlong(
+async function sendEnd(
   context: Context,
   storedId: string,
-  ending: Promise<EndReply>,
-  known: KnownEntries | undefined,
-): readonly IndexEntry[] {
-  if (known === undefined || known.entries.length === 0) return []
-  const { entries, idleMs } = known
-  void leave(context, storedId, entries)
-  const comeBack = () => enter(context, storedId, entries, idleMs)
-  ending
-    .then(({ kind }) => (kind === 'moved' || kind === 'arriving' ? comeBack() : undefined), comeBack)
-    .catch(() => undefined)
-  return entries
+  reason: DestroyReason | null,
+  { only, known }: Ending,
+): Promise<{ reply: EndReply; left: readonly IndexEntry[] }> {
+  const { gateway, keys, options, endOfLife } = context
+  const note = reason === null ? undefined : endOfLife?.ending(storedId)
+  const found = only === undefined ? ['', ''] : [only.name, only.value]
+  const keptMs = note === undefined ? '' : options.keepMs
+  const args = [...found, keptMs, reason ?? '', options.absoluteMs ?? '', note?.claimMs ?? '']
+  const sending = gateway.script(END, keys.session(storedId), args)
+  const { entries: left, idleMs } = (gateway.keepsOrder && known) || { entries: [], idleMs: 0 }
+  const leaving = leave(context, storedId, left)
+  const comeBack = () => enter(context, storedId, left, idleMs)?.catch(() => undefined)
+  const reply = await sending.catch(async (err: unknown) => {
+    note?.settled(undefined)
+    await comeBack()
+    throw err
+  })
+  note?.settled(reply.kind === 'claimed' ? reply : undefined)
+  await leaving
+  if (reply.kind === 'moved' || reply.kind === 'arriving') await comeBack()
+  return { reply, left }
 }
