@@ -30,6 +30,7 @@ import { checkNames } from './known-options.js'
 import { type RedisStoreOptions, resolveOptions } from './options.js'
 import { type Signal, started, type Within } from './redis/deadline.js'
 import type { Arrival } from './requests/arrivals.js'
+import { knownEntries } from './requests/destroy-method.js'
 import { reloadMethod } from './requests/reload.js'
 import { RequestSessions } from './requests/request-sessions.js'
 import { Sessions } from './requests/sessions.js'
@@ -196,7 +197,10 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
 
   /** Ends a session. Rejects if Redis does not confirm it, because a logout must not fail unnoticed. */
   override destroy(sid: string, callback?: Callback<void>): Promise<void> {
-    const ending = this.#run(() => destroySession(this.#context, this.#sessions.storedIds(sid), 'destroyed'))
+    const { entriesToEnd } = this.#requests
+    const ending = this.#run(() =>
+      destroySession(this.#context, this.#sessions.storedIds(sid), 'destroyed', entriesToEnd),
+    )
     return this.#settle('destroy', ending, callback)
   }
 
@@ -518,11 +522,12 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
           if (err) this.#unheard('regenerate', err)
         }
     const { session: before } = req as { session?: object }
+    const known = before && knownEntries(this.#sessions.recordOf(before))
     const isUnsent = before !== undefined && this.#requests.newSessions.isUnsent(before)
     const end = isUnsent ? endHere : this.#requests.mayComeAgain(req, before) ? retire : endSession
     this.#settle(
       'regenerate',
-      this.#run(() => end(this.#context, storedIds, reason)),
+      this.#run(() => end(this.#context, storedIds, reason, known)),
       (err, existed) => {
         if (err) return done(err)
         try {

@@ -40,7 +40,7 @@ export function limiterOf(limit: Limit): Limiter {
       for (const entry of entries) isGoingOn &&= await admitTo(bounded, limit, { storedId, member, entry, replaced })
       return isGoingOn
     },
-    endIfEvicted,
+    settle,
     evict,
   }
 }
@@ -165,20 +165,18 @@ async function assertRoom(context: Context, { storedId, entry, replaced }: Place
 }
 
 /**
- * Ends a session that has just been created if its entry was dropped meanwhile.
+ * Prolongs the entry of a session that has just been created.
  *
- * @returns whether it ended the session
+ * @returns false if its entry was dropped meanwhile
  */
-async function endIfEvicted(
+async function settle(
   context: Context,
   storedId: string,
   entries: readonly IndexEntry[],
   idleMs: number,
 ): Promise<boolean> {
   const settled = await Promise.all(entries.map((entry) => settleEntry(context, storedId, entry, idleMs)))
-  if (settled.every(Boolean)) return false
-  await evict(context, storedId)
-  return true
+  return settled.every(Boolean)
 }
 
 /**

@@ -5,7 +5,7 @@ import { pairsOf } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { Within } from '../redis/deadline.js'
 import { CLAIM, type Claimed, FORGET } from '../redis/scripts/end.js'
-import type { Context, EndOfLife, Remains } from '../session/context.js'
+import type { Context, EndOfLife, Remains, SessionEnding } from '../session/context.js'
 import { leave } from '../session/index-entries.js'
 import { hasArrived } from '../session/leftovers.js'
 import { inTime } from '../session/with-timeout.js'
@@ -29,11 +29,20 @@ const PUZZLE_MS = 60 * 60_000
 const AT_ONCE = 16
 const MAX_WAITING = 1000
 
+/** When a session is due again, if its hand-over stops half-way. */
+interface Noted {
+  /** By `performance.now()`, before that was noted. */
+  since: number
+  /** The time in the queue; undefined if the queue could not be reached. */
+  at: Promise<string | undefined>
+}
+
 /**
  * Hands the content of ended sessions to the application (`onEnd` option), each at least once.
  *
  *     1 END or CLAIM   sets flag E: no request can load the session any more, and its content no longer changes
- *     2 CLAIM          reserves the hand-over for this process for a minute
+ *     2 CLAIM          reserves the hand-over for this process for a minute; a process that can hand over at once does
+ *                      so with END
  *     3 onEnd          the application receives the content, or the call fails
  *     4 FORGET         deletes the key, unless another process has claimed it since
  *
@@ -47,6 +56,8 @@ export class HandOver implements EndOfLife {
   readonly #onEnd: NonNullable<Context['options']['onEnd']>
   readonly #waiting = new Map<string, () => Promise<void>>()
   readonly #running = new Map<string, Promise<void>>()
+  /** Number of sessions that are being ended and will be handed over at once. */
+  #expected = 0
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
   #hasWarned = false
@@ -64,8 +75,21 @@ export class HandOver implements EndOfLife {
     return scheduleExpiry(this.#context, storedId, idleMs, createdAtMs)
   }
 
-  async ending(storedId: string): Promise<void> {
-    await schedule(this.#context, storedId, HAND_OVER_MS, 'exactly').catch(() => undefined)
+  ending(storedId: string): SessionEnding {
+    const isFree = this.#waiting.size === 0 && this.#running.size + this.#expected < AT_ONCE
+    const hasRoom = isFree && !this.#isClosed && !this.#running.has(storedId)
+    const claimMs = hasRoom ? CLAIM_MS : undefined
+    const since = performance.now()
+    const at = schedule(this.#context, storedId, claimMs ?? HAND_OVER_MS, 'exactly').catch(() => undefined)
+    if (hasRoom) this.#expected += 1
+    return {
+      claimMs,
+      settled: (claimed) => {
+        if (hasRoom) this.#expected -= 1
+        if (claimed === undefined) this.#goOn()
+        else void this.#run(storedId, () => this.#handOver(storedId, claimed, { since, at }))
+      },
+    }
   }
 
   /** Enqueues the hand-over of a session that has just ended. The caller does not wait for it. */
@@ -139,7 +163,7 @@ export class HandOver implements EndOfLife {
 
   #goOn(): void {
     for (const [storedId, work] of this.#waiting) {
-      if (this.#running.size >= AT_ONCE) return
+      if (this.#running.size + this.#expected >= AT_ONCE) return
       this.#waiting.delete(storedId)
       void this.#run(storedId, work)
     }
@@ -163,6 +187,7 @@ export class HandOver implements EndOfLife {
     const context = this.#context
     const { gateway, keys, options } = context
     const key = keys.session(storedId)
+    const since = performance.now()
     const reply = await this.#within(gateway.script(CLAIM, key, [options.absoluteMs ?? '', CLAIM_MS, options.keepMs]))
     if (reply.kind === 'nothing') return this.#within(unschedule(context, storedId))
     if (reply.kind === 'arriving') {
@@ -174,14 +199,15 @@ export class HandOver implements EndOfLife {
       await this.#within(schedule(context, storedId, reply.leftMs, reply.kind === 'alive' ? 'looked' : 'claimed'))
       return
     }
-    await this.#handOver(storedId, reply)
+    // If the queue is unreachable, hand over anyway: the application can receive the content now.
+    const at = schedule(context, storedId, CLAIM_MS, 'exactly').catch(() => undefined)
+    await this.#handOver(storedId, reply, { since, at })
   }
 
-  async #handOver(storedId: string, { told, reason, endedAt, hasEndedNow, fields }: Claimed): Promise<void> {
+  async #handOver(storedId: string, claimed: Claimed, noted: Noted): Promise<void> {
+    const { reason, endedAt, hasEndedNow, fields } = claimed
     const context = this.#context
-    const { gateway, keys } = context
-    // If the queue is unreachable, hand over anyway: the application can receive the content now.
-    const at = await this.#within(schedule(context, storedId, CLAIM_MS, 'exactly')).catch(() => undefined)
+    const at = await this.#within(noted.at).catch(() => undefined)
     if (hasEndedNow) {
       context.announcer.announceEnd(storedId, reason)
       await this.#within(leave(context, storedId, entriesIn(pairsOf(fields))))
@@ -190,10 +216,21 @@ export class HandOver implements EndOfLife {
     if (outcome === 'failed') return
     // Keep the key as evidence until it expires. Another process may also have the encryption key to read it.
     if (outcome === 'unreadable') return void (await this.#within(schedule(context, storedId, PUZZLE_MS, 'exactly')))
-    const forgotten = await this.#within(gateway.script(FORGET, keys.session(storedId), [told]))
+    await this.#forget(storedId, claimed, at, performance.now() - noted.since < CLAIM_MS / 2)
+  }
+
+  /** @param isOurs whether no other process can have claimed the session since */
+  async #forget(storedId: string, { told }: Claimed, at: string | undefined, isOurs: boolean): Promise<void> {
+    const context = this.#context
+    const { gateway, keys } = context
+    const forgetting = this.#within(gateway.script(FORGET, keys.session(storedId), [told]))
+    const drop = () => this.#within(unschedule(context, storedId, at))
+    const dropping = isOurs && gateway.keepsOrder ? drop() : undefined
+    const [forgotten] = await Promise.all([forgetting, dropping])
     // Another process may have claimed the session since, and may have been killed before it noted when its claim
     // ends. The time that this process noted must stay then.
-    if (forgotten !== 'taken') await this.#within(unschedule(context, storedId, at))
+    if (forgotten !== 'taken') await (dropping ?? drop())
+    else if (dropping) await this.#within(schedule(context, storedId, CLAIM_MS, 'looked'))
   }
 
   async #tell(

@@ -52,6 +52,12 @@ export interface Client extends Commands {
   readonly commandTimeoutMs: number
   /** How often a connection was lost whose pending commands the client has sent again, so that Redis may have run them twice. */
   readonly losses: number
+  /**
+   * Whether Redis runs scripts in the order in which they are sent, and any other command after the scripts that were
+   * sent before it: all go to one server, over one connection. Not what was under way when the connection was lost
+   * (`losses`).
+   */
+  readonly keepsOrder: boolean
   /** Settings that do harm in spite of the store's own `timeout`: a clause about each. */
   readonly harmfulSettings: readonly string[]
   /** Where to find settings that do no harm: a sentence. */

@@ -16,6 +16,8 @@ export class Gateway {
   readonly #client: Client
   readonly #timeoutMs: number
   readonly #availability: Reported
+  /** Counts scripts that were sent a second time, because Redis did not know them. */
+  readonly #again: { count: number }
   #signal: Signal | undefined
   /** Called with the key before a command that may change it is sent, and again after its reply or failure. */
   onWrite: ((key: string) => void) | undefined
@@ -27,15 +29,16 @@ export class Gateway {
    * @param timeoutMs used only in error messages
    * @param availability hears of every command and its result, and decides whether commands may be sent
    */
-  constructor(client: Client, timeoutMs: number, availability: Reported) {
+  constructor(client: Client, timeoutMs: number, availability: Reported, again = { count: 0 }) {
     this.#client = client
     this.#timeoutMs = timeoutMs
     this.#availability = availability
+    this.#again = again
   }
 
   /** Returns a gateway for one operation. Once the operation is over, the gateway sends nothing more. */
   until(signal: Signal): Gateway {
-    const bound = new Gateway(this.#client, this.#timeoutMs, this.#availability)
+    const bound = new Gateway(this.#client, this.#timeoutMs, this.#availability, this.#again)
     bound.#signal = signal
     bound.onWrite = this.onWrite
     bound.onTime = this.onTime
@@ -45,6 +48,26 @@ export class Gateway {
   /** How often the client has lost a connection: what was under way then, it may have sent twice. */
   get losses(): number {
     return this.#client.losses
+  }
+
+  /** Whether Redis runs scripts in the order in which they are sent (`Client.keepsOrder`), unless `disorders` grows meanwhile. */
+  get keepsOrder(): boolean {
+    return this.#client.keepsOrder
+  }
+
+  /** How often a command may have run after commands that were sent behind it, because it was sent a second time. */
+  get disorders(): number {
+    return this.#client.losses + this.#again.count
+  }
+
+  /**
+   * What to wait for before the next step, where that must follow this one whether or not this one fails. Where
+   * commands keep their order there is no need to wait, so both steps leave together.
+   *
+   * @param step never rejects
+   */
+  before(step: Promise<unknown>): Promise<unknown> | undefined {
+    return this.keepsOrder ? undefined : step
   }
 
   async del(key: string): Promise<number> {
@@ -58,11 +81,6 @@ export class Gateway {
 
   async exists(key: string): Promise<boolean> {
     return integer('EXISTS', await this.#send('EXISTS', key, () => this.#client.send('exists', key))) === 1
-  }
-
-  /** Sets an empty string that expires after `ms` milliseconds, unless the key holds something already. */
-  async setMarker(key: string, ms: number): Promise<void> {
-    await this.#send('SET', key, () => this.#client.send('set', key, '', 'PX', ms, 'NX'))
   }
 
   /**
@@ -208,6 +226,7 @@ export class Gateway {
       if (replyCode(err) !== 'NOSCRIPT') throw err
       // If this has timed out, the caller may have ended the session since. The second attempt must not recreate it.
       if (this.#availability.hasFailedSince(waiting.since)) throw timedOut(this.#timeoutMs)
+      this.#again.count += 1
       return await send()
     } catch (last) {
       return this.#failed(inScript(last, script.lua), script.title, waiting)

@@ -5,8 +5,10 @@ import { invalidId, parseSid } from '../ids/sid.js'
 import type { Within } from '../redis/deadline.js'
 import type { Context } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
+import type { KnownEntries } from '../session/end-key.js'
 import { Arrivals } from './arrivals.js'
 import { KnownProxies } from './client-address.js'
+import { DestroyMethod } from './destroy-method.js'
 import { LiveSessions } from './live-session.js'
 import { NewSessions } from './new-sessions.js'
 import { OutsideLogin } from './outside-login.js'
@@ -38,7 +40,8 @@ export class RequestSessions implements StoreAccess {
   readonly context: Context
   readonly within: Within
   readonly #sessions: Sessions
-  readonly #reload: PropertyDescriptor
+  readonly #methods: PropertyDescriptorMap
+  readonly #destroy: DestroyMethod | undefined
   #generate: Generate | undefined
 
   /**
@@ -49,7 +52,8 @@ export class RequestSessions implements StoreAccess {
     this.context = context
     this.#sessions = sessions
     this.within = within
-    this.#reload = reload
+    this.#destroy = destroyMethod(context, sessions)
+    this.#methods = { reload, ...(this.#destroy && { destroy: this.#destroy.descriptor }) }
     const { hooks } = this
     this.live = new LiveSessions(context.options.serializer)
     this.state = new SessionState(context, sessions, within)
@@ -86,7 +90,7 @@ export class RequestSessions implements StoreAccess {
   /** Prepares every session object that a request gets. */
   equip(session: object): void {
     this.live.guard(session)
-    Object.defineProperty(session, 'reload', this.#reload)
+    Object.defineProperties(session, this.#methods)
   }
 
   /**
@@ -115,6 +119,11 @@ export class RequestSessions implements StoreAccess {
     return req.session as object
   }
 
+  /** The index entries of the session whose `destroy` method calls the store at this moment, as far as is known. */
+  get entriesToEnd(): KnownEntries | undefined {
+    return this.#destroy?.known
+  }
+
   /**
    * Whether a visitor whose session is regenerated may come back with the previous id. Middleware then recognises
    * that id.
@@ -138,4 +147,10 @@ export class RequestSessions implements StoreAccess {
     const storedIds = this.#sessions.storedIds(record?.askedWith)
     await this.within(destroySession(this.context, storedIds, reason))
   }
+}
+
+/** Undefined where nothing can be gained: without indexes, and where the index entries are dropped later anyway. */
+function destroyMethod({ options, gateway }: Context, sessions: Sessions): DestroyMethod | undefined {
+  if (options.indexes.length === 0 || !gateway.keepsOrder) return undefined
+  return new DestroyMethod((session) => sessions.recordOf(session))
 }

@@ -327,7 +327,7 @@ export class Sessions {
     return this.#inTurn(session, async () => {
       const known = this.#recordOf(session, storedIds)
       if (known !== undefined) return this.#inTurn(known, () => saveSession(context, known, next))
-      const created = await createSession(context, storedIds, next)
+      const created = await createSession(context, storedIds, { ...next, isNew: true })
       if (created !== null) this.#records.set(session, created)
     })
   }

@@ -120,8 +120,8 @@ export interface HookAccess {
 /** Gives a session another id because its user changes. */
 export interface RotationAccess {
   /**
-   * Ends the session of this request and gives the request a new one that is not saved yet. Costs SET and one
-   * script.
+   * Ends the session of this request and gives the request a new one that is not saved yet. Costs two
+   * scripts.
    *
    * @returns false if the session had ended and `mustExist` is set; the request then keeps the old session
    */

@@ -4,20 +4,25 @@ import { entriesIn } from '../hash/index-fields.js'
 import type { Context } from '../session/context.js'
 import { type Continuation, passOn } from '../session/continuation.js'
 import { endAlongTrails, endSession } from '../session/destroy.js'
-import type { Remainder } from '../session/end-key.js'
+import type { KnownEntries, Remainder } from '../session/end-key.js'
 import { takeAway } from '../session/end-key.js'
 import { leave } from '../session/index-entries.js'
 import { endingOrder } from '../session/move.js'
-import { leaveTrail, markRotated } from '../session/rotated-ids.js'
+import { markRotated } from '../session/rotated-ids.js'
 
 /**
  * Ends a session whose visitor continues under a new id. The marker leads to no session. It only says that a cookie
  * with this id is out of date, so that late requests do not answer with yet another id. Resolves to whether there
  * was a session.
  */
-export async function retire(context: Context, storedIds: readonly string[], reason: DestroyReason): Promise<boolean> {
-  for (const storedId of storedIds) await markRotated(context, storedId)
-  return endSession(context, storedIds, reason)
+export async function retire(
+  context: Context,
+  storedIds: readonly string[],
+  reason: DestroyReason,
+  known?: KnownEntries,
+): Promise<boolean> {
+  for (const storedId of storedIds) await context.gateway.before(markRotated(context, storedId))
+  return endSession(context, storedIds, reason, known)
 }
 
 /**
@@ -33,12 +38,12 @@ export async function retireForNext(
 ): Promise<Remainder | null> {
   let remainder: Remainder | null = null
   for (const { storedId, isGoingOn } of endingOrder(storedIds)) {
-    await (continuation.leavesTrail ? leaveTrail(context, storedId, continuation.to) : markRotated(context, storedId))
+    if (!continuation.leavesTrail) await context.gateway.before(markRotated(context, storedId))
     const left = await takeAway(context, storedId, { isGoingOn })
     if (left === null) continue
     const entries = entriesIn(pairsOf(left.reply))
     await passOn(context, continuation, left.storedId, entries)
-    await leave(context, left.storedId, entries)
+    await context.gateway.before(leave(context, left.storedId, entries))
     // The current id comes last: content under an older id is on its way to the current one.
     remainder = left
   }

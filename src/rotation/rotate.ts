@@ -6,6 +6,7 @@ import type { Signal } from '../redis/deadline.js'
 import type { Context } from '../session/context.js'
 import { type Continuation, enterNext, pairOf } from '../session/continuation.js'
 import type { Remainder } from '../session/end-key.js'
+import { leaveTrail } from '../session/rotated-ids.js'
 import type { SessionRecord } from '../session/session-record.js'
 import { assertSize, bytesOf, bytesOfRecord } from '../session/size.js'
 import type { Ancestor } from '../session/snapshot.js'
@@ -14,8 +15,8 @@ import type { Ancestor } from '../session/snapshot.js'
  * A session gets another id in three steps. The old session is deleted before the new one exists. A failure in
  * between therefore leaves no second session, and the old id leads nowhere.
  *
- *     1 admitNext       checks the limits of size and number, and enters the session where it continues
- *                       (session/continuation.ts)
+ *     1 admitNext       checks the limits of size and number, enters the session where it continues
+ *                       (session/continuation.ts), and leaves the trail to its next id (session/rotated-ids.ts)
  *     2 retireForNext   deletes the old session, and returns what it held
  *     3 mergeLateSaves  takes over what other requests have saved meanwhile
  *
@@ -59,8 +60,22 @@ export async function admitNext(
   // index.
   const entries = mustExist ? wanted : without(wanted, without(wanted, held))
   const continuation: Continuation = { from, to, ids, held, entries, leavesTrail: mustExist }
-  const goesOn = await enter({ ...context, signal }, continuation, wanted)
-  return goesOn || !mustExist ? continuation : null
+  const entering = enter({ ...context, signal }, continuation, wanted)
+  if (!mustExist) return entering.then(() => continuation)
+  return (await goesOnAlongTrail(context, continuation, entering)) ? continuation : null
+}
+
+/** Leaves the trail to the next id. Resolves false if the session is just being ended; the trail then leads nowhere. */
+async function goesOnAlongTrail(
+  context: Context,
+  { ids, to }: Continuation,
+  entering: Promise<boolean>,
+): Promise<boolean> {
+  const leaveTrails = () => Promise.all(ids.map((storedId) => leaveTrail(context, storedId, to)))
+  if (context.gateway.keepsOrder) return (await Promise.all([entering, leaveTrails()]))[0]
+  if (!(await entering)) return false
+  await leaveTrails()
+  return true
 }
 
 async function enter(context: Context, continuation: Continuation, wanted: readonly IndexEntry[]): Promise<boolean> {
@@ -68,7 +83,10 @@ async function enter(context: Context, continuation: Continuation, wanted: reado
   const { from, to, ids, entries } = continuation
   const limited = limiter?.among(wanted) ?? []
   const isNew = without(limited, entries)
-  await limiter?.admit(context, to, isNew, ids)
+  if (isNew.length > 0) {
+    await limiter?.admit(context, to, isNew, ids)
+    continuation.admitted = { entries: isNew, at: performance.now() }
+  }
   const goesOn = await limiter?.admit(context, to, without(limited, isNew), ids, pairOf(from, to))
   if (goesOn === false) return false
   return enterNext(context, continuation, without(entries, limited))

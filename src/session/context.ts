@@ -8,6 +8,7 @@ import type { Gateway } from '../redis/gateway.js'
 import type { Keys } from '../redis/keys.js'
 import type { RedisClock } from '../redis/redis-clock.js'
 import type { Replicas } from '../redis/replicas.js'
+import type { Claimed } from '../redis/scripts/end.js'
 import type { TooLarge } from '../redis/scripts/session-reply.js'
 import type { UpdateReply } from '../redis/scripts/update.js'
 import type { Delta } from './delta.js'
@@ -32,14 +33,25 @@ export interface EndOfLife {
    * @param createdAtMs since 1970; default: now
    */
   expect(storedId: string, idleMs: number, createdAtMs?: number): Promise<void>
-  /** Notes that a session is being ended: if this process stops half-way, another one takes over. Never rejects. */
-  ending(storedId: string): Promise<void>
+  /**
+   * Notes that a session is about to be ended: if this process stops half-way, another one takes over. The caller must
+   * tell the result whether or not the session has ended.
+   */
+  ending(storedId: string): SessionEnding
   /** Takes over a session that has ended while Redis still holds its content. */
   take(storedId: string): void
   /** Takes over a session that Redis no longer holds. */
   deliver(storedId: string, remains: Remains, reason: DestroyReason): void
   /** Resolves when this process has handed over the session that ended under this id, or has failed to do so. */
   handOver(storedId: string): Promise<void>
+}
+
+/** A session that is about to be ended. */
+export interface SessionEnding {
+  /** Milliseconds for which the end may claim the hand-over at once; undefined: it must not. */
+  readonly claimMs: number | undefined
+  /** @param claimed the claim; undefined: the session was not ended, or not claimed with its end */
+  settled(claimed: Claimed | undefined): void
 }
 
 /** Caches sessions in this process (`cache` option). */
@@ -76,8 +88,8 @@ export interface Limiter {
     replaced?: readonly string[],
     member?: string,
   ): Promise<boolean>
-  /** Ends a session that has just been written, if another one took its place meanwhile. Resolves whether it did so. */
-  endIfEvicted(context: Context, storedId: string, entries: readonly IndexEntry[], idleMs: number): Promise<boolean>
+  /** Prolongs the entries of a session that has just been written. Resolves false if another one took its place meanwhile. */
+  settle(context: Context, storedId: string, entries: readonly IndexEntry[], idleMs: number): Promise<boolean>
   /** Ends a session for which there is no room. Resolves whether the session existed. */
   evict(context: Context, storedId: string): Promise<boolean>
 }

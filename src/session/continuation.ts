@@ -31,6 +31,8 @@ export interface Continuation {
   entries: readonly IndexEntry[]
   /** The session stays with the same user: ending the first id also ends the second one (session/rotated-ids.ts). */
   leavesTrail?: boolean
+  /** New index entries with a limit, to which the session has been admitted; and when, by `performance.now()`. */
+  admitted?: { entries: readonly IndexEntry[]; at: number }
 }
 
 /**
@@ -74,21 +76,23 @@ export async function passOn(
 }
 
 /**
- * Settles a session that has been written under its next id (step 4). Ends it if all sessions of its user have been
- * ended meanwhile.
+ * Replaces the pair by the second id, once the session has been written under it (step 4).
  *
- * @returns false if it has been ended
+ * @returns the entries that have lost the pair: all sessions under them have been ended meanwhile
  */
-export async function settleOrEnd(
+export async function settlePair(
   context: Context,
   { from, to }: Pick<Continuation, 'from' | 'to'>,
   entries: readonly IndexEntry[],
   idleMs: number,
-): Promise<boolean> {
+): Promise<IndexEntry[]> {
   const settled = await Promise.all(entries.map((entry) => settleEntry(context, to, entry, idleMs, pairOf(from, to))))
-  const lost = entries.filter((_, i) => !settled[i])
-  for (const entry of lost) await endRevoked(context, to, entry)
-  return lost.length === 0
+  return entries.filter((_, i) => !settled[i])
+}
+
+/** Ends a session that has lost its pair of ids under these entries. */
+export async function endLost(context: Context, storedId: string, lost: readonly IndexEntry[]): Promise<void> {
+  for (const entry of lost) await endRevoked(context, storedId, entry)
 }
 
 /** Drops the pair if the session does not go on after all, because it no longer existed. */

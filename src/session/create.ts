@@ -7,14 +7,12 @@ import type { StoredIds } from '../ids/id-mapper.js'
 import { timedOut } from '../redis/deadline.js'
 import { CREATE, type CreateReply } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
-import type { Continuation } from './continuation.js'
 import { endHere } from './destroy.js'
 import { leave } from './index-entries.js'
 import { movedTo } from './leftovers.js'
 import { sha1Of } from './load.js'
 import { bringHome } from './move.js'
 import type { Creation } from './pending-creations.js'
-import { endedOnTheWay } from './rotated-ids.js'
 import { SessionRecord } from './session-record.js'
 import { assertSize } from './size.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
@@ -99,13 +97,14 @@ async function createUnder(
     )
     switch (reply.kind) {
       case 'written':
-        if (reply.isEnded || (await endIfEndedOnTheWay(context, storedId, placing.continuation))) return null
+        if (reply.isEnded) return null
         return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, new Map(next.fields), { isLoaded: false })
       case 'cancelled':
         await leave(context, storedId, placing.next)
         context.announcer.announceOf(storedId, 'refused', { operation: 'save' })
         return null
       case 'gone':
+        await context.gateway.before(leave(context, storedId, placing.next))
         context.announcer.announceEnd(storedId, 'expired')
         return null
       case 'moved':
@@ -129,7 +128,7 @@ async function createUnder(
 }
 
 /** Makes the placing of a session that has no index entries yet, unless it continues another one. */
-function placingOfNew({ fields, idle, ancestor }: Snapshot): Placing {
+function placingOfNew({ fields, idle, ancestor, isNew }: Snapshot): Placing {
   const created = ancestor?.created
   return {
     held: [],
@@ -138,6 +137,7 @@ function placingOfNew({ fields, idle, ancestor }: Snapshot): Placing {
     slides: true,
     createdAtMs: created === undefined ? undefined : stampToMs(created),
     continuation: ancestor?.continuation,
+    isNew,
   }
 }
 
@@ -173,13 +173,6 @@ async function takeBack(context: Context, storedId: string): Promise<never> {
     'ERR_SESSION_UNAVAILABLE',
     'the connection to Redis was lost while a new session was being saved; it was not kept',
   )
-}
-
-/** Ends a session that was ended under its previous id while it was getting this one. */
-async function endIfEndedOnTheWay(context: Context, storedId: string, continuation?: Continuation): Promise<boolean> {
-  if (!continuation?.leavesTrail || !(await endedOnTheWay(context, continuation.ids))) return false
-  await endHere(context, [storedId], 'destroyed')
-  return true
 }
 
 /** Throws after the timeout: the caller has seen the operation fail, and may have ended the session since. */

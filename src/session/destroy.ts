@@ -1,6 +1,6 @@
 import type { DestroyReason } from '../events.js'
 import type { Context } from './context.js'
-import { endKey } from './end-key.js'
+import { endKey, type KnownEntries } from './end-key.js'
 import { endingOrder } from './move.js'
 import { endTrails } from './rotated-ids.js'
 
@@ -9,8 +9,9 @@ export async function destroySession(
   context: Context,
   storedIds: readonly string[],
   reason: DestroyReason,
+  known?: KnownEntries,
 ): Promise<void> {
-  await endSession(context, storedIds, reason)
+  await endSession(context, storedIds, reason, known)
 }
 
 /**
@@ -22,15 +23,23 @@ export async function endSession(
   context: Context,
   storedIds: readonly string[],
   reason: DestroyReason,
+  known?: KnownEntries,
 ): Promise<boolean> {
-  return (await endHere(context, storedIds, reason)) || endAlongTrails(context, storedIds, reason)
+  return (await endHere(context, storedIds, reason, known)) || endAlongTrails(context, storedIds, reason)
 }
 
 /** Ends a session under these ids only. The order of the ids matters if the session is moving (session/move.ts). */
-export async function endHere(context: Context, storedIds: readonly string[], reason: DestroyReason): Promise<boolean> {
+export async function endHere(
+  context: Context,
+  storedIds: readonly string[],
+  reason: DestroyReason,
+  entries?: KnownEntries,
+): Promise<boolean> {
+  // With several ids, it is not known which one the entries name.
+  const known = storedIds.length === 1 ? entries : undefined
   let ended: string | undefined
   for (const { storedId, isGoingOn } of endingOrder(storedIds)) {
-    if (await endKey(context, storedId, reason, { isGoingOn })) ended = storedId
+    if (await endKey(context, storedId, reason, { isGoingOn, known })) ended = storedId
   }
   if (ended !== undefined) context.announcer.announceEnd(ended, reason)
   return ended !== undefined

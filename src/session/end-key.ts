@@ -1,10 +1,9 @@
 import type { DestroyReason } from '../events.js'
 import { pairsOf } from '../hash/fields.js'
-import { entriesIn, type IndexEntry } from '../hash/index-fields.js'
-import { END } from '../redis/scripts/end.js'
-
+import { entriesIn, type IndexEntry, without } from '../hash/index-fields.js'
+import { END, type EndReply } from '../redis/scripts/end.js'
 import type { Context } from './context.js'
-import { leave } from './index-entries.js'
+import { enter, leave } from './index-entries.js'
 import { dropCopy, hasArrived, movedTo } from './leftovers.js'
 
 /** Content of a key when it was deleted. */
@@ -23,6 +22,13 @@ interface Ending {
    * is arriving must stay, because it may be all that is left of the session.
    */
   isGoingOn?: boolean
+  /** Index entries that the session is believed to have, and how long it may stay unused. They are dropped with it. */
+  known?: KnownEntries | undefined
+}
+
+export interface KnownEntries {
+  entries: readonly IndexEntry[]
+  idleMs: number
 }
 
 /**
@@ -75,18 +81,12 @@ async function end(
   reason: DestroyReason | null,
   ending: Ending,
 ): Promise<Remainder | null> {
-  const { gateway, keys, options, endOfLife } = context
+  const { gateway, endOfLife } = context
   const { only } = ending
-  const key = keys.session(storedId)
   // A call for this one session includes a session that is still being created. A call for all sessions of a user
   // includes only those that exist.
   if (only === undefined) context.creations.cancel(storedId)
-  const isWanted = endOfLife !== undefined && reason !== null
-  // Do not wait: a logout must not fail because this note cannot be written.
-  if (isWanted) void endOfLife.ending(storedId)
-  const found = only === undefined ? ['', ''] : [only.name, only.value]
-  const args = [...found, isWanted ? options.keepMs : '', reason ?? '', options.absoluteMs ?? '']
-  const reply = await gateway.script(END, key, args)
+  const { reply, left } = await sendEnd(context, storedId, reason, ending)
   if (reply.kind === 'moved') {
     const to = await movedTo(context, storedId)
     if (to === null) return null
@@ -100,11 +100,45 @@ async function end(
     return null
   }
   if (reply.kind === 'gone' || reply.kind === 'elsewhere') return null
-  if (isWanted) {
-    if (reply.kind === 'ended') endOfLife.take(storedId)
-    else endOfLife.deliver(storedId, reply, reason)
-  }
+  if (reason !== null && reply.kind === 'ended') endOfLife?.take(storedId)
+  else if (reason !== null && reply.kind !== 'claimed') endOfLife?.deliver(storedId, reply, reason)
   if (reply.kind === 'ended-string') return { storedId, reply: [] }
-  if (reason !== null) await leave(context, storedId, entriesIn(pairsOf(reply.fields)))
+  if (reason !== null) {
+    const leaving = leave(context, storedId, without(entriesIn(pairsOf(reply.fields)), left))
+    // One of many sessions: what follows the last one waits for all entries.
+    await (reason === 'revoked' ? gateway.before(leaving) : leaving)
+  }
   return { storedId, reply: reply.fields }
+}
+
+/**
+ * Sends END. Where commands keep their order, it drops the known index entries right behind it, before the reply. If the
+ * session has not ended, it is entered again.
+ *
+ * @returns `left`: the entries that are dropped
+ */
+async function sendEnd(
+  context: Context,
+  storedId: string,
+  reason: DestroyReason | null,
+  { only, known }: Ending,
+): Promise<{ reply: EndReply; left: readonly IndexEntry[] }> {
+  const { gateway, keys, options, endOfLife } = context
+  const note = reason === null ? undefined : endOfLife?.ending(storedId)
+  const found = only === undefined ? ['', ''] : [only.name, only.value]
+  const keptMs = note === undefined ? '' : options.keepMs
+  const args = [...found, keptMs, reason ?? '', options.absoluteMs ?? '', note?.claimMs ?? '']
+  const sending = gateway.script(END, keys.session(storedId), args)
+  const { entries: left, idleMs } = (gateway.keepsOrder && known) || { entries: [], idleMs: 0 }
+  const leaving = leave(context, storedId, left)
+  const comeBack = () => enter(context, storedId, left, idleMs)?.catch(() => undefined)
+  const reply = await sending.catch(async (err: unknown) => {
+    note?.settled(undefined)
+    await comeBack()
+    throw err
+  })
+  note?.settled(reply.kind === 'claimed' ? reply : undefined)
+  await leaving
+  if (reply.kind === 'moved' || reply.kind === 'arriving') await comeBack()
+  return { reply, left }
 }

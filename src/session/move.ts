@@ -5,7 +5,7 @@ import { entriesIn } from '../hash/index-fields.js'
 import type { StoredIds } from '../ids/id-mapper.js'
 import { ARRIVE, DEPART, PACK, type Packed } from '../redis/scripts/move.js'
 import type { Context } from './context.js'
-import { enterNext, leaveNext, settleOrEnd } from './continuation.js'
+import { endLost, enterNext, leaveNext, settlePair } from './continuation.js'
 import { endRevoked } from './end-key.js'
 import { firstOf } from './first-found.js'
 import { leave } from './index-entries.js'
@@ -101,7 +101,7 @@ async function moveOnce(
     return outcome === 'blocked' ? 'moved' : outcome
   }
   await leave(context, from, entries)
-  await settleOrEnd(context, next, entries, idleMs)
+  await endLost(context, to, await settlePair(context, next, entries, idleMs))
   return 'moved'
 }
 

@@ -1,4 +1,4 @@
-import { END_TRAIL, LEAVE_TRAIL } from '../redis/scripts/rotated-ids.js'
+import { END_TRAIL, LEAVE_TRAIL, MARK_ROTATED } from '../redis/scripts/rotated-ids.js'
 import type { Context } from './context.js'
 
 /*
@@ -22,7 +22,7 @@ const REMEMBERED_MS = 60_000
 /** Notes that an id is given up, without a trail to another id. */
 export async function markRotated({ gateway, keys }: Context, storedId: string): Promise<void> {
   // The end of a session must not depend on free memory in Redis, or on the permission to write strings.
-  await gateway.setMarker(keys.rotated(storedId), REMEMBERED_MS).catch(() => undefined)
+  await gateway.script(MARK_ROTATED, keys.rotated(storedId), [REMEMBERED_MS]).catch(() => undefined)
 }
 
 /** Notes that an id is given up, and which id the session goes on under, so that ending the old id ends the new one. */

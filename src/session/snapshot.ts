@@ -33,6 +33,8 @@ export interface Snapshot extends Lease {
   fields: FieldList
   /** The session that this one continues under a new id. */
   ancestor?: Ancestor | undefined
+  /** Nobody has the id of this session yet. */
+  isNew?: boolean
 }
 
 export interface Ancestor {

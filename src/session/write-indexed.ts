@@ -1,10 +1,13 @@
 import { SessionStoreError } from '../errors.js'
 import type { Fields } from '../hash/fields.js'
 import { entriesIn, type IndexEntry, indexFields, without } from '../hash/index-fields.js'
+import { PENDING_MS } from '../redis/scripts/index-sessions.js'
 import type { Context } from './context.js'
-import { type Continuation, settleOrEnd } from './continuation.js'
-import { enter, type Standing, standingOf, withdraw } from './index-entries.js'
+import type { Continuation } from './continuation.js'
+import { endHere } from './destroy.js'
+import { enter, leave, type Standing, standingOf, withdraw } from './index-entries.js'
 import { loadSession } from './load.js'
+import { endUnlessSettled, type Settled, settleWrite, type Unsettled } from './settle-write.js'
 import { lease } from './snapshot.js'
 import { updateFields } from './update-fields.js'
 
@@ -16,13 +19,18 @@ import { updateFields } from './update-fields.js'
  *                 session that exists
  *     3 schedule  schedules the check whether the session has ended, for `onEnd`
  *     4 write     runs one script
- *     5 enter     enters the session once more: an operation that ends all sessions of that user may have dropped the
- *                 entry before the session existed
+ *     5 settle    enters the session once more: an operation that ends all sessions of that user may have dropped the
+ *                 entry before the session existed; and finds out whether the session may stay
  *     6 end       ends the session if another login has taken its place meanwhile, or if the session that it continues
  *                 has been ended
  *     7 withdraw  drops the entries that no longer apply, unless another request has entered the session there again
  *     8 reindex   indexes the session again if others have saved since it was loaded: an index may read properties that
  *                 they wrote together with properties that we wrote
+ *
+ * Where Redis runs commands in the order in which they are sent (`keepsOrder`), steps 3 to 5 take one round trip: what
+ * step 5 does is harmless if the write is refused, and it is done once more if the write had to be sent again
+ * (`disorders`). A step 2 whose failure must prevent the write takes a round trip of its own. That of a session with a
+ * new id need not: should it fail, the session is ended again, and nobody has received the id yet.
  */
 
 /** The index entries of a session before a write, and after it. */
@@ -37,6 +45,8 @@ export interface Placing {
   createdAtMs: number | undefined | 'unscheduled'
   /** Set if the session gets another id; the pair of ids is then already in the indexes (session/continuation.ts). */
   continuation?: Continuation | undefined
+  /** Whether the write creates a session under an id that nobody has yet. */
+  isNew?: boolean | undefined
 }
 
 /** No index entries, and nothing to schedule. */
@@ -63,7 +73,8 @@ export function writeIndexed<T extends { kind: string }>(
   send: () => Promise<T>,
 ): Promise<Written<T>> {
   // Most stores have no index; this saves them a promise.
-  if (context.options.indexes.length > 0) return writePlaced(context, storedId, placing, send)
+  if (context.options.indexes.length > 0 || placing.continuation !== undefined)
+    return writePlaced(context, storedId, placing, send)
   scheduleEnd(context, storedId, placing)
   return send()
 }
@@ -74,30 +85,92 @@ async function writePlaced<T extends { kind: string }>(
   placing: Placing,
   send: () => Promise<T>,
 ): Promise<Written<T>> {
-  const { held, next, idleMs, slides, continuation } = placing
-  const continued = continuation === undefined ? [] : without(next, without(next, continuation.entries))
-  const added = without(without(next, held), continued)
-  const left = without(held, next)
-  const limited = context.limiter?.among(added) ?? []
-  const entered = without(without(slides ? next : added, limited), continued)
+  const { gateway, limiter } = context
+  const { entered, left, unadmitted, unsettled } = stepsOf(context, placing)
+  if (unadmitted.length > 0) await limiter?.admit(context, storedId, unadmitted)
+  const isTogether = placing.isNew === true && gateway.keepsOrder
   let standing: Standing[] = []
-  if (limited.length > 0) await context.limiter?.admit(context, storedId, limited)
-  if (entered.length + left.length > 0) {
+  let entering: Promise<void> | undefined
+  if (isTogether) entering = handled(enter(context, storedId, entered, placing.idleMs))
+  else if (entered.length + left.length > 0) {
     const looking = standingOf(context, storedId, left)
-    await enter(context, storedId, entered, idleMs)
+    await enter(context, storedId, entered, placing.idleMs)
     standing = await looking
   }
   scheduleEnd(context, storedId, placing)
-  const reply = await send()
-  if (reply.kind !== 'written' && reply.kind !== 'contended') return reply
-  await enter(context, storedId, without(added, limited), idleMs)
-  const isEnded =
-    (await context.limiter?.endIfEvicted(context, storedId, limited, idleMs)) ||
-    (continuation !== undefined && !(await settleOrEnd(context, continuation, continued, idleMs)))
+  const { disorders } = gateway
+  const writing = send()
+  const settling = settleAlong(context, storedId, unsettled, isTogether, writing)
+  const reply = await writing
+  const isWritten = reply.kind === 'written' || reply.kind === 'contended'
+  await entering?.catch((err: unknown) => (isWritten ? takeBack(context, storedId, err) : Promise.reject(err)))
+  if (!isWritten) return reply
+  const isInOrder = settling !== undefined && gateway.disorders === disorders
+  const settled = await (isInOrder ? settling : settleWrite(context, storedId, unsettled))
+  const isEnded = settled !== undefined && (await endUnlessSettled(context, storedId, settled))
   await withdraw(context, standing)
   if (isEnded) return { ...reply, isEnded }
   if (reply.kind === 'contended') await reindex(context, storedId)
   return reply
+}
+
+/** Works out which index entries a write changes, and how. */
+function stepsOf({ limiter }: Context, { held, next, idleMs, slides, continuation }: Placing) {
+  const continued = continuation === undefined ? [] : without(next, without(next, continuation.entries))
+  const added = without(without(next, held), continued)
+  const limited = limiter?.among(added) ?? []
+  const unsettled: Unsettled = { idleMs, added: without(added, limited), limited, continued, continuation }
+  return {
+    entered: without(without(slides ? next : added, limited), continued),
+    left: without(held, next),
+    unadmitted: without(limited, admittedBefore(continuation)),
+    unsettled,
+  }
+}
+
+/** Does step 5 right behind the write, where that keeps its order. */
+function settleAlong(
+  context: Context,
+  storedId: string,
+  unsettled: Unsettled,
+  isTogether: boolean,
+  writing: Promise<unknown>,
+): Promise<Settled> | undefined {
+  const { limited } = unsettled
+  // Of a limited number of places, the session takes one for long only once it is there, or if that is given back.
+  if (!context.gateway.keepsOrder || (limited.length > 0 && !isTogether)) return undefined
+  if (limited.length > 0) void writing.catch((err: unknown) => giveBack(context, storedId, limited, err))
+  return handled(settleWrite(context, storedId, unsettled))
+}
+
+/** Returns the entries to which the session has been admitted so short a while ago that they are still there. */
+function admittedBefore(continuation: Continuation | undefined): readonly IndexEntry[] {
+  const { entries = [], at = 0 } = continuation?.admitted ?? {}
+  return performance.now() - at < PENDING_MS / 2 ? entries : []
+}
+
+/** Keeps a failure from counting as unhandled until somebody waits for the promise. */
+function handled<T>(promise: Promise<T> | undefined): Promise<T> | undefined {
+  promise?.catch(() => undefined)
+  return promise
+}
+
+/** Gives back the place of a new session if Redis has refused to write it. In doubt, the place stays taken for a while. */
+async function giveBack(
+  context: Context,
+  storedId: string,
+  limited: readonly IndexEntry[],
+  err: unknown,
+): Promise<void> {
+  const { code } = err as { code?: string }
+  if (code === 'ERR_SESSION_TIMEOUT' || code === 'ERR_SESSION_UNAVAILABLE') return
+  await leave(context, storedId, limited)
+}
+
+/** Ends a new session that could not be entered into its indexes. Nobody has received its id. */
+async function takeBack(context: Context, storedId: string, err: unknown): Promise<never> {
+  await endHere(context, [storedId], 'destroyed').catch(() => undefined)
+  throw err
 }
 
 function scheduleEnd(context: Context, storedId: string, { createdAtMs, idleMs }: Placing): void {

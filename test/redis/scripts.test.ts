@@ -1,27 +1,14 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Base, type Chunk, parse } from 'luaparse'
 import { BOOKKEEPING } from '../../src/redis/scripts/bookkeeping.lua.js'
 import { type ScriptReply, UnexpectedReply } from '../../src/redis/scripts/reply.js'
 import type { Script } from '../../src/redis/scripts/script.js'
+import { allScripts } from '../support/all-scripts.js'
 
 /** The globals of Lua 5.1 that Redis makes available to scripts. */
 const GIVEN = new Set([
   ...['KEYS', 'ARGV', 'redis', 'cjson', 'string', 'math', 'table'],
   ...['ipairs', 'pairs', 'tonumber', 'tostring', 'type', 'unpack'],
 ])
-
-const directory = join(__dirname, '..', '..', 'src', 'redis', 'scripts')
-
-async function allScripts(): Promise<Script[]> {
-  const files = readdirSync(directory).filter((file) => file.endsWith('.ts'))
-  const modules = await Promise.all(files.map((file) => import(join(directory, file)) as Promise<object>))
-  return modules.flatMap((module) => Object.values(module)).filter(isScript)
-}
-
-function isScript(value: unknown): value is Script {
-  return typeof (value as Script | undefined)?.lua === 'string' && typeof (value as Script).sha === 'string'
-}
 
 /** Whether the node is `ARGV[1]`, with a number in place of a name. */
 function isNumbered(node: Base<string>): boolean {

@@ -1,5 +1,5 @@
 import { schedule } from '../../on-end/queue.js'
-import type { Context, EndOfLife } from '../../session/context.js'
+import type { Context, EndOfLife, SessionEnding } from '../../session/context.js'
 
 /**
  * Ends sessions of an application with `onEnd`: their content stays, and the queue says that they have ended, so that a
@@ -19,8 +19,9 @@ export class LeaveToApplication implements EndOfLife {
 
   async expect(): Promise<void> {}
 
-  async ending(storedId: string): Promise<void> {
-    await schedule(this.#context, storedId, 0, 'exactly').catch(() => undefined)
+  ending(storedId: string): SessionEnding {
+    schedule(this.#context, storedId, 0, 'exactly').catch(() => undefined)
+    return { claimMs: undefined, settled: () => {} }
   }
 
   take(): void {}

@@ -32,8 +32,10 @@ end
  * ARGV[3]   ms its content is kept for onEnd         '86400000', '' = it is deleted
  * ARGV[4]   reason                                   'revoked', '' = it continues under another id
  * ARGV[5]   absolute timeout, ms, '' = none
+ * ARGV[6]   ms for which the caller claims the hand-over of its content at once (CLAIM), '' = it does not
  *
  * returns   {1, field, text, …}   ended; its index fields, or all its fields if it continues
+ *           {4, '@end' text, field, text, …}   ended, and claimed; all its fields
  *           {2, field, text, …}   ended, but this Redis user may not keep its content: all its fields
  *           {3, string}           ended; the string of connect-redis, which is not kept
  *           {0}                   there is no session, or it had already ended
@@ -45,7 +47,7 @@ export const END = defineScript(
   'end',
   `${BOOKKEEPING}${WRITE_END}
 local key = KEYS[1]
-local index, value, kept_ms, reason, absolute = unpack(ARGV, 1, 5)
+local index, value, kept_ms, reason, absolute, claim_ms = unpack(ARGV, 1, 6)
 local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return {0} end
 local reply, isFound, s, all = {1}, index == '', nil, {}
@@ -68,11 +70,16 @@ if not isFound then return {5} end
 if kept_ms ~= '' and kind == 'string' then reply = {3, redis.call('GET', key)} end
 if kept_ms ~= '' and s then
   s.flags = string.gsub(s.flags, OUTLIVING, '') .. ENDED
-  local told = reason .. ' ' .. base36(math.floor(now_us() / 1000)) .. ' 0'
+  local now_ms = math.floor(now_us() / 1000)
+  local claimed = claim_ms == '' and '0' or base36(now_ms + tonumber(claim_ms))
+  local told = reason .. ' ' .. base36(now_ms) .. ' ' .. claimed
   if type(write_end(key, s, told)) == 'number' then
     -- The key keeps at least the TTL it had: if the queue was out of reach, the session is looked for when it would
     -- have expired.
     if redis.call('PTTL', key) < tonumber(kept_ms) then redis.pcall('PEXPIRE', key, kept_ms) end
+    if claim_ms == '' then return reply end
+    reply, all = {4, told}, redis.call('HGETALL', key)
+    for i = 1, #all do reply[2 + i] = all[i] end
     return reply
   end
   reply = {2}
@@ -87,6 +94,7 @@ return reply
 /** `unkept`: this Redis user may not keep its content. `elsewhere`: it does not belong to the given index value. */
 export type EndReply =
   | { kind: 'ended' | 'unkept'; fields: string[] }
+  | Claimed
   | { kind: 'ended-string'; text: string }
   | { kind: 'gone' }
   | { kind: 'elsewhere' }
@@ -101,6 +109,8 @@ function decodeEnd(reply: ScriptReply): EndReply {
       return { kind: 'unkept', fields: hashFrom(reply, 1) }
     case 3:
       return { kind: 'ended-string', text: textAt(reply, 1) }
+    case 4:
+      return claimedIn(textAt(reply, 1), false, hashFrom(reply, 2))
     case 0:
       return { kind: 'gone' }
     case 5:
@@ -193,7 +203,7 @@ export type ClaimReply =
 function decodeClaim(reply: ScriptReply): ClaimReply {
   switch (reply[0]) {
     case 1:
-      return claimedIn(reply)
+      return claimedIn(textAt(reply, 1), integerAt(reply, 2) === 1, hashFrom(reply, 3))
     case 3:
       return { kind: 'alive', leftMs: integerAt(reply, 1) }
     case 4:
@@ -207,16 +217,15 @@ function decodeClaim(reply: ScriptReply): ClaimReply {
   }
 }
 
-function claimedIn(reply: ScriptReply): Claimed {
-  const told = textAt(reply, 1)
+function claimedIn(told: string, hasEndedNow: boolean, fields: string[]): Claimed {
   const [, reason, at] = /^([A-Za-z]+) ([0-9a-z]+) [0-9a-z]+$/.exec(told) ?? unexpectedReply()
   return {
     kind: 'claimed',
     told,
     reason: asDestroyReason(reason),
     endedAt: new Date(Number.parseInt(at ?? '', 36)),
-    hasEndedNow: integerAt(reply, 2) === 1,
-    fields: hashFrom(reply, 3),
+    hasEndedNow,
+    fields,
   }
 }
 

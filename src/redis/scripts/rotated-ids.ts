@@ -8,6 +8,23 @@ import { defineScript } from './script.js'
  */
 
 /**
+ * Notes that an id is given up, unless that is noted already.
+ *
+ * KEYS[1]   key beside the session   'idx:sess:@rotated:x3J…'
+ * ARGV[1]   how long it is kept, ms  '60000'
+ *
+ * returns   {1}
+ */
+export const MARK_ROTATED = defineScript(
+  'mark rotated',
+  `local key, kept_ms = KEYS[1], ARGV[1]
+redis.call('SET', key, '', 'PX', kept_ms, 'NX')
+return {1}
+`,
+  nothing,
+)
+
+/**
  * Notes the next id of a session before the session leaves its current one.
  *
  * KEYS[1]   key beside the session   'idx:sess:@rotated:x3J…'

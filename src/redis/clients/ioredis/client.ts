@@ -63,6 +63,13 @@ export class IoredisClient implements Client {
     return Losses.of(this.#client).count
   }
 
+  get keepsOrder(): boolean {
+    if (this.isCluster) return false
+    const { enableAutoPipelining, autoPipeliningIgnoredCommands: direct } = optionsOf(this.#client) ?? {}
+    // What is pipelined leaves later than what is not.
+    return enableAutoPipelining !== true || (Array.isArray(direct) && direct.includes('evalsha'))
+  }
+
   get harmfulSettings(): readonly string[] {
     return harmfulSettings(this.#client)
   }

@@ -31,6 +31,10 @@ export class NodeRedisClient implements Client {
     return this.#route.isClosed
   }
 
+  get keepsOrder(): boolean {
+    return !this.isCluster
+  }
+
   get harmfulSettings(): readonly string[] {
     return this.#route.harmfulSettings
   }
