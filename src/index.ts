@@ -19,6 +19,7 @@ export type { BindClientOptions, Mismatch, MismatchAction, SessionBinding } from
 export type { BindingVerdict } from './middleware/binding/client-binding.js'
 export type { BindDeviceOptions, DeviceHandler } from './middleware/device/device-options.js'
 export type { DeviceSession } from './middleware/device/device-session.js'
+export { type EndSessionOptions, endSession, type SiteData } from './middleware/end-session.js'
 export { type RenewSessionOptions, renewSession } from './middleware/renew-session.js'
 export { type RequireBoundDeviceOptions, requireBoundDevice } from './middleware/require-bound-device.js'
 export { type RequireFreshLoginOptions, requireFreshLogin } from './middleware/require-fresh-login.js'

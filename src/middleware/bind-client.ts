@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { SessionData } from 'express-session'
 import { type AddressedRequest, refuseBlindTrust, unknownProxies, warnOfUntrusted } from '../requests/client-address.js'
+import { noteDestroyed } from '../requests/destroyed-sessions.js'
 import type { StoreAccess } from '../requests/store-access.js'
 import { alreadyRan } from './already-ran.js'
 import {
@@ -118,6 +119,7 @@ class BoundClient {
     await new Promise<void>((resolve, reject) => {
       session.regenerate((err) => (err ? reject(err) : resolve()))
     })
+    noteDestroyed(this.#req, session)
     dropUnused(this.#req, this.#res, this.#next, this.#store)
   }
 }

@@ -4,7 +4,9 @@ import { DEVICE_CHALLENGE_FIELD, DEVICE_KEY_FIELD } from '../hash/bookkeeping.js
 import { challengeText } from '../hash/device-field.js'
 import { newSecret } from '../hash/renewal-field.js'
 import { attachment } from '../requests/attachment.js'
+import { destructionIn } from '../requests/destroyed-sessions.js'
 import type { StoreAccess } from '../requests/store-access.js'
+import { cookieValue } from '../signed-cookie.js'
 import { alreadyRan } from './already-ran.js'
 import { addHeader, beforeResponse } from './before-response.js'
 import { setBoundCookie } from './device/bound-cookie.js'
@@ -143,11 +145,21 @@ class DeviceVisit {
     return true
   }
 
+  #isBound(session: object): boolean {
+    return this.#store.fields.marked(session, DEVICE_KEY_FIELD) === this.#key && !this.#store.state.hasEnded(session)
+  }
+
+  /** The visitor logs out, but their session was gone already. */
+  #isLateLogout(): boolean {
+    const isLogout = !this.#req.session && destructionIn(this.#req) !== undefined
+    return isLogout && cookieValue(this.#req.headers.cookie ?? '', this.#options.name) !== undefined
+  }
+
   #settle(): Promise<void> | undefined {
     const { session } = this.#req
     const { fields } = this.#store
     // The session has ended, or another user's has taken its place. The browser forgets the key at its next refresh.
-    if (this.#key && (!session || fields.marked(session, DEVICE_KEY_FIELD) !== this.#key)) {
+    if (this.#key ? !session || !this.#isBound(session) : this.#isLateLogout()) {
       addHeader(this.#res, 'Set-Cookie', setBoundCookie(this.#options))
     }
     if (this.#offered === undefined || !session) return undefined

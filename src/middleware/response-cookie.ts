@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Cookie } from 'express-session'
 import type { StoreAccess } from '../requests/store-access.js'
 import type { RenewalTerms } from '../rotation/renew.js'
 import { beforeResponse } from './before-response.js'
@@ -79,7 +80,11 @@ export class ResponseCookie {
   async #settle(session: NonNullable<SessionRequest['session']>, isChanged: boolean): Promise<void> {
     if (isChanged) {
       await saveSession(session)
-      if (this.#store.state.hasEnded(session)) return abandonSession(this.#req)
+      if (this.#store.state.hasEnded(session)) {
+        // The handler has ended the session with `cookie.maxAge = 0`, and the browser deletes the cookie for it.
+        if (isExpired(session.cookie)) return
+        return abandonSession(this.#req)
+      }
     }
     if (this.renewal !== undefined) {
       // A login puts a renewal off, which Redis does not know.
@@ -121,6 +126,10 @@ export class ResponseCookie {
       if (isSent || !session.cookie.secure || mayBeSecure(this.#req)) rolling.set(this.#store, isSent)
     })
   }
+}
+
+function isExpired({ expires }: Cookie): boolean {
+  return Boolean(expires) && Number(new Date(expires as Date)) <= Date.now()
 }
 
 /** Whether express-session may send a cookie that is for HTTPS only; how it decides depends on its `proxy` option. */

@@ -6,6 +6,7 @@ import type { Context } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
 import { Arrivals } from './arrivals.js'
 import { KnownProxies } from './client-address.js'
+import { destroyMethod } from './destroyed-sessions.js'
 import { LiveSessions } from './live-session.js'
 import { NewSessions } from './new-sessions.js'
 import { OutsideLogin } from './outside-login.js'
@@ -34,6 +35,7 @@ export class RequestSessions implements StoreAccess {
   readonly outside: OutsideLogin
   readonly newSessions = new NewSessions()
   readonly proxies = new KnownProxies()
+  #destroy: PropertyDescriptor | undefined
   readonly #context: Context
   readonly #sessions: Sessions
   readonly #within: Within
@@ -77,10 +79,15 @@ export class RequestSessions implements StoreAccess {
     this.outside.principal ??= principal
   }
 
+  heedDestroy(): void {
+    this.#destroy ??= destroyMethod(() => this.announce('warning', { code: 'failure-unheard', message: UNHEARD }))
+  }
+
   /** Prepares every session object that a request gets. */
   equip(session: object): void {
     this.live.guard(session)
     Object.defineProperty(session, 'reload', this.#reload)
+    if (this.#destroy !== undefined) Object.defineProperty(session, 'destroy', this.#destroy)
   }
 
   /**
@@ -133,3 +140,5 @@ export class RequestSessions implements StoreAccess {
     await this.#within(destroySession(this.#context, storedIds, reason))
   }
 }
+
+const UNHEARD = 'req.session.destroy() has failed, and nobody has asked: pass a callback'

@@ -160,6 +160,8 @@ export interface ArrivalAccess {
    * Returns false synchronously if the cookie names an existing session, or there is no cookie.
    */
   cameWithRotatedId(req: SessionRequest): Promise<boolean> | false
+  /** Returns the id of this request's cookie if there was no session with it. Costs no command. */
+  missedId(req: object): string | undefined
   /**
    * Ends the session if the request presented an id of it so old that only an attacker would have it. Costs DEL.
    * Returns undefined if the request did not.
@@ -203,6 +205,8 @@ export interface StoreAccess {
    * another user elsewhere. Only the first function counts.
    */
   set principal(principal: (session: AnyContent) => unknown)
+  /** Notes from now on which sessions the application destroys (requests/destroyed-sessions.ts). */
+  heedDestroy(): void
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void
   /** Ends a loaded session. Costs DEL. */
   end(session: object, reason: DestroyReason): Promise<void>
