@@ -18,6 +18,7 @@ import { quoted } from './device/structured-text.js'
 import { dropUnused } from './drop-unused.js'
 import { forbidCaching } from './forbid-caching.js'
 import { hasJustLoggedIn } from './login-time.js'
+import { isExpired } from './logout/expired-cookie.js'
 import { passWithoutSession } from './pass-without-session.js'
 import { abandonSession, hasSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
@@ -145,8 +146,8 @@ class DeviceVisit {
     return true
   }
 
-  #isBound(session: object): boolean {
-    return this.#store.fields.marked(session, DEVICE_KEY_FIELD) === this.#key && !this.#store.state.hasEnded(session)
+  #isBound(session: NonNullable<SessionRequest['session']>): boolean {
+    return this.#store.fields.marked(session, DEVICE_KEY_FIELD) === this.#key && !isExpired(session.cookie)
   }
 
   /** The visitor logs out, but their session was gone already. */

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
-import type { Cookie } from 'express-session'
 import type { StoreAccess } from '../requests/store-access.js'
 import type { RenewalTerms } from '../rotation/renew.js'
 import { beforeResponse } from './before-response.js'
 import { handsOut } from './forbid-caching.js'
 import { hasJustLoggedIn, isSuperseded } from './login-time.js'
+import { isExpired } from './logout/expired-cookie.js'
 import { abandonSession, type SessionRequest, saveSession } from './session-request.js'
 
 /** When and how the session of a request gets its next id. */
@@ -80,11 +80,9 @@ export class ResponseCookie {
   async #settle(session: NonNullable<SessionRequest['session']>, isChanged: boolean): Promise<void> {
     if (isChanged) {
       await saveSession(session)
-      if (this.#store.state.hasEnded(session)) {
-        // The handler has ended the session with `cookie.maxAge = 0`, and the browser deletes the cookie for it.
-        if (isExpired(session.cookie)) return
-        return abandonSession(this.#req)
-      }
+      // The save has ended the session, and the browser deletes the cookie that express-session sends for it.
+      if (isExpired(session.cookie)) return
+      if (this.#store.state.hasEnded(session)) return abandonSession(this.#req)
     }
     if (this.renewal !== undefined) {
       // A login puts a renewal off, which Redis does not know.
@@ -126,10 +124,6 @@ export class ResponseCookie {
       if (isSent || !session.cookie.secure || mayBeSecure(this.#req)) rolling.set(this.#store, isSent)
     })
   }
-}
-
-function isExpired({ expires }: Cookie): boolean {
-  return Boolean(expires) && Number(new Date(expires as Date)) <= Date.now()
 }
 
 /** Whether express-session may send a cookie that is for HTTPS only; how it decides depends on its `proxy` option. */

@@ -41,6 +41,11 @@ export function expiredCookie(name: string, cookie: Cookie): string {
   return copy.serialize(name, '')
 }
 
+/** Whether the application has set a lifetime of 0 or less: a save then ends the session, as in MemoryStore. */
+export function isExpired({ originalMaxAge }: Cookie): boolean {
+  return typeof originalMaxAge === 'number' && originalMaxAge <= 0
+}
+
 /** Makes sure that no cache stores the response that expires the cookies of a session. */
 export function beginExpiry(req: SessionRequest, res: ServerResponse): void {
   expiring.add(res)
