@@ -13,6 +13,7 @@ import { renewSession } from '../middleware/renew-session.js'
 import { responseCookie } from '../middleware/response-cookie.js'
 import { rotateOnLogin } from '../middleware/rotate-on-login.js'
 import { saveBeforeResponse } from '../middleware/save-before-response.js'
+import { setDefaultLevel } from '../middleware/session-level.js'
 import { type Middleware, type SessionRequest, storeOf } from '../middleware/session-request.js'
 import { STORE_ACCESS } from '../requests/store-access.js'
 import type { RedisStore } from '../store.js'
@@ -60,6 +61,7 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
   const { generator } = store[STORE_ACCESS]
   const whose = refusePromise(resolved.user)
   store[STORE_ACCESS].heedDestroy()
+  setDefaultLevel(store[STORE_ACCESS], resolved.level)
 
   const middleware: Middleware = function secureSession(request, res, next) {
     const req = request as SessionRequest
