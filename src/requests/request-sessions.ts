@@ -19,6 +19,7 @@ import { SessionRotation } from './session-rotation.js'
 import { SessionState } from './session-state.js'
 import type { Sessions } from './sessions.js'
 import type { SessionRequest, StoreAccess, StoreTimeouts } from './store-access.js'
+import { UsedTokens } from './used-tokens.js'
 
 type Generate = (req: SessionRequest) => void
 
@@ -32,6 +33,7 @@ export class RequestSessions implements StoreAccess {
   readonly rotation: SessionRotation
   readonly renewal: SessionRenewal
   readonly devices: SessionDevices
+  readonly tokens: UsedTokens
   readonly outside: OutsideLogin
   readonly newSessions = new NewSessions()
   readonly proxies = new KnownProxies()
@@ -56,6 +58,7 @@ export class RequestSessions implements StoreAccess {
     this.state = new SessionState(context, sessions, within)
     this.fields = new SessionFields(sessions, within)
     this.devices = new SessionDevices(context, sessions, within)
+    this.tokens = new UsedTokens(context, within)
     this.arrivals = new Arrivals(context, sessions, within)
     this.renewal = new SessionRenewal(context, sessions, within, (session) => this.equip(session))
     const make = (req: SessionRequest) => this.#make(req)
@@ -73,6 +76,10 @@ export class RequestSessions implements StoreAccess {
 
   get userOf(): StoreAccess['userOf'] {
     return this.#context.options.indexes.find(([name]) => name === 'user')?.[1]
+  }
+
+  get indexNames(): readonly string[] {
+    return this.#context.options.indexes.map(([name]) => name)
   }
 
   set principal(principal: Principal) {

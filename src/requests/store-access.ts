@@ -183,6 +183,14 @@ export interface DeviceAccess {
   confirm(session: object): Promise<void>
 }
 
+/** Which tokens of a provider have been used, for all processes. Names are digests. */
+export interface TokenAccess {
+  /** Costs EXISTS. */
+  isUsed(digest: string): Promise<boolean>
+  /** Remembers it for this time. Costs SET. */
+  use(digest: string, ms: number): Promise<void>
+}
+
 /** What this library's middleware may ask the store, in addition to the API for applications. */
 export interface StoreAccess {
   /** How long the sessions of this store last. */
@@ -200,6 +208,9 @@ export interface StoreAccess {
   readonly rotation: RotationAccess
   readonly renewal: RenewalAccess
   readonly devices: DeviceAccess
+  readonly tokens: TokenAccess
+  /** Names of the indexes of this store. */
+  readonly indexNames: readonly string[]
   /**
    * Set by `rotateOnLogin`: the function that returns the user of a session. The store warns if a session gets
    * another user elsewhere. Only the first function counts.
