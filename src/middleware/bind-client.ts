@@ -107,7 +107,8 @@ class BoundClient {
   }
 
   async #answer(session: NonNullable<SessionRequest['session']>, verdict: Mismatch['verdict']): Promise<void> {
-    const action = await actionFor(this.#req, session, verdict, this.#store, this.#options.onMismatch)
+    const mayEnd = !this.#binding.isOnlyHinted(session)
+    const action = await actionFor(this.#req, session, verdict, this.#store, this.#options.onMismatch, mayEnd)
     if (action === 'destroy') await this.#destroy(session)
     else await keepMismatched(session, action, this.#store, this.#binding)
     this.#req.sessionBinding = { verdict, action }
