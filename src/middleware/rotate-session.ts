@@ -86,12 +86,14 @@ export async function rotateSession<Data extends object = SessionData>(
   }
 }
 
+type LevelOptions = Pick<RotateSessionOptions, 'level' | 'methods' | 'login'>
+
 /**
  * @param known the level that the session has
  * @returns the text of the field; undefined: it is not to change
  * @throws TypeError that names the option
  */
-function levelOption({ level, methods, login = true }: RotateSessionOptions, known: number): string | undefined {
+function levelOption({ level, methods, login = true }: LevelOptions, known: number): string | undefined {
   if (level === undefined) {
     if (methods !== undefined) throw new TypeError('"methods" option needs "level": what they have proved')
     return undefined
