@@ -62,7 +62,7 @@ export function createApp(options: AppOptions): Express {
 
   app.use(shopRoutes())
   app.use(cartRoutes())
-  app.use(loginRoutes(users, sessions))
+  app.use(loginRoutes(users))
   app.use(confirmRoutes(users))
   app.use(accountRoutes(users, sessions, history))
   app.use(sessionRoutes({ client, sessions, history }))

@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto'
-import { promisify } from 'node:util'
 import { secureSession } from 'connect-redis-hash'
-import type { CookieOptions, Request } from 'express'
+import type { Request } from 'express'
 import type { Redis } from 'ioredis'
 import './session-data.js'
 
@@ -64,12 +63,4 @@ export type ShopSessions = ReturnType<typeof shopSessions>
 /** Whether the session holds anything, that is, the visitor has done something worth remembering. */
 export function hasSession(req: Request): boolean {
   return Object.keys(req.session).some((property) => property !== 'cookie')
-}
-
-/** Ends the session in Redis, and makes the browser delete its cookie. */
-export async function endSession(req: Request, { name, secure }: ShopSessions['cookie']): Promise<void> {
-  await promisify(req.session.destroy.bind(req.session) as (callback: (error?: unknown) => void) => void)()
-  // A browser deletes a "__Host-" cookie only if the response repeats the cookie's attributes.
-  const attributes: CookieOptions = { path: '/', httpOnly: true, sameSite: 'lax', secure }
-  req.res?.clearCookie(name, attributes)
 }

@@ -13,11 +13,11 @@ const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts', 'any-client.mjs']
  */
 const TYPE_TESTS = ['declared-session', 'undeclared-session']
 /**
- * Projects without ioredis: the client libraries that they have, and what must compile there.
+ * Projects without ioredis: the client libraries and other optional peers that they have, and what must compile there.
  * @type {Record<string, { clients: Record<string, string>, typeTests: string[] }>}
  */
 const WITHOUT_IOREDIS = {
-  'node-redis 6': { clients: { redis: 'redis' }, typeTests: ['node-redis'] },
+  'node-redis 6, jose': { clients: { redis: 'redis', jose: 'jose' }, typeTests: ['node-redis'] },
   'node-redis 5': { clients: { redis: 'redis5' }, typeTests: ['node-redis'] },
   iovalkey: { clients: { iovalkey: 'iovalkey' }, typeTests: ['iovalkey'] },
   'no client': { clients: {}, typeTests: [] },
@@ -147,7 +147,7 @@ export async function checkConsumers(tarball) {
       failures.push(...(await failuresOf(commands, project, ioredis)))
     }
     for (const [title, { clients, typeTests }] of Object.entries(WITHOUT_IOREDIS)) {
-      const project = join(directory, title.replaceAll(' ', '-'))
+      const project = join(directory, title.replaceAll(/\W+/g, '-'))
       await createProject(project, packed, clients)
       const commands = {
         run: ['any-client.mjs', ...Object.keys(clients)],

@@ -3,6 +3,7 @@
  * possible. docs/operations.md has a row for each.
  */
 export const WARNINGS = {
+  'backchannel-logout-failed': true,
   'cache-off': false,
   'client-settings': false,
   'error-unanswered': true,

@@ -1,3 +1,4 @@
+import { endSession } from 'connect-redis-hash'
 import { type Request, type Response, Router } from 'express'
 import { secondsSince } from '../elapsed.js'
 import { flash } from '../flash.js'
@@ -6,11 +7,11 @@ import { FRESH_SECONDS, freshLogin } from '../fresh-login.js'
 import { showPage } from '../pages.js'
 import { requireUser } from '../require-user.js'
 import type { SessionHistory } from '../session-history.js'
-import { endSession, type ShopSessions } from '../sessions.js'
+import type { ShopSessions } from '../sessions.js'
 import type { Address, Users } from '../users.js'
 
 /** The routes of the account. All of them need a fresh login, because they are worth protecting. */
-export function accountRoutes(users: Users, { store, cookie }: ShopSessions, history: SessionHistory): Router {
+export function accountRoutes(users: Users, { store }: ShopSessions, history: SessionHistory): Router {
   const router = Router()
   router.all(['/account', '/account/delete'], requireUser(users), freshLogin)
 
@@ -33,7 +34,7 @@ export function accountRoutes(users: Users, { store, cookie }: ShopSessions, his
     await users.remove(id)
     // End the sessions on other devices, too.
     await store.destroyBy('user', id, { except: req.sessionID })
-    await endSession(req, cookie)
+    await endSession(req, res)
     res.redirect(303, '/?bye=deleted')
   })
 

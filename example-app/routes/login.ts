@@ -1,16 +1,17 @@
+import { endSession } from 'connect-redis-hash'
 import { type Request, type Response, Router } from 'express'
 import { flash } from '../flash.js'
 import { formText } from '../form-text.js'
 import { localPath } from '../local-path.js'
 import { showPage } from '../pages.js'
-import { endSession, REMEMBER_MS, type ShopSessions } from '../sessions.js'
+import { REMEMBER_MS } from '../sessions.js'
 import type { User, Users } from '../users.js'
 
 /**
  * The routes of login, sign-up and logout. A real shop would also limit the number of attempts, and confirm addresses
  * by e-mail.
  */
-export function loginRoutes(users: Users, { cookie }: ShopSessions): Router {
+export function loginRoutes(users: Users): Router {
   const router = Router()
 
   router.get('/login', (req, res) => showLogin(res, { to: localPath(req.query.to, '/') }))
@@ -46,7 +47,7 @@ export function loginRoutes(users: Users, { cookie }: ShopSessions): Router {
   })
 
   router.post('/logout', async (req, res) => {
-    await endSession(req, cookie)
+    await endSession(req, res)
     res.redirect(303, '/?bye=1')
   })
 

@@ -55,10 +55,12 @@ export const INDEX_FIELD_PREFIX = '@i:'
 export const RENEWAL_FIELD = '@renew'
 /** When the user of the session last proved who they are: milliseconds since 1970 in base 36; 0: the login is stale. */
 export const LOGIN_FIELD = '@login'
+/** How surely the user has proved who they are, when, and how (hash/level-field.ts). */
+export const LEVEL_FIELD = '@lv'
 /** What `bindClient({ label: true })` calls the client that the session began with. */
 export const CLIENT_FIELD = '@client'
 /** Digests of the client that `bindClient` compares. Each address family has its own, because phones switch between them. */
-export const CLIENT_DIGEST_FIELDS = ['@ip4', '@ip6', '@ua'] as const
+export const CLIENT_DIGEST_FIELDS = ['@ip4', '@ip6', '@ua', '@ch'] as const
 /** The public key of the device that `bindDevice` has bound the session to (middleware/device/device-key.ts). */
 export const DEVICE_KEY_FIELD = '@dk'
 /** The challenge that the device has to sign next, and when it was made (redis/scripts/device.ts). */

@@ -11,8 +11,10 @@ import { isStandIn } from './stand-in.js'
  * - save: saves the session, so that the visitor's next request finds it
  * - device: offers the browser to register a key, once the session is saved
  * - drop: drops a new session that nobody used
+ * - logout: expires the cookies of a session that the request has ended
+ * - cache: keeps the pages of users out of caches
  */
-const PHASES = ['refuse', 'rotate', 'cookie', 'save', 'device', 'drop'] as const
+const PHASES = ['refuse', 'rotate', 'cookie', 'save', 'device', 'drop', 'logout', 'cache'] as const
 export type Phase = (typeof PHASES)[number]
 
 /**

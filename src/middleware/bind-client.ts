@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { SessionData } from 'express-session'
 import { type AddressedRequest, refuseBlindTrust, unknownProxies, warnOfUntrusted } from '../requests/client-address.js'
+import { noteDestroyed } from '../requests/destroyed-sessions.js'
 import type { StoreAccess } from '../requests/store-access.js'
 import { alreadyRan } from './already-ran.js'
 import {
@@ -106,7 +107,8 @@ class BoundClient {
   }
 
   async #answer(session: NonNullable<SessionRequest['session']>, verdict: Mismatch['verdict']): Promise<void> {
-    const action = await actionFor(this.#req, session, verdict, this.#store, this.#options.onMismatch)
+    const mayEnd = !this.#binding.isOnlyHinted(session)
+    const action = await actionFor(this.#req, session, verdict, this.#store, this.#options.onMismatch, mayEnd)
     if (action === 'destroy') await this.#destroy(session)
     else await keepMismatched(session, action, this.#store, this.#binding)
     this.#req.sessionBinding = { verdict, action }
@@ -118,6 +120,7 @@ class BoundClient {
     await new Promise<void>((resolve, reject) => {
       session.regenerate((err) => (err ? reject(err) : resolve()))
     })
+    noteDestroyed(this.#req, session)
     dropUnused(this.#req, this.#res, this.#next, this.#store)
   }
 }

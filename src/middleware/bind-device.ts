@@ -4,7 +4,9 @@ import { DEVICE_CHALLENGE_FIELD, DEVICE_KEY_FIELD } from '../hash/bookkeeping.js
 import { challengeText } from '../hash/device-field.js'
 import { newSecret } from '../hash/renewal-field.js'
 import { attachment } from '../requests/attachment.js'
+import { destructionIn } from '../requests/destroyed-sessions.js'
 import type { StoreAccess } from '../requests/store-access.js'
+import { cookieValue } from '../signed-cookie.js'
 import { alreadyRan } from './already-ran.js'
 import { addHeader, beforeResponse } from './before-response.js'
 import { setBoundCookie } from './device/bound-cookie.js'
@@ -16,6 +18,7 @@ import { quoted } from './device/structured-text.js'
 import { dropUnused } from './drop-unused.js'
 import { forbidCaching } from './forbid-caching.js'
 import { hasJustLoggedIn } from './login-time.js'
+import { isExpired } from './logout/expired-cookie.js'
 import { passWithoutSession } from './pass-without-session.js'
 import { abandonSession, hasSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
@@ -143,11 +146,21 @@ class DeviceVisit {
     return true
   }
 
+  #isBound(session: NonNullable<SessionRequest['session']>): boolean {
+    return this.#store.fields.marked(session, DEVICE_KEY_FIELD) === this.#key && !isExpired(session.cookie)
+  }
+
+  /** The visitor logs out, but their session was gone already. */
+  #isLateLogout(): boolean {
+    const isLogout = !this.#req.session && destructionIn(this.#req) !== undefined
+    return isLogout && cookieValue(this.#req.headers.cookie ?? '', this.#options.name) !== undefined
+  }
+
   #settle(): Promise<void> | undefined {
     const { session } = this.#req
     const { fields } = this.#store
     // The session has ended, or another user's has taken its place. The browser forgets the key at its next refresh.
-    if (this.#key && (!session || fields.marked(session, DEVICE_KEY_FIELD) !== this.#key)) {
+    if (this.#key ? !session || !this.#isBound(session) : this.#isLateLogout()) {
       addHeader(this.#res, 'Set-Cookie', setBoundCookie(this.#options))
     }
     if (this.#offered === undefined || !session) return undefined

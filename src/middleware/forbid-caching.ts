@@ -17,6 +17,10 @@ export function forbidCaching(req: SessionRequest, res: ServerResponse): void {
   const writeHead = res.writeHead as (...args: unknown[]) => ServerResponse
   const head = (...args: unknown[]) => {
     const { sessionID } = req
+    if (logouts.has(res)) {
+      setNoStore(res)
+      return writeHead.apply(res, args.map(withoutCaching))
+    }
     if (sessionID === undefined) return writeHead.apply(res, args)
     const stop = onCookie(res, (value) => handsOut(value, sessionID), setNoStore)
     try {
@@ -26,6 +30,24 @@ export function forbidCaching(req: SessionRequest, res: ServerResponse): void {
     }
   }
   Object.defineProperty(res, 'writeHead', { configurable: true, enumerable: true, writable: true, value: head })
+}
+
+const logouts = new WeakSet<ServerResponse>()
+
+/**
+ * Forbids caches to store a response whatever its handler says about caching: it expires a cookie, and would log out
+ * whoever gets it from a cache. `forbidCaching` must have run for the response.
+ */
+export function forbidCachingOfLogout(res: ServerResponse): void {
+  logouts.add(res)
+}
+
+/** Removes what an argument of `writeHead` says about caching: an object, a list of pairs, or names and values in turn. */
+function withoutCaching(arg: unknown): unknown {
+  if (typeof arg !== 'object' || arg === null) return arg
+  if (!Array.isArray(arg)) return Object.fromEntries(Object.entries(arg).filter(([name]) => !isOfCaching(name)))
+  if (Array.isArray(arg[0])) return arg.filter(([name]: unknown[]) => !isOfCaching(String(name)))
+  return arg.filter((_, at) => !isOfCaching(String(arg[at - (at % 2)])))
 }
 
 /** Whether a Set-Cookie header carries this session id in the form that express-session gives it. */
@@ -53,6 +75,10 @@ function onCookie(res: ServerResponse, isMeant: (value: unknown) => boolean, wor
  * Headers that some caches obey before Cache-Control: those of RFC 9213, of its predecessor, of Akamai and of nginx.
  */
 const TARGETED = /^(?:.*-)?cdn-cache-control$|^surrogate-control$|^edge-control$|^x-accel-expires$/
+
+function isOfCaching(name: string): boolean {
+  return name.toLowerCase() === 'cache-control' || TARGETED.test(name.toLowerCase())
+}
 
 function setNoStore(res: ServerResponse): void {
   res.setHeader('Cache-Control', 'no-store')

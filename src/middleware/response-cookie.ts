@@ -4,6 +4,7 @@ import type { RenewalTerms } from '../rotation/renew.js'
 import { beforeResponse } from './before-response.js'
 import { handsOut } from './forbid-caching.js'
 import { hasJustLoggedIn, isSuperseded } from './login-time.js'
+import { isExpired } from './logout/expired-cookie.js'
 import { abandonSession, type SessionRequest, saveSession } from './session-request.js'
 
 /** When and how the session of a request gets its next id. */
@@ -79,6 +80,8 @@ export class ResponseCookie {
   async #settle(session: NonNullable<SessionRequest['session']>, isChanged: boolean): Promise<void> {
     if (isChanged) {
       await saveSession(session)
+      // The save has ended the session, and the browser deletes the cookie that express-session sends for it.
+      if (isExpired(session.cookie)) return
       if (this.#store.state.hasEnded(session)) return abandonSession(this.#req)
     }
     if (this.renewal !== undefined) {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { SessionData } from 'express-session'
+import { LEVEL_FIELD } from '../hash/bookkeeping.js'
 import type { AnyContent, PropertyName, SessionContent, Whatever } from '../hash/session-content.js'
 import { checkNames } from '../known-options.js'
 import { type Principal, userOf } from '../requests/principal.js'
@@ -14,6 +15,7 @@ import { passWithoutSession } from './pass-without-session.js'
 import { type ResponseCookie, responseCookie } from './response-cookie.js'
 import { isWithoutResponse } from './response-of.js'
 import { headersSent } from './rotate-session.js'
+import { forgetLevel, tellLevel } from './session-level.js'
 import {
   abandonSession,
   hasSession,
@@ -66,6 +68,7 @@ export function rotateOnLogin<Data extends object = SessionData>(options: Rotate
     const whose = principal ?? store.userOf
     if (whose === undefined) throw new TypeError(NO_PRINCIPAL)
     store.principal = whose
+    tellLevel(req, store)
     const login = new Login(req, res, store, { whose, keep, unseen }, responseCookie(req, res, next, store))
     store.hooks.guard(req, () => login.settle(false))
     beforeResponse(req, res, next, 'rotate', (isLast) => login.settle(isLast))
@@ -88,6 +91,8 @@ class Login {
   readonly #terms: Terms
   readonly #cookie: ResponseCookie
   #before: string | undefined
+  /** The level as it was proved by the user before. */
+  #levelBefore: string | undefined
   /** The property that looks like a user while the principal function sees none. */
   #guess: string | undefined
   #settling: Promise<void> | undefined
@@ -101,6 +106,7 @@ class Login {
     this.#terms = terms
     this.#cookie = cookie
     this.#before = this.#current()
+    this.#levelBefore = this.#level
     this.#guess = terms.unseen.look(this.#before, this.#session)
   }
 
@@ -112,7 +118,10 @@ class Login {
   settle(isLast: boolean): Promise<void> | undefined {
     if (this.#isSaving) return undefined
     if (this.#settling !== undefined) return this.#settling
-    if (!this.#req.session || !this.#isLogin()) return undefined
+    if (!this.#req.session || !this.#isLogin()) {
+      this.#levelBefore = this.#level
+      return undefined
+    }
     this.#settling = this.#rotate(isLast)
       // The id may be deleted, or the user unsaved, so the rest of the request must not use the session.
       .catch((err: unknown) => {
@@ -160,14 +169,21 @@ class Login {
         isLast,
       })
     }
-    this.#before = after
     const settled = this.#req.session as typeof session
+    if (this.#before !== after && this.#level === this.#levelBefore) forgetLevel(this.#store, settled)
+    this.#before = after
     this.#cookie.loggedIn = settled
     if (after !== undefined) recordLogin(this.#store, settled)
     this.#isSaving = true
     const saved = saveSession(settled)
     this.#isSaving = false
     await saved
+    tellLevel(this.#req, this.#store)
+  }
+
+  get #level(): string | undefined {
+    const { session } = this.#req
+    return session && this.#store.fields.marked(session, LEVEL_FIELD)
   }
 
   #current(): string | undefined {

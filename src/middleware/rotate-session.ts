@@ -1,12 +1,14 @@
 import type { SessionData } from 'express-session'
 import { SessionStoreError } from '../errors.js'
-import { LOGIN_FIELD } from '../hash/bookkeeping.js'
+import { LEVEL_FIELD, LOGIN_FIELD } from '../hash/bookkeeping.js'
 import type { PropertyName } from '../hash/session-content.js'
+import { checkNames } from '../known-options.js'
 import { carryOverDevice } from './device/carry-over-device.js'
 import { forbidCaching } from './forbid-caching.js'
 import { keepOption } from './keep-option.js'
 import { isSuperseded, recordLogin } from './login-time.js'
 import { isWithoutResponse, responseOf } from './response-of.js'
+import { carryOverLevel, type LeveledRequest, levelNow, sessionLevel, tellLevel } from './session-level.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 export interface RotateSessionOptions<Data extends object = SessionData> {
@@ -20,7 +22,18 @@ export interface RotateSessionOptions<Data extends object = SessionData> {
    * freshly logged in.
    */
   login?: boolean
+  /**
+   * How surely the user has just proved who they are: a whole number from 1 to 9, such as the authenticator assurance
+   * level of NIST SP 800-63B. `requireFreshLogin({ level })` asks for it, `req.sessionLevel` tells it. It replaces the
+   * level that the session had; without it, the session keeps that, and when it was proved. A lower one gives a higher
+   * one up. Another user, or a logout, begins anew: a login has level 1.
+   */
+  level?: number
+  /** How the user has proved it, for `req.sessionMethods`: names as in RFC 8176, such as `['pwd', 'otp']`. */
+  methods?: readonly string[]
 }
+
+const NAMES: Record<keyof RotateSessionOptions, 0> = { keep: 0, reason: 0, login: 0, level: 0, methods: 0 }
 
 /**
  * Gives the session of this request a new id immediately. Use it after a re-authentication or a change of privileges,
@@ -34,13 +47,16 @@ export interface RotateSessionOptions<Data extends object = SessionData> {
  */
 export async function rotateSession<Data extends object = SessionData>(
   request: object,
-  { keep = 'all', reason = 'demand', login = true }: RotateSessionOptions<Data> = {},
+  options: RotateSessionOptions<Data> = {},
 ): Promise<boolean> {
-  const req = request as SessionRequest
+  const req = request as LeveledRequest
+  checkNames('rotateSession', options, NAMES, 'rotateSession(req, { level: 2 })')
+  const { keep = 'all', reason = 'demand', login = true } = options
   const isKept = keepOption(keep)
   const store = storeOf(req, 'rotateSession()')
   const { session } = req
   if (!session) throw new TypeError('rotateSession needs a request with a session')
+  const level = levelOption(options, sessionLevel(store, session).level)
   prepareResponse(req)
   const goOnWithout = () => {
     abandonSession(req)
@@ -56,15 +72,35 @@ export async function rotateSession<Data extends object = SessionData>(
     const fresh = req.session as typeof session
     // The user stays the same, and so does their browser's key.
     if (wasLoaded) carryOverDevice(store, session, fresh)
+    if (level !== undefined) store.fields.mark(fresh, LEVEL_FIELD, level)
+    else if (wasLoaded) carryOverLevel(store, session, fresh)
     if (login) recordLogin(store, fresh)
     else if (loggedInAt !== undefined) store.fields.mark(fresh, LOGIN_FIELD, loggedInAt)
     await saveSession(fresh)
+    tellLevel(req, store)
     // All sessions of the user may have been ended in between.
     return !wasLoaded || store.state.isStored(fresh) || goOnWithout()
   } catch (err) {
     abandonSession(req)
     throw err
   }
+}
+
+type LevelOptions = Pick<RotateSessionOptions, 'level' | 'methods' | 'login'>
+
+/**
+ * @param known the level that the session has
+ * @returns the text of the field; undefined: it is not to change
+ * @throws TypeError that names the option
+ */
+function levelOption({ level, methods, login = true }: LevelOptions, known: number): string | undefined {
+  if (level === undefined) {
+    if (methods !== undefined) throw new TypeError('"methods" option needs "level": what they have proved')
+    return undefined
+  }
+  const text = levelNow(level, methods)
+  if (login || level <= known) return text
+  throw new TypeError('"level" option must not rise with "login: false": the user has not proved who they are')
 }
 
 /** @throws ERR_SESSION_HEADERS_SENT if the response cannot carry the new cookie */

@@ -83,6 +83,11 @@ export class Gateway {
     return integer('EXISTS', await this.#send('EXISTS', key, () => this.#client.send('exists', key))) === 1
   }
 
+  /** Sets a key without content for a time (milliseconds), unless it is there already. */
+  async setMarker(key: string, ms: number): Promise<void> {
+    await this.#send('SET', key, () => this.#client.send('set', key, '', 'PX', ms, 'NX'))
+  }
+
   /**
    * Reads members of a sorted set with their scores, lowest score first. The ranks are those of ZRANGE; -1 is the last.
    */

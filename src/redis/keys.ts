@@ -21,6 +21,11 @@ export class Keys {
     return `idx:${this.prefix}@rotated:${storedId}`
   }
 
+  /** A key that exists for a while after a logout token has been used. */
+  usedToken(digest: string): string {
+    return `idx:${this.prefix}@token:${digest}`
+  }
+
   /**
    * The sorted set of all stored ids that have a value in an index.
    *

@@ -106,6 +106,10 @@ export class Arrivals {
     this.#answering = undefined
   }
 
+  missedId(req: object): string | undefined {
+    return this.#missed.get(req)?.sid
+  }
+
   cameWithRotatedId(req: object): Promise<boolean> | false {
     const missed = this.#missed.get(req)
     return missed !== undefined && this.#within(wasRotated(this.#context, this.#sessions.storedIds(missed.sid)))

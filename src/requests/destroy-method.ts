@@ -2,24 +2,30 @@ import type { Session } from 'express-session'
 import { entriesIn } from '../hash/index-fields.js'
 import type { KnownEntries } from '../session/end-key.js'
 import type { SessionRecord } from '../session/session-record.js'
+import { noteDestruction } from './destroyed-sessions.js'
+import type { SessionRequest } from './store-access.js'
 
-type Destroy = (this: Session, done: (err?: unknown) => void) => Session
+type LiveSession = NonNullable<SessionRequest['session']> & { req: object }
 
 /**
- * Remembers which session object is just being destroyed. express-session's own method passes only the id on to the
- * store, which then does not know the session's index entries until Redis has told it.
+ * The `destroy` method of session objects: express-session's own, which passes only the id on to the store. This one also
+ * remembers which session object it was called for, and notes the outcome with the request if a middleware has asked
+ * for that. There is one method per store, and no closure per session.
  */
 export class DestroyMethod {
-  /** Defines `destroy` for session objects. There is one method per store, and no closure per session. */
   readonly descriptor: PropertyDescriptor
+  /** Is told of a failure that no callback is told of. Undefined: no outcome is noted. */
+  unheard: (() => void) | undefined
   #known: KnownEntries | undefined
 
   constructor(recordOf: (session: object) => SessionRecord | undefined) {
     const method = this
-    function destroy(this: Session, done: (err?: unknown) => void): Session {
+    function destroy(this: LiveSession, callback: (err?: unknown) => void): Session {
+      const { unheard } = method
+      const done = unheard === undefined ? callback : noteDestruction(this, callback, unheard)
       method.#known = knownEntries(recordOf(this))
       try {
-        return (Object.getPrototypeOf(this) as { destroy: Destroy }).destroy.call(this, done)
+        return (Object.getPrototypeOf(this) as Session).destroy.call(this, done)
       } finally {
         method.#known = undefined
       }

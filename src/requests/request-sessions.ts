@@ -21,6 +21,7 @@ import { SessionRotation } from './session-rotation.js'
 import { SessionState } from './session-state.js'
 import type { Sessions } from './sessions.js'
 import type { SessionRequest, StoreAccess, StoreTimeouts } from './store-access.js'
+import { UsedTokens } from './used-tokens.js'
 
 type Generate = (req: SessionRequest) => void
 
@@ -34,14 +35,16 @@ export class RequestSessions implements StoreAccess {
   readonly rotation: SessionRotation
   readonly renewal: SessionRenewal
   readonly devices: SessionDevices
+  readonly tokens: UsedTokens
   readonly outside: OutsideLogin
   readonly newSessions = new NewSessions()
   readonly proxies = new KnownProxies()
   readonly context: Context
   readonly within: Within
   readonly #sessions: Sessions
+  /** The methods of every session object that are not express-session's own. */
   readonly #methods: PropertyDescriptorMap
-  readonly #destroy: DestroyMethod | undefined
+  #destroy: DestroyMethod | undefined
   #generate: Generate | undefined
 
   /**
@@ -52,13 +55,15 @@ export class RequestSessions implements StoreAccess {
     this.context = context
     this.#sessions = sessions
     this.within = within
-    this.#destroy = destroyMethod(context, sessions)
-    this.#methods = { reload, ...(this.#destroy && { destroy: this.#destroy.descriptor }) }
+    this.#methods = { reload }
+    // Nothing is gained without indexes, and where the index entries are dropped later anyway.
+    if (context.options.indexes.length > 0 && context.gateway.keepsOrder) this.#defineDestroy()
     const { hooks } = this
     this.live = new LiveSessions(context.options.serializer)
     this.state = new SessionState(context, sessions, within)
     this.fields = new SessionFields(sessions, within)
     this.devices = new SessionDevices(context, sessions, within)
+    this.tokens = new UsedTokens(context, within)
     this.arrivals = new Arrivals(context, sessions, within)
     this.renewal = new SessionRenewal(context, sessions, within, (session) => this.equip(session))
     const make = (req: SessionRequest) => this.#make(req)
@@ -78,6 +83,10 @@ export class RequestSessions implements StoreAccess {
     return this.context.options.indexes.find(([name]) => name === 'user')?.[1]
   }
 
+  get indexNames(): readonly string[] {
+    return this.context.options.indexes.map(([name]) => name)
+  }
+
   set principal(principal: Principal) {
     this.outside.principal ??= principal
     this.keepFromMerging('the principal of rotateOnLogin()', principal)
@@ -85,6 +94,16 @@ export class RequestSessions implements StoreAccess {
 
   keepFromMerging(who: string, reads: (session: AnyContent) => unknown): void {
     this.context.merger?.leaveOut(who, reads)
+  }
+
+  heedDestroy(): void {
+    this.#defineDestroy().unheard ??= () => this.announce('warning', { code: 'failure-unheard', message: UNHEARD })
+  }
+
+  #defineDestroy(): DestroyMethod {
+    this.#destroy ??= new DestroyMethod((session) => this.#sessions.recordOf(session))
+    this.#methods.destroy = this.#destroy.descriptor
+    return this.#destroy
   }
 
   /** Prepares every session object that a request gets. */
@@ -149,8 +168,4 @@ export class RequestSessions implements StoreAccess {
   }
 }
 
-/** Undefined where nothing can be gained: without indexes, and where the index entries are dropped later anyway. */
-function destroyMethod({ options, gateway }: Context, sessions: Sessions): DestroyMethod | undefined {
-  if (options.indexes.length === 0 || !gateway.keepsOrder) return undefined
-  return new DestroyMethod((session) => sessions.recordOf(session))
-}
+const UNHEARD = 'req.session.destroy() has failed, and nobody has asked: pass a callback'

@@ -162,6 +162,8 @@ export interface ArrivalAccess {
    * Returns false synchronously if the cookie names an existing session, or there is no cookie.
    */
   cameWithRotatedId(req: SessionRequest): Promise<boolean> | false
+  /** Returns the id of this request's cookie if there was no session with it. Costs no command. */
+  missedId(req: object): string | undefined
   /**
    * Ends the session if the request presented an id of it so old that only an attacker would have it. Costs DEL.
    * Returns undefined if the request did not.
@@ -181,6 +183,14 @@ export interface DeviceAccess {
   prove(session: object, key: string, challenge: string): Promise<ProveDeviceReply>
   /** Records that the client has presented a bound cookie. */
   confirm(session: object): Promise<void>
+}
+
+/** Which tokens of a provider have been used, for all processes. Names are digests. */
+export interface TokenAccess {
+  /** Costs EXISTS. */
+  isUsed(digest: string): Promise<boolean>
+  /** Remembers it for this time. Costs SET. */
+  use(digest: string, ms: number): Promise<void>
 }
 
 /** What this library's middleware may ask the store, in addition to the API for applications. */
@@ -203,6 +213,9 @@ export interface StoreAccess {
   readonly rotation: RotationAccess
   readonly renewal: RenewalAccess
   readonly devices: DeviceAccess
+  readonly tokens: TokenAccess
+  /** Names of the indexes of this store. */
+  readonly indexNames: readonly string[]
   /**
    * Set by `rotateOnLogin`: the function that returns the user of a session. The store warns if a session gets
    * another user elsewhere. Only the first function counts.
@@ -215,6 +228,8 @@ export interface StoreAccess {
    * @throws TypeError if the option names such a property
    */
   keepFromMerging(who: string, reads: (session: AnyContent) => unknown): void
+  /** Notes from now on which sessions the application destroys (requests/destroyed-sessions.ts). */
+  heedDestroy(): void
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void
   /** Ends a loaded session. Costs DEL. */
   end(session: object, reason: DestroyReason): Promise<void>

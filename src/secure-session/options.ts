@@ -32,7 +32,8 @@ interface OwnOptions<Data extends object> {
    */
   user: (session: SessionContent<Data>) => string | number | bigint | null | undefined
   /**
-   * Upper limits of the idle and the absolute timeout. Default `'owasp-low'`: 30 minutes idle, 8 hours in all. A
+   * Upper limits of the idle and the absolute timeout. `'nist-aal2'` and `'nist-aal3'` also make `requireFreshLogin` ask
+   * for a login at level 2 or 3 (`rotateSession(req, { level })`). Default `'owasp-low'`: 30 minutes idle, 8 hours in all. A
    * handler that sets `req.session.cookie.maxAge` chooses the idle timeout of that session; the absolute timeout still
    * holds.
    */
@@ -101,6 +102,8 @@ export interface ResolvedSecureSession {
   device: BindDeviceOptions | undefined
   renew: RenewSessionOptions | false
   keep: Options['keep']
+  /** The level that `requireFreshLogin` asks for, unless it names another one. */
+  level: number
 }
 
 /** The compiler keeps this map complete. A name that is neither here nor an option of the store is a typing mistake. */
@@ -161,6 +164,7 @@ export function resolveSecureSession(options: SecureSessionOptions<Whatever, Wha
     device: deviceOptions(options.device, cookie),
     renew: renewOptions(options.renew, TIMEOUT_PRESETS[preset].renewEvery),
     keep: options.keep,
+    level: TIMEOUT_PRESETS[preset].level,
   }
 }
 

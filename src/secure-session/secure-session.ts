@@ -8,14 +8,17 @@ import { checkedBindOptions } from '../middleware/binding/bind-options.js'
 import { checkedDeviceOptions } from '../middleware/device/device-options.js'
 import { forbidCaching } from '../middleware/forbid-caching.js'
 import { noteOwner } from '../middleware/held/next-owner.js'
+import { expireOnLogout } from '../middleware/logout/expire-on-logout.js'
 import { renewSession } from '../middleware/renew-session.js'
 import { responseCookie } from '../middleware/response-cookie.js'
 import { rotateOnLogin } from '../middleware/rotate-on-login.js'
 import { saveBeforeResponse } from '../middleware/save-before-response.js'
+import { setDefaultLevel } from '../middleware/session-level.js'
 import { type Middleware, type SessionRequest, storeOf } from '../middleware/session-request.js'
 import { STORE_ACCESS } from '../requests/store-access.js'
 import type { RedisStore } from '../store.js'
 import { compose } from './compose.js'
+import { keepPrivate } from './keep-private.js'
 import { type ResolvedSecureSession, resolveSecureSession, type SecureSessionOptions } from './options.js'
 import { isOutdatedCookie } from './outdated-cookie.js'
 import { refusePlainHttp } from './refuse-plain-http.js'
@@ -38,7 +41,8 @@ export type SecureSession<Data extends object = SessionData, Index extends strin
  * bits and timeouts, then `bindDevice` with the option `device`, `bindClient`, `rotateOnLogin`, `renewSession` and
  * `saveBeforeResponse`.
  *
- * Responses that carry the cookie get `Cache-Control: no-store`. A request over plain HTTP that needs the cookie fails
+ * Responses that carry the cookie get `Cache-Control: no-store`; so do all responses to users, unless the handler sets
+ * `Cache-Control` itself. A request that has ended its session expires its cookies. A request over plain HTTP that needs the cookie fails
  * with status 500, because the cookie cannot be sent. Behind a TLS proxy, `app.set('trust proxy', 1)` makes Express
  * recognise the visitor's TLS connection.
  *
@@ -55,6 +59,9 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
   const guards = compose(guardsOf(resolved, bindToDevice))
   const handled = new WeakSet<object>()
   const { generator } = store[STORE_ACCESS]
+  const whose = refusePromise(resolved.user)
+  store[STORE_ACCESS].heedDestroy()
+  setDefaultLevel(store[STORE_ACCESS], resolved.level)
 
   const middleware: Middleware = function secureSession(request, res, next) {
     const req = request as SessionRequest
@@ -76,6 +83,8 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
       forbidCaching(req, res)
       refusePlainHttp(req, res, next, access)
       responseCookie(req, res, next, access).isResent = isRolling
+      expireOnLogout(req, res, next, name)
+      keepPrivate(req, res, next, whose)
       guards(req, res, next)
     })
   }

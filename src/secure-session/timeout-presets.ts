@@ -8,6 +8,8 @@ export interface Timeouts {
   readonly absolute: number
   /** How often the session id is renewed, unless the option `renew` says otherwise. */
   readonly renewEvery: number
+  /** The level that `requireFreshLogin` asks for, unless its option `level` says otherwise. */
+  readonly level: number
 }
 
 const MINUTE = 60
@@ -20,20 +22,20 @@ const DAY = 24 * HOUR
  * `owasp-low` and `owasp-high`: OWASP Session Management Cheat Sheet, "Session Expiration", with the longest of the
  * usual idle and absolute timeouts for low-risk and high-value applications. `nist-aal1` to `nist-aal3`: NIST SP
  * 800-63B-4, reauthentication at authenticator assurance levels 1 to 3. Level 1 has no inactivity limit, so its idle
- * timeout is the absolute one.
+ * timeout is the absolute one. At levels 2 and 3, `requireFreshLogin` asks for a login at this level.
  */
 export const TIMEOUT_PRESETS = Object.freeze({
   'owasp-low': limits(30 * MINUTE, 8 * HOUR, 15 * MINUTE),
   'owasp-high': limits(5 * MINUTE, 4 * HOUR, 5 * MINUTE),
   'nist-aal1': limits(30 * DAY, 30 * DAY, 15 * MINUTE),
-  'nist-aal2': limits(1 * HOUR, 24 * HOUR, 15 * MINUTE),
-  'nist-aal3': limits(15 * MINUTE, 12 * HOUR, 5 * MINUTE),
+  'nist-aal2': limits(1 * HOUR, 24 * HOUR, 15 * MINUTE, 2),
+  'nist-aal3': limits(15 * MINUTE, 12 * HOUR, 5 * MINUTE, 3),
 })
 
 export type TimeoutPreset = keyof typeof TIMEOUT_PRESETS
 
-function limits(idle: number, absolute: number, renewEvery: number): Timeouts {
-  return Object.freeze({ idle, absolute, renewEvery })
+function limits(idle: number, absolute: number, renewEvery: number, level = 1): Timeouts {
+  return Object.freeze({ idle, absolute, renewEvery, level })
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { HttpError } from '../http-error.js'
+import { bodyText } from './body-text.js'
 
 /** Far more than needed: a handle has 22 characters. */
 const MAX_BODY_BYTES = 4096
@@ -12,7 +13,7 @@ const MAX_HANDLE_LENGTH = 64
  */
 export async function readHandle(req: IncomingMessage & { body?: unknown }): Promise<string> {
   // Body parsers set `req.body` to an empty object, without reading the body, if they do not support its type.
-  const handle = ownHandle(req.body) ?? parsed(typeOf(req), await textOf(req))
+  const handle = ownHandle(req.body) ?? parsed(typeOf(req), await bodyText(req, MAX_BODY_BYTES))
   if (typeof handle !== 'string' || handle === '' || handle.length > MAX_HANDLE_LENGTH) {
     throw new HttpError(400, 'the body must name one "handle"')
   }
@@ -45,23 +46,4 @@ function ownHandle(body: unknown): unknown {
   return typeof body === 'object' && body !== null && Object.hasOwn(body, 'handle')
     ? (body as { handle: unknown }).handle
     : undefined
-}
-
-/** Reads the body. Beyond the limit it stores nothing, however long the body is. */
-function textOf(req: IncomingMessage): Promise<string> {
-  const tooLarge = new HttpError(413, `the body must be at most ${MAX_BODY_BYTES} bytes`)
-  // No event comes if the body was cut off while the session was read, or if a parser has read it and found no handle.
-  if (req.destroyed) return Promise.reject(new HttpError(400, 'the body names no "handle"'))
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let bytes = 0
-    req.on('data', (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes <= MAX_BODY_BYTES) chunks.push(chunk)
-      else reject(tooLarge)
-    })
-    req.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
-    // `close` also follows an error. After a complete body it has no effect, because `end` has resolved the promise.
-    req.once('close', () => reject(new HttpError(400, 'the body did not arrive')))
-  })
 }

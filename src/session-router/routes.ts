@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { HttpError } from '../http-error.js'
-import { abandonSession, type Middleware, type SessionRequest } from '../middleware/session-request.js'
+import { endSession } from '../middleware/end-session.js'
+import type { Middleware, SessionRequest } from '../middleware/session-request.js'
 import { type LoggedInRequest, loggedInRequest } from './logged-in-request.js'
 import type { ResolvedSessionRouter } from './options.js'
 import { ownSessions } from './own-sessions.js'
@@ -24,13 +25,13 @@ export function routesOf(router: ResolvedSessionRouter): ReadonlyMap<string, Rou
     sendPage(res, pageOf({ sessions, more, base: baseOf(req), back, now: new Date() }))
   }
 
-  async function endOne({ req, user, sid }: LoggedInRequest): Promise<number> {
+  async function endOne({ req, res, user, sid }: LoggedInRequest): Promise<number> {
     const handle = await readHandle(req)
     const own = await store.info(sid)
     const ended = await store.destroyBy('user', user, { handle })
     if (ended === 0) throw new HttpError(404, 'there is no such session')
-    // The user has logged out here. The rest of this request must neither save the session nor send its cookie.
-    if (handle === own?.handle) abandonSession(req)
+    // The user has logged out here.
+    if (handle === own?.handle) await endSession(req, res)
     return ended
   }
 

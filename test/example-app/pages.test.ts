@@ -80,6 +80,21 @@ describe('pages', () => {
     expect(text.replaceAll(`name="_csrf" value="${token}"`, '')).not.toContain(token)
   })
 
+  test('of a user all have a logout, and it works from each', async () => {
+    const visitor = new Visitor(shop.app)
+    const email = shop.newAddress()
+    await visitor.signUp('Ada', email)
+    for (const path of ['/', '/session', '/cart', '/account', '/account/delete', '/add/chai', '/login', '/nothing']) {
+      const { text } = await visitor.get(path)
+      expect([path, text.includes('action="/logout"')]).toEqual([path, true])
+      const bye = await visitor.submit(path, '/logout')
+      expect(bye.headers['set-cookie']).toEqual([expect.stringMatching(/^sid=; Path=\/; Expires=Thu, 01 Jan 1970/)])
+      expect(bye.headers['cache-control']).toBe('no-store')
+      expect((await visitor.get('/account')).status).toBe(303)
+      await visitor.logIn(email)
+    }
+  })
+
   test('what a visitor types is text, never markup', async () => {
     const visitor = new Visitor(shop.app)
     await visitor.signUp('<script>alert(1)</script>"\'', shop.newAddress())

@@ -6,7 +6,7 @@ import * as esm from 'connect-redis-hash'
 
 const cjs = createRequire(import.meta.url)('connect-redis-hash')
 const installed = process.argv.slice(2)
-for (const { connectRedis, RedisStore } of [esm, cjs]) {
+for (const { backchannelLogout, connectRedis, RedisStore } of [esm, cjs]) {
   if (installed.includes('iovalkey')) {
     const { Redis } = await import('iovalkey')
     const client = connectRedis('redis://localhost:6379', { lazyConnect: true })
@@ -18,7 +18,11 @@ for (const { connectRedis, RedisStore } of [esm, cjs]) {
   }
   if (installed.includes('redis')) {
     const { createClient } = await import('redis')
-    await new RedisStore({ client: createClient() }).close()
+    const store = new RedisStore({ client: createClient(), indexes: { oidc: (held) => held.sid } })
+    const logout = () => backchannelLogout({ store, issuer: 'https://id.test', audience: 'shop', jwks: { keys: [] } })
+    if (installed.includes('jose')) assert.equal(typeof logout(), 'function')
+    else assert.throws(logout, { name: 'Error', message: /npm install jose/ })
+    await store.close()
   }
   assert.throws(() => new RedisStore({ client: {} }), { name: 'TypeError', message: /client/ })
 }

@@ -1,9 +1,13 @@
 // Code that an application in TypeScript writes; compiled, not run, against the packed package.
 import {
+  backchannelLogout,
   connectRedis,
+  endSession,
   type FindByOptions,
   RedisStore,
   type RedisStoreOptions,
+  requireFreshLogin,
+  rotateSession,
   type SessionInfo,
 } from 'connect-redis-hash'
 import { loginCookie, type PrivateRedis, passTime, startRedis } from 'connect-redis-hash/testing'
@@ -25,6 +29,21 @@ const app = express()
 app.use(session({ store, secret: 'secret', resave: false, saveUninitialized: false }))
 app.get('/', (req, res) => {
   res.send(req.session.userId ?? 'nobody')
+})
+
+const indexed = new RedisStore({ client, indexes: { oidc: (data) => data.userId } })
+app.post(
+  '/ended',
+  backchannelLogout({ store: indexed, issuer: 'https://id.test', audience: 'shop', verify: () => ({}) }),
+)
+app.post('/logout', async (req, res) => {
+  const isExpired: boolean = await endSession(req, res, { clearSiteData: ['cookies'] })
+  res.json(isExpired)
+})
+app.post('/prove', requireFreshLogin({ level: 1, within: 60 }), async (req, res) => {
+  await rotateSession(req, { level: 2, methods: ['webauthn'] })
+  const level: number | undefined = req.sessionLevel
+  res.json([level, req.sessionMethods])
 })
 
 const clustered = new RedisStore({ client: new Cluster([{ host: '127.0.0.1', port: 7000 }]) })

@@ -111,7 +111,11 @@ describe.each(Object.entries(FRAMEWORKS))('on %s', (_name, framework) => {
 
   test('ending the own session is a logout', async () => {
     const { laptop, phone } = await people(server)
-    expect((await laptop.end(await laptop.handle())).status).toBe(303)
+    const answer = await laptop.end(await laptop.handle())
+    expect(answer.status).toBe(303)
+    expect(answer.headers['set-cookie']).toEqual([
+      expect.stringMatching(/^connect\.sid=; Path=\/; Expires=Thu, 01 Jan 1970/),
+    ])
     expect([await laptop.user(), await phone.user()]).toEqual(['nobody', 'ada'])
     expect(await store.length()).toBe(2)
   })

@@ -44,7 +44,9 @@ export interface BindClientOptions<Data extends object = SessionData> {
   trustProxy?: number | false | Trust
   /**
    * `'family'` (default) compares browser, operating system and whether it is a mobile device, not their versions.
-   * `'exact'` compares the whole header, so that every update of a browser is a mismatch. false: not compared.
+   * `'exact'` compares the whole header, so that every update of a browser is a mismatch. Both also compare the client
+   * hints (`Sec-CH-UA`) of browsers that send them: other hints are the verdict `client`. Alone they never end a
+   * session, whatever `onMismatch` says. false: not compared.
    */
   userAgent?: 'family' | 'exact' | false
   /**

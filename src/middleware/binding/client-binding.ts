@@ -16,6 +16,13 @@ export interface Client {
   /** undefined: browsers are not compared. */
   browser: Slot | undefined
   /**
+   * Client hints; null: the request has none, although a browser that sends any would send them. undefined: they are not
+   * compared.
+   */
+  hints: Slot | null | undefined
+  /** Whether the User-Agent is that of a browser which sends no client hints. */
+  isWithoutHints: boolean
+  /**
    * A readable name for the user's own list of devices; empty if it is unknown. undefined: clients are not labelled.
    */
   label: string | undefined
@@ -58,9 +65,16 @@ export class ClientBinding {
 
   compare(session: object): BindingVerdict {
     const isNetwork = this.#isSameNetwork(session)
-    const isBrowser = this.#isSame(session, this.#client.browser)
-    if (isNetwork) return isBrowser ? 'match' : 'client'
-    return isBrowser ? 'network' : 'both'
+    if (!this.#isSame(session, this.#client.browser)) return isNetwork ? 'client' : 'both'
+    // Hints alone never count as `both`: an update of a browser may change them while its visitor is on the way.
+    if (!this.#hasSameHints(session)) return 'client'
+    return isNetwork ? 'match' : 'network'
+  }
+
+  /** Whether client hints are the only sign of another client. They are no reason to end a session. */
+  isOnlyHinted(session: object): boolean {
+    const isOtherwiseSame = this.#isSameNetwork(session) && this.#isSame(session, this.#client.browser)
+    return isOtherwiseSame && !this.#hasSameHints(session)
   }
 
   /**
@@ -88,8 +102,8 @@ export class ClientBinding {
   }
 
   #slots(): Slot[] {
-    const { network, browser } = this.#client
-    return [network, browser].filter((slot) => slot !== undefined && slot !== null)
+    const { network, browser, hints } = this.#client
+    return [network, browser, hints].filter((slot) => slot !== undefined && slot !== null)
   }
 
   #isSameNetwork(session: object): boolean {
@@ -98,6 +112,14 @@ export class ClientBinding {
     if (network === null)
       return !this.#store.fields.marked(session, '@ip4') && !this.#store.fields.marked(session, '@ip6')
     return this.#isSame(session, network)
+  }
+
+  #hasSameHints(session: object): boolean {
+    const { hints, isWithoutHints } = this.#client
+    if (hints === undefined) return true
+    if (hints === null) return !this.#store.fields.marked(session, '@ch')
+    const found = this.#find(session, hints)
+    return found !== 'other' && !(found === 'new' && isWithoutHints)
   }
 
   #isSame(session: object, slot: Slot | undefined): boolean {

@@ -9,12 +9,14 @@ const DEVICES: Readonly<Record<string, string>> = { mobile: 'phone', tablet: 'ta
  * How users would name their client: `Firefox on Linux`, `Safari on iOS, phone`. It consists of bowser's own names,
  * never of text from the header, which the visitor chooses: no versions, no model, and under 64 bytes.
  *
+ * @param brand name of a browser whose User-Agent is that of Chrome
  * @returns '' for a client that bowser does not know
  */
-export function clientLabel(userAgent: string | undefined): string {
+export function clientLabel(userAgent: string | undefined, brand?: string): string {
   if (!userAgent || userAgent.length > MAX_USER_AGENT_LENGTH) return ''
   const { browser, os, platform } = Bowser.parse(userAgent)
-  const names = [known(BROWSERS, browser.name), known(SYSTEMS, os.name)].filter((name) => name !== undefined)
+  const name = browser.name === 'Chrome' ? (brand ?? browser.name) : known(BROWSERS, browser.name)
+  const names = [name, known(SYSTEMS, os.name)].filter((name) => name !== undefined)
   if (names.length === 0) return ''
   const device = DEVICES[platform.type ?? '']
   return names.join(' on ') + (device === undefined ? '' : `, ${device}`)

@@ -5,7 +5,8 @@ import { addressOf, unknownProxies } from '../../requests/client-address.js'
 import type { StoreAccess } from '../../requests/store-access.js'
 import { type BindOptions, isAction, type Mismatch, type MismatchAction, type SessionBinding } from './bind-options.js'
 import { type Client, ClientBinding } from './client-binding.js'
-import { browserOf, networkOf } from './client-fingerprint.js'
+import { browserOf, networkOf, type Slot } from './client-fingerprint.js'
+import { brandOf, hintsOf } from './client-hints.js'
 import { clientLabel } from './client-label.js'
 
 const DEFAULT_ACTIONS = { network: 'observe', client: 'reauthenticate', both: 'destroy' } as const
@@ -16,27 +17,48 @@ export function clientOf(
   store: StoreAccess,
   { prefixes, trustProxy, userAgent, label }: BindOptions,
 ): Client {
+  const { 'user-agent': name } = req.headers
   return {
-    label: label ? clientLabel(req.headers['user-agent']) : undefined,
+    label: label ? clientLabel(name, brandOf(req.headers)) : undefined,
     network: prefixes && networkOf(addressOf(req, store, trustProxy), prefixes),
-    browser: userAgent === false ? undefined : browserOf(req.headers['user-agent'], userAgent),
+    browser: userAgent === false ? undefined : browserOf(name, userAgent),
+    hints: userAgent === false ? undefined : comparableHints(req),
+    isWithoutHints: !/\bChrom(?:e|ium)\//.test(name ?? ''),
   }
 }
 
-/** Chooses what happens to a session that comes from another client, and announces it. */
+/**
+ * Returns undefined for a request without hints that a browser may have sent: over plain HTTP, to open a socket, or on
+ * its own behalf. What has neither hints nor Fetch Metadata, comes over TLS and calls itself Chrome is none.
+ */
+function comparableHints(req: IncomingMessage & { secure?: boolean }): Slot | null | undefined {
+  const hints = hintsOf(req.headers)
+  if (hints !== null) return hints
+  const isOverTls = (req.socket as { encrypted?: boolean }).encrypted === true || req.secure === true
+  const isPlain = req.headers.upgrade === undefined && req.headers['sec-fetch-site'] === undefined
+  return isOverTls && isPlain ? null : undefined
+}
+
+/**
+ * Chooses what happens to a session that comes from another client, and announces it.
+ *
+ * @param mayEnd whether the session may end for it
+ */
 export async function actionFor(
   req: IncomingMessage,
   session: object,
   verdict: Mismatch['verdict'],
   store: StoreAccess,
   onMismatch: BindOptions['onMismatch'],
+  mayEnd: boolean,
 ): Promise<MismatchAction> {
   const defaultAction = DEFAULT_ACTIONS[verdict]
-  const action =
+  const chosen =
     typeof onMismatch === 'function'
       ? await onMismatch({ verdict, defaultAction, session: session as AnyContent, req })
       : (onMismatch ?? defaultAction)
-  if (!isAction(action)) throw new TypeError("\"onMismatch\" must return 'observe', 'reauthenticate' or 'destroy'")
+  if (!isAction(chosen)) throw new TypeError("\"onMismatch\" must return 'observe', 'reauthenticate' or 'destroy'")
+  const action = chosen === 'destroy' && !mayEnd ? 'reauthenticate' : chosen
   store.announce('mismatch', { handle: store.state.handleOf(session), verdict, action })
   return action
 }
@@ -78,7 +100,8 @@ export async function admitClient(
     req.sessionBinding = { verdict, action: 'none' }
     return true
   }
-  const action = await actionFor(req, session, verdict, store, options.onMismatch)
+  const mayEnd = !binding.isOnlyHinted(session)
+  const action = await actionFor(req, session, verdict, store, options.onMismatch, mayEnd)
   if (action === 'destroy') await store.end(session, 'mismatch')
   else await keepMismatched(session, action, store, binding)
   req.sessionBinding = { verdict, action }

@@ -22,17 +22,18 @@ let loaded: Library | undefined
  * @throws Error that says what to install
  */
 export function library(what: string, toDo = 'npm install ioredis'): Library {
-  loaded ??= firstInstalled()
+  loaded ??= firstInstalled(NAMES) as Library | undefined
   if (loaded === undefined) throw new Error(`${what} needs the package ioredis (or iovalkey): ${toDo}`)
   return loaded
 }
 
-function firstInstalled(): Library | undefined {
+/** Loads the first of these packages that is installed: optional peers, which no file imports. */
+export function firstInstalled(names: readonly string[]): unknown {
   // A bundle, or a linked copy of this package, lies elsewhere: then look from where the application has been started.
   for (const from of [moduleUrl, join(process.cwd(), 'package.json')]) {
     const load = createRequire(from)
-    for (const name of NAMES) {
-      if (isInstalled(load, name)) return load(name) as Library
+    for (const name of names) {
+      if (isInstalled(load, name)) return load(name)
     }
   }
   return undefined

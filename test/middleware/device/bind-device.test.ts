@@ -156,6 +156,30 @@ describe('a visitor whom another site leads here', () => {
 })
 
 describe('logout and login', () => {
+  test.each(['/logout', '/end-session', '/max-age'])('%s deletes both cookies', async (path) => {
+    await settled()
+    const response = await ada.send('get', path)
+    expect(setCookiesOf(response).map((line) => line.split('=')[0])).toEqual(
+      expect.arrayContaining(['__Host-sid', '__Host-device']),
+    )
+    expect(setCookiesOf(response)).toContain(GONE)
+    expect([...ada.jar.keys()].filter((name) => path !== '/max-age' || name !== '__Host-sid')).toEqual([])
+  })
+
+  test.each(['/logout', '/end-session'])('%s deletes both cookies of a session that is gone', async (path) => {
+    await settled()
+    const tab = ada.stolen()
+    await ada.send('get', '/logout')
+    await tab.send('get', path)
+    expect([...tab.jar.keys()]).toEqual([])
+  })
+
+  test('a request without the bound cookie keeps the session cookie: the owner goes on', async () => {
+    await settled()
+    const tab = ada.stolen(['__Host-sid'])
+    expect(setCookiesOf(await tab.send('get', '/me'))).toEqual([])
+  })
+
   test('a logout ends the session, and deletes the bound cookie', async () => {
     await settled()
     const response = await ada.send('get', '/logout')

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import {
   bindDevice,
+  endSession,
   requireBoundDevice,
   rotateSession,
   type SecureSession,
@@ -81,6 +82,14 @@ function application(sessions: express.RequestHandler | DeviceSite['sessions']):
   app.get('/offer', (req, res) => void res.json({ offered: bindDevice.offer(req, res) }))
   app.get('/logout', (req, res, next) => {
     req.session.destroy((err) => (err ? next(err) : res.send('bye')))
+  })
+  app.get('/end-session', (req, res, next) => {
+    endSession(req, res).then((done) => res.json({ done }), next)
+  })
+  app.get('/max-age', (req, res) => {
+    req.session.cookie.maxAge = 0
+    ;(req.session as Bag).last = 'words'
+    res.send('bye')
   })
   app.get(
     '/me',

@@ -1,0 +1,98 @@
+import type { ServerResponse } from 'node:http'
+import type { Cookie } from 'express-session'
+import { checkNames } from '../known-options.js'
+import { destructionIn, noteDestroyed } from '../requests/destroyed-sessions.js'
+import type { StoreAccess } from '../requests/store-access.js'
+import { beginExpiry, cookieName, expiredCookie } from './logout/expired-cookie.js'
+import { abandonSession, type SessionRequest, storeOf } from './session-request.js'
+import { isStandIn } from './stand-in.js'
+
+/** What a browser can delete of a site (W3C Clear Site Data). */
+export type SiteData = 'cache' | 'cookies' | 'storage' | 'executionContexts' | 'clientHints' | 'prefetchCache' | '*'
+
+export interface EndSessionOptions {
+  /**
+   * What else the browser shall delete of this site: true for cookies and storage, or a list. Browsers obey over TLS
+   * only. WARNING: `cookies` deletes those of the whole registrable domain, other applications on it included. Default
+   * false: only the cookies of the session.
+   */
+  clearSiteData?: boolean | readonly SiteData[]
+}
+
+const NAMES: Record<keyof EndSessionOptions, 0> = { clearSiteData: 0 }
+const SITE_DATA: Record<SiteData, 0> = {
+  cache: 0,
+  cookies: 0,
+  storage: 0,
+  executionContexts: 0,
+  clientHints: 0,
+  prefetchCache: 0,
+  '*': 0,
+}
+
+/**
+ * Logs the visitor of this request out: ends their session, and makes the browser delete its cookie, that of `bindDevice`
+ * as well. The response gets `Cache-Control: no-store`. It does the same for a visitor whose session is gone already.
+ * Afterwards the request has no session.
+ *
+ * @returns false if the response had begun, or there is none (a socket), so that the cookie stays in the browser. It is
+ *   worth nothing: the session has ended all the same.
+ * @throws the error of the failed Redis command; the session and its cookie are still there. TypeError for unknown or
+ *   malformed options
+ */
+export async function endSession(request: object, response: object, options: EndSessionOptions = {}): Promise<boolean> {
+  const [req, res] = [request as SessionRequest, response as ServerResponse]
+  const siteData = checkedSiteData(options)
+  const store = storeOf(req, 'endSession()')
+  const cookie = cookieOf(req, store)
+  const name = cookieName(req, [req.sessionID, store.arrivals.missedId(req)])
+  await destroy(req, store)
+  if (isStandIn(res) || res.headersSent) return false
+  beginExpiry(req, res)
+  res.setHeader('Cache-Control', 'no-store')
+  if (name !== undefined) res.appendHeader('Set-Cookie', expiredCookie(name, cookie))
+  if (siteData !== undefined) res.setHeader('Clear-Site-Data', siteData)
+  return true
+}
+
+/** Returns the attributes of the session cookie. A session that is no longer there leaves those of a new one. */
+function cookieOf(req: SessionRequest, store: StoreAccess): Cookie {
+  const known = req.session ?? destructionIn(req)?.session
+  if (known !== undefined) return known.cookie
+  const { sessionID } = req
+  ;(store.generator as (req: SessionRequest) => void)(req)
+  const { cookie } = req.session as NonNullable<SessionRequest['session']>
+  delete req.session
+  if (sessionID !== undefined) req.sessionID = sessionID
+  return cookie
+}
+
+async function destroy(req: SessionRequest, store: StoreAccess): Promise<void> {
+  const { session } = req
+  const earlier = session ? undefined : destructionIn(req)
+  try {
+    await earlier?.done
+    if (earlier?.failure) throw earlier.failure as Error
+    if (session && store.state.isStored(session)) {
+      await new Promise<void>((resolve, reject) => {
+        session.destroy((err) => (err ? reject(err) : resolve()))
+      })
+    }
+    if (session) noteDestroyed(req, session)
+  } finally {
+    abandonSession(req)
+  }
+}
+
+/** @throws TypeError that names the option */
+function checkedSiteData(options: EndSessionOptions): string | undefined {
+  checkNames('endSession', options, NAMES, 'endSession(req, res, { clearSiteData: true })')
+  const { clearSiteData = false } = options
+  if (clearSiteData === false) return undefined
+  const types: unknown = clearSiteData === true ? ['cookies', 'storage'] : clearSiteData
+  const isList = Array.isArray(types) && types.length > 0
+  if (!isList || !types.every((type) => typeof type === 'string' && Object.hasOwn(SITE_DATA, type))) {
+    throw new TypeError(`"clearSiteData" option must be true, false or a list of ${Object.keys(SITE_DATA).join(', ')}`)
+  }
+  return types.map((type) => `"${type}"`).join(', ')
+}

@@ -1,0 +1,76 @@
+import { LEVEL_FIELD, LOGIN_FIELD } from '../hash/bookkeeping.js'
+import { levelText, parseLevel } from '../hash/level-field.js'
+import type { StoreAccess } from '../requests/store-access.js'
+import { loginAgeMs } from './login-time.js'
+import type { SessionRequest } from './session-request.js'
+
+declare global {
+  namespace Express {
+    interface Request {
+      /**
+       * How surely the user of the session has proved who they are: 0, nobody has logged in; 1, somebody has; above, what
+       * `rotateSession` was told. Set by `rotateOnLogin` and `secureSession`.
+       */
+      sessionLevel?: number
+      /** How they have proved it, as `rotateSession` was told. */
+      sessionMethods?: readonly string[]
+    }
+  }
+}
+
+export type LeveledRequest = SessionRequest & { sessionLevel?: number; sessionMethods?: readonly string[] }
+
+/** What `requireFreshLogin` asks for where it names no level. */
+const defaults = new WeakMap<StoreAccess, number>()
+
+export function setDefaultLevel(store: StoreAccess, level: number): void {
+  defaults.set(store, level)
+}
+
+/** @param level of the option; undefined: the default of the store */
+export function neededLevel(store: StoreAccess, level: number | undefined): number {
+  return level ?? defaults.get(store) ?? 1
+}
+
+/** The level of a session, and the milliseconds since it was proved. */
+export interface SessionLevel {
+  level: number
+  methods: readonly string[]
+  ageMs: number
+}
+
+/**
+ * Reads the level of a session. One whose login counts as stale, because it comes from another client or with a replaced id,
+ * keeps no higher level than that of a login.
+ */
+export function sessionLevel(store: StoreAccess, session: object): SessionLevel {
+  const ageMs = loginAgeMs(store, session)
+  const hasLoggedIn = Boolean(store.fields.marked(session, LOGIN_FIELD))
+  if (!Number.isFinite(ageMs)) return { level: hasLoggedIn ? 1 : 0, methods: [], ageMs }
+  const proven = parseLevel(store.fields.marked(session, LEVEL_FIELD))
+  if (proven === null) return { level: 1, methods: [], ageMs }
+  return { level: proven.level, methods: proven.methods, ageMs: Date.now() - proven.sinceMs }
+}
+
+/** Sets `req.sessionLevel` and `req.sessionMethods`. */
+export function tellLevel(req: LeveledRequest, store: StoreAccess): void {
+  const { level, methods } = req.session ? sessionLevel(store, req.session) : { level: 0, methods: [] }
+  req.sessionLevel = level
+  req.sessionMethods = methods
+}
+
+/** Makes the text of the field for a user who proves a level now. */
+export function levelNow(level: number, methods: readonly string[] = []): string {
+  return levelText({ level, methods, sinceMs: Date.now() })
+}
+
+/** Copies the level to a session that continues another one with the same user. */
+export function carryOverLevel({ fields }: StoreAccess, from: object, to: object): void {
+  const text = fields.marked(from, LEVEL_FIELD)
+  if (text) fields.mark(to, LEVEL_FIELD, text)
+}
+
+/** Forgets the level of a session that has got another user. */
+export function forgetLevel({ fields }: StoreAccess, session: object): void {
+  if (fields.marked(session, LEVEL_FIELD)) fields.mark(session, LEVEL_FIELD, '')
+}
