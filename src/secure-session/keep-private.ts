@@ -16,9 +16,18 @@ export function keepPrivate(
 ): void {
   beforeResponse(req, res, next, 'cache', () => {
     const { session } = req
-    if (!session || res.hasHeader('Cache-Control') || userOf(whose, session as AnyContent) === undefined)
-      return undefined
-    addHeader(res, 'Cache-Control', 'no-store')
+    if (session && !res.hasHeader('Cache-Control') && isOfUser(whose, session)) {
+      addHeader(res, 'Cache-Control', 'no-store')
+    }
     return undefined
   })
+}
+
+function isOfUser(whose: Principal, session: object): boolean {
+  try {
+    return userOf(whose, session as AnyContent) !== undefined
+  } catch {
+    // Another middleware has reported it, and this response is the error page.
+    return true
+  }
 }

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import express from 'express'
 import { application } from '../support/application.mjs'
 import { checkHost } from '../support/check-host.mjs'
+import { Device } from '../support/device.mjs'
 import { listen, openSessions, versionOf } from '../support/host.mjs'
 import { Visitor } from '../support/visitor.mjs'
 
@@ -15,6 +16,7 @@ const { sessions, line, close } = await openSessions('everything', {
   limit: { index: 'user', max: 1, onExceed: 'evict' },
   broadcast: true,
   activity: true,
+  device: { grace: 0 },
   onEnd: (_ended, reason) => void ended.push(reason),
 })
 const { store } = sessions
@@ -27,6 +29,22 @@ for (const [method, path, handler] of routes) {
 }
 const host = await listen(app)
 await checkHost({ url: host.url, store, line, letGo })
+
+const device = new Device()
+const owner = new Visitor(host.url)
+const bound = once(store, 'bound')
+const offer = (await owner.post('/login')).headers.get('secure-session-registration')
+const [, path, challenge] = /path="([^"]*)";challenge="([^"]*)"/.exec(offer)
+const thief = owner.copy()
+const registered = await owner.post(path, { 'Secure-Session-Response': device.register(challenge) })
+assert.equal(registered.status, 200, 'a device registers')
+await bound
+assert.equal((await owner.get('/session')).json().userId, 'ada', 'the device is recognised')
+assert.deepEqual((await thief.get('/session')).json(), {}, 'a session without its device is anonymous')
+const id = { 'Sec-Secure-Session-Id': registered.json().session_identifier }
+const asked = (await owner.post(path, id)).headers.get('secure-session-challenge')
+const proof = device.prove(/^"([^"]*)"/.exec(asked)[1])
+assert.equal((await owner.post(path, { ...id, 'Secure-Session-Response': proof })).status, 200, 'a device refreshes')
 
 const phone = new Visitor(host.url)
 const laptop = new Visitor(host.url)

@@ -11,6 +11,13 @@ export class Visitor {
     this.#url = url
   }
 
+  /** A thief with the cookies of this one. */
+  copy() {
+    const copy = new Visitor(this.#url)
+    for (const [name, value] of this.#cookies) copy.#cookies.set(name, value)
+    return copy
+  }
+
   /** The cookies as the header has them. */
   get cookie() {
     return [...this.#cookies].map((pair) => pair.join('=')).join('; ')
@@ -37,6 +44,6 @@ export class Visitor {
       this.#cookies.set(name, value)
     }
     const text = await response.text()
-    return { status: response.status, text, json: () => JSON.parse(text) }
+    return { status: response.status, headers: response.headers, text, json: () => JSON.parse(text) }
   }
 }
