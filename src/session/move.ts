@@ -51,13 +51,20 @@ export type Found = 'nothing' | 'moved' | 'string' | 'stays'
  *
  * A session does not move to and fro: during a deployment, servers may disagree which id is the current one. A session
  * that has arrived stays for a minute (`@moved`) and is used where it is, so no operation meets more than one move.
+ *
+ * @param isOneWay nobody moves a session back from this id, so a session need not stay where it has just arrived
  */
-export async function bringHome(context: Context, from: string, to: string): Promise<Found> {
+export async function bringHome(
+  context: Context,
+  from: string,
+  to: string,
+  { isOneWay = false }: { isOneWay?: boolean } = {},
+): Promise<Found> {
   const { gateway, keys, options } = context
   let replaceable = ''
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 1) await sleep(PAUSE_MS)
-    const packed = await gateway.script(PACK, keys.session(from), [options.absoluteMs ?? ''])
+    const packed = await gateway.script(PACK, keys.session(from), [options.absoluteMs ?? '', isOneWay ? 1 : ''])
     if (packed.kind === 'moved') {
       await complete(context, { from, to: packed.to, token: packed.token })
       return 'moved'
@@ -120,7 +127,7 @@ async function carry(
 ): Promise<'moved' | 'blocked' | { replaceable: string }> {
   const { gateway, keys } = context
   const ownToken = `${packed.state}.${randomBytes(12).toString('base64url')}`
-  const head = [packed.metaText, packed.state, ownToken, replaceable, from, packed.ttlMs]
+  const head = [packed.metaText, packed.state, ownToken, replaceable, from, packed.expiresAt]
   const copy = reencoded(context, packed, from, to)
   const reply = await gateway.script(ARRIVE, keys.session(to), [...head, ...copy.flat()])
   if (reply.kind === 'foreign') return 'blocked'

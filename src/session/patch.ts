@@ -1,16 +1,13 @@
-import { encodeCookie, isCookieField } from '../hash/cookie.js'
 import { fieldOf, isProperty } from '../hash/field-name.js'
 import { indexFields } from '../hash/index-fields.js'
-import { plainCookie } from '../hash/live-cookie.js'
 import { toText } from '../hash/serializer.js'
-import type { AnySession } from '../hash/session-data.js'
 import type { StoredIds } from '../ids/id-mapper.js'
 import type { Context } from './context.js'
-import { convertString } from './convert-string.js'
+import { convertInPlace } from './convert-in-place.js'
 import { hasArrived } from './leftovers.js'
 import { loadSession } from './load.js'
 import { writeWherever } from './move.js'
-import { lease, type Snapshot, snapshot } from './snapshot.js'
+import { lease } from './snapshot.js'
 import { UNKNOWN, updateFields } from './update-fields.js'
 import { changedOf, NOWHERE, placingOf, writeIndexed } from './write-indexed.js'
 import { foreignKey, type WriteReply } from './write-reply.js'
@@ -110,21 +107,8 @@ export async function onHash<T extends { kind: string; isArriving?: boolean }>(
   const loaded = await loadSession(context, storedId)
   // The string may be gone meanwhile, or may be a hash again. The second attempt then does not find a foreign key.
   if (loaded?.record.origin.kind !== 'string') return notForeign(await work())
-  const { session, record } = loaded
-  const unchanged = { set: [], remove: [] }
-  const left = await context.gateway.pttl(context.keys.session(storedId))
-  const next = snapshot(context, session, record)
-  // A conversion prolongs the session, but this operation must not.
-  const unprolonged = left > 0 ? withIdle(next, session, left) : next
-  await convertString(context, record, loaded.record.origin.sha1, unprolonged, unchanged)
+  await convertInPlace(context, loaded)
   return notForeign(await work())
-}
-
-/** Replaces the idle timeout of a snapshot. The next request detects the difference and corrects it. */
-function withIdle(next: Snapshot, session: AnySession, idle: number): Snapshot {
-  const cookie = encodeCookie(plainCookie(session), idle, false)
-  const others = [...next.fields].filter(([field]) => !isCookieField(field))
-  return { ...next, idle, cookie, fields: new Map([...others, ...cookie.fields]) }
 }
 
 function notForeign<T extends { kind: string }>(result: T | { kind: 'foreign' }): T {
