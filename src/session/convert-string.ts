@@ -21,6 +21,8 @@ export interface KeptTime {
   isIdleKnown: boolean
   /** Whether a string without TTL becomes a hash without TTL. */
   mayBeEndless: boolean
+  /** Milliseconds that the string had left, for the index; default: the idle timeout. */
+  leftMs?: number | undefined
 }
 
 /** How often connect-redis may overwrite the string during the conversion, before the conversion gives up. */
@@ -115,7 +117,7 @@ async function writeHash(
   const places = entriesIn([...unchanged, ...delta.set])
   const isLimited = (context.limiter?.among(places) ?? []).length > 0
   if (isLimited && !(await gateway.exists(key))) return null
-  const placing: Placing = { held: [], next: places, idleMs: next.idle, slides: true, createdAtMs: undefined }
+  const placing: Placing = { held: [], next: places, idleMs: kept?.leftMs ?? next.idle, slides: true, createdAtMs: undefined }
   return writeIndexed(context, storedId, placing, async () =>
     acceptWrite(context, await gateway.script(CONVERT, key, args)),
   )

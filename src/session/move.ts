@@ -152,7 +152,7 @@ async function carry(
  * Encrypts the fields for the new stored id, because ciphertext is bound to the stored id. A field that cannot be read
  * moves unchanged and stays unreadable.
  */
-function reencoded({ codec }: Context, { fields }: Packed, from: string, to: string): [string, string][] {
+export function reencoded({ codec }: Context, { fields }: Packed, from: string, to: string): [string, string][] {
   const [before, after] = [codec.of(from), codec.of(to)]
   return fields.map(([field, stored]) => {
     try {

@@ -51,7 +51,8 @@ local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return {0} end
 if kind ~= 'string' and kind ~= 'hash' then return {-1} end
 local keeps = string.find(mode, '^keep')
-local kept = keeps and kind == 'string' and redis.call('PTTL', key)
+local kept, expires
+if keeps and kind == 'string' then kept, expires = expiry_of(key) end
 
 local now = now_us()
 local all_end = 10 + 2 * tonumber(pairs_count)
@@ -102,7 +103,9 @@ table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
 hset(key, fields)
 hdel(key, removed)
-return {kind == 'string' and 1 or 2, expire(key, s, mode, left)}
+local meta, is_set = expire(key, s, mode, left)
+if left == kept then redis.pcall('PEXPIREAT', key, expires) end
+return {kind == 'string' and 1 or 2, meta, is_set}
 `,
   decodeConvert,
 )

@@ -18,7 +18,7 @@ const MAX_MS = 30 * 24 * 3_600_000
  * Identifies the state of a session by everything that its key holds: every write changes the state, and no state
  * occurs again.
  */
-const STATE = `${BOOKKEEPING}
+export const STATE = `${BOOKKEEPING}
 local function state_of(all)
   local digests = {}
   -- A hash returns its fields in any order.
@@ -60,8 +60,8 @@ if has_flag(s, UNEXPIRING) then return {6} end
 local moved = tonumber(redis.call('HGET', key, '@moved') or '0') or 0
 if is_one_way ~= '1' and math.abs(now_us() / 1000000 - moved) < 60 then return {6} end
 local all = redis.call('HGETALL', key)
-local ttl = redis.call('PTTL', key)
-local reply = {1, format(s), ttl, ttl < 0 and '' or string.format('%.0f', math.floor(now_us() / 1000) + ttl), state_of(all)}
+local ttl, expires = expiry_of(key)
+local reply = {1, format(s), ttl, ttl < 0 and '' or expires, state_of(all)}
 for i = 1, #all, 2 do
   if all[i] ~= '@' and all[i] ~= '@moved' then
     reply[#reply + 1] = all[i]
