@@ -79,7 +79,10 @@ export function aes256gcm(keys: readonly Buffer[], mode: 'strict' | 'accept-plai
           if (propertyOf(field) === undefined) return { text: stored, isOutdated: false }
           const [, id, sealed] = ENVELOPE.exec(stored) ?? []
           if (id !== undefined && sealed !== undefined) {
-            return { text: open(keyOf(id), boundTo(storedId, field), sealed), isOutdated: !encrypts || id !== currentId }
+            return {
+              text: open(keyOf(id), boundTo(storedId, field), sealed),
+              isOutdated: !encrypts || id !== currentId,
+            }
           }
           if (!acceptsPlaintext) throw new Unreadable()
           return { text: stored, isOutdated: encrypts }

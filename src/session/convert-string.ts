@@ -108,7 +108,8 @@ async function writeHash(
   const changed = new Set(delta.set.map(([field]) => field))
   const unchanged = [...fields].filter(([field]) => !changed.has(field))
   const asInString = next.isAsInString ? 1 : 0
-  const mode = kept === undefined || options.disableTTL ? expiryMode(context) : kept.mayBeEndless ? 'keep-endless' : 'keep'
+  const mode =
+    kept === undefined || options.disableTTL ? expiryMode(context) : kept.mayBeEndless ? 'keep-endless' : 'keep'
   const idle = kept?.isIdleKnown === false ? '' : next.idle
   const lease = [idle, options.absoluteMs ?? '', mode, next.cookie.flags, asInString]
   const pairs = encoded([...delta.set, ...unchanged])
@@ -117,7 +118,13 @@ async function writeHash(
   const places = entriesIn([...unchanged, ...delta.set])
   const isLimited = (context.limiter?.among(places) ?? []).length > 0
   if (isLimited && !(await gateway.exists(key))) return null
-  const placing: Placing = { held: [], next: places, idleMs: kept?.leftMs ?? next.idle, slides: true, createdAtMs: undefined }
+  const placing: Placing = {
+    held: [],
+    next: places,
+    idleMs: kept?.leftMs ?? next.idle,
+    slides: true,
+    createdAtMs: undefined,
+  }
   return writeIndexed(context, storedId, placing, async () =>
     acceptWrite(context, await gateway.script(CONVERT, key, args)),
   )

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { helped, helpOf, RESUME_OPTION, STORE_OPTIONS } from '../command.js'
 import { CommandError, EXIT, type Io } from '../io.js'
 import { FORM_OPTIONS, type Form, formIn, nameOf } from '../migrate/form.js'
@@ -74,7 +75,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 
 async function migrate(io: Io, store: Opened, plan: Plan): Promise<number> {
   const { form, isDry, isSure, resume } = plan
-  const data: Progressed = { counted: {}, done: {}, isAgreed: isSure, beganS: await secondsOf(store) }
+  const data: Progressed = { counted: {}, done: {}, isAgreed: isSure, beganS: await beginning(store, form) }
   const counts = isDry || !isSure
   const of = `${nameOf(form)}${isDry ? ' --dry-run' : isSure ? ' --yes' : ''}`
   const walk = new Walk(io, store, { of, rounds: counts && !isDry ? 2 : 1, resume, data })
@@ -118,18 +119,26 @@ async function through(
   )
 }
 
-/** The time by Redis's clock, in whole seconds since 1970. */
-async function secondsOf({ context, within }: Opened): Promise<number> {
+/**
+ * Resolves the time by Redis's clock, in whole seconds since 1970. If ids are to change, it waits for the next second: a
+ * session says in which second it has moved, and those of this walk must be told from those of an earlier one.
+ */
+async function beginning({ context, within }: Opened, { hashIds }: Form): Promise<number> {
   const [server] = context.options.client.masters()
-  const reply = await within(server === undefined ? Promise.resolve([0]) : server.ask('time'))
-  return Number((reply as unknown[])[0])
+  const reply = await within(server === undefined ? Promise.resolve([0, 0]) : server.ask('time'))
+  const [seconds = 0, microseconds = 0] = (reply as unknown[]).map(Number)
+  if (hashIds === false) return seconds
+  await sleep((1_000_000 - microseconds) / 1000)
+  return seconds + 1
 }
 
 /** Asks, if there is something to do and somebody to ask. */
 async function isWanted(io: Io, { prefix, address }: Opened, counts: Counts): Promise<boolean> {
   const { migrated = 0 } = counts
   if (migrated === 0 || io.ask === undefined) return false
-  return io.ask(`Migrate ${grouped(migrated)} of ${counted(sumOf(counts), 'session')} under ${prefix} at ${address}? [y/N] `)
+  return io.ask(
+    `Migrate ${grouped(migrated)} of ${counted(sumOf(counts), 'session')} under ${prefix} at ${address}? [y/N] `,
+  )
 }
 
 function sumOf({ none: _, ...counts }: Counts): number {
@@ -152,11 +161,15 @@ function told(io: Io, { isJson, isDry }: Plan, counts: Counts): number {
   const failed = reasons.reduce((sum, [name]) => sum + (counts[name as Obstacle] ?? 0), 0)
   if (isJson) {
     const why = Object.fromEntries(reasons.map(([name]) => [name, counts[name as Obstacle]]))
-    io.out(jsonLine({ found, migrated, unchanged: asWanted + hashed, failed, ...(failed > 0 && { why }), dryRun: isDry }))
+    io.out(
+      jsonLine({ found, migrated, unchanged: asWanted + hashed, failed, ...(failed > 0 && { why }), dryRun: isDry }),
+    )
   } else if (found === 0) {
     io.out('There is no session.\n')
   } else {
-    io.out(`${counted(migrated, 'session')} ${isDry ? 'would be ' : ''}migrated, ${grouped(asWanted + hashed)} were as wanted.\n`)
+    io.out(
+      `${counted(migrated, 'session')} ${isDry ? 'would be ' : ''}migrated, ${grouped(asWanted + hashed)} were as wanted.\n`,
+    )
     for (const [name, text] of reasons) io.out(`${grouped(counts[name as Obstacle] ?? 0)} left as they are: ${text}.\n`)
   }
   if (hashed > 0 && io.isWatched) io.err(HASHED)

@@ -69,7 +69,9 @@ export function formIn(values: Values, io: Io): Form {
     newPrefix,
   }
   if (to === 'connect-redis' && (form.hashIds !== false || form.indexes.length > 0 || newPrefix !== undefined)) {
-    throw new CommandError('--to connect-redis goes with none of --hash-ids, --hash-secret-env, --index and --to-prefix.')
+    throw new CommandError(
+      '--to connect-redis goes with none of --hash-ids, --hash-secret-env, --index and --to-prefix.',
+    )
   }
   if (newPrefix === '') throw new CommandError('--to-prefix takes a text that is not empty.')
   if (newPrefix !== undefined && (newPrefix.startsWith(prefix) || prefix.startsWith(newPrefix))) {
