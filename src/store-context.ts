@@ -18,6 +18,7 @@ import { Replicas } from './redis/replicas.js'
 import { SideHealth } from './redis/side-health.js'
 import type { Context } from './session/context.js'
 import { Creations } from './session/pending-creations.js'
+import { UnindexedStrings } from './session/unindexed-strings.js'
 import { Endings } from './watch/endings.js'
 
 /**
@@ -54,6 +55,7 @@ export function storeParts(options: ResolvedOptions, emitter: EventEmitter): Sto
     ids: idMapper(options.hashIds, options.acceptPlainIds),
     codec: codecOf(options.encryption),
     creations: new Creations(),
+    strings: new UnindexedStrings(),
     replicas: replicasOf(options, keys, announcer),
     endOfLife: undefined,
     limiter: options.limit && limiterOf(options.limit),

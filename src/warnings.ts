@@ -5,6 +5,7 @@
 export const WARNINGS = {
   'cache-off': false,
   'client-settings': false,
+  'destroy-by-incomplete': true,
   'error-unanswered': true,
   'expire-forbidden': false,
   'failure-unheard': true,
@@ -14,6 +15,7 @@ export const WARNINGS = {
   'principal-never-seen': true,
   'saves-copies': false,
   'session-over-limit': false,
+  'sessions-all-indexed': false,
   'sessions-not-indexed': false,
   'side-connection-down': false,
   'side-connection-up': false,

@@ -3,7 +3,7 @@ import { propertyOf } from '../hash/field-name.js'
 import type { AnySession } from '../hash/session-data.js'
 import type { Context } from '../session/context.js'
 import type { Remainder } from '../session/end-key.js'
-import { unreadableHash } from '../session/load.js'
+import { fromString, unreadableHash } from '../session/load.js'
 import type { SessionRecord } from '../session/session-record.js'
 
 /**
@@ -16,19 +16,17 @@ import type { SessionRecord } from '../session/session-record.js'
  */
 export async function mergeLateSaves(
   context: Context,
-  { storedId, reply }: Remainder,
+  remainder: Remainder,
   record: SessionRecord,
   old: AnySession,
   fresh: AnySession,
   written: readonly string[],
   isKept: (property: string) => boolean,
 ): Promise<void> {
-  if (reply.length === 0) return
-  const decoded = await decodeHash(reply, context.options.serializer, context.codec.of(storedId))
-  // Content that cannot be read is not carried over.
-  if (decoded instanceof CorruptHash) return void unreadableHash(context, storedId, decoded)
+  const late = await contentOf(context, remainder)
+  if (late === null) return
   const before = record.atLoad
-  const now = decoded.fields.toMap()
+  const { fields: now, session } = late
   const ours = new Set(written)
   for (const field of new Set([...before.keys(), ...now.keys()])) {
     const property = propertyOf(field)
@@ -36,7 +34,19 @@ export async function mergeLateSaves(
     // This request has removed the property.
     const isRemoved = before.has(field) && !Object.hasOwn(old, property)
     if (isRemoved || ours.has(property) || !isKept(property)) continue
-    if (now.has(field)) (fresh as Record<string, unknown>)[property] = decoded.session[property]
+    if (now.has(field)) (fresh as Record<string, unknown>)[property] = session[property]
     else delete (fresh as Record<string, unknown>)[property]
   }
+}
+
+/** Decodes what a session held at its end. Content that cannot be read is not carried over. */
+async function contentOf(context: Context, { storedId, reply, text }: Remainder) {
+  if (text !== undefined) {
+    const loaded = await fromString(context, storedId, text)
+    return loaded && { fields: loaded.record.fields, session: loaded.session }
+  }
+  if (reply.length === 0) return null
+  const decoded = await decodeHash(reply, context.options.serializer, context.codec.of(storedId))
+  if (decoded instanceof CorruptHash) return unreadableHash(context, storedId, decoded)
+  return { fields: decoded.fields.toMap(), session: decoded.session }
 }

@@ -10,6 +10,7 @@ import type { RedisClock } from '../redis/redis-clock.js'
 import type { Replicas } from '../redis/replicas.js'
 import type { Creations } from './pending-creations.js'
 import type { Loaded } from './session-record.js'
+import type { UnindexedStrings } from './unindexed-strings.js'
 
 /*
  * Interfaces of the optional features, as operations on single sessions need them. Each feature implements its
@@ -88,6 +89,7 @@ export interface Context {
   codec: Codec
   announcer: Announcer
   creations: Creations
+  strings: UnindexedStrings
   /** Undefined if no replica has to confirm writes. */
   replicas: Replicas | undefined
   /** Undefined without `onEnd`. */

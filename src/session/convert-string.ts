@@ -77,7 +77,7 @@ export async function convertString(
   )
 }
 
-function leaseOf(context: Context, { session, record }: Loaded): Pick<Snapshot, 'cookie' | 'idle'> {
+export function leaseOf(context: Context, { session, record }: Loaded): Pick<Snapshot, 'cookie' | 'idle'> {
   const { cookie, idle } = lease(context, session, record)
   return { cookie, idle }
 }
@@ -130,14 +130,14 @@ async function writeHash(
   )
 }
 
-function withoutCookie({ set, remove }: Delta): Delta {
+export function withoutCookie({ set, remove }: Delta): Delta {
   return {
     set: set.filter(([field]) => !isCookieField(field)),
     remove: remove.filter((field) => !isCookieField(field)),
   }
 }
 
-function merge(base: Iterable<readonly [string, string]>, delta: Delta): Fields {
+export function merge(base: Iterable<readonly [string, string]>, delta: Delta): Fields {
   const merged = new Map(base)
   for (const [field, text] of delta.set) merged.set(field, text)
   for (const field of delta.remove) merged.delete(field)

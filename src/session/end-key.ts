@@ -12,6 +12,8 @@ export interface Remainder {
   storedId: string
   /** Flat reply of HGETALL; empty if the key was not a hash. */
   reply: readonly string[]
+  /** What the key held if it was a string of connect-redis. */
+  text?: string
 }
 
 /** Restricts which session to end, and says what to do with one that is moving. */
@@ -104,7 +106,7 @@ async function end(
     if (reply.kind === 'ended') endOfLife.take(storedId)
     else endOfLife.deliver(storedId, reply, reason)
   }
-  if (reply.kind === 'ended-string') return { storedId, reply: [] }
+  if (reply.kind === 'ended-string') return { storedId, reply: [], text: reply.text }
   if (reason !== null) await leave(context, storedId, entriesIn(pairsOf(reply.fields)))
   return { storedId, reply: reply.fields }
 }

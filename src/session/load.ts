@@ -95,8 +95,10 @@ export async function loadString(context: Context, storedId: string, isAgain = f
   // Another request may have converted it into a hash in between.
   if (text === undefined && !isAgain) return loadSession(context, storedId, true)
   const loaded = text === undefined ? unreadableType(context, storedId) : await fromString(context, storedId, text)
-  if (loaded !== null && context.options.indexes.length > 0)
-    context.announcer.warnOnce('sessions-not-indexed', NOT_INDEXED)
+  if (loaded !== null && context.options.indexes.length > 0) {
+    context.strings.meet()
+    if (!context.options.thorough) context.announcer.warnOnce('sessions-not-indexed', NOT_INDEXED)
+  }
   return loaded
 }
 
@@ -107,7 +109,7 @@ function unreadableType({ announcer }: Context, storedId: string): null {
 
 const NOT_INDEXED =
   'there are sessions that connect-redis wrote: findBy, countBy, limit and destroyBy do not see them before their next request; ' +
-  'destroyBy(index, value, { thorough: true }) ends them, too'
+  'destroyBy(index, value, { thorough: true }) ends them, too, and new RedisStore({ thorough: true }) makes that its default'
 
 /**
  * Decodes a session that connect-redis wrote. If the text is no session, emits `corrupt` and returns null. If texts

@@ -7,6 +7,7 @@ import { convertInPlace } from './convert-in-place.js'
 import { hasArrived } from './leftovers.js'
 import { loadSession } from './load.js'
 import { writeWherever } from './move.js'
+import { patchString } from './patch-string.js'
 import { lease } from './snapshot.js'
 import { UNKNOWN, updateFields } from './update-fields.js'
 import { changedOf, NOWHERE, placingOf, writeIndexed } from './write-indexed.js'
@@ -46,6 +47,8 @@ export function assertPatchable(property: string): void {
 export async function patchSession(context: Context, storedIds: StoredIds, changes: Changes): Promise<boolean> {
   const { announcer } = context
   const storedId = await firstWritten(context, storedIds, async (id) => {
+    const isPatched = context.options.convert === 'never' ? await patchAsString(context, id, changes) : undefined
+    if (isPatched !== undefined) return isPatched ? id : null
     const reply = await onHash(context, id, () => patchHash(context, id, changes))
     return reply.kind === 'written' || reply.kind === 'contended' ? id : null
   })
@@ -56,6 +59,13 @@ export async function patchSession(context: Context, storedIds: StoredIds, chang
   }
   announcer.announceOf(storedIds[0], 'refused', { operation: 'patch' })
   return false
+}
+
+function patchAsString(context: Context, storedId: string, { values, set, remove }: Changes) {
+  return patchString(context, storedId, (session) => {
+    Object.assign(session, values)
+    return { set: [...set], remove: [...remove] }
+  })
 }
 
 /** Changes a hash. With indexes, loads the session first: its index values may depend on all of its properties. */

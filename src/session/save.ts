@@ -10,6 +10,7 @@ import { convertString } from './convert-string.js'
 import { applyDelta, type Delta, difference, doubtDelta, isEmpty, isOurs } from './delta.js'
 import { loadSession } from './load.js'
 import { isHome, moveHome, writeWherever } from './move.js'
+import { rewriteString } from './rewrite-string.js'
 import type { SessionRecord } from './session-record.js'
 import { isUndercounted } from './size.js'
 import { expiryMode, type Lease, type Snapshot } from './snapshot.js'
@@ -31,7 +32,7 @@ export async function saveSession(context: Context, record: SessionRecord, next:
 }
 
 /** No string has this digest, so the script returns the current string, and the changes are merged into that. */
-const MERGE = ''
+const MERGE = '-'
 
 /** Saves a session that was loaded from connect-redis's string. */
 export async function saveString(
@@ -41,10 +42,14 @@ export async function saveString(
   next: Snapshot,
   delta: Delta,
 ): Promise<void> {
-  if (await convertString(context, record, sha1, next, delta)) return
+  const saved =
+    context.options.convert === 'never'
+      ? await rewriteString(context, record, sha1, next, delta)
+      : (await convertString(context, record, sha1, next, delta)) || 'gone'
+  if (saved === true || saved === 'written') return
   // Another request may have converted the session, and a third one may have moved it. The string had no creation
   // stamp, so none can be compared.
-  if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
+  if (saved === 'hash' || record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
   record.hasEnded = true
   context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
 }
