@@ -27,7 +27,8 @@ export async function incrementProperty(
   if (!Number.isFinite(by)) throw new TypeError('increment needs a finite number to add')
   const count = context.options.serializer === JSON && context.codec.isPlain ? countInRedis : countHere
   const value = await firstWritten(context, storedIds, async (storedId) => {
-    const counted = context.options.convert === 'never' ? await countInString(context, storedId, property, by) : undefined
+    const counted =
+      context.options.convert === 'never' ? await countInString(context, storedId, property, by) : undefined
     if (counted !== undefined) return counted
     const result = await onHash(context, storedId, () => count(context, storedId, property, by))
     if (result.kind !== 'counted') return null

@@ -49,7 +49,8 @@ export async function saveString(
   if (saved === true || saved === 'written') return
   // Another request may have converted the session, and a third one may have moved it. The string had no creation
   // stamp, so none can be compared.
-  if (saved === 'hash' || record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
+  if (saved === 'hash' || record.storedIds.length > 1)
+    return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
   record.hasEnded = true
   context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
 }
