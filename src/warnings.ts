@@ -10,6 +10,7 @@ export const WARNINGS = {
   'expire-forbidden': false,
   'failure-unheard': true,
   'forwarded-untrusted': false,
+  'old-cookie-accepted': true,
   'on-end-failed': false,
   'principal-changed-outside': true,
   'principal-never-seen': true,

@@ -51,6 +51,8 @@ export const INDEX_FIELD_PREFIX = '@i:'
 export const RENEWAL_FIELD = '@renew'
 /** When the user of the session last proved who they are: milliseconds since 1970 in base 36; 0: the login is stale. */
 export const LOGIN_FIELD = '@login'
+/** When the visitor of a session from an old cookie first came with the new one (session/adopt.ts), in base 36. */
+export const ADOPTED_FIELD = '@af'
 /** What `bindClient({ label: true })` calls the client that the session began with. */
 export const CLIENT_FIELD = '@client'
 /** Digests of the client that `bindClient` compares. Each address family has its own, because phones switch between them. */

@@ -11,6 +11,7 @@ import { NewSessions } from './new-sessions.js'
 import { OutsideLogin } from './outside-login.js'
 import type { Principal } from './principal.js'
 import { RequestHooks, requestOf } from './request-hooks.js'
+import { SessionAdoption } from './session-adoption.js'
 import { SessionDevices } from './session-devices.js'
 import { SessionFields } from './session-fields.js'
 import { SessionRenewal } from './session-renewal.js'
@@ -31,6 +32,7 @@ export class RequestSessions implements StoreAccess {
   readonly rotation: SessionRotation
   readonly renewal: SessionRenewal
   readonly devices: SessionDevices
+  readonly adoption: SessionAdoption
   readonly outside: OutsideLogin
   readonly newSessions = new NewSessions()
   readonly proxies = new KnownProxies()
@@ -54,6 +56,7 @@ export class RequestSessions implements StoreAccess {
     this.state = new SessionState(context, sessions, within)
     this.fields = new SessionFields(sessions, within)
     this.devices = new SessionDevices(context, sessions, within)
+    this.adoption = new SessionAdoption(context, this.fields, within)
     this.arrivals = new Arrivals(context, sessions, within)
     this.renewal = new SessionRenewal(context, sessions, within, (session) => this.equip(session))
     const make = (req: SessionRequest) => this.#make(req)

@@ -3,9 +3,11 @@ import type { Cookie, Session, SessionData } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from '../events.js'
 import type { Admission } from '../hash/renewal-field.js'
 import type { AnyContent } from '../hash/session-content.js'
+import type { IdMapper } from '../ids/id-mapper.js'
 import type { ResolvedOptions } from '../options.js'
 import type { BindDeviceReply, ChallengeDeviceReply, ProveDeviceReply } from '../redis/scripts/device.js'
 import type { RenewalTerms } from '../rotation/renew.js'
+import type { Adopted } from '../session/adopt.js'
 import type { KnownProxies } from './client-address.js'
 
 /** A registered symbol, so that middleware of the ESM build finds the store of the CJS build, and vice versa. */
@@ -62,8 +64,11 @@ export interface OpenedSession {
   handle: string
 }
 
-/** The store options that determine how long its sessions last, and under which ids they are stored. */
-export type StoreTimeouts = Pick<ResolvedOptions, 'ttl' | 'absoluteMs' | 'disableTTL' | 'disableTouch' | 'hashIds'>
+/** The store options that determine how long its sessions last, under which ids they are, and what follows an outage. */
+export type StoreTimeouts = Pick<
+  ResolvedOptions,
+  'ttl' | 'absoluteMs' | 'disableTTL' | 'disableTouch' | 'hashIds' | 'onUnavailable'
+>
 
 /** What middleware may know about the session of a request. Costs no command unless stated. */
 export interface StateAccess {
@@ -181,6 +186,26 @@ export interface DeviceAccess {
   confirm(session: object): Promise<void>
 }
 
+/** Sessions whose visitors come with the cookie that the application had before. */
+export interface AdoptionAccess {
+  /** Whether there is a session that this id gives access to. Costs HGETALL. */
+  isThere(sid: string): Promise<boolean>
+  /**
+   * Finds the session of an old cookie, and moves it to its new id. Costs HGETALL for each stored id, and for a session
+   * that was not moved before, the scripts of the move.
+   *
+   * @param ids stored ids that the old session may have
+   * @param firsts the new id, and the ids that older secrets have given
+   * @returns null if there is no session, or if the old cookie does not count any more
+   */
+  adopt(oldSid: string, ids: IdMapper, firsts: readonly [string, ...string[]]): Promise<Adopted | null>
+  /**
+   * Notes that the visitor of such a session has come with the new cookie. Costs one script the first time. Returns
+   * undefined if there is nothing to note.
+   */
+  confirm(req: SessionRequest, nowMs: number): Promise<void> | undefined
+}
+
 /** What this library's middleware may ask the store, in addition to the API for applications. */
 export interface StoreAccess {
   /** How long the sessions of this store last. */
@@ -198,6 +223,7 @@ export interface StoreAccess {
   readonly rotation: RotationAccess
   readonly renewal: RenewalAccess
   readonly devices: DeviceAccess
+  readonly adoption: AdoptionAccess
   /**
    * Set by `rotateOnLogin`: the function that returns the user of a session. The store warns if a session gets
    * another user elsewhere. Only the first function counts.
