@@ -1,7 +1,6 @@
 import { ADOPTED_FIELD } from '../hash/bookkeeping.js'
-import type { IdMapper } from '../ids/id-mapper.js'
 import type { Within } from '../redis/deadline.js'
-import { type Adopted, adoptSession, isAdoptedId, isUsable } from '../session/adopt.js'
+import { type Adopted, adoptSession, isAdoptedId, isUsable, type OldIds } from '../session/adopt.js'
 import type { Context } from '../session/context.js'
 import type { SessionFields } from './session-fields.js'
 import type { AdoptionAccess, SessionRequest } from './store-access.js'
@@ -22,7 +21,7 @@ export class SessionAdoption implements AdoptionAccess {
     return this.#within(isUsable(this.#context, sid))
   }
 
-  adopt(oldSid: string, ids: IdMapper, firsts: readonly [string, ...string[]]): Promise<Adopted | null> {
+  adopt(oldSid: string, ids: OldIds, firsts: readonly [string, ...string[]]): Promise<Adopted | null> {
     return this.#within(adoptSession(this.#context, oldSid, ids, firsts))
   }
 

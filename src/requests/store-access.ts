@@ -3,11 +3,10 @@ import type { Cookie, Session, SessionData } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from '../events.js'
 import type { Admission } from '../hash/renewal-field.js'
 import type { AnyContent } from '../hash/session-content.js'
-import type { IdMapper } from '../ids/id-mapper.js'
 import type { ResolvedOptions } from '../options.js'
 import type { BindDeviceReply, ChallengeDeviceReply, ProveDeviceReply } from '../redis/scripts/device.js'
 import type { RenewalTerms } from '../rotation/renew.js'
-import type { Adopted } from '../session/adopt.js'
+import type { Adopted, OldIds } from '../session/adopt.js'
 import type { KnownProxies } from './client-address.js'
 
 /** A registered symbol, so that middleware of the ESM build finds the store of the CJS build, and vice versa. */
@@ -198,7 +197,7 @@ export interface AdoptionAccess {
    * @param firsts the new id, and the ids that older secrets have given
    * @returns null if there is no session, or if the old cookie does not count any more
    */
-  adopt(oldSid: string, ids: IdMapper, firsts: readonly [string, ...string[]]): Promise<Adopted | null>
+  adopt(oldSid: string, ids: OldIds, firsts: readonly [string, ...string[]]): Promise<Adopted | null>
   /**
    * Notes that the visitor of such a session has come with the new cookie. Costs one script the first time. Returns
    * undefined if there is nothing to note.

@@ -1,5 +1,6 @@
-import { type HashIds, type IdMapper, idMapper } from '../ids/id-mapper.js'
+import { type HashIds, idMapper, isDigest } from '../ids/id-mapper.js'
 import { checkNames } from '../known-options.js'
+import type { OldIds } from '../session/adopt.js'
 import { derivedKeys } from './secrets.js'
 
 /**
@@ -36,7 +37,7 @@ export interface AcceptFrom {
   secrets: readonly string[]
   untilMs: number
   /** From the id in the old cookie to the ids under which its session may be stored. */
-  ids: IdMapper
+  ids: OldIds
   cookie: OldCookieAttributes | undefined
   /** From these, the new id of a session is derived: that of the current secret first. */
   keys: readonly string[]
@@ -110,7 +111,11 @@ function timeIn(until: unknown): number {
   return ms
 }
 
-/** Old sessions may be under digests, or under plain ids, which the old cookie's signature vouches for. */
-function idsOf(hashIds: HashIds): IdMapper {
-  return hashIds === false ? idMapper(false) : idMapper(hashIds, true)
+/**
+ * Old sessions may be under digests, or under plain ids. An id that looks like a digest is not looked up as it is: somebody who
+ * has read Redis and has the old secret could then take over a session that has its digest there.
+ */
+function idsOf(hashIds: HashIds): OldIds {
+  if (hashIds !== false) return idMapper(hashIds, true)
+  return { candidates: (sid) => (isDigest(sid) ? [] : [sid]) }
 }

@@ -71,9 +71,11 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
     noteOwner(next, req)
     const adopting = oldCookie?.adopt(req)
     if (adopting === undefined) return enter(req, res, next, null)
+    const isAnonymous = store[STORE_ACCESS].timeouts.onUnavailable === 'anonymous'
     adopting.then(
       (adopted) => enter(req, res, next, adopted),
-      (err: unknown) => (store[STORE_ACCESS].timeouts.onUnavailable === 'anonymous' ? next() : next(err)),
+      // As without an old cookie, the request goes on without a session, or fails.
+      (err: unknown) => (isAnonymous ? next() : next(err)),
     )
   }
 

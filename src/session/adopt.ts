@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionStoreError } from '../errors.js'
-import { ADOPTED_FIELD } from '../hash/bookkeeping.js'
+import { ADOPTED_FIELD, CLIENT_DIGEST_FIELDS } from '../hash/bookkeeping.js'
 import type { PlainCookie } from '../hash/live-cookie.js'
 import { type Generation, isAdmitted, latestSid } from '../hash/renewal-field.js'
-import { hasId, type IdMapper } from '../ids/id-mapper.js'
+import { hasId } from '../ids/id-mapper.js'
 import { parseSid, type Sid } from '../ids/sid.js'
 import { admissionOf } from './admission.js'
 import type { Context } from './context.js'
@@ -18,6 +18,7 @@ import type { Loaded } from './session-record.js'
  *
  * - All requests that come with the old cookie at once find the one id, and nothing has to be stored for that.
  * - Nobody who knows the old id can compute it.
+ * - The client digests that `bindClient` has made under another secret stay behind: no client would match them.
  *
  * The old cookie leads to the new id until the visitor has come with the new cookie, so that a lost response logs nobody
  * out, and for a moment longer, because requests may be under way. The mark `@af` says since when.
@@ -41,6 +42,11 @@ export function isAdoptedId(sid: unknown): boolean {
   return parseSid(sid)?.first.endsWith(ADOPTED) === true
 }
 
+/** Maps the id in an old cookie to the ids under which its session may be stored. */
+export interface OldIds {
+  candidates(sid: string): readonly string[]
+}
+
 export interface Adopted {
   /** The id that the visitor goes on with. */
   sid: string
@@ -58,7 +64,7 @@ export interface Adopted {
 export async function adoptSession(
   context: Context,
   oldSid: string,
-  ids: IdMapper,
+  ids: OldIds,
   firsts: readonly [string, ...string[]],
 ): Promise<Adopted | null> {
   const old = parseSid(oldSid)
@@ -102,7 +108,7 @@ function sidOf(first: string, latest: Generation | undefined): string {
 async function moveTo(context: Context, from: string, to: string): Promise<boolean> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 1) await sleep(PAUSE_MS)
-    const found = await bringHome(context, from, to, { isOneWay: true })
+    const found = await bringHome(context, from, to, { isOneWay: true, drops: CLIENT_DIGEST_FIELDS })
     if (found === 'nothing') return false
     if (found === 'moved') {
       context.announcer.announceRotation(from, to, 'adopted')

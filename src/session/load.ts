@@ -28,6 +28,8 @@ export function loadFirst(context: Context, storedIds: readonly string[]): Promi
  * Loads a session; null if there is none, or none that can be read. Sends HGETALL, and GET if the key is not a hash.
  */
 export async function loadSession(context: Context, storedId: string, isAgain = false): Promise<Loaded | null> {
+  // Nearly every session is a string then, and this saves a round trip. A hash is read again, as what it is.
+  if (context.options.convert === 'never' && !isAgain) return loadString(context, storedId)
   const reply = await readHash(context, storedId)
   if (reply === null) return loadString(context, storedId, isAgain)
   if (reply.length === 0) return null

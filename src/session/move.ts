@@ -20,6 +20,13 @@ const ATTEMPTS = 20
 const WRITES = 3
 const PAUSE_MS = 10
 
+export interface MoveOptions {
+  /** Nobody moves a session back from this id, so it need not stay where it has just arrived. Default false. */
+  isOneWay?: boolean
+  /** Fields that the session has no longer under its new id; every process drops the same. Default: none. */
+  drops?: readonly string[]
+}
+
 /** What `bringHome` found under an old id. `stays`: the session must be used under the old id. */
 export type Found = 'nothing' | 'moved' | 'string' | 'stays'
 
@@ -51,14 +58,12 @@ export type Found = 'nothing' | 'moved' | 'string' | 'stays'
  *
  * A session does not move to and fro: during a deployment, servers may disagree which id is the current one. A session
  * that has arrived stays for a minute (`@moved`) and is used where it is, so no operation meets more than one move.
- *
- * @param isOneWay nobody moves a session back from this id, so a session need not stay where it has just arrived
  */
 export async function bringHome(
   context: Context,
   from: string,
   to: string,
-  { isOneWay = false }: { isOneWay?: boolean } = {},
+  { isOneWay = false, drops = [] }: MoveOptions = {},
 ): Promise<Found> {
   const { gateway, keys, options } = context
   let replaceable = ''
@@ -74,7 +79,8 @@ export async function bringHome(
       continue
     }
     if (packed.kind !== 'packed') return packed.kind
-    const outcome = await moveOnce(context, packed, from, to, replaceable)
+    const fields = packed.fields.filter(([field]) => !drops.includes(field))
+    const outcome = await moveOnce(context, { ...packed, fields }, from, to, replaceable)
     if (outcome === 'moved') return 'moved'
     replaceable = outcome.replaceable
   }

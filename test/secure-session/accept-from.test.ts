@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { RedisStore, type RedisStoreOptions, renewSession, saveBeforeResponse, secureSession } from 'connect-redis-hash'
+import { bindClient, RedisStore, type RedisStoreOptions, renewSession, saveBeforeResponse, secureSession } from 'connect-redis-hash'
 import { sign } from 'cookie-signature'
 import express from 'express'
 import session from 'express-session'
@@ -320,6 +320,36 @@ test('an id that renewSession has replaced long ago leads nowhere, the current o
   expect(await new Jar(site, ids[0] as string).look()).toMatchObject({ user: null })
   await visitor.get('/set?cart=milk')
   expect(await visitor.look()).toMatchObject({ user: 'ada', cart: 'milk' })
+})
+
+test('what bindClient has noted under another secret ends no session', async () => {
+  const store = new RedisStore({ client, prefix, timeout: 30_000 })
+  const app = express()
+  app.use(session({ store, secret: OLD, resave: false, saveUninitialized: false }), bindClient({ secret: 'another secret, which is long' }))
+  app.get('/set', (req, res) => {
+    Object.assign(req.session, req.query)
+    res.end()
+  })
+  const server = createServer(app).listen(0).unref()
+  sites.push({ close: () => void (server.closeAllConnections(), server.close()) })
+  const jar = new Jar({ server })
+  await jar.get('/set?userId=ada')
+  expect(await client.hkeys((await client.keys(`${prefix}*`))[0] as string)).toContain('@ua')
+  const site = await open({ bind: {} })
+  const old = `${NAME}=${jar.cookies.get(NAME)}`
+  const jars = [new Jar(site, old), new Jar(site, old)]
+  for (const found of await Promise.all(jars.map((one) => one.look()))) expect(found).toMatchObject({ user: 'ada' })
+  expect(await (jars[0] as Jar).look()).toMatchObject({ user: 'ada' })
+})
+
+test('a digest that Redis holds is no id, however it is signed', async () => {
+  const site = await open()
+  const victim = new Jar(site)
+  await victim.get('/set?userId=bob')
+  const [key = ''] = (await client.keys(`${prefix}*`)).filter((one) => !one.startsWith('idx'))
+  const thief = new Jar(site, cookieOf(key.slice(prefix.length)))
+  expect(await thief.look()).toMatchObject({ user: null })
+  expect(await victim.look()).toMatchObject({ user: 'bob' })
 })
 
 test('a slow response with the old cookie does not undo the login of another tab', async () => {

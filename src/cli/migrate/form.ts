@@ -1,7 +1,7 @@
 import { type Encryption, isEncryption } from '../../hash/encryption.js'
 import type { Indexes } from '../../hash/index-fields.js'
 import type { AnyContent } from '../../hash/session-content.js'
-import { type HashIds, idMapper } from '../../ids/id-mapper.js'
+import { type HashIds, idMapper, isDigest } from '../../ids/id-mapper.js'
 import { CommandError, type Io } from '../io.js'
 import type { Options } from '../parse.js'
 
@@ -87,9 +87,9 @@ export function nameOf({ to, hashIds, encryption, indexes, newPrefix }: Form): s
   return `migrate ${to}${ids}${values} ${indexes.map(([name]) => name).join()} ${newPrefix ?? ''}`
 }
 
-function hashIdsIn({ 'hash-ids': isDigest, 'hash-secret-env': name }: Values, io: Io): HashIds {
-  if (name === undefined) return isDigest
-  if (isDigest) throw new CommandError('Give --hash-ids or --hash-secret-env, not both.')
+function hashIdsIn({ 'hash-ids': isPlainDigest, 'hash-secret-env': name }: Values, io: Io): HashIds {
+  if (name === undefined) return isPlainDigest
+  if (isPlainDigest) throw new CommandError('Give --hash-ids or --hash-secret-env, not both.')
   return secretIn('hash-secret-env', name, io)
 }
 
@@ -129,14 +129,6 @@ function valueAt(session: AnyContent, property: string): unknown {
     value = (value as Record<string, unknown>)[name]
   }
   return value
-}
-
-/** What `hashIds` makes of an id; an id that looks like this is taken for a digest, as the store does. */
-const DIGEST = /^[\w-]{43}$/
-
-/** Whether a stored id is a digest, of which only its visitor knows the id. */
-export function isDigest(storedId: string): boolean {
-  return DIGEST.test(storedId)
 }
 
 /** Returns the stored id that a session is to have. */

@@ -2,7 +2,7 @@ import { BOOKKEEPING_FIELD, type Bookkeeping, parseBookkeeping, RENEWAL_FIELD } 
 import { CorruptHash, decodeHash, type LoadedSession } from '../../hash/decode.js'
 import { pairsOf } from '../../hash/fields.js'
 import { entriesIn, indexFields } from '../../hash/index-fields.js'
-import { idMapper } from '../../ids/id-mapper.js'
+import { idMapper, isDigest } from '../../ids/id-mapper.js'
 import { scheduleExpiry } from '../../on-end/queue.js'
 import { Keys } from '../../redis/keys.js'
 import { PACK } from '../../redis/scripts/move.js'
@@ -18,7 +18,7 @@ import { readHash } from '../../session/read-hash.js'
 import { changedOf, reindex } from '../../session/write-indexed.js'
 import { LeaveToApplication } from '../target/leave-to-application.js'
 import type { Opened } from '../target/open-store.js'
-import { type Form, isDigest, storedIdIn } from './form.js'
+import { type Form, storedIdIn } from './form.js'
 import { moveToPrefix } from './move-to-prefix.js'
 
 /** Why a session stays as it is. */
