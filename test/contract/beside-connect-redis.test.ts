@@ -68,8 +68,17 @@ function app(store: Store, middleware: unknown[] = [], cookie: session.CookieOpt
   })
   made.use((err: Error, _req: Request, res: Response, _next: NextFunction) => res.status(500).end(String(err)))
   const server = createServer(made).listen(0).unref()
-  open.push({ close: () => void (server.closeAllConnections(), server.close()) })
+  closeLater(server)
   return server
+}
+
+function closeLater(server: Server): void {
+  open.push({
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  })
 }
 
 /** A browser that a load balancer sends to this server or that one. */
@@ -141,7 +150,7 @@ describe("convert: 'never'", () => {
     )
     old.get('/', (req, res) => void res.json({ theme: (req.session as Live).theme }))
     const server = createServer(old).listen(0).unref()
-    open.push({ close: () => void (server.closeAllConnections(), server.close()) })
+    closeLater(server)
     const fresh = app(ours({ convert: 'never' }))
     const go = browser()
     await go(fresh, '/set?theme=dark')

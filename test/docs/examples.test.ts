@@ -209,7 +209,12 @@ test('docs/migrating.md: acceptFrom takes over the cookie of session()', async (
   const secure = (options: object) => secureSession({ ...options, prefix: own } as SecureSessionOptions)
   const sessions = new Function('secureSession', 'client', 'process', `${code}return sessions`)(secure, client, { env })
   sessions.store.on('warning', () => undefined)
-  await client.set(`${own}old`, JSON.stringify({ cookie: { originalMaxAge: null, path: '/' }, userId: 'ada' }), 'EX', 60)
+  await client.set(
+    `${own}old`,
+    JSON.stringify({ cookie: { originalMaxAge: null, path: '/' }, userId: 'ada' }),
+    'EX',
+    60,
+  )
   const app = express().set('trust proxy', 1).use(sessions)
   app.get('/', (req, res) => void res.json(req.session))
   const answer = await request(app)

@@ -1,5 +1,12 @@
-import { createServer } from 'node:http'
-import { bindClient, RedisStore, type RedisStoreOptions, renewSession, saveBeforeResponse, secureSession } from 'connect-redis-hash'
+import { createServer, type Server } from 'node:http'
+import {
+  bindClient,
+  RedisStore,
+  type RedisStoreOptions,
+  renewSession,
+  saveBeforeResponse,
+  secureSession,
+} from 'connect-redis-hash'
 import { sign } from 'cookie-signature'
 import express from 'express'
 import session from 'express-session'
@@ -48,6 +55,15 @@ async function open(given: object = {}, before: App[] = []): Promise<Site & { wa
   const made = await siteOf([...before, sessions])
   sites.push(made)
   return Object.assign(made, { warnings })
+}
+
+function closeLater(server: Server): void {
+  sites.push({
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  })
 }
 
 const cookieOf = (sid: string, secret = OLD) => `${NAME}=${encodeURIComponent(`s:${sign(sid, secret)}`)}`
@@ -306,7 +322,7 @@ test('an id that renewSession has replaced long ago leads nowhere, the current o
     res.end()
   })
   const server = createServer(app).listen(0).unref()
-  sites.push({ close: () => void (server.closeAllConnections(), server.close()) })
+  closeLater(server)
   const jar = new Jar({ server })
   const ids: string[] = []
   for (let i = 0; i < 4; i++) {
@@ -325,13 +341,16 @@ test('an id that renewSession has replaced long ago leads nowhere, the current o
 test('what bindClient has noted under another secret ends no session', async () => {
   const store = new RedisStore({ client, prefix, timeout: 30_000 })
   const app = express()
-  app.use(session({ store, secret: OLD, resave: false, saveUninitialized: false }), bindClient({ secret: 'another secret, which is long' }))
+  app.use(
+    session({ store, secret: OLD, resave: false, saveUninitialized: false }),
+    bindClient({ secret: 'another secret, which is long' }),
+  )
   app.get('/set', (req, res) => {
     Object.assign(req.session, req.query)
     res.end()
   })
   const server = createServer(app).listen(0).unref()
-  sites.push({ close: () => void (server.closeAllConnections(), server.close()) })
+  closeLater(server)
   const jar = new Jar({ server })
   await jar.get('/set?userId=ada')
   expect(await client.hkeys((await client.keys(`${prefix}*`))[0] as string)).toContain('@ua')
