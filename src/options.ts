@@ -136,6 +136,19 @@ export interface RedisStoreOptions<Data extends object = SessionData, Index exte
    * larger are refused. Default 1048576 (1 MiB).
    */
   maxBytes?: number
+  /**
+   * When a string that connect-redis wrote becomes a hash, which connect-redis cannot read: `'on-touch'`, at the first
+   * request that has to note something, such as an index value; `'on-save'`, when a request changes the session;
+   * `'never'`: this store reads and writes strings only, new sessions included, so that servers with connect-redis and
+   * servers with this store can serve the same visitors. docs/migrating.md says what the store does without meanwhile.
+   * Default `'on-touch'`.
+   */
+  convert?: 'on-touch' | 'on-save' | 'never'
+  /**
+   * The default of `thorough` in `destroyBy`: look at every session, not only at those that the index names. For as
+   * long as there are sessions of connect-redis's. Default false.
+   */
+  thorough?: boolean
   /** COUNT argument of the SCAN commands that `all`, `ids`, `length`, `clear` and `scan` send. Default 100. */
   scanCount?: number
 }
@@ -216,6 +229,8 @@ export interface ResolvedOptions {
   timeoutMs: number
   onUnavailable: 'error' | 'anonymous'
   maxBytes: number
+  convert: 'on-touch' | 'on-save' | 'never'
+  thorough: boolean
   scanCount: number
 }
 
@@ -236,6 +251,8 @@ export const DEFAULTS = Object.freeze({
   timeout: 1000,
   onUnavailable: 'error',
   maxBytes: 1024 * 1024,
+  convert: 'on-touch',
+  thorough: false,
   scanCount: 100,
 } as const)
 
@@ -312,6 +329,8 @@ const CHECKS: { [Name in keyof Required<RedisStoreOptions>]: Check } = {
   timeout: must((value) => isFinitePositive(value) && (value as number) <= 2 ** 31 - 1, 'milliseconds above 0'),
   onUnavailable: must((value) => value === 'error' || value === 'anonymous', "'error' or 'anonymous'"),
   maxBytes: positiveInteger,
+  convert: must((value) => /^(on-touch|on-save|never)$/.test(String(value)), "'on-touch', 'on-save' or 'never'"),
+  thorough: boolean,
   scanCount: positiveInteger,
 }
 
@@ -348,9 +367,20 @@ function checkCombinations(options: AnyStoreOptions): void {
   if (options.acceptPlainIds === true && (options.hashIds ?? false) === false) {
     throw new TypeError('"acceptPlainIds" option makes sense only with "hashIds"')
   }
+  if (options.convert === 'never') checkStringsOnly(options)
   if (options.limit !== undefined && !Object.hasOwn(options.indexes ?? {}, options.limit.index)) {
     throw new TypeError(`"limit.index" option must be one of "indexes": there is no "${options.limit.index}"`)
   }
+}
+
+/** What is written for connect-redis must be what it can read. */
+function checkStringsOnly({ hashIds = false, encryption, absoluteTimeout }: AnyStoreOptions): void {
+  const name = hashIds !== false ? 'hashIds' : encryption !== undefined ? 'encryption' : 'absoluteTimeout'
+  if (hashIds === false && encryption === undefined && absoluteTimeout === undefined) return
+  throw new TypeError(
+    `"${name}" option cannot be combined with convert: 'never': strings that connect-redis reads have no place for it; ` +
+      'set it once no server runs connect-redis, and leave "convert" out',
+  )
 }
 
 /**
@@ -385,6 +415,8 @@ export function resolveOptions(options: AnyStoreOptions): ResolvedOptions {
     timeoutMs: options.timeout ?? DEFAULTS.timeout,
     onUnavailable: options.onUnavailable ?? DEFAULTS.onUnavailable,
     maxBytes: options.maxBytes ?? DEFAULTS.maxBytes,
+    convert: options.convert ?? DEFAULTS.convert,
+    thorough: options.thorough ?? DEFAULTS.thorough,
     scanCount: options.scanCount ?? DEFAULTS.scanCount,
   }
 }

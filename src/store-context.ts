@@ -20,6 +20,7 @@ import { SideHealth } from './redis/side-health.js'
 import type { Context } from './session/context.js'
 import { Creations } from './session/pending-creations.js'
 import { SessionQueue } from './session/session-queue.js'
+import { UnindexedStrings } from './session/unindexed-strings.js'
 import { Endings } from './watch/endings.js'
 
 /**
@@ -57,6 +58,7 @@ export function storeParts(options: ResolvedOptions, emitter: EventEmitter): Sto
     codec: codecOf(options.encryption),
     creations: new Creations(),
     queue: new SessionQueue(options.timeoutMs),
+    strings: new UnindexedStrings(),
     replicas: replicasOf(options, keys, announcer),
     endOfLife: undefined,
     limiter: options.limit && limiterOf(options.limit),

@@ -390,7 +390,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   destroyBy(index: Index, value: string | number, options: DestroyByOptions = {}): Promise<number> {
     return this.#runLong(async () => {
       const entry = indexEntry(this.#context, index, value)
-      const { except, handle, thorough = false } = checkedDestroyBy(options)
+      const { except, handle, thorough = this.#context.options.thorough } = checkedDestroyBy(options)
       const ending: Ending = { except: except === undefined ? [] : this.#sessions.storedIds(except), handle, thorough }
       return endSessions(this.#context, this.#parts.keyspace, entry, ending, this.#within)
     })

@@ -1,6 +1,6 @@
 import { BOOKKEEPING_FIELD, parseBookkeeping } from '../hash/bookkeeping.js'
 import type { Within } from '../redis/deadline.js'
-import { scanIndexKeys, scanStoredIds } from '../redis/scan.js'
+import { type Repeats, scanIndexKeys, scanStoredIds } from '../redis/scan.js'
 import type { ScanPlace } from '../redis/scan-place.js'
 import { type Context, reading } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
@@ -39,10 +39,11 @@ export class Keyspace {
    * Yields the same ids, and those of sessions that are moving to another id, or have done so.
    *
    * @param place where to go on, and how far the walk has come
+   * @param repeats `may-repeat`: for walks through any number of sessions that do not mind
    */
-  async *candidates(place?: ScanPlace): AsyncGenerator<string[]> {
+  async *candidates(place?: ScanPlace, repeats?: Repeats): AsyncGenerator<string[]> {
     const { options, keys, endOfLife } = this.#context
-    for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within, place)) {
+    for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within, place, repeats)) {
       const there =
         endOfLife === undefined
           ? batch

@@ -4,6 +4,7 @@ import type { Command } from './command.js'
 import * as activity from './commands/activity.js'
 import { completionOf } from './commands/completion.js'
 import * as end from './commands/end.js'
+import * as migrate from './commands/migrate.js'
 import * as sessions from './commands/sessions.js'
 import * as show from './commands/show.js'
 import * as stats from './commands/stats.js'
@@ -13,7 +14,7 @@ import { CommandError, EXIT, type Io } from './io.js'
 import { version } from './version.js'
 
 /** All subcommands but completion, which completes them. Each is one file with a summary and a function. */
-const OTHERS: Readonly<Record<string, Command>> = { sessions, show, end, stats, activity, watch, doctor }
+const OTHERS: Readonly<Record<string, Command>> = { sessions, show, end, stats, activity, watch, migrate, doctor }
 const SUBCOMMANDS: typeof OTHERS = { ...OTHERS, completion: completionOf(OTHERS) }
 
 const HELP = `Usage: connect-redis-hash <command> [options] [url]

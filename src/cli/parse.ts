@@ -5,6 +5,8 @@ export interface Option {
   type: 'string' | 'boolean'
   short?: string
   default?: string | boolean
+  /** The option may be given several times. */
+  multiple?: true
   /** What the value is, for the help: `--limit <number>`. */
   value?: string
   help: string

@@ -57,6 +57,8 @@ export const RENEWAL_FIELD = '@renew'
 export const LOGIN_FIELD = '@login'
 /** How surely the user has proved who they are, when, and how (hash/level-field.ts). */
 export const LEVEL_FIELD = '@lv'
+/** When the visitor of a session from an old cookie first came with the new one (session/adopt.ts), in base 36. */
+export const ADOPTED_FIELD = '@af'
 /** What `bindClient({ label: true })` calls the client that the session began with. */
 export const CLIENT_FIELD = '@client'
 /** Digests of the client that `bindClient` compares. Each address family has its own, because phones switch between them. */

@@ -49,8 +49,11 @@ const ENVELOPE = /^~([\w-]{6})([\w-]{38,})$/
  * that within weeks.
  *
  * @param keys 32 bytes each; the first encrypts, the others only decrypt
+ * @param mode `strict`: all texts must be encrypted. `decrypt-only`: texts are written plain
  */
-export function aes256gcm(keys: readonly Buffer[], acceptsPlaintext: boolean): Codec {
+export function aes256gcm(keys: readonly Buffer[], mode: 'strict' | 'accept-plaintext' | 'decrypt-only'): Codec {
+  const acceptsPlaintext = mode !== 'strict'
+  const encrypts = mode !== 'decrypt-only'
   const byId = new Map(keys.map((key) => [keyIdOf(key), key]))
   const currentId = keyIdOf(keys[0] as Buffer)
   return {
@@ -69,17 +72,20 @@ export function aes256gcm(keys: readonly Buffer[], acceptsPlaintext: boolean): C
       }
       return {
         encode(field, text) {
-          if (propertyOf(field) === undefined) return text
+          if (propertyOf(field) === undefined || !encrypts) return text
           return `~${currentId}${seal(keyOf(currentId), boundTo(storedId, field), text)}`
         },
         decode(field, stored) {
           if (propertyOf(field) === undefined) return { text: stored, isOutdated: false }
           const [, id, sealed] = ENVELOPE.exec(stored) ?? []
           if (id !== undefined && sealed !== undefined) {
-            return { text: open(keyOf(id), boundTo(storedId, field), sealed), isOutdated: id !== currentId }
+            return {
+              text: open(keyOf(id), boundTo(storedId, field), sealed),
+              isOutdated: !encrypts || id !== currentId,
+            }
           }
           if (!acceptsPlaintext) throw new Unreadable()
-          return { text: stored, isOutdated: true }
+          return { text: stored, isOutdated: encrypts }
         },
       }
     },

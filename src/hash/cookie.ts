@@ -91,7 +91,10 @@ function isFlagged(name: string, value: unknown): boolean {
  * @param rest the texts of the `@cookie` fields, joined in order
  * @throws SyntaxError if `rest` is not a JSON object, or express-session could not use the cookie
  */
-export function restoreCookie(meta: Bookkeeping, rest: string): PlainCookie | undefined {
+export function restoreCookie(
+  meta: Pick<Bookkeeping, 'flags' | 'idleMs' | 'seenAtMs'>,
+  rest: string,
+): PlainCookie | undefined {
   if (meta.flags.includes(NO_COOKIE)) return undefined
   const cookie: PlainCookie = { ...DEFAULTS }
   for (const flag of meta.flags) {

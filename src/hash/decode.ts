@@ -169,7 +169,7 @@ class HashReader {
 }
 
 /** Joins the texts of the `@cookie` fields. Redis returns the fields of a large hash in any order. */
-function joinPieces(pieces: [string, string][]): string {
+export function joinPieces(pieces: [string, string][]): string {
   const place = (field: string) => Number(field.split('.')[1] ?? 0)
   const texts = pieces.sort(([a], [b]) => place(a) - place(b)).map(([, text]) => text)
   // A parallel request may have left pieces of a longer cookie. The first piece has the number of pieces of this one.

@@ -15,6 +15,11 @@ export interface Encryption {
    * old sessions have been saved again or have expired.
    */
   acceptPlaintext?: boolean
+  /**
+   * Read what is encrypted, but write plain text: the way back to a store without encryption. Implies
+   * `acceptPlaintext`, with its warning. Default false.
+   */
+  decryptOnly?: boolean
 }
 
 const KEY_BYTES = 32
@@ -22,22 +27,24 @@ const KEY_BYTES = 32
 const MIN_DIFFERENT_BYTES = 16
 
 export const ENCRYPTION_MUST_BE =
-  '{ keys: [current, ...old], acceptPlaintext?: boolean }, each key 32 random bytes as a Buffer, base64 or hex ' +
+  '{ keys: [current, ...old], acceptPlaintext?: boolean, decryptOnly?: boolean }, each key 32 random bytes as a Buffer, base64 or hex ' +
   '(make one: openssl rand -base64 32)'
 
 export function isEncryption(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  const { keys, acceptPlaintext = false, ...unknown } = value as Partial<Encryption>
-  if (Object.keys(unknown).length > 0 || typeof acceptPlaintext !== 'boolean') return false
+  const { keys, acceptPlaintext = false, decryptOnly = false, ...unknown } = value as Partial<Encryption>
+  if (Object.keys(unknown).length > 0) return false
+  if (typeof acceptPlaintext !== 'boolean' || typeof decryptOnly !== 'boolean') return false
   return Array.isArray(keys) && keys.length > 0 && keys.every((key) => toKey(key) !== undefined)
 }
 
 /** @param encryption checked with `isEncryption` */
 export function codecOf(encryption: Encryption | undefined): Codec {
   if (encryption === undefined) return PLAIN
+  const { keys, acceptPlaintext = false, decryptOnly = false } = encryption
   return aes256gcm(
-    encryption.keys.map((key) => toKey(key) as Buffer),
-    encryption.acceptPlaintext ?? false,
+    keys.map((key) => toKey(key) as Buffer),
+    decryptOnly ? 'decrypt-only' : acceptPlaintext ? 'accept-plaintext' : 'strict',
   )
 }
 

@@ -38,6 +38,11 @@ export function idMapper(hashIds: HashIds, acceptPlainIds = false): IdMapper {
   }
 }
 
+/** Whether an id looks like the digest of one. */
+export function isDigest(sid: string): boolean {
+  return DIGEST.test(sid)
+}
+
 function digest(way: string | true, sid: string): string {
   const hash = way === true ? createHash('sha256') : createHmac('sha256', way)
   return hash.update(sid).digest('base64url')

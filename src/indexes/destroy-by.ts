@@ -35,12 +35,25 @@ export async function endSessions(
   { except, handle, thorough }: Ending,
   within: Within,
 ): Promise<number> {
+  if (!thorough && context.strings.mayBeThere) warnOfStrings(context)
   const all = new AllOf(context, entry, thorough ? keyspace : undefined, within)
   if (handle === undefined) return all.endBut(except)
   const named = await all.namedBy(handle)
   const meant = named.filter((storedId) => !except.includes(storedId))
   return meant.length > 0 ? all.endOnly(meant) : 0
 }
+
+function warnOfStrings({ announcer }: Context): void {
+  announcer.announce('warning', { code: 'destroy-by-incomplete', message: INCOMPLETE })
+}
+
+const INCOMPLETE =
+  'destroyBy has looked only at sessions that the index names, and there are others, which connect-redis wrote: ' +
+  'new RedisStore({ thorough: true }) ends them, too; it is needed until connect-redis-hash migrate has converted all'
+
+const ALL_INDEXED =
+  'destroyBy has looked at every session, and connect-redis wrote none of them: if no server runs connect-redis any more, ' +
+  'the option "thorough" is not needed'
 
 /** All sessions that are indexed under one value. */
 class AllOf {
@@ -140,6 +153,8 @@ class AllOf {
 
   /** Ends sessions that exist but are in no index: the index was lost, or the session is older than the index. */
   async #endUnlisted(revocation: Revocation, keyspace: Keyspace): Promise<void> {
+    const { options, strings, announcer } = this.#context
+    strings.forget()
     for await (const batch of keyspace.candidates()) {
       const found = await this.#within((signal) => {
         const context = reading(this.#context, signal)
@@ -151,6 +166,7 @@ class AllOf {
       const ended = await this.#within(Promise.all(meant.map((storedId) => endRevoked(this.#context, storedId))))
       this.#ended += ended.filter(Boolean).length
     }
+    if (options.thorough && !strings.mayBeThere) announcer.warnOnce('sessions-all-indexed', ALL_INDEXED)
   }
 
   async #end(storedId: string): Promise<boolean> {

@@ -7,6 +7,9 @@ import type { Keys } from './keys.js'
 import { fromRedis } from './redis-error.js'
 import { DONE, type ScanPlace, type ServerPlace } from './scan-place.js'
 
+/** Whether each key comes once, for which all that have come are remembered; or perhaps twice, in little memory. */
+export type Repeats = 'once' | 'may-repeat'
+
 /**
  * Yields the stored ids under a prefix in batches, each id once, from every master. SCAN guarantees to find every key
  * that exists during the whole scan. A key that is created or deleted meanwhile may be missing.
@@ -20,9 +23,11 @@ export async function* scanStoredIds(
   count: number,
   within: Within,
   place?: ScanPlace,
+  repeats: Repeats = 'once',
 ): AsyncGenerator<string[]> {
   const { keyPrefix } = client
-  for await (const page of scanKeys(client, { pattern: keys.pattern(keyPrefix), count, within, place })) {
+  const scan = { pattern: keys.pattern(keyPrefix), count, within, place }
+  for await (const page of repeats === 'once' ? scanKeys(client, scan) : everyNode(client, scan)) {
     const batch = page.map((key) => keys.storedId(key, keyPrefix)).filter(isSid)
     if (batch.length > 0) yield batch
   }

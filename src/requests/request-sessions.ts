@@ -14,6 +14,7 @@ import { NewSessions } from './new-sessions.js'
 import { OutsideLogin } from './outside-login.js'
 import type { Principal } from './principal.js'
 import { RequestHooks, requestOf } from './request-hooks.js'
+import { SessionAdoption } from './session-adoption.js'
 import { SessionDevices } from './session-devices.js'
 import { SessionFields } from './session-fields.js'
 import { SessionRenewal } from './session-renewal.js'
@@ -36,6 +37,7 @@ export class RequestSessions implements StoreAccess {
   readonly renewal: SessionRenewal
   readonly devices: SessionDevices
   readonly tokens: UsedTokens
+  readonly adoption: SessionAdoption
   readonly outside: OutsideLogin
   readonly newSessions = new NewSessions()
   readonly proxies = new KnownProxies()
@@ -64,6 +66,7 @@ export class RequestSessions implements StoreAccess {
     this.fields = new SessionFields(sessions, within)
     this.devices = new SessionDevices(context, sessions, within)
     this.tokens = new UsedTokens(context, within)
+    this.adoption = new SessionAdoption(context, this.fields, within)
     this.arrivals = new Arrivals(context, sessions, within)
     this.renewal = new SessionRenewal(context, sessions, within, (session) => this.equip(session))
     const make = (req: SessionRequest) => this.#make(req)

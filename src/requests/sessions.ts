@@ -215,7 +215,7 @@ export class Sessions {
   /** Whether a `set` of this session would write anything except marks. It compares texts: in case of doubt, true. */
   isChanged(session: AnySession): boolean {
     const record = this.#records.get(session)
-    const { fields, cookie } = snapshot(
+    const { fields, cookie, isAsInString } = snapshot(
       this.#context,
       session,
       record,
@@ -224,8 +224,15 @@ export class Sessions {
       this.#known(session, record),
     )
     if (record === undefined) return fields.some(([field]) => propertyOf(field) !== undefined)
-    if (record.origin.kind === 'string' || record.origin.meta.flags !== cookie.flags) return true
-    return mayDiffer(record, fields)
+    if (record.origin.kind === 'string') {
+      // A save makes a hash of it, unless the option `convert` leaves views alone.
+      if (this.#context.options.convert === 'on-touch' || !isAsInString) return true
+      return mayDiffer(
+        record,
+        fields.filter(([field]) => propertyOf(field) !== undefined),
+      )
+    }
+    return record.origin.meta.flags !== cookie.flags || mayDiffer(record, fields)
   }
 
   /** Whether the cookie differs from the one that was loaded. */

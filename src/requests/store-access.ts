@@ -7,6 +7,7 @@ import type { ResolvedOptions } from '../options.js'
 import type { Within } from '../redis/deadline.js'
 import type { BindDeviceReply, ChallengeDeviceReply, ProveDeviceReply } from '../redis/scripts/device.js'
 import type { RenewalTerms } from '../rotation/renew.js'
+import type { Adopted, OldIds } from '../session/adopt.js'
 import type { Context } from '../session/context.js'
 import type { KnownProxies } from './client-address.js'
 
@@ -64,8 +65,11 @@ export interface OpenedSession {
   handle: string
 }
 
-/** The store options that determine how long its sessions last, and under which ids they are stored. */
-export type StoreTimeouts = Pick<ResolvedOptions, 'ttl' | 'absoluteMs' | 'disableTTL' | 'disableTouch' | 'hashIds'>
+/** The store options that determine how long its sessions last, under which ids they are, and what follows an outage. */
+export type StoreTimeouts = Pick<
+  ResolvedOptions,
+  'ttl' | 'absoluteMs' | 'disableTTL' | 'disableTouch' | 'hashIds' | 'onUnavailable'
+>
 
 /** What middleware may know about the session of a request. Costs no command unless stated. */
 export interface StateAccess {
@@ -193,6 +197,26 @@ export interface TokenAccess {
   use(digest: string, ms: number): Promise<void>
 }
 
+/** Sessions whose visitors come with the cookie that the application had before. */
+export interface AdoptionAccess {
+  /** Whether there is a session that this id gives access to. Costs HGETALL. */
+  isThere(sid: string): Promise<boolean>
+  /**
+   * Finds the session of an old cookie, and moves it to its new id. Costs HGETALL for each stored id, and for a session
+   * that was not moved before, the scripts of the move.
+   *
+   * @param ids stored ids that the old session may have
+   * @param firsts the new id, and the ids that older secrets have given
+   * @returns null if there is no session, or if the old cookie does not count any more
+   */
+  adopt(oldSid: string, ids: OldIds, firsts: readonly [string, ...string[]]): Promise<Adopted | null>
+  /**
+   * Notes that the visitor of such a session has come with the new cookie. Costs one script the first time. Returns
+   * undefined if there is nothing to note.
+   */
+  confirm(req: SessionRequest, nowMs: number): Promise<void> | undefined
+}
+
 /** What this library's middleware may ask the store, in addition to the API for applications. */
 export interface StoreAccess {
   /** For the test kit, which changes what Redis holds. */
@@ -216,6 +240,7 @@ export interface StoreAccess {
   readonly tokens: TokenAccess
   /** Names of the indexes of this store. */
   readonly indexNames: readonly string[]
+  readonly adoption: AdoptionAccess
   /**
    * Set by `rotateOnLogin`: the function that returns the user of a session. The store warns if a session gets
    * another user elsewhere. Only the first function counts.

@@ -4,7 +4,7 @@ import { toText } from '../hash/serializer.js'
 import type { AnySession } from '../hash/session-data.js'
 import type { Context } from '../session/context.js'
 import type { Remainder } from '../session/end-key.js'
-import { unreadableHash } from '../session/load.js'
+import { fromString, unreadableHash } from '../session/load.js'
 import type { SessionRecord } from '../session/session-record.js'
 
 /**
@@ -18,19 +18,17 @@ import type { SessionRecord } from '../session/session-record.js'
  */
 export async function mergeLateSaves(
   context: Context,
-  { storedId, reply }: Remainder,
+  remainder: Remainder,
   record: SessionRecord,
   old: AnySession,
   fresh: AnySession,
   written: readonly string[],
   isKept: (property: string) => boolean,
 ): Promise<void> {
-  if (reply.length === 0) return
-  const decoded = await decodeHash(reply, context.options.serializer, context.codec.of(storedId))
-  // Content that cannot be read is not carried over.
-  if (decoded instanceof CorruptHash) return void unreadableHash(context, storedId, decoded)
+  const late = await contentOf(context, remainder)
+  if (late === null) return
   const before = record.atLoad
-  const now = decoded.fields.toMap()
+  const { fields: now, session } = late
   const ours = new Set(written)
   for (const field of new Set([...before.keys(), ...now.keys()])) {
     const property = propertyOf(field)
@@ -39,7 +37,7 @@ export async function mergeLateSaves(
     const isRemoved = before.has(field) && !Object.hasOwn(old, property)
     if (!isKept(property)) continue
     const isOurs = isRemoved || ours.has(property)
-    if (!isOurs) put(fresh, property, decoded.session[property])
+    if (!isOurs) put(fresh, property, (session as Record<string, unknown>)[property])
     else if (context.merger?.covers(field)) {
       const mine = toText(context.options.serializer, property, (old as Record<string, unknown>)[property])
       put(fresh, property, await context.merger.mergeLate(context, record, property, now.get(field), mine))
@@ -51,4 +49,16 @@ export async function mergeLateSaves(
 function put(session: AnySession, property: string, value: unknown): void {
   if (value === undefined) delete (session as Record<string, unknown>)[property]
   else (session as Record<string, unknown>)[property] = value
+}
+
+/** Decodes what a session held at its end. Content that cannot be read is not carried over. */
+async function contentOf(context: Context, { storedId, reply, text }: Remainder) {
+  if (text !== undefined) {
+    const loaded = await fromString(context, storedId, text)
+    return loaded && { fields: loaded.record.fields, session: loaded.session }
+  }
+  if (reply.length === 0) return null
+  const decoded = await decodeHash(reply, context.options.serializer, context.codec.of(storedId))
+  if (decoded instanceof CorruptHash) return unreadableHash(context, storedId, decoded)
+  return { fields: decoded.fields.toMap(), session: decoded.session }
 }

@@ -7,6 +7,7 @@ import type { RotateOnLoginOptions } from '../middleware/rotate-on-login.js'
 import { type AnyStoreOptions, isStoreOption, type Limit, type RedisStoreOptions } from '../options.js'
 import { STORE_ACCESS, type StoreAccess } from '../requests/store-access.js'
 import { type AnyRedisStore, RedisStore } from '../store.js'
+import { type AcceptFrom, type AcceptFromOptions, checkedAcceptFrom } from './accept-from.js'
 import { checkedCookie, checkedName, isProduction, type SecureCookieOptions, type SessionCookie } from './cookie.js'
 import { checkedSecrets, derivedKeys } from './secrets.js'
 import { checkedGenid, type GenerateId, newSessionId } from './session-id.js'
@@ -64,6 +65,11 @@ interface OwnOptions<Data extends object> {
   renew?: RenewSessionOptions | false
   /** Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. */
   keep?: RotateOnLoginOptions<Data>['keep']
+  /**
+   * The cookie that the application had before, such as that of `session()`: its visitors stay logged in, under a new id
+   * and with the new cookie. WARNING: until its end, an attacker needs only what the old cookie asked for. Default: none.
+   */
+  acceptFrom?: AcceptFromOptions
 }
 
 /**
@@ -104,6 +110,7 @@ export interface ResolvedSecureSession {
   keep: Options['keep']
   /** The level that `requireFreshLogin` asks for, unless it names another one. */
   level: number
+  acceptFrom: AcceptFrom | undefined
 }
 
 /** The compiler keeps this map complete. A name that is neither here nor an option of the store is a typing mistake. */
@@ -119,6 +126,7 @@ const OWN: Record<keyof Options | 'store', 0> = {
   device: 0,
   renew: 0,
   keep: 0,
+  acceptFrom: 0,
 }
 const FORBIDDEN: Readonly<Record<string, string>> = {
   disableTTL: 'sessions would never end',
@@ -165,6 +173,7 @@ export function resolveSecureSession(options: SecureSessionOptions<Whatever, Wha
     renew: renewOptions(options.renew, TIMEOUT_PRESETS[preset].renewEvery),
     keep: options.keep,
     level: TIMEOUT_PRESETS[preset].level,
+    acceptFrom: checkedAcceptFrom(options.acceptFrom, name, secrets),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { HttpError } from '../http-error.js'
 import { beforeResponse } from '../middleware/before-response.js'
@@ -40,7 +40,7 @@ function isUnsendable({ session }: SessionRequest, store: StoreAccess): boolean 
 }
 
 /** Decides like express-session. */
-function isEncrypted(req: SessionRequest & { secure?: boolean }): boolean {
+export function isEncrypted(req: IncomingMessage & { secure?: boolean }): boolean {
   return (req.socket as TLSSocket).encrypted || req.secure === true
 }
 

@@ -33,7 +33,7 @@ function isStrong(secret: unknown): boolean {
  * leaks from one purpose is useless for another. The cookie is signed with the secrets themselves, as `session()` does
  * it.
  */
-export function derivedKeys(secrets: readonly string[], purpose: 'hashIds' | 'bindClient'): string[] {
+export function derivedKeys(secrets: readonly string[], purpose: 'hashIds' | 'bindClient' | 'acceptFrom'): string[] {
   const info = `connect-redis-hash secureSession ${purpose}`
   return secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', info, 32)).toString('base64url'))
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import session, { type SessionData } from 'express-session'
 import type { AnyContent, Whatever } from '../hash/session-content.js'
 import { type OpenSession, openSession } from '../load-session.js'
@@ -14,11 +14,13 @@ import { responseCookie } from '../middleware/response-cookie.js'
 import { rotateOnLogin } from '../middleware/rotate-on-login.js'
 import { saveBeforeResponse } from '../middleware/save-before-response.js'
 import { setDefaultLevel } from '../middleware/session-level.js'
-import { type Middleware, type SessionRequest, storeOf } from '../middleware/session-request.js'
+import { goOnAfter, type Middleware, type SessionRequest, storeOf } from '../middleware/session-request.js'
 import { STORE_ACCESS } from '../requests/store-access.js'
+import type { Adopted } from '../session/adopt.js'
 import type { RedisStore } from '../store.js'
 import { compose } from './compose.js'
 import { keepPrivate } from './keep-private.js'
+import { OldCookie } from './old-cookie.js'
 import { type ResolvedSecureSession, resolveSecureSession, type SecureSessionOptions } from './options.js'
 import { isOutdatedCookie } from './outdated-cookie.js'
 import { refusePlainHttp } from './refuse-plain-http.js'
@@ -57,6 +59,7 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
   const sessions = expressSessions(resolved)
   const bindToDevice = device && bindDevice(device)
   const guards = compose(guardsOf(resolved, bindToDevice))
+  const oldCookie = resolved.acceptFrom && new OldCookie(store[STORE_ACCESS], resolved.acceptFrom, resolved)
   const handled = new WeakSet<object>()
   const { generator } = store[STORE_ACCESS]
   const whose = refusePromise(resolved.user)
@@ -73,8 +76,26 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
     // Note the owner before the session is loaded: meanwhile the framework may give this `next` to another request,
     // which may fail.
     noteOwner(next, req)
-    const { load, isRolling } = isOutdatedCookie(req, name, secrets) ? sessions.rolling : sessions.usual
-    load(req, res, (err) => {
+    const adopting = oldCookie?.adopt(req)
+    if (adopting === undefined) return enter(req, res, next, null)
+    const isAnonymous = store[STORE_ACCESS].timeouts.onUnavailable === 'anonymous'
+    adopting.then(
+      (adopted) => enter(req, res, next, adopted),
+      // As without an old cookie, the request goes on without a session, or fails.
+      (err: unknown) => (isAnonymous ? next() : next(err)),
+    )
+  }
+
+  /** @param adopted the session that the visitor's old cookie has led to */
+  function enter(
+    req: SessionRequest,
+    res: ServerResponse,
+    next: (err?: unknown) => void,
+    adopted: Adopted | null,
+  ): void {
+    const isResent = adopted !== null || isOutdatedCookie(req, name, secrets)
+    const { load, isRolling } = isResent ? sessions.rolling : sessions.usual
+    const loaded = (err?: unknown) => {
       if (err) return next(err)
       // With onUnavailable: 'anonymous', there is no session while the store is unavailable. A browser that refreshes has
       // to hear of that.
@@ -85,9 +106,22 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
       responseCookie(req, res, next, access).isResent = isRolling
       expireOnLogout(req, res, next, name)
       keepPrivate(req, res, next, whose)
-      guards(req, res, next)
-    })
+      if (oldCookie === undefined) return guards(req, res, next)
+      goOnAfter(oldCookie.settle(req, res, adopted), req, (failure) =>
+        failure ? next(failure) : guards(req, res, next),
+      )
+    }
+    if (oldCookie === undefined || adopted === null) load(req, res, loaded)
+    else oldCookie.as(req, adopted, () => load(req, res, loaded))
   }
+
+  /** Outside Express, too, the old cookie is good; the new one comes with a response. */
+  async function open(req: IncomingMessage): Promise<OpenSession<Whatever> | null> {
+    const adopted = await oldCookie?.adopt(req)
+    if (oldCookie === undefined || !adopted) return openSession(req, opening)
+    return oldCookie.as(req, adopted, () => openSession(req, opening))
+  }
+
   const opening = {
     store: store[STORE_ACCESS],
     secrets,
@@ -97,7 +131,7 @@ export function secureSession(options: SecureSessionOptions<Whatever, Whatever>)
   }
   return Object.assign(middleware, {
     store,
-    load: (req: IncomingMessage) => openSession(req, opening),
+    load: oldCookie === undefined ? (req: IncomingMessage) => openSession(req, opening) : open,
     watch: (...args: Parameters<RedisStore['watch']>) => store.watch(...args),
   })
 }

@@ -15,6 +15,7 @@ import type { Delta } from './delta.js'
 import type { Creations } from './pending-creations.js'
 import type { SessionQueue } from './session-queue.js'
 import type { Loaded, SessionRecord } from './session-record.js'
+import type { UnindexedStrings } from './unindexed-strings.js'
 
 /*
  * Interfaces of the optional features, as operations on single sessions need them. Each feature implements its
@@ -160,6 +161,7 @@ export interface Context {
   announcer: Announcer
   creations: Creations
   queue: SessionQueue
+  strings: UnindexedStrings
   /** Undefined if no replica has to confirm writes. */
   replicas: Replicas | undefined
   /** Undefined without `onEnd`. */

@@ -1,16 +1,28 @@
 import { SessionStoreError } from '../errors.js'
-import { isCookieField } from '../hash/cookie.js'
 import type { FieldList } from '../hash/fields.js'
 import { entriesIn } from '../hash/index-fields.js'
 import { CONVERT } from '../redis/scripts/convert.js'
 import type { Context } from './context.js'
-import { applyDelta, type Delta, doubtDelta, isEmpty, partOf } from './delta.js'
+import { applyDelta, type Delta, doubtDelta, isEmpty, withoutCookie } from './delta.js'
 import { fromString, sha1Of } from './load.js'
-import type { SessionRecord } from './session-record.js'
+import type { Loaded, SessionRecord } from './session-record.js'
 import { bytesOf } from './size.js'
-import { expiryMode, type Snapshot } from './snapshot.js'
+import { expiryMode, lease, type Snapshot } from './snapshot.js'
 import { type Placing, reindex, writeIndexed } from './write-indexed.js'
 import { acceptWrite, foreignKey } from './write-reply.js'
+
+/**
+ * How a session keeps its time if nobody uses it now. Its string has a TTL, and perhaps nothing else tells the idle
+ * timeout.
+ */
+export interface KeptTime {
+  /** Whether the snapshot has the idle timeout of the application. */
+  isIdleKnown: boolean
+  /** Whether a string without TTL becomes a hash without TTL. */
+  mayBeEndless: boolean
+  /** Milliseconds that the string had left, for the index; default: the idle timeout. */
+  leftMs?: number | undefined
+}
 
 /** How often connect-redis may overwrite the string during the conversion, before the conversion gives up. */
 const ATTEMPTS = 10
@@ -19,25 +31,30 @@ const ATTEMPTS = 10
  * Saves a session that was loaded from connect-redis's string, as a hash. If connect-redis wrote meanwhile (both stores
  * run during a rolling deployment), merges its changes first.
  *
+ * @param kept set if the session is not used now; then its time to live stays
  * @returns false if the session no longer exists
  */
 export async function convertString(
   context: Context,
   record: SessionRecord,
   sha1: string,
-  next: Snapshot,
+  loadedNext: Snapshot,
   wholeDelta: Delta,
+  kept?: KeptTime,
 ): Promise<boolean> {
+  let next = loadedNext
   // Another request may have changed the cookie, so do not write an unchanged one.
-  const delta = next.isAsInString ? partOf(wholeDelta, (field) => !isCookieField(field)) : wholeDelta
+  const delta = next.isAsInString ? withoutCookie(wholeDelta) : wholeDelta
   let content: StringContent = { sha1, fields: next.fields, before: record.fields }
   doubtDelta(record, delta)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const reply = await writeHash(context, record.storedId, content, next, delta)
+    const reply = await writeHash(context, record.storedId, content, next, delta, kept)
     if (reply?.kind === 'string') {
       const current = await fromString(context, record.storedId, reply.text)
       if (current === null) throw foreignKey()
       const before = current.record.fields
+      // This request has not changed the cookie, so connect-redis's is the current one.
+      if (next.isAsInString) next = { ...next, ...leaseOf(context, current) }
       content = { sha1: sha1Of(reply.text), fields: merge([...before, ...next.cookie.fields], delta), before }
       continue
     }
@@ -62,6 +79,11 @@ export async function convertString(
   )
 }
 
+export function leaseOf(context: Context, { session, record }: Loaded): Pick<Snapshot, 'cookie' | 'idle'> {
+  const { cookie, idle } = lease(context, session, record)
+  return { cookie, idle }
+}
+
 /** A string of connect-redis that is to be replaced. */
 interface StringContent {
   sha1: string
@@ -78,6 +100,7 @@ async function writeHash(
   { sha1, fields, before }: StringContent,
   next: Snapshot,
   delta: Delta,
+  kept: KeptTime | undefined,
 ) {
   const { gateway, options } = context
   const key = context.keys.session(storedId)
@@ -87,20 +110,29 @@ async function writeHash(
   const changed = new Set(delta.set.map(([field]) => field))
   const unchanged = [...fields].filter(([field]) => !changed.has(field))
   const asInString = next.isAsInString ? 1 : 0
-  const lease = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags, asInString]
+  const mode =
+    kept === undefined || options.disableTTL ? expiryMode(context) : kept.mayBeEndless ? 'keep-endless' : 'keep'
+  const idle = kept?.isIdleKnown === false ? '' : next.idle
+  const lease = [idle, options.absoluteMs ?? '', mode, next.cookie.flags, asInString]
   const pairs = encoded([...delta.set, ...unchanged])
   const size = [options.maxBytes, isEmpty(delta) ? bytesOf(pairs) : bytesOf(encoded(before))]
   const args = [sha1, ...lease, ...size, pairs.length, delta.set.length, ...pairs.flat(), ...delta.remove]
   const places = entriesIn([...unchanged, ...delta.set])
   const isLimited = (context.limiter?.among(places) ?? []).length > 0
   if (isLimited && !(await gateway.exists(key))) return null
-  const placing: Placing = { held: [], next: places, idleMs: next.idle, slides: true, createdAtMs: undefined }
+  const placing: Placing = {
+    held: [],
+    next: places,
+    idleMs: kept?.leftMs ?? next.idle,
+    slides: true,
+    createdAtMs: undefined,
+  }
   return writeIndexed(context, storedId, placing, async () =>
     acceptWrite(context, await gateway.script(CONVERT, key, args)),
   )
 }
 
-function merge(base: Iterable<readonly [string, string]>, delta: Delta): FieldList {
+export function merge(base: Iterable<readonly [string, string]>, delta: Delta): FieldList {
   const merged = new Map(base)
   for (const [field, text] of delta.set) merged.set(field, text)
   for (const field of delta.remove) merged.delete(field)

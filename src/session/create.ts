@@ -7,7 +7,7 @@ import type { StoredIds } from '../ids/id-mapper.js'
 import { timedOut } from '../redis/deadline.js'
 import { CREATE, type CreateReply } from '../redis/scripts/create.js'
 import type { Context } from './context.js'
-import { endHere } from './destroy.js'
+import { type CreateStringReply, createString } from './create-string.js'
 import { leave } from './index-entries.js'
 import { movedTo } from './leftovers.js'
 import { sha1Of } from './load.js'
@@ -16,6 +16,7 @@ import type { Creation } from './pending-creations.js'
 import { SessionRecord } from './session-record.js'
 import { assertSize } from './size.js'
 import { expiryMode, type Snapshot } from './snapshot.js'
+import { takeBack } from './take-back.js'
 import { type Placing, writeIndexed } from './write-indexed.js'
 import { acceptWrite, foreignKey } from './write-reply.js'
 
@@ -98,7 +99,9 @@ async function createUnder(
     switch (reply.kind) {
       case 'written':
         if (reply.isEnded) return null
-        return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, new Map(next.fields), { isLoaded: false })
+        return 'record' in reply
+          ? reply.record
+          : new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, new Map(next.fields), { isLoaded: false })
       case 'cancelled':
         await leave(context, storedId, placing.next)
         context.announcer.announceOf(storedId, 'refused', { operation: 'save' })
@@ -149,8 +152,10 @@ async function writeWhole(
   pairs: readonly (readonly [field: string, stored: string])[],
   replaceable: string,
   creation: Creation,
-): Promise<CreateReply | { kind: 'cancelled' }> {
+): Promise<CreateReply | CreateStringReply | { kind: 'cancelled' }> {
   if (creation.isCancelled) return { kind: 'cancelled' }
+  const asString = context.options.convert === 'never' ? await createString(context, storedId, next, replaceable) : null
+  if (asString !== null) return asString
   const { gateway, keys, options, announcer } = context
   const head = [next.idle, options.absoluteMs ?? '', expiryMode(context), next.cookie.flags]
   const args = [...head, replaceable, next.ancestor?.created ?? '', ...pairs.flat()]
@@ -160,19 +165,6 @@ async function writeWhole(
   if (reply.meta.saves === FIRST_SAVE && gateway.losses !== losses) await takeBack(context, storedId)
   announcer.announceOf(storedId, 'created', {})
   return reply
-}
-
-/**
- * Ends a new session whose write the client may have sent twice. The outcome of the first sending is unknown: it may
- * have written the session, and the visitor, who has the cookie from a response under way, may have ended it. The
- * second sending would then have brought it back.
- */
-async function takeBack(context: Context, storedId: string): Promise<never> {
-  await endHere(context, [storedId], 'destroyed')
-  throw new SessionStoreError(
-    'ERR_SESSION_UNAVAILABLE',
-    'the connection to Redis was lost while a new session was being saved; it was not kept',
-  )
 }
 
 /** Throws after the timeout: the caller has seen the operation fail, and may have ended the session since. */

@@ -183,3 +183,8 @@ export function doubtDelta(record: SessionRecord, delta: Delta): void {
   for (const [field] of delta.set) record.uncertain.add(field)
   for (const field of delta.remove) record.uncertain.add(field)
 }
+
+/** Returns the changes of everything but the cookie. */
+export function withoutCookie(delta: Delta): Delta {
+  return partOf(delta, (field) => !isCookieField(field))
+}

@@ -11,6 +11,8 @@ export interface Remainder {
   storedId: string
   /** Flat reply of HGETALL; empty if the key was not a hash. */
   reply: readonly string[]
+  /** What the key held if it was a string of connect-redis. */
+  text?: string
 }
 
 /** Restricts which session to end, and says what to do with one that is moving. */
@@ -102,7 +104,7 @@ async function end(
   if (reply.kind === 'gone' || reply.kind === 'elsewhere') return null
   if (reason !== null && reply.kind === 'ended') endOfLife?.take(storedId)
   else if (reason !== null && reply.kind !== 'claimed') endOfLife?.deliver(storedId, reply, reason)
-  if (reply.kind === 'ended-string') return { storedId, reply: [] }
+  if (reply.kind === 'ended-string') return { storedId, reply: [], text: reply.text }
   if (reason !== null) {
     const leaving = leave(context, storedId, without(entriesIn(pairsOf(reply.fields)), left))
     // One of many sessions: what follows the last one waits for all entries.

@@ -7,6 +7,7 @@ import { INCREMENT } from '../redis/scripts/increment.js'
 import { SWAP } from '../redis/scripts/swap.js'
 import type { Context } from './context.js'
 import { assertPatchable, firstWritten, onHash } from './patch.js'
+import { patchString } from './patch-string.js'
 import { tooLarge } from './size.js'
 import { reindex } from './write-indexed.js'
 
@@ -26,6 +27,9 @@ export async function incrementProperty(
   if (!Number.isFinite(by)) throw new TypeError('increment needs a finite number to add')
   const count = context.options.serializer === JSON && context.codec.isPlain ? countInRedis : countHere
   const value = await firstWritten(context, storedIds, async (storedId) => {
+    const counted =
+      context.options.convert === 'never' ? await countInString(context, storedId, property, by) : undefined
+    if (counted !== undefined) return counted
     const result = await onHash(context, storedId, () => count(context, storedId, property, by))
     if (result.kind !== 'counted') return null
     context.announcer.announceOf(storedId, 'saved', { fields: 1 })
@@ -35,6 +39,19 @@ export async function incrementProperty(
   if (value !== null) return value
   context.announcer.announceOf(storedIds[0], 'refused', { operation: 'increment' })
   return null
+}
+
+/** Resolves undefined if the session is no string, and null if it is gone. */
+async function countInString(context: Context, storedId: string, property: string, by: number) {
+  let value = 0
+  const isCounted = await patchString(context, storedId, (session) => {
+    const before = Object.hasOwn(session, property) ? session[property] : 0
+    if (typeof before !== 'number') throw notANumber(property)
+    value = before + by
+    session[property] = value
+    return { set: [[fieldOf(property), toText(context.options.serializer, property, value) as string]], remove: [] }
+  })
+  return isCounted ? value : isCounted === false ? null : undefined
 }
 
 async function countInRedis(

@@ -117,14 +117,18 @@ async function gives(context: Context, storedId: string, sid: Sid, text: string 
  * created now, as it does when it is converted.
  */
 async function inspectString(context: Context, storedId: string): Promise<Inspected | null> {
-  if ((await loadSession(context, storedId)) === null) return null
+  const loaded = await loadSession(context, storedId)
+  if (loaded === null) return null
   const left = await context.gateway.pttl(context.keys.session(storedId))
   if (left === -2) return null
   const now = new Date()
   const expiresAt = left < 0 ? null : new Date(now.getTime() + left)
+  // Computed from its content: a string has no index fields.
+  const entries = entriesIn(loaded.record.indexFields)
+  const indexes = entries.length === 0 ? {} : valuesByIndex(context, entries)
   return {
-    info: { handle: handleOf(storedId), createdAt: now, seenAt: now, expiresAt, indexes: {}, deviceBound: false },
-    entries: [],
+    info: { handle: handleOf(storedId), createdAt: now, seenAt: now, expiresAt, indexes, deviceBound: false },
+    entries,
   }
 }
 

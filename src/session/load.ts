@@ -28,6 +28,8 @@ export function loadFirst(context: Context, storedIds: readonly string[]): Promi
  * Loads a session; null if there is none, or none that can be read. Sends HGETALL, and GET if the key is not a hash.
  */
 export async function loadSession(context: Context, storedId: string, isAgain = false): Promise<Loaded | null> {
+  // Nearly every session is a string then, and this saves a round trip. A hash is read again, as what it is.
+  if (context.options.convert === 'never' && !isAgain) return loadString(context, storedId)
   const reply = await readHash(context, storedId)
   if (reply === null) return loadString(context, storedId, isAgain)
   if (reply.length === 0) return null
@@ -95,8 +97,10 @@ export async function loadString(context: Context, storedId: string, isAgain = f
   // Another request may have converted it into a hash in between.
   if (text === undefined && !isAgain) return loadSession(context, storedId, true)
   const loaded = text === undefined ? unreadableType(context, storedId) : await fromString(context, storedId, text)
-  if (loaded !== null && context.options.indexes.length > 0)
-    context.announcer.warnOnce('sessions-not-indexed', NOT_INDEXED)
+  if (loaded !== null && context.options.indexes.length > 0) {
+    context.strings.meet()
+    if (!context.options.thorough) context.announcer.warnOnce('sessions-not-indexed', NOT_INDEXED)
+  }
   return loaded
 }
 
@@ -107,7 +111,7 @@ function unreadableType({ announcer }: Context, storedId: string): null {
 
 const NOT_INDEXED =
   'there are sessions that connect-redis wrote: findBy, countBy, limit and destroyBy do not see them before their next request; ' +
-  'destroyBy(index, value, { thorough: true }) ends them, too'
+  'destroyBy(index, value, { thorough: true }) ends them, too, and new RedisStore({ thorough: true }) makes that its default'
 
 /**
  * Decodes a session that connect-redis wrote. If the text is no session, emits `corrupt` and returns null. If texts

@@ -20,6 +20,13 @@ const ATTEMPTS = 20
 const WRITES = 3
 const PAUSE_MS = 10
 
+export interface MoveOptions {
+  /** Nobody moves a session back from this id, so it need not stay where it has just arrived. Default false. */
+  isOneWay?: boolean
+  /** Fields that the session has no longer under its new id; every process drops the same. Default: none. */
+  drops?: readonly string[]
+}
+
 /** What `bringHome` found under an old id. `stays`: the session must be used under the old id. */
 export type Found = 'nothing' | 'moved' | 'string' | 'stays'
 
@@ -52,12 +59,17 @@ export type Found = 'nothing' | 'moved' | 'string' | 'stays'
  * A session does not move to and fro: during a deployment, servers may disagree which id is the current one. A session
  * that has arrived stays for a minute (`@moved`) and is used where it is, so no operation meets more than one move.
  */
-export async function bringHome(context: Context, from: string, to: string): Promise<Found> {
+export async function bringHome(
+  context: Context,
+  from: string,
+  to: string,
+  { isOneWay = false, drops = [] }: MoveOptions = {},
+): Promise<Found> {
   const { gateway, keys, options } = context
   let replaceable = ''
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 1) await sleep(PAUSE_MS)
-    const packed = await gateway.script(PACK, keys.session(from), [options.absoluteMs ?? ''])
+    const packed = await gateway.script(PACK, keys.session(from), [options.absoluteMs ?? '', isOneWay ? 1 : ''])
     if (packed.kind === 'moved') {
       await complete(context, { from, to: packed.to, token: packed.token })
       return 'moved'
@@ -67,7 +79,8 @@ export async function bringHome(context: Context, from: string, to: string): Pro
       continue
     }
     if (packed.kind !== 'packed') return packed.kind
-    const outcome = await moveOnce(context, packed, from, to, replaceable)
+    const fields = packed.fields.filter(([field]) => !drops.includes(field))
+    const outcome = await moveOnce(context, { ...packed, fields }, from, to, replaceable)
     if (outcome === 'moved') return 'moved'
     replaceable = outcome.replaceable
   }
@@ -120,7 +133,7 @@ async function carry(
 ): Promise<'moved' | 'blocked' | { replaceable: string }> {
   const { gateway, keys } = context
   const ownToken = `${packed.state}.${randomBytes(12).toString('base64url')}`
-  const head = [packed.metaText, packed.state, ownToken, replaceable, from, packed.ttlMs]
+  const head = [packed.metaText, packed.state, ownToken, replaceable, from, packed.expiresAt]
   const copy = reencoded(context, packed, from, to)
   const reply = await gateway.script(ARRIVE, keys.session(to), [...head, ...copy.flat()])
   if (reply.kind === 'foreign') return 'blocked'
@@ -145,7 +158,7 @@ async function carry(
  * Encrypts the fields for the new stored id, because ciphertext is bound to the stored id. A field that cannot be read
  * moves unchanged and stays unreadable.
  */
-function reencoded({ codec }: Context, { fields }: Packed, from: string, to: string): [string, string][] {
+export function reencoded({ codec }: Context, { fields }: Packed, from: string, to: string): [string, string][] {
   const [before, after] = [codec.of(from), codec.of(to)]
   return fields.map(([field, stored]) => {
     try {

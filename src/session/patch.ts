@@ -1,17 +1,15 @@
-import { encodeCookie, isCookieField } from '../hash/cookie.js'
 import { fieldOf, isProperty } from '../hash/field-name.js'
 import { indexFields } from '../hash/index-fields.js'
-import { plainCookie } from '../hash/live-cookie.js'
 import { toText } from '../hash/serializer.js'
-import type { AnySession } from '../hash/session-data.js'
 import type { StoredIds } from '../ids/id-mapper.js'
 import type { Context } from './context.js'
-import { convertString } from './convert-string.js'
+import { convertInPlace } from './convert-in-place.js'
 import { hasArrived } from './leftovers.js'
 import { loadSession } from './load.js'
 import { writeWherever } from './move.js'
+import { patchString } from './patch-string.js'
 import type { Loaded } from './session-record.js'
-import { lease, type Snapshot, snapshot } from './snapshot.js'
+import { lease } from './snapshot.js'
 import { UNKNOWN, updateFields } from './update-fields.js'
 import { changedOf, NOWHERE, placingOf, writeIndexed } from './write-indexed.js'
 import { foreignKey, type WriteReply } from './write-reply.js'
@@ -50,6 +48,8 @@ export function assertPatchable(property: string): void {
 export async function patchSession(context: Context, storedIds: StoredIds, changes: Changes): Promise<boolean> {
   const { announcer } = context
   const storedId = await firstWritten(context, storedIds, async (id) => {
+    const isPatched = context.options.convert === 'never' ? await patchAsString(context, id, changes) : undefined
+    if (isPatched !== undefined) return isPatched ? id : null
     const reply = await onHash(context, id, () => patchHash(context, id, changes))
     return reply.kind === 'written' || reply.kind === 'contended' ? id : null
   })
@@ -60,6 +60,13 @@ export async function patchSession(context: Context, storedIds: StoredIds, chang
   }
   announcer.announceOf(storedIds[0], 'refused', { operation: 'patch' })
   return false
+}
+
+function patchAsString(context: Context, storedId: string, { values, set, remove }: Changes) {
+  return patchString(context, storedId, (session) => {
+    Object.assign(session, values)
+    return { set: [...set], remove: [...remove] }
+  })
 }
 
 /** Changes a hash. With indexes, loads the session first: its index values may depend on all of its properties. */
@@ -127,21 +134,8 @@ export async function onHash<T extends { kind: string; isArriving?: boolean }>(
   const loaded = await loadSession(context, storedId)
   // The string may be gone meanwhile, or may be a hash again. The second attempt then does not find a foreign key.
   if (loaded?.record.origin.kind !== 'string') return notForeign(await work())
-  const { session, record } = loaded
-  const unchanged = { set: [], remove: [] }
-  const left = await context.gateway.pttl(context.keys.session(storedId))
-  const next = snapshot(context, session, record)
-  // A conversion prolongs the session, but this operation must not.
-  const unprolonged = left > 0 ? withIdle(next, session, left) : next
-  await convertString(context, record, loaded.record.origin.sha1, unprolonged, unchanged)
+  await convertInPlace(context, loaded)
   return notForeign(await work())
-}
-
-/** Replaces the idle timeout of a snapshot. The next request detects the difference and corrects it. */
-function withIdle(next: Snapshot, session: AnySession, idle: number): Snapshot {
-  const cookie = encodeCookie(plainCookie(session), idle, false)
-  const others = [...next.fields].filter(([field]) => !isCookieField(field))
-  return { ...next, idle, cookie, fields: [...others, ...cookie.fields] }
 }
 
 function notForeign<T extends { kind: string }>(result: T | { kind: 'foreign' }): T {

@@ -10,6 +10,8 @@ import type { Lease } from './snapshot.js'
 export async function saveMarks(context: Context, record: SessionRecord, next: Lease, marks: Fields): Promise<void> {
   const set = [...marks].filter(([field, text]) => record.fields.get(field) !== text || record.uncertain.has(field))
   if (set.length === 0) return
+  // Marks are no change of the session. They come with its next save, if that makes a hash of it.
+  if (record.origin.kind === 'string' && context.options.convert !== 'on-touch') return
   await moveHome(context, record)
   const delta: Delta = { set, remove: [] }
   const { origin } = record

@@ -11,6 +11,7 @@ import { applyDelta, type Delta, difference, doubtDelta, fieldsOf, isEmpty, isOu
 import { loadSession } from './load.js'
 import { isHome, moveHome, writeWherever } from './move.js'
 import { quickSave } from './quick-save.js'
+import { rewriteString } from './rewrite-string.js'
 import type { SessionRecord } from './session-record.js'
 import { isUndercounted } from './size.js'
 import { expiryMode, type Lease, type Snapshot } from './snapshot.js'
@@ -40,7 +41,7 @@ function saveDelta(context: Context, record: SessionRecord, next: Snapshot, delt
 }
 
 /** No string has this digest, so the script returns the current string, and the changes are merged into that. */
-const MERGE = ''
+const MERGE = '-'
 
 /** Saves a session that was loaded from connect-redis's string. */
 export async function saveString(
@@ -50,12 +51,19 @@ export async function saveString(
   next: Snapshot,
   delta: Delta,
 ): Promise<void> {
+  const { convert } = context.options
   const merged = context.merger && partOf(delta, (field) => context.merger?.covers(field) === true)
-  if (merged && !isEmpty(merged)) return saveMerged(context, record, sha1, next, delta, merged)
-  if (await convertString(context, record, sha1, next, delta)) return
+  // A string that has to stay one cannot be merged into: it has no save counter.
+  if (merged && !isEmpty(merged) && convert !== 'never') return saveMerged(context, record, sha1, next, delta, merged)
+  const saved =
+    convert === 'never'
+      ? await rewriteString(context, record, sha1, next, delta)
+      : (await convertString(context, record, sha1, next, delta)) || 'gone'
+  if (saved === true || saved === 'written') return
   // Another request may have converted the session, and a third one may have moved it. The string had no creation
   // stamp, so none can be compared.
-  if (record.storedIds.length > 1) return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
+  if (saved === 'hash' || record.storedIds.length > 1)
+    return writeDelta(context, record, { created: '', saves: UNKNOWN }, next, delta)
   record.hasEnded = true
   context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
 }

@@ -59,7 +59,8 @@ export function lease(context: Context, session: AnySession, record: SessionReco
   }
   const plain = plainCookie(session)
   const idle = idleMs(session, plain, context.options, record?.provenance.loadedExpires)
-  const isLiteral = record === undefined && !isLiveCookie(cookie)
+  // A string holds `expires` as it is: nothing is there that it could be derived from.
+  const isLiteral = (record === undefined || context.options.convert === 'never') && !isLiveCookie(cookie)
   return {
     cookie: encodeCookie(plain, idle, isLiteral),
     idle,

@@ -1,9 +1,11 @@
 import { isCookieField } from '../hash/cookie.js'
+import { entriesIn } from '../hash/index-fields.js'
 import type { AnySession } from '../hash/session-data.js'
 import { SLIDE_STRING } from '../redis/scripts/slide-string.js'
 import type { Context } from './context.js'
 import type { Delta } from './delta.js'
 import { destroySession } from './destroy.js'
+import { enter } from './index-entries.js'
 import { loadFirst } from './load.js'
 import { moveHome } from './move.js'
 import { saveString, writeDelta } from './save.js'
@@ -67,12 +69,13 @@ export async function touchUnloaded(
 
 /**
  * Prolongs the key of connect-redis's string at every request, as connect-redis does, because the string has no room
- * for bookkeeping. Converts it into a hash if bookkeeping is needed: for an absolute deadline, a changed cookie or an
- * index.
+ * for bookkeeping. Converts it into a hash if bookkeeping is needed, for an absolute deadline, a changed cookie or an
+ * index, and the option `convert` allows it.
  */
 async function touchString(context: Context, record: SessionRecord, sha1: string, next: Lease): Promise<void> {
   const { gateway, keys, options } = context
-  if (options.absoluteMs !== undefined || !next.isAsInString || next.indexed.size > 0) {
+  const isNoted = options.absoluteMs !== undefined || next.indexed.size > 0
+  if (!next.isAsInString || (isNoted && options.convert === 'on-touch')) {
     const { fields: cookie } = next.cookie
     const changed = [...cookie, ...changedOf(next.indexed, record.indexFields)]
     const fields = [...new Map([...record.fields, ...cookie, ...next.indexed])]
@@ -81,6 +84,7 @@ async function touchString(context: Context, record: SessionRecord, sha1: string
   if (options.disableTouch || options.disableTTL) return
   const reply = await gateway.script(SLIDE_STRING, keys.session(record.storedId), [next.idle])
   if (reply === 'unexpiring') warnNoExpiry(context)
+  if (options.convert !== 'on-touch') await enter(context, record.storedId, entriesIn(next.indexed), next.idle)
 }
 
 function isCookieChanged(record: SessionRecord, next: Lease): boolean {

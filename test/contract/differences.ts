@@ -82,6 +82,13 @@ const DIFFERENCES = {
     redis: 'default cookie',
     reason: 'otherwise every request of that visitor fails for as long as the session lives',
   },
+  saveOverNext: {
+    memory: 'replaces it',
+    redis: 'leaves it alone',
+    reason:
+      'a slow request of a session that has ended must not change the next one under its id; a string of connect-redis does not tell ' +
+      'the one from the other',
+  },
   size: {
     memory: 'unlimited',
     redis: 'maxBytes',
@@ -91,8 +98,14 @@ const DIFFERENCES = {
 
 type Listed = typeof DIFFERENCES
 
+/** What stores with certain options do instead. */
+interface Others {
+  listedIds: 'a digest'
+  saveOverNext: 'adds its changes'
+}
+
 export type Differences = {
-  [Name in keyof Listed]: Listed[Name]['memory' | 'redis'] | (Name extends 'listedIds' ? 'a digest' : never)
+  [Name in keyof Listed]: Listed[Name]['memory' | 'redis'] | (Name extends keyof Others ? Others[Name] : never)
 }
 
 function column(side: 'memory' | 'redis'): Differences {
@@ -102,6 +115,11 @@ function column(side: 'memory' | 'redis'): Differences {
 export const MEMORY_STORE = column('memory')
 export const REDIS_STORE = column('redis')
 export const REDIS_STORE_WITH_HASHED_IDS: Differences = { ...REDIS_STORE, listedIds: 'a digest' }
+export const REDIS_STORE_OF_STRINGS: Differences = {
+  ...REDIS_STORE,
+  savedPlainData: 'keeps its expiry',
+  saveOverNext: 'adds its changes',
+}
 
 /** Everything in which `RedisStore` behaves unlike connect-redis 10. */
 export const CONNECT_REDIS_DIFFERENCES = {

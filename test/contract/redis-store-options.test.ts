@@ -1,7 +1,7 @@
 import { setImmediate as tick } from 'node:timers/promises'
 import { RedisStore, type Serializer } from 'connect-redis-hash'
 import { connect, freshPrefix } from '../support/redis.js'
-import { REDIS_STORE, REDIS_STORE_WITH_HASHED_IDS } from './differences.js'
+import { REDIS_STORE, REDIS_STORE_OF_STRINGS, REDIS_STORE_WITH_HASHED_IDS } from './differences.js'
 import { HASH_SECRET } from './parts/basics.js'
 import { describeStoreContract } from './store-contract.js'
 
@@ -37,4 +37,14 @@ describeStoreContract(
   'RedisStore with a serializer that reads asynchronously',
   () => new RedisStore({ client, prefix: freshPrefix(), serializer: base64 }),
   REDIS_STORE,
+)
+describeStoreContract(
+  "RedisStore with convert: 'never', which writes strings",
+  () => new RedisStore({ client, prefix: freshPrefix(), convert: 'never', timeout: 30_000 }),
+  REDIS_STORE_OF_STRINGS,
+)
+describeStoreContract(
+  "RedisStore with convert: 'never' and a serializer that reads asynchronously",
+  () => new RedisStore({ client, prefix: freshPrefix(), convert: 'never', serializer: base64, timeout: 30_000 }),
+  REDIS_STORE_OF_STRINGS,
 )

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Command } from '../../src/cli/command.js'
 import * as activity from '../../src/cli/commands/activity.js'
 import * as end from '../../src/cli/commands/end.js'
+import * as migrate from '../../src/cli/commands/migrate.js'
 import * as sessions from '../../src/cli/commands/sessions.js'
 import * as show from '../../src/cli/commands/show.js'
 import * as stats from '../../src/cli/commands/stats.js'
@@ -16,7 +17,7 @@ import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 import { until } from '../support/until.js'
 
 const PAGE = 'docs/cli.md'
-const COMMANDS: Readonly<Record<string, Command>> = { sessions, show, end, stats, activity, watch }
+const COMMANDS: Readonly<Record<string, Command>> = { sessions, show, end, stats, activity, migrate, watch }
 
 let redis: PrivateRedis
 let store: RedisStore<{ userId: string; cart?: object }>
@@ -40,7 +41,7 @@ beforeEach(async () => {
   }
 })
 
-test.each(['sessions', 'show'])('terminal, %s: comes out as the page shows it', async (name) => {
+test.each(['sessions', 'show', 'migrate'])('terminal, %s: comes out as the page shows it', async (name) => {
   const info = await store.info('session-two')
   const all = steps(example(PAGE, 'terminal', name))
   for (const step of all) step.expected = step.expected.filter(Boolean)

@@ -14,6 +14,7 @@ import {
   saveBeforeResponse,
   secureSession,
 } from 'connect-redis-hash'
+import { sign } from 'cookie-signature'
 import express from 'express'
 import session from 'express-session'
 import { createClient } from 'redis'
@@ -181,6 +182,48 @@ test('docs/migrating.md: thorough ends a session that connect-redis wrote and no
   expect(await new Function('store', 'userId', call)(indexed, 'ada')).toBe(1)
   expect(await indexed.ids()).toEqual(['other'])
   await indexed.clear()
+})
+
+test('docs/migrating.md: the store of the first phase writes what connect-redis reads', async () => {
+  const own = freshPrefix()
+  const Here = class extends RedisStore {
+    constructor(options: object) {
+      super({ ...options, prefix: own } as never)
+    }
+  }
+  const first = new Function('RedisStore', 'client', `${example('docs/migrating.md', 'run', 'phase-1')}return store`)(
+    Here,
+    client,
+  ) as RedisStore
+  await first.set('new', { cookie: { originalMaxAge: null }, userId: 'ada' } as never)
+  expect(JSON.parse((await client.get(`${own}new`)) ?? '')).toMatchObject({ userId: 'ada' })
+  expect(await first.destroyBy('user' as never, 'ada')).toBe(1)
+})
+
+test('docs/migrating.md: acceptFrom takes over the cookie of session()', async () => {
+  const own = freshPrefix()
+  const env = { SESSION_SECRET: 'k7Jt0Yw9uQm3RzXa5LdPc1VbNe8HsGfT', OLD_SESSION_SECRET: 'keyboard cat' }
+  const text = example('docs/migrating.md', 'run', 'accept-from')
+  // The page gives a date, and tests run at any time.
+  const code = text.replace(/until: '[\d-]+'/, `until: '${new Date(Date.now() + 86_400_000).toISOString()}'`)
+  const secure = (options: object) => secureSession({ ...options, prefix: own } as SecureSessionOptions)
+  const sessions = new Function('secureSession', 'client', 'process', `${code}return sessions`)(secure, client, { env })
+  sessions.store.on('warning', () => undefined)
+  await client.set(
+    `${own}old`,
+    JSON.stringify({ cookie: { originalMaxAge: null, path: '/' }, userId: 'ada' }),
+    'EX',
+    60,
+  )
+  const app = express().set('trust proxy', 1).use(sessions)
+  app.get('/', (req, res) => void res.json(req.session))
+  const answer = await request(app)
+    .get('/')
+    .set('X-Forwarded-Proto', 'https')
+    .set('Cookie', `connect.sid=${encodeURIComponent(`s:${sign('old', env.OLD_SESSION_SECRET)}`)}`)
+  expect(answer.body).toMatchObject({ userId: 'ada' })
+  expect(String(answer.headers['set-cookie'])).toMatch(/__Host-sid=.*connect\.sid=;|connect\.sid=;.*__Host-sid=/)
+  await sessions.store.clear()
 })
 
 test('docs/clients.md: the example connects node-redis, with settings that do no harm', async () => {

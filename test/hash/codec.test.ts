@@ -4,7 +4,7 @@ import { aes256gcm, PLAIN, Unreadable } from '../../src/hash/codec.js'
 import { codecOf, isEncryption } from '../../src/hash/encryption.js'
 
 const [key, oldKey] = [randomBytes(32), randomBytes(32)]
-const codec = aes256gcm([key], false)
+const codec = aes256gcm([key], 'strict')
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const texts = fc.string({ unit: 'grapheme' })
 
@@ -72,19 +72,19 @@ describe('what is refused', () => {
 
   test('a text that nobody encrypted, unless such are accepted: then it is outdated', () => {
     expect(() => codec.of('id').decode('name', '"text"')).toThrow(Unreadable)
-    const accepting = aes256gcm([key], true)
+    const accepting = aes256gcm([key], 'accept-plaintext')
     expect(accepting.of('id').decode('name', '"text"')).toEqual({ text: '"text"', isOutdated: true })
   })
 
   test('a text under a key that is not in the list', () => {
-    const foreign = aes256gcm([oldKey], false).of('id').encode('name', '1')
+    const foreign = aes256gcm([oldKey], 'strict').of('id').encode('name', '1')
     expect(() => codec.of('id').decode('name', foreign)).toThrow(Unreadable)
   })
 })
 
 test('an old key decrypts, and what it has written is outdated; the current one encrypts', () => {
-  const both = aes256gcm([key, oldKey], false)
-  const old = aes256gcm([oldKey], false).of('id').encode('name', '1')
+  const both = aes256gcm([key, oldKey], 'strict')
+  const old = aes256gcm([oldKey], 'strict').of('id').encode('name', '1')
   expect(both.of('id').decode('name', old)).toEqual({ text: '1', isOutdated: true })
   expect(codec.of('id').decode('name', both.of('id').encode('name', '2'))).toEqual({ text: '2', isOutdated: false })
 })

@@ -72,7 +72,7 @@ describe('what was encoded is decoded', () => {
   })
 
   test('where Redis holds it encrypted', () => {
-    const codec = aes256gcm([randomBytes(32)], false).of('id')
+    const codec = aes256gcm([randomBytes(32)], 'strict').of('id')
     fc.assert(
       fc.property(contents, (content) => {
         const encoded = encodeProperties(content, JSON)
@@ -153,7 +153,7 @@ describe('a hash that cannot be read is no session:', () => {
   })
 
   test('where one property is not encrypted as it has to be', () => {
-    const codec = aes256gcm([randomBytes(32)], false).of('id')
+    const codec = aes256gcm([randomBytes(32)], 'strict').of('id')
     expect(read([BOOKKEEPING, ['a', '1']], JSON, codec)).toMatchObject({ reason: 'field', property: 'a' })
   })
 
@@ -176,8 +176,8 @@ describe('a hash that cannot be read is no session:', () => {
 
 test('what is stored under an old key is to be written anew', () => {
   const [key, oldKey] = [randomBytes(32), randomBytes(32)]
-  const old = aes256gcm([oldKey], false).of('id').encode('a', '1')
-  const both = aes256gcm([key, oldKey], false).of('id')
+  const old = aes256gcm([oldKey], 'strict').of('id').encode('a', '1')
+  const both = aes256gcm([key, oldKey], 'strict').of('id')
   const decoded = readable(read([BOOKKEEPING, ['a', old], ['b', both.encode('b', '2')]], JSON, both) as DecodedHash)
   expect(decoded.outdated).toEqual(new Map([['a', old]]))
   expect(decoded.session).toMatchObject({ a: 1, b: 2 })

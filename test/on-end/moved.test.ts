@@ -42,12 +42,12 @@ afterAll(() => client.quit())
 
 /** Takes a session as far to another `hashIds` as a process that is killed after this step. */
 async function move(until: 'copied' | 'departed' | 'settled'): Promise<void> {
-  const packed = (await client.eval(PACK.lua, 1, oldKey, '')) as [number, string, number, string, ...string[]]
-  const [, meta, ttl, state, ...fields] = packed
+  const packed = (await client.eval(PACK.lua, 1, oldKey, '')) as [number, string, number, string, string, ...string[]]
+  const [, meta, , expires, state, ...fields] = packed
   const token = `${state}.copy`
   const dueIn = [hashed('new'), 3_600_000, 'expiry', 60_000]
   await client.eval(SCHEDULE.lua, 1, new Keys(prefix).endsOf(hashed('new')), ...dueIn)
-  await client.eval(ARRIVE.lua, 1, newKey, meta, state, token, '', hashed('old'), ttl, ...fields)
+  await client.eval(ARRIVE.lua, 1, newKey, meta, state, token, '', hashed('old'), expires, ...fields)
   if (until === 'copied') return
   await client.eval(DEPART.lua, 1, oldKey, state, hashed('new'), token)
   if (until === 'settled') await client.eval(SETTLE.lua, 1, newKey, token)

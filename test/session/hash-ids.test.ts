@@ -220,9 +220,9 @@ describe.each(moves)('from %s', (_what, before, during, after, oldId, newId) => 
 
   test('a process that stopped after any step has lost nothing', async () => {
     await make(old, 's', { base: 1 })
-    const [, meta, ttl, state] = (await client.eval(PACK.lua, 1, prefix + oldId, '')) as string[]
+    const [, meta, , expires, state] = (await client.eval(PACK.lua, 1, prefix + oldId, '')) as string[]
     const token = `${state}.copy`
-    const held = [meta, state, token, '', oldId, ttl, 'base', '1'] as string[]
+    const held = [meta, state, token, '', oldId, expires, 'base', '1'] as string[]
     await client.eval(ARRIVE.lua, 1, prefix + newId, ...held)
     expect(await late.get('s')).toBeNull()
     expect(await late.exists('s')).toBe(false)
@@ -242,13 +242,9 @@ describe.each(moves)('from %s', (_what, before, during, after, oldId, newId) => 
     'a process that stopped when the session had departed: %s completes the move, also where only the new id is known',
     async (use) => {
       await make(old, 's', { base: 1 })
-      const [, meta, ttl, state] = (await client.eval(PACK.lua, 1, prefix + oldId, '')) as [
-        string,
-        string,
-        string,
-        string,
-      ]
-      const copy = [meta, state, `${state}.copy`, '', oldId, ttl, 'base', '1']
+      const packed = (await client.eval(PACK.lua, 1, prefix + oldId, '')) as string[]
+      const [, meta, , expires, state] = packed as [string, string, string, string, string]
+      const copy = [meta, state, `${state}.copy`, '', oldId, expires, 'base', '1']
       await client.eval(ARRIVE.lua, 1, prefix + newId, ...copy)
       await client.eval(DEPART.lua, 1, prefix + oldId, state, newId, `${state}.copy`)
       const uses = {

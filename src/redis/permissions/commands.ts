@@ -59,7 +59,12 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'persist', use: 'disableTTL', area: 'both', why: 'takes the TTL away where there is to be none' },
   { name: 'hincrby', use: 'increment', area: 'session', why: 'counts, whole numbers' },
   { name: 'hincrbyfloat', use: 'increment', area: 'session', why: 'counts, fractions' },
-  { name: 'set', use: 'rotateOnLogin', area: 'index', why: 'notes that an id was given up' },
+  {
+    name: 'set',
+    use: 'rotateOnLogin',
+    area: 'both',
+    why: 'notes that an id was given up, and writes strings for connect-redis',
+  },
   { name: 'zadd', use: 'indexes', area: 'index', why: 'enters a session' },
   { name: 'zrem', use: 'indexes', area: 'index', why: 'takes it out' },
   { name: 'zscore', use: 'indexes', area: 'index', why: 'tells whether it is in' },
@@ -67,7 +72,7 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'zrevrange', use: 'indexes', area: 'index', why: 'tells how long the index is needed' },
   { name: 'zcount', use: 'indexes', area: 'index', why: 'counts sessions' },
   { name: 'zremrangebyscore', use: 'indexes', area: 'index', why: 'drops what has expired' },
-  { name: 'pexpireat', use: 'indexes', area: 'index', why: 'lets the index expire' },
+  { name: 'pexpireat', use: 'indexes', area: 'both', why: 'lets the index expire, and a session that moves' },
   { name: 'zcard', use: 'limit', area: 'index', why: 'counts sessions' },
   { name: 'zrangebyscore', use: 'onEnd', area: 'index', why: 'finds sessions that have ended' },
   { name: 'pfadd', use: 'activity', area: 'index', why: 'counts who is active' },
@@ -85,6 +90,11 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'client|setname', use: 'cluster', area: 'none', why: 'ioredis names its extra connections' },
   { name: 'select', use: 'database', area: 'none', why: 'a database other than 0' },
   // SCAN shows the names of all keys, whichever key patterns the user has.
-  { name: 'scan', use: 'administration', area: 'none', why: 'walks through all sessions' },
+  {
+    name: 'scan',
+    use: 'administration',
+    area: 'none',
+    why: 'walks through all sessions, to list, end or migrate them',
+  },
   { name: 'memory|usage', use: 'administration', area: 'both', why: '`stats`' },
 ]

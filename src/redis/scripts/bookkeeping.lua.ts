@@ -179,6 +179,18 @@ local function expire(key, s, mode, ms)
   return keep(key, s), 0
 end
 
+-- Returns the TTL of a key, and when it expires, in milliseconds since 1970, as PEXPIREAT takes it. Before 7.2, Redis's
+-- clock goes on during a script.
+local function expiry_of(key)
+  local ttl, at
+  for _ = 1, 10 do
+    at = math.floor(now_us() / 1000)
+    ttl = redis.call('PTTL', key)
+    if math.floor(now_us() / 1000) == at then break end
+  end
+  return ttl, string.format('%.0f', at + ttl)
+end
+
 local function slice(from, to)
   local out = {}
   for i = from, to do out[#out + 1] = ARGV[i] end

@@ -14,15 +14,19 @@ import {
   writtenIn,
 } from './session-reply.js'
 
+/** Idle timeout that is noted for a session whose string has no TTL, and whose cookie has no `maxAge`. */
+const DAY_MS = 86_400_000
+
 /**
  * Saves a session that was loaded from connect-redis's JSON string. The first save turns the string into a hash. A
  * second save finds the hash and writes only its own changes, so neither save loses the changes of the other.
  *
  * KEYS[1]   session key                              'sess:x3J…'
  * ARGV[1]   SHA-1 of the string that was loaded
- * ARGV[2]   idle timeout, ms
+ * ARGV[2]   idle timeout, ms; with 'keep' also '' = unknown: what is left of it
  * ARGV[3]   absolute timeout, ms, '' = none
- * ARGV[4]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd)
+ * ARGV[4]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd) | 'keep': the session is
+ *           not used now, so it keeps the TTL that the string has; 'keep-endless': also if that is none
  * ARGV[5]   cookie flags
  * ARGV[6]   1 = idle timeout and cookie flags are as loaded: a hash keeps its own
  * ARGV[7]   maxBytes
@@ -46,6 +50,9 @@ local sha, idle, absolute, mode, flags, is_as_loaded, max, bytes, pairs_count, c
 local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return {0} end
 if kind ~= 'string' and kind ~= 'hash' then return {-1} end
+local keeps = string.find(mode, '^keep')
+local kept, expires
+if keeps and kind == 'string' then kept, expires = expiry_of(key) end
 
 local now = now_us()
 local all_end = 10 + 2 * tonumber(pairs_count)
@@ -62,6 +69,8 @@ else
   s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
   if is_shut(s) or is_overdue(s, now, absolute) then return {0} end
+  -- Whoever has made a hash of it has given it its time.
+  if keeps and changes_count == '0' and #ARGV == all_end then return {2, format(s), 1} end
   s.saves = base36(tonumber(s.saves, 36) + 1)
   fields, removed = slice(11, 10 + 2 * tonumber(changes_count)), slice(all_end + 1, #ARGV)
   local growth = weigh(fields)
@@ -72,7 +81,19 @@ else
   if is_as_loaded == '1' then idle = '=' end
 end
 
-local left = refresh(s, now, idle, absolute, flags, mode)
+local left
+if kept then
+  -- The TTL tells when the session was used last. It began then at the latest.
+  local has_ttl = kept > 0
+  if not has_ttl and mode == 'keep-endless' then mode = 'none' else mode = 'expire' end
+  idle = tonumber(idle) or (has_ttl and kept or ${DAY_MS})
+  if has_ttl then s.created = base36(now - math.max(0, idle - kept) * 1000) end
+  refresh(s, tonumber(s.created, 36), idle, '', flags, mode)
+  left = has_ttl and kept or idle
+  if absolute ~= '' then left = math.min(left, tonumber(absolute) - age_ms(s, now)) end
+else
+  left = refresh(s, now, idle, absolute, flags, mode)
+end
 if left <= 0 then
   redis.call('DEL', key)
   return {0}
@@ -82,7 +103,9 @@ table.insert(fields, 1, format(s))
 table.insert(fields, 1, '@')
 hset(key, fields)
 hdel(key, removed)
-return {kind == 'string' and 1 or 2, expire(key, s, mode, left)}
+local meta, is_set = expire(key, s, mode, left)
+if left == kept then redis.pcall('PEXPIREAT', key, expires) end
+return {kind == 'string' and 1 or 2, meta, is_set}
 `,
   decodeConvert,
 )

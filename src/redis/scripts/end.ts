@@ -37,7 +37,7 @@ end
  * returns   {1, field, text, …}   ended; its index fields, or all its fields if it continues
  *           {4, '@end' text, field, text, …}   ended, and claimed; all its fields
  *           {2, field, text, …}   ended, but this Redis user may not keep its content: all its fields
- *           {3, string}           ended; the string of connect-redis, which is not kept
+ *           {3, string}           ended; the string of connect-redis, which is not kept; only where it is needed
  *           {0}                   there is no session, or it had already ended
  *           {5}                   it does not belong to this index value: left unchanged
  *           {6}                   it has moved away: left unchanged
@@ -67,7 +67,7 @@ if s and has_flag(s, ARRIVING) then return {9, redis.call('HGET', key, '@move') 
 if s and string.find(s.flags, LASTING) and is_over(s, now_us(), absolute) then return {0} end
 if not isFound then return {5} end
 
-if kept_ms ~= '' and kind == 'string' then reply = {3, redis.call('GET', key)} end
+if kind == 'string' and (kept_ms ~= '' or reason == '') then reply = {3, redis.call('GET', key)} end
 if kept_ms ~= '' and s then
   s.flags = string.gsub(s.flags, OUTLIVING, '') .. ENDED
   local now_ms = math.floor(now_us() / 1000)

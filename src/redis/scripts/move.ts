@@ -18,7 +18,7 @@ const MAX_MS = 30 * 24 * 3_600_000
  * Identifies the state of a session by everything that its key holds: every write changes the state, and no state
  * occurs again.
  */
-const STATE = `${BOOKKEEPING}
+export const STATE = `${BOOKKEEPING}
 local function state_of(all)
   local digests = {}
   -- A hash returns its fields in any order.
@@ -33,8 +33,9 @@ end
  *
  * KEYS[1]   old session key        'sess:x3J…'
  * ARGV[1]   absolute timeout, ms, '' = none
+ * ARGV[2]   1 = also a session that came here less than a minute ago
  *
- * returns   {1, '@' text, PTTL, state, field, text, …}   state: the argument for DEPART
+ * returns   {1, '@' text, PTTL, when its key expires, state, field, text, …}   state: the argument for DEPART
  *           {0}    nothing to move: there is no session
  *           {3}    a string of connect-redis, which must be converted first
  *           {4, stored id, token}   it has moved away, to this id
@@ -45,7 +46,7 @@ end
 export const PACK = defineScript(
   'pack',
   `${STATE}
-local key, absolute = KEYS[1], ARGV[1]
+local key, absolute, is_one_way = KEYS[1], ARGV[1], ARGV[2]
 local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return {0} end
 if kind == 'string' then return {3} end
@@ -57,9 +58,10 @@ if has_flag(s, ARRIVING) then return {5} end
 if is_over(s, now_us(), absolute) then return {0} end
 if has_flag(s, UNEXPIRING) then return {6} end
 local moved = tonumber(redis.call('HGET', key, '@moved') or '0') or 0
-if math.abs(now_us() / 1000000 - moved) < 60 then return {6} end
+if is_one_way ~= '1' and math.abs(now_us() / 1000000 - moved) < 60 then return {6} end
 local all = redis.call('HGETALL', key)
-local reply = {1, format(s), redis.call('PTTL', key), state_of(all)}
+local ttl, expires = expiry_of(key)
+local reply = {1, format(s), ttl, ttl < 0 and '' or expires, state_of(all)}
 for i = 1, #all, 2 do
   if all[i] ~= '@' and all[i] ~= '@moved' then
     reply[#reply + 1] = all[i]
@@ -78,6 +80,8 @@ export interface Packed {
   metaText: string
   /** -1 = none. */
   ttlMs: number
+  /** When the key expires, milliseconds since 1970 by Redis's clock; '' = never. */
+  expiresAt: string
   /** Identifies the state that was read. */
   state: string
   fields: [field: string, stored: string][]
@@ -118,8 +122,9 @@ function packedIn(reply: ScriptReply): Packed {
     meta: metaAt(reply, 1),
     metaText: textAt(reply, 1),
     ttlMs: integerAt(reply, 2),
-    state: textAt(reply, 3),
-    fields: pairsOf(hashFrom(reply, 4)),
+    expiresAt: textAt(reply, 3),
+    state: textAt(reply, 4),
+    fields: pairsOf(hashFrom(reply, 5)),
   }
 }
 
@@ -137,7 +142,7 @@ function movedIn(reply: ScriptReply): MovedAway {
  * ARGV[3]   token                  '<state>.b3J…', identifies this copy
  * ARGV[4]   token of an earlier copy that it may replace, '' = none
  * ARGV[5]   stored id it comes from
- * ARGV[6]   its TTL, ms; -1 = none, once it has arrived
+ * ARGV[6]   when it expires, milliseconds since 1970; '' = never, once it has arrived
  * ARGV[7…]  field, text, …
  *
  * returns   {1, token}   of the copy that is there now: this one, or another one of the same state
@@ -151,7 +156,7 @@ export const ARRIVE = defineScript(
   'arrive',
   `${BOOKKEEPING}
 local key = KEYS[1]
-local meta, state, own, replaceable, from, ttl = unpack(ARGV, 1, 6)
+local meta, state, own, replaceable, from, expires = unpack(ARGV, 1, 6)
 local kind = redis.call('TYPE', key).ok
 if kind == 'hash' then
   local s = parse(redis.call('HGET', key, '@') or '')
@@ -173,10 +178,15 @@ local fields = slice(7, #ARGV)
 -- A value that is encrypted anew, or for the first time, may have another length.
 s.size = base36(weigh(fields))
 local head = {'@', format(s), '@move', own, '@from', from}
-if ttl == '-1' then head[7], head[8], ttl = '@endless', '1', ${MAX_MS} end
+if expires == '' then head[7], head[8] = '@endless', '1' end
 hset(key, head)
 hset(key, fields)
-redis.pcall('PEXPIRE', key, ttl)
+if expires == '' then
+  redis.pcall('PEXPIRE', key, ${MAX_MS})
+elseif type(redis.pcall('PEXPIREAT', key, expires)) ~= 'number' then
+  -- A store without indexes may lack that permission.
+  redis.pcall('PEXPIRE', key, math.max(1, tonumber(expires) - math.floor(now_us() / 1000)))
+end
 return {1, own}
 `,
   decodeArrive,
