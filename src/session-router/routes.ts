@@ -1,14 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import { HttpError } from '../http-error.js'
 import { abandonSession, type Middleware, type SessionRequest } from '../middleware/session-request.js'
+import { baseOf } from '../pages/paths.js'
+import { redirect, sendJson, sendPage, sendStyle, wantsJson } from '../pages/responses.js'
+import { isSameOrigin } from '../pages/same-origin.js'
 import { type LoggedInRequest, loggedInRequest } from './logged-in-request.js'
 import type { ResolvedSessionRouter } from './options.js'
 import { ownSessions } from './own-sessions.js'
 import { pageOf } from './page.js'
-import { baseOf } from './paths.js'
 import { readHandle } from './read-handle.js'
-import { redirect, sendJson, sendPage, sendStyle, wantsJson } from './responses.js'
-import { isSameOrigin } from './same-origin.js'
 import { STYLE } from './style.js'
 
 export type Route = (req: SessionRequest, res: ServerResponse) => Promise<void> | void
