@@ -1,9 +1,9 @@
 import { withIndexes } from '../../admin/admin-access.js'
+import { endThese } from '../../admin/end-these.js'
 import { idsUnder, sessionsAmong } from '../../admin/selection.js'
 import type { IndexEntry } from '../../hash/index-fields.js'
 import { isHandle } from '../../ids/handle.js'
 import { endSessions } from '../../indexes/destroy-by.js'
-import { endSession } from '../../session/destroy.js'
 import { helped, helpOf, RESUME_OPTION, STORE_OPTIONS } from '../command.js'
 import { CommandError, EXIT, type Io } from '../io.js'
 import { jsonLine, printable } from '../output/printable.js'
@@ -178,14 +178,6 @@ async function endAll(io: Io, store: Opened, plan: Plan): Promise<number> {
     },
   )
   return walk.isStopped ? walk.stopped() : told(io, plan, state.found, state.ended)
-}
-
-/** @returns how many sessions were ended */
-async function endThese({ context, within }: Opened, storedIds: readonly string[]): Promise<number> {
-  // With an index, whichever it is, the entries of a session in its indexes are dropped as well.
-  const indexed = withIndexes(context, ['user'])
-  const ended = await within(Promise.all(storedIds.map((storedId) => endSession(indexed, [storedId], 'revoked'))))
-  return ended.filter(Boolean).length
 }
 
 /** Asks, if there is something to end and somebody to ask. */
