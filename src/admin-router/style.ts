@@ -18,7 +18,7 @@ header {
   align-items: center;
   justify-content: space-between;
   gap: 1rem;
-  padding: 0 max(1rem, (100vw - 72rem) / 2);
+  padding: 0 max(1rem, (100vw - 70rem) / 2);
   border-bottom: 1px solid var(--line);
   background: var(--panel);
 }
@@ -80,6 +80,7 @@ button { background: var(--panel); }
 .button:hover { border-color: currentColor; }
 .button[aria-current] { border-color: var(--accent); background: var(--tint); color: var(--accent); }
 .strong { border-color: var(--danger); color: var(--danger); }
+.actions form .strong { background: var(--danger); color: var(--panel); }
 .actions { display: flex; flex-wrap: wrap; gap: 0.75rem; margin-top: 1.5rem; }
 .choices { display: flex; flex-wrap: wrap; gap: 0.5rem; margin-bottom: 1.25rem; }
 .pager { display: flex; flex-wrap: wrap; align-items: center; gap: 1rem; margin-top: 1.25rem; color: var(--soft); }
@@ -113,10 +114,12 @@ caption.hidden { padding: 0; }
 .sessions td:nth-child(-n + 2) { white-space: normal; }
 .sessions .main { font-weight: 600; text-decoration: none; }
 .sessions .main:hover { text-decoration: underline; }
-.sessions .handle { color: var(--soft); font-weight: 400; white-space: nowrap; }
-.sessions .badge { white-space: nowrap; }
+.under { display: flex; flex-wrap: wrap; align-items: center; gap: 0.1rem 0.6rem; }
+.under .handle { color: var(--soft); }
+.badge { white-space: nowrap; }
+.under .badge { margin: 0; }
 .figures { max-width: 48rem; }
-.figures .value { width: 60%; }
+.figures .value { width: 60%; overflow-wrap: anywhere; }
 details .figures { max-width: none; border: 0; }
 .chips { display: flex; flex-wrap: wrap; gap: 0.35rem; }
 .chip {
@@ -151,11 +154,11 @@ svg { display: block; }
 .bar .part { fill: var(--accent); }
 
 .chart { margin: 0 0 1rem; padding: 1rem 1.25rem; }
-.plot { display: grid; grid-template-columns: auto 1fr; gap: 0.75rem; margin-top: 0.75rem; }
+.plot { display: grid; grid-template-columns: auto 1fr; gap: 0.6rem 0.75rem; margin-top: 0.75rem; }
 .plot svg { width: 100%; height: 11rem; }
 .scale { display: flex; flex-direction: column; justify-content: space-between; text-align: right; }
 .scale, .times { color: var(--soft); font-size: 0.85rem; line-height: 1; font-variant-numeric: tabular-nums; }
-.times { display: flex; justify-content: space-between; margin-top: 0.6rem; padding-left: 2.5rem; }
+.times { grid-column: 2; display: flex; justify-content: space-between; }
 .grid { fill: none; stroke: var(--line); vector-effect: non-scaling-stroke; }
 .area { fill: var(--accent); opacity: 0.18; }
 .line { fill: none; stroke: var(--accent); stroke-width: 2; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
@@ -170,6 +173,9 @@ summary { padding: 0.8rem 1.25rem; border-radius: 0.9rem; font-weight: 600; curs
 .what.created { color: var(--good); }
 .what.ended { color: var(--danger); }
 
+.counters { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: 0 2.5rem; margin: 0; padding: 0.5rem 1.25rem; }
+.counters div { display: flex; justify-content: space-between; padding: 0.35rem 0; }
+
 .findings { margin: 0; padding: 0; list-style: none; }
 .findings > li { display: grid; grid-template-columns: 6rem 1fr; gap: 0.25rem 1rem; padding: 0.9rem 1.25rem; }
 .findings > li + li { border-top: 1px solid var(--line); }
@@ -182,10 +188,10 @@ summary { padding: 0.8rem 1.25rem; border-radius: 0.9rem; font-weight: 600; curs
 .change { margin: 0.35rem 0 0; padding-left: 1.1rem; overflow-wrap: anywhere; }
 
 @media (max-width: 44rem) {
-  header { padding: 0 1rem; align-items: flex-start; }
-  header ul { margin-left: -0.6rem; }
-  header a { padding: 0.75rem 0.6rem; font-size: 0.95rem; }
-  header .badge { margin-top: 0.9rem; }
+  header { flex-wrap: wrap; gap: 0; padding: 0 1rem; }
+  header ul { margin-left: -0.45rem; }
+  header a { padding: 0.75rem 0.45rem; font-size: 0.95rem; }
+  header .badge { margin: 0 0 0.5rem; }
   th, td { padding: 0.7rem 1rem; }
   .sessions thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .sessions, .sessions tbody { display: block; }
@@ -202,6 +208,8 @@ summary { padding: 0.8rem 1.25rem; border-radius: 0.9rem; font-weight: 600; curs
   .search:has(input[type]) { grid-template-columns: 1fr; }
   .search button, .search .button { grid-column: 1 / -1; }
   .actions > *, .actions button { width: 100%; }
-  .value { word-break: break-word; }
+  .figures th, .figures td { padding: 0.7rem 0.75rem; }
+  .figures tbody th { min-width: 7rem; }
+  .figures .value { width: auto; }
 }
 `

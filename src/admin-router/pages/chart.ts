@@ -30,8 +30,8 @@ export function chart(
 <path class="area" d="${areaOf(counts, top)}"/>
 <path class="line" d="${lineOf(counts, top)}"/>
 </svg>
-</div>
 <div class="times" aria-hidden="true">${[first, middle, last].map((point) => html`<span>${point === undefined ? '' : timeText(point.at, step)}</span>`)}</div>
+</div>
 </figure>`
 }
 

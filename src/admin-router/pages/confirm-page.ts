@@ -1,7 +1,6 @@
 import { counted } from '../../cli/output/times.js'
 import { html } from '../../pages/html.js'
 import type { Asked } from '../entry-asked.js'
-import type { ResolvedAdminRouter } from '../options.js'
 import type { PageBody, Visit } from '../visit.js'
 import { shown } from './text.js'
 
@@ -18,7 +17,7 @@ export interface Question {
 }
 
 /** Asks before sessions are ended, and says how many. */
-export function confirmPage({ store }: ResolvedAdminRouter, { base, req }: Visit, question: Question): PageBody {
+export function confirmPage({ base }: Visit, question: Question): PageBody {
   const { what, action, fields, back, count, isWhole } = question
   const number = `${isWhole ? '' : 'more than '}${counted(count, 'session')}`
   const title = count === 0 ? 'There is nothing to end' : `End ${'handle' in what ? 'this session' : number}?`
@@ -27,7 +26,6 @@ export function confirmPage({ store }: ResolvedAdminRouter, { base, req }: Visit
   )
   const body = html`<h1>${title}</h1>
 <p class="lead">${whose(what)}</p>
-${'all' in what && req.sessionStore === store ? html`<p class="lead">Your own session is one of them: you will have to log in again.</p>` : ''}
 <div class="actions">
 ${
   count === 0
@@ -43,7 +41,8 @@ ${hidden}
 }
 
 function whose(what: Question['what']): string {
-  if ('all' in what) return 'Every visitor is logged out at once, in every process. This cannot be undone.'
+  if ('all' in what)
+    return 'Every visitor is logged out at once, in every process, and so are you if your login is among them. This cannot be undone.'
   if ('handle' in what)
     return `Whoever uses session ${what.handle.slice(0, 8)} is logged out at once. This cannot be undone.`
   return `Everybody with ${what.index} ${shown(what.value)} is logged out at once, in every process. This cannot be undone.`

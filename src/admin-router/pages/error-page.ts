@@ -20,7 +20,10 @@ export function errorPage(
   const title = TITLES[status] ?? 'That did not work'
   const body = html`<h1>${title}</h1>
 <p class="lead">${capital(message)}.</p>`
-  if (visit.who !== undefined) return pageOf(router, visit, { title, body })
+  if (visit.who !== undefined) {
+    const back = html`<p class="actions"><a class="button" href="${visit.base}sessions">To the sessions</a></p>`
+    return pageOf(router, visit, { title, body: html`${body}${back}` })
+  }
   return html`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title></head>

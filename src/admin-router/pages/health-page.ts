@@ -27,13 +27,9 @@ export function healthPage({ pingMs, servers, counters }: Health): PageBody {
 <p class="lead">Redis answers within ${pingMs.toFixed(1)} ms. ${verdict}</p>
 ${servers.map(({ address, findings: found }) => serverOf(address, found))}
 <h2>Counted in this process</h2>
-<table class="figures">
-<caption class="hidden">Events</caption>
-<thead><tr><th scope="col">Event</th><th scope="col" class="number">Times</th></tr></thead>
-<tbody>
-${Object.entries(counters).map(([name, times]) => html`<tr><th scope="row">${name}</th><td class="number">${grouped(times)}</td></tr>`)}
-</tbody>
-</table>`
+<dl class="panel counters">
+${Object.entries(counters).map(([name, times]) => html`<div><dt>${name}</dt><dd class="number">${grouped(times)}</dd></div>`)}
+</dl>`
   return { title: 'Health', at: 'health', body }
 }
 
@@ -48,7 +44,7 @@ function findingItem({ level, check, what, consequence, change = [] }: Finding):
   return html`<li>
 <span class="level ${level}">${WORDS[level]}</span>
 <div><h3>${capital(check)}</h3>
-<p>${capital(shown(what))}.${consequence === undefined ? '' : ` ${shown(consequence)}`}</p>
+<p>${shown(what)}.${consequence === undefined ? '' : ` ${shown(consequence)}`}</p>
 ${change.length === 0 ? '' : html`<ul class="change">${change.map((line) => html`<li><code>${shown(line)}</code></li>`)}</ul>`}</div>
 </li>`
 }

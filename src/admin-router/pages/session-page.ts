@@ -5,7 +5,6 @@ import { type Html, html } from '../../pages/html.js'
 import { type Asked, queryOf } from '../entry-asked.js'
 import type { ResolvedAdminRouter } from '../options.js'
 import type { PageBody, Visit } from '../visit.js'
-import { badges } from './sessions-page.js'
 import { indexLinks, shown, timeAgo, timeUntil, utc } from './text.js'
 
 export interface Shown {
@@ -26,7 +25,7 @@ export function sessionPage(
   const { handle, client, deviceBound, format, indexes } = session
   const title = client === undefined ? `Session ${handle.slice(0, 8)}` : shown(client)
   const body = html`<p class="back"><a href="${base}sessions${queryOf(asked)}"><span aria-hidden="true">←</span> ${asked === undefined ? 'Sessions' : `Sessions of ${asked.index} ${shown(asked.value)}`}</a></p>
-<h1>${title}${badges(deviceBound, format)}</h1>
+<h1>${title}</h1>
 <dl class="panel facts">
 <div><dt>Handle</dt><dd class="handle">${handle}</dd></div>
 <div><dt>Found under</dt><dd>${indexLinks(indexes, base)}</dd></div>
@@ -34,6 +33,7 @@ export function sessionPage(
 <div><dt>Began</dt><dd>${timeAgo(session.createdAt)}${precisely(session.createdAt)}</dd></div>
 <div><dt>Ends</dt><dd>${timeUntil(session.expiresAt)}${precisely(session.expiresAt)}</dd></div>
 <div><dt>Device</dt><dd>${deviceBound ? 'bound to the device that has logged in' : 'not bound to a device'}</dd></div>
+${format === undefined ? '' : html`<div><dt>Format</dt><dd>a string of connect-redis, which its next save makes a hash</dd></div>`}
 </dl>
 <h2>Properties</h2>
 ${properties.length === 0 ? html`<p class="empty">It has none.</p>` : table(properties)}

@@ -76,8 +76,10 @@ ${sessions.map((session) => row(session, base))}
 
 function row(session: Described, base: string): Html {
   const { handle, client, deviceBound, format, indexes, seenAt, createdAt, expiresAt } = session
+  const name = handle.slice(0, 8)
   return html`<tr role="row">
-<td role="cell"><a class="main" href="${base}sessions/${handle}${queryOf(firstOf(indexes))}">${client === undefined ? 'Session' : shown(client)} <span class="handle">${handle.slice(0, 8)}</span></a>${badges(deviceBound, format)}</td>
+<td role="cell"><a class="main" href="${base}sessions/${handle}${queryOf(firstOf(indexes))}">${client === undefined ? 'Session' : shown(client)}<span class="hidden"> ${name}</span></a>
+<div class="under"><span class="handle" aria-hidden="true">${name}</span>${badges(deviceBound, format)}</div></td>
 <td role="cell" data-title="Found under">${indexLinks(indexes, base)}</td>
 <td role="cell" data-title="Last seen">${timeAgo(seenAt)}</td>
 <td role="cell" data-title="Began">${timeAgo(createdAt)}</td>
@@ -85,8 +87,8 @@ function row(session: Described, base: string): Html {
 </tr>`
 }
 
-export function badges(deviceBound: boolean, format: Described['format']): Html {
-  return html`${deviceBound ? html` <span class="badge">Device-bound</span>` : ''}${format === undefined ? '' : html` <span class="badge">connect-redis</span>`}`
+function badges(deviceBound: boolean, format: Described['format']): Html {
+  return html`${deviceBound ? html`<span class="badge">Device-bound</span>` : ''}${format === undefined ? '' : html`<span class="badge">connect-redis</span>`}`
 }
 
 /** An index value of a session: the page of the session finds it there at once. */

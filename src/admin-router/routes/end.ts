@@ -53,7 +53,7 @@ class End {
     const action = `sessions/${handle}/end${queryOf(asked)}`
     const back = `sessions/${handle}${queryOf(asked)}`
     const question = { what: { handle }, action, back, fields: {}, count: 1, isWhole: true }
-    return { json: { found: 1, complete: true }, page: () => confirmPage(this.#router, visit, question) }
+    return { json: { found: 1, complete: true }, page: () => confirmPage(visit, question) }
   }
 
   async endOne(visit: Visit): Promise<Answer> {
@@ -75,7 +75,7 @@ class End {
     const what = asked ?? { all: true as const }
     const fields = asked === undefined ? { all: 'true' } : { index: asked.index, value: asked.value }
     const question = { what, action: 'end', back: `sessions${queryOf(asked)}`, fields, count: total, isWhole: complete }
-    return { json: { found: total, complete }, page: () => confirmPage(this.#router, visit, question) }
+    return { json: { found: total, complete }, page: () => confirmPage(visit, question) }
   }
 
   async endMany(visit: Visit): Promise<Answer> {
