@@ -108,7 +108,7 @@ describe.each(Object.entries(FRAMEWORKS))('on %s', (_name, framework) => {
   test('a path that the router does not have is left to the application, and authorize is not asked', async () => {
     let asked = 0
     const server = open({ framework, authorize: () => ++asked })
-    for (const path of ['/nothing', '/sessions/a/b/c', '/sessions/a/b', '//sessions', '/__proto__', '/constructor']) {
+    for (const path of ['/nothing', '/sessions/a/b/c', '/sessions/a/b', '/__proto__', '/constructor']) {
       await request(server)
         .get(MOUNT + path)
         .expect(404, 'no such page')

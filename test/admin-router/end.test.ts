@@ -5,7 +5,7 @@ import { handleOf } from '../../src/ids/handle.js'
 import { makeMany } from '../support/many-sessions.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { until } from '../support/until.js'
-import { FRAMEWORKS, HTML, JSON_ONLY, MOUNT, SAME_ORIGIN, type SiteOptions, site } from './site.js'
+import { FRAMEWORKS, HTML, MOUNT, SAME_ORIGIN, type SiteOptions, site } from './site.js'
 
 const client = connect()
 const prefix = freshPrefix()
@@ -191,9 +191,4 @@ test('a body that is too large, or cut off, ends nothing', async () => {
   await post(server, 'end', { body: { all: true, more: 'x'.repeat(5000) } }).expect(413)
   await post(server, 'end', { body: 'all=true' as never, type: 'text/plain' }).expect(415)
   expect(await left()).toHaveLength(3)
-})
-
-test('JSON_ONLY is what programs send', async () => {
-  const { body } = await post(server, 'end', { headers: { ...SAME_ORIGIN, ...JSON_ONLY }, body: { all: true } })
-  expect(body).toEqual({ ended: 3, complete: true })
 })
