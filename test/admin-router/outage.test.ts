@@ -5,6 +5,7 @@ import request from 'supertest'
 import { handleOf } from '../../src/ids/handle.js'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { until } from '../support/until.js'
 import { HTML, JSON_ONLY, MOUNT, SAME_ORIGIN, site } from './site.js'
 
 const HANDLE = handleOf('ada-1')
@@ -22,7 +23,7 @@ beforeEach(async () => {
   line = await badLineTo(redis.socketPath)
   client = new Redis(line.path, { maxRetriesPerRequest: 1, retryStrategy: () => 20 })
   client.on('error', () => undefined)
-  store = new RedisStore({ client, indexes, activity: true, timeout: 100 })
+  store = new RedisStore({ client, indexes, activity: true, timeout: 400 })
   await store.set('ada-1', { userId: 'ada' } as never)
   server = site(store)
 })
@@ -79,18 +80,16 @@ test.each(['hold', 'mute', 'stall'] as const)(
     })
     line.cut()
     line.release()
-    await client.ping()
-    await new Promise((resolve) => {
-      store.once('available', resolve)
+    await until('all is well again', async () => {
+      const { status } = await request(server).get(`${MOUNT}/sessions`).set('Cookie', 'admin=grace')
+      return status === 200
     })
-    await request(server).get(`${MOUNT}/sessions`).set('Cookie', 'admin=grace').expect(200)
   },
 )
 
 test('if Redis goes away in the middle of a walk, the answer is 503', async () => {
   for (let i = 0; i < 1500; i += 1) await redis.admin.hset(`sess:many-${i}`, '@', 'nothing')
   let isFailing = true
-  const scanned = client.scan
   server.prependListener('request', () => {
     client.call = ((...args: Parameters<Redis['call']>) => {
       // The second page of the walk does not come.
@@ -101,7 +100,6 @@ test('if Redis goes away in the middle of a walk, the answer is 503', async () =
       return Redis.prototype.call.apply(client, args)
     }) as Redis['call']
   })
-  expect(scanned).toBeDefined()
   await request(server).get(`${MOUNT}/sessions`).set('Cookie', 'admin=grace').expect(503)
   expect(isFailing).toBe(false)
   await redis.admin.flushall()
