@@ -19,7 +19,7 @@ const ON_ONE_REDIS = [
 ]
 
 /** What comes as ES modules only, which Jest cannot load as they are. */
-const ES_MODULES = '/node_modules/(jose|superjson|copy-anything|is-what)/'
+const ES_MODULES = '/node_modules/(jose|superjson|copy-anything|is-what|@apidevtools/json-schema-ref-parser)/'
 
 const isAcl = process.env.TEST_ON === 'acl'
 const { TEST_CLIENT } = process.env

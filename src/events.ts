@@ -29,6 +29,28 @@ export interface SessionEvent {
   handle: string
 }
 
+/** What somebody has done, or tried to do, with `adminRouter`. */
+export interface AuditEntry {
+  at: Date
+  /** What `authorize` has returned; undefined if it has let nobody in. */
+  who: unknown
+  /** What it was about; `end-by`: all sessions of an index value. */
+  action: 'list' | 'show' | 'end' | 'end-by' | 'end-all' | 'stats' | 'activity' | 'events' | 'health'
+  /**
+   * `begun`: so many sessions are ended that the answer did not wait; another entry follows. `refused`: not allowed.
+   * `failed`: it was not found, or could not be done.
+   */
+  outcome: 'done' | 'begun' | 'refused' | 'failed'
+  /** Why it was refused or has failed: an error code, or a word. */
+  why?: string
+  handle?: string
+  /** The index, and the value in it, that was asked for. */
+  index?: string
+  value?: string
+  /** How many sessions have been ended. */
+  ended?: number
+}
+
 /**
  * The payload of each event. None contains a session id, a Redis key or session data; names of properties may appear.
  * Each event is also published on `node:diagnostics_channel` as `connect-redis-hash:<name>`.
@@ -76,6 +98,8 @@ export interface SessionEvents {
   unbound: SessionEvent & { skipped?: 'unreachable' | 'server_error' | 'quota_exceeded' }
   /** Somebody has tried to prove with another key that they are the device of a session (`bindDevice`); refused. */
   'device-mismatch': SessionEvent & { reason: 'key' | 'signature' }
+  /** Somebody has looked at sessions, ended some, or was refused (`adminRouter`). */
+  audit: AuditEntry
   /** Redis stopped answering. In a Cluster: the master at this `host:port` did, after all had been available. */
   unavailable: { code: string; master?: string }
   /** Redis answers again; in a Cluster, all masters do. `downMs`: milliseconds since `unavailable`. */
@@ -119,6 +143,7 @@ const EVENT_NAMES: readonly SessionEventName[] = Object.keys({
   bound: 0,
   unbound: 0,
   'device-mismatch': 0,
+  audit: 0,
   unavailable: 0,
   available: 0,
   warning: 0,

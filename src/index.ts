@@ -1,10 +1,12 @@
 export type { ActivityPoint, ActivityRange, ActivityReport, ActivityStep } from './admin/activity.js'
 export type { Ages, SessionStats } from './admin/stats.js'
+export { adminRouter } from './admin-router/admin-router.js'
+export type { AdminRequest, AdminRouterOptions } from './admin-router/options.js'
 export type { CacheStats } from './cache/near-cache.js'
 export type { Callback } from './callback.js'
 export { type SessionErrorCode, SessionStoreError } from './errors.js'
 export type { StoreEvents } from './event-store.js'
-export type { DestroyReason, SessionEvent, SessionEventName, SessionEvents } from './events.js'
+export type { AuditEntry, DestroyReason, SessionEvent, SessionEventName, SessionEvents } from './events.js'
 export type { Encryption } from './hash/encryption.js'
 export type { Serializer } from './hash/serializer.js'
 export type {

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import { Activity } from './admin/activity.js'
+import type { AdminAccess } from './admin/admin-access.js'
 import { Keyspace } from './admin/keyspace.js'
 import { NearCache } from './cache/near-cache.js'
 import { ReadThrough } from './cache/read-through.js'
@@ -11,7 +12,7 @@ import { PropertyMerger } from './merge/merger.js'
 import { HandOver } from './on-end/hand-over.js'
 import type { ResolvedOptions } from './options.js'
 import { Availability } from './redis/availability.js'
-import { deadlines, type Within } from './redis/deadline.js'
+import { deadlines } from './redis/deadline.js'
 import { Gateway } from './redis/gateway.js'
 import { Keys } from './redis/keys.js'
 import { RedisClock } from './redis/redis-clock.js'
@@ -27,16 +28,11 @@ import { Endings } from './watch/endings.js'
  * The parts of a store: the Context, and the features that the store uses and closes. A feature that is off is
  * undefined.
  */
-export interface StoreParts {
-  context: Context
-  /** Applies the `timeout` option to an operation. */
-  within: Within
+export interface StoreParts extends AdminAccess {
   availability: Availability
-  keyspace: Keyspace
   endings: Endings
   near: NearCache | undefined
   handOver: HandOver | undefined
-  activity: Activity | undefined
 }
 
 /**
@@ -80,6 +76,8 @@ export function storeParts(options: ResolvedOptions, emitter: EventEmitter): Sto
     near,
     handOver,
     activity: options.activity ? new Activity(context, within) : undefined,
+    closers: new Set(),
+    emitter,
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Request } from 'express'
 import type { Session, SessionData } from 'express-session'
 import type { ActivityRange, ActivityReport } from './admin/activity.js'
+import { ADMIN_ACCESS, type AdminAccess } from './admin/admin-access.js'
+import { findSession } from './admin/find-session.js'
 import { countSessions, type SessionStats } from './admin/stats.js'
 import type { CacheStats } from './cache/near-cache.js'
 import { type Callback, callBack, isCallback, settleAfterIo, settleNextTick } from './callback.js'
@@ -98,6 +100,11 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   /** Access for the middleware of this library. Applications cannot use it. */
   get [STORE_ACCESS](): StoreAccess {
     return this.#requests
+  }
+
+  /** Access for `adminRouter`. Applications cannot use it. */
+  get [ADMIN_ACCESS](): AdminAccess {
+    return this.#parts
   }
 
   /** Creates a new session for a request. express-session assigns this function. */
@@ -356,6 +363,16 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
+   * Finds the session with this public name; null if there is none. Scans all keys of the database until it is found, so
+   * use it for administration, not in requests. Never prolongs the session.
+   *
+   * @param handle as `info`, `findBy` and events give it
+   */
+  find(handle: string): Promise<SessionInfo | null> {
+    return this.#runLong(() => findSession(this.#parts, handle))
+  }
+
+  /**
    * Finds the sessions that have a value in an index (`indexes` option), `limit` at a time. The order is by expiry,
    * latest first; if all sessions have the same idle timeout, this is the order in which they were last seen. If one
    * page holds all sessions, they are ordered exactly by when they were last seen. Each page costs one ZRANGE or
@@ -429,7 +446,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    */
   stats(options: { onProgress?: (soFar: Readonly<SessionStats>) => void } = {}): Promise<SessionStats> {
     const { onProgress = () => undefined } = options
-    return this.#runLong(() => countSessions(this.#context, this.#parts.keyspace, this.#within, onProgress))
+    return this.#runLong(async () => (await countSessions(this.#parts, onProgress)).stats)
   }
 
   /**
@@ -485,7 +502,8 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    * minute for running calls of `onEnd`. The client stays open: close it yourself, afterwards.
    */
   async close(): Promise<void> {
-    const { availability, endings, near, handOver, activity } = this.#parts
+    const { availability, endings, near, handOver, activity, closers } = this.#parts
+    for (const close of closers) close()
     availability.close()
     endings.close()
     this.#context.replicas?.close()

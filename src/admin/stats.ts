@@ -1,10 +1,11 @@
-import type { Within } from '../redis/deadline.js'
+import type { Signal, Within } from '../redis/deadline.js'
+import { ScanPlace } from '../redis/scan-place.js'
 import { type Context, reading } from '../session/context.js'
 import { inspectSession } from '../session/inspect.js'
 import type { SessionInfo } from '../session-info.js'
-import type { Keyspace } from './keyspace.js'
+import type { AdminAccess } from './admin-access.js'
 
-/** Number of sessions by the time since something happened. */
+/** Number of sessions by the time since something happened, or until something will happen. */
 export interface Ages {
   /** Less than a minute ago. */
   minute: number
@@ -26,6 +27,8 @@ export interface SessionStats {
   age: Ages
   /** Sessions by the time since they were last seen. */
   idle: Ages
+  /** Sessions by the time until they end if nobody uses them; `never`: they do not (`disableTTL`). */
+  ends: Ages & { never: number }
 }
 
 const MINUTE_MS = 60_000
@@ -41,28 +44,30 @@ const LIMITS: readonly (readonly [name: keyof Ages, ms: number])[] = [
  * Counts all sessions. Sessions that begin or end meanwhile may be missing.
  *
  * @param onProgress called after each batch with the counts so far
+ * @param stop ends the count early
+ * @returns `isWhole`: whether everything was counted
  */
 export async function countSessions(
-  context: Context,
-  keyspace: Keyspace,
-  within: Within,
+  { context, keyspace, within }: Pick<AdminAccess, 'context' | 'keyspace' | 'within'>,
   onProgress: (soFar: Readonly<SessionStats>) => void,
-): Promise<SessionStats> {
+  stop?: Signal,
+): Promise<{ stats: SessionStats; isWhole: boolean }> {
   const stats = noSessions()
   for (const [name] of context.options.indexes) addIndex(stats, name)
-  for await (const batch of keyspace.candidates()) {
+  const [sessions, others] = [stop && new ScanPlace(stop), stop && new ScanPlace(stop)]
+  for await (const batch of keyspace.candidates(sessions)) {
     await addSessions(context, within, stats, batch)
     onProgress(stats)
   }
-  for await (const batch of keyspace.indexKeys()) {
+  for await (const batch of keyspace.indexKeys(others)) {
     await addIndexKeys(context, within, stats, batch)
     onProgress(stats)
   }
-  return stats
+  return { stats, isWhole: sessions?.isDone !== false && others?.isDone !== false }
 }
 
 export function noSessions(): SessionStats {
-  return { sessions: 0, bytes: 0, indexes: {}, age: noAges(), idle: noAges() }
+  return { sessions: 0, bytes: 0, indexes: {}, age: noAges(), idle: noAges(), ends: { ...noAges(), never: 0 } }
 }
 
 export function addIndex(stats: SessionStats, name: string): void {
@@ -106,17 +111,18 @@ async function measured(context: Context, storedId: string): Promise<{ info: Ses
 function count(stats: SessionStats, info: SessionInfo, bytes: number): void {
   stats.sessions += 1
   stats.bytes += bytes
-  stats.age[ageOf(info.createdAt)] += 1
-  stats.idle[ageOf(info.seenAt)] += 1
+  const now = Date.now()
+  stats.age[ageOf(now - info.createdAt.getTime())] += 1
+  stats.idle[ageOf(now - info.seenAt.getTime())] += 1
+  stats.ends[info.expiresAt === null ? 'never' : ageOf(info.expiresAt.getTime() - now)] += 1
   for (const [name, values] of Object.entries(info.indexes)) {
     const index = stats.indexes[name]
     if (index !== undefined && values.length > 0) index.sessions += 1
   }
 }
 
-function ageOf(at: Date): keyof Ages {
-  const age = Date.now() - at.getTime()
-  return (LIMITS.find(([, ms]) => age < ms) as (typeof LIMITS)[number])[0]
+function ageOf(spanMs: number): keyof Ages {
+  return (LIMITS.find(([, ms]) => spanMs < ms) as (typeof LIMITS)[number])[0]
 }
 
 function noAges(): Ages {

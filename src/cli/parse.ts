@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { isHandle } from '../ids/handle.js'
 import { CommandError } from './io.js'
 
 export interface Option {
@@ -19,11 +20,6 @@ export type Options = Readonly<Record<string, Option>>
 type Parsed<O extends Options> = ReturnType<
   typeof parseArgs<{ args: string[]; options: O; allowPositionals: true; strict: true }>
 >
-
-/** A handle. It may begin with a dash, like an option. */
-const HANDLE = /^[\w-]{22}$/
-
-export const isHandle = (text: string) => HANDLE.test(text)
 
 /**
  * Parses the arguments of a command.

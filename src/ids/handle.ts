@@ -7,3 +7,10 @@ import { createHash } from 'node:crypto'
 export function handleOf(storedId: string): string {
   return createHash('sha256').update(`connect-redis-hash handle ${storedId}`).digest('base64url').slice(0, 22)
 }
+
+const HANDLE = /^[\w-]{22}$/
+
+/** Whether a text has the form of a handle. It may begin with a dash. */
+export function isHandle(text: string): boolean {
+  return HANDLE.test(text)
+}

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { bodyText } from '../session-router/body-text.js'
+import { bodyText } from '../pages/body-text.js'
 import { InvalidToken } from './logout-token.js'
 
 /** A token has 1000 bytes, or a few thousand with a chain of certificates. */

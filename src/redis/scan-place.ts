@@ -49,6 +49,10 @@ export class ScanPlace {
     return this.#servers.length > 0 && this.#servers.every(([, { cursor }]) => cursor === DONE)
   }
 
+  get hasBegun(): boolean {
+    return this.#servers.length > 0
+  }
+
   save(): SavedPlace {
     if (this.#saved !== undefined) return this.#saved
     return { servers: this.#servers.map(([id, { cursor }]) => [id, cursor]), slots: this.#slots, pages: this.pages }

@@ -88,7 +88,7 @@ async function* everyNode(client: Client, scan: Scan): AsyncGenerator<string[]> 
   for (const isLast of [false, true]) {
     const nodes = client.isCluster ? await connectedMasters(client, within) : [await onlyServer(client, within)]
     const before = await slotsOf(nodes)
-    await place?.begin(nodes, before)
+    if (place !== undefined) await within(place.begin(nodes, before))
     for (const [i, node] of nodes.entries()) yield* scanNode(client, node, scan, place?.at(i) ?? { cursor: '0' })
     if (isLast || !client.isCluster || place?.stop.aborted || !haveMoved(before, await slotsOf(nodes))) return
   }

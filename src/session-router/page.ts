@@ -1,5 +1,5 @@
-import { ago } from './ago.js'
-import { type Html, html } from './html.js'
+import { ago } from '../pages/ago.js'
+import { type Html, html } from '../pages/html.js'
 import type { OwnSession } from './own-sessions.js'
 
 export interface Page {

@@ -1,8 +1,8 @@
 import { HttpError } from '../http-error.js'
 import type { Middleware, SessionRequest } from '../middleware/session-request.js'
+import { pathOf } from '../pages/paths.js'
+import { sendJson, wantsJson } from '../pages/responses.js'
 import { checkedSessionRouter, type SessionRouterOptions } from './options.js'
-import { pathOf } from './paths.js'
-import { sendJson, wantsJson } from './responses.js'
 import { routesOf } from './routes.js'
 
 /**

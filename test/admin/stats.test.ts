@@ -35,12 +35,26 @@ test('counts sessions, their memory, what is in each index, and how old they are
     indexes: { user: { sessions: 3, values: 2 }, role: { sessions: 1, values: 2 } },
     age: { ...none, minute: 2, hour: 1, day: 1, week: 1 },
     idle: { ...none, minute: 2, hour: 1, day: 1, week: 1 },
+    ends: { ...none, minute: 1, hour: 1, day: 3, never: 0 },
   })
+})
+
+test('sessions that never end are counted as such', async () => {
+  const endless = new RedisStore({ client, prefix, disableTTL: true })
+  await endless.set('a', { cookie } as never)
+  expect((await endless.stats()).ends).toEqual({ ...none, never: 1 })
 })
 
 test('of no sessions is all zero', async () => {
   const zero = { sessions: 0, values: 0 }
-  const expected = { sessions: 0, bytes: 0, indexes: { user: zero, role: zero }, age: none, idle: none }
+  const expected = {
+    sessions: 0,
+    bytes: 0,
+    indexes: { user: zero, role: zero },
+    age: none,
+    idle: none,
+    ends: { ...none, never: 0 },
+  }
   expect(await store.stats()).toEqual(expected)
 })
 

@@ -1,16 +1,19 @@
+import { withIndexes } from '../../admin/admin-access.js'
+import { endThese } from '../../admin/end-these.js'
+import { idsUnder, sessionsAmong } from '../../admin/selection.js'
 import type { IndexEntry } from '../../hash/index-fields.js'
+import { isHandle } from '../../ids/handle.js'
 import { endSessions } from '../../indexes/destroy-by.js'
-import { endSession } from '../../session/destroy.js'
 import { helped, helpOf, RESUME_OPTION, STORE_OPTIONS } from '../command.js'
 import { CommandError, EXIT, type Io } from '../io.js'
 import { jsonLine, printable } from '../output/printable.js'
 import { counted } from '../output/times.js'
-import { isHandle, type Options, parse } from '../parse.js'
-import { entryText } from '../target/describe.js'
+import { type Options, parse } from '../parse.js'
 import { findByHandle } from '../target/find-by-handle.js'
+import { entryText } from '../target/index-text.js'
 import { LeaveToApplication } from '../target/leave-to-application.js'
-import { type Opened, withIndexes, withStore } from '../target/open-store.js'
-import { idsUnder, SELECTION_OPTIONS, selectedEntry, sessionsAmong } from '../target/selection.js'
+import { type Opened, withStore } from '../target/open-store.js'
+import { SELECTION_OPTIONS, selectedEntry } from '../target/selection.js'
 import { urlIn } from '../target/url-in.js'
 import { Walk } from '../target/walk.js'
 
@@ -175,14 +178,6 @@ async function endAll(io: Io, store: Opened, plan: Plan): Promise<number> {
     },
   )
   return walk.isStopped ? walk.stopped() : told(io, plan, state.found, state.ended)
-}
-
-/** @returns how many sessions were ended */
-async function endThese({ context, within }: Opened, storedIds: readonly string[]): Promise<number> {
-  // With an index, whichever it is, the entries of a session in its indexes are dropped as well.
-  const indexed = withIndexes(context, ['user'])
-  const ended = await within(Promise.all(storedIds.map((storedId) => endSession(indexed, [storedId], 'revoked'))))
-  return ended.filter(Boolean).length
 }
 
 /** Asks, if there is something to end and somebody to ask. */

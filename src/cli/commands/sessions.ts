@@ -1,16 +1,18 @@
+import { type Described, describeSession } from '../../admin/describe.js'
+import { Newest, type Position } from '../../admin/newest.js'
+import { addNewest, idsUnder, seenMs, sessionsAmong } from '../../admin/selection.js'
 import type { IndexEntry } from '../../hash/index-fields.js'
-import { handleOf } from '../../ids/handle.js'
+import { handleOf, isHandle } from '../../ids/handle.js'
 import { helped, helpOf, RESUME_OPTION, STORE_OPTIONS } from '../command.js'
 import { CommandError, EXIT, type Io } from '../io.js'
 import { jsonLine } from '../output/printable.js'
 import { printTable } from '../output/table.js'
 import { counted, grouped, since, until } from '../output/times.js'
-import { countIn, isHandle, type Options, parse } from '../parse.js'
-import { type Described, describeSession, indexText } from '../target/describe.js'
+import { countIn, type Options, parse } from '../parse.js'
 import { findByHandle } from '../target/find-by-handle.js'
-import { Newest, type Position } from '../target/newest.js'
+import { indexText } from '../target/index-text.js'
 import { type Opened, withStore } from '../target/open-store.js'
-import { idsUnder, SELECTION_OPTIONS, selectedEntry, sessionsAmong } from '../target/selection.js'
+import { SELECTION_OPTIONS, selectedEntry } from '../target/selection.js'
 import { urlIn } from '../target/url-in.js'
 import { Walk } from '../target/walk.js'
 
@@ -82,11 +84,7 @@ async function listNewest(io: Io, store: Opened, query: Query): Promise<number> 
   if (after !== undefined) walk.data.after ??= await placeOf(store, walk, query, after)
   const newest = new Newest(limit, walk.data.after)
   const add = async (batch: readonly string[]) => {
-    const found = await sessionsAmong(store, batch, entry)
-    walk.count += found.length
-    for (const { storedId, info, isString } of found) {
-      newest.add({ storedId, handle: info.handle, seenAt: isString ? 0 : info.seenAt.getTime() })
-    }
+    walk.count += await addNewest(store, newest, batch, entry)
   }
   if (entry === undefined) await walk.round((place) => store.keyspace.candidates(place), add)
   else for await (const batch of idsUnder(store, entry)) await add(batch)
@@ -124,7 +122,7 @@ async function placeOf(store: Opened, walk: Walk<Begun>, { entry }: Query, after
     )
   }
   walk.count = 0
-  return { handle: after, seenAt: found.isString ? 0 : found.info.seenAt.getTime() }
+  return { handle: after, seenAt: seenMs(found) }
 }
 
 async function amongIndexed(store: Opened, entry: IndexEntry, handle: string): Promise<string | undefined> {

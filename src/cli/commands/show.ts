@@ -1,18 +1,16 @@
+import { type Described, describeSession } from '../../admin/describe.js'
+import { type Property, propertiesJson, propertiesOf } from '../../admin/properties.js'
 import { isEncryption } from '../../hash/encryption.js'
-import { propertyOf } from '../../hash/field-name.js'
-import { pairsOf } from '../../hash/fields.js'
+import { isHandle } from '../../ids/handle.js'
 import type { AnyStoreOptions } from '../../options.js'
-import { loadString } from '../../session/load.js'
-import { readHash } from '../../session/read-hash.js'
 import { helped, helpOf, RESUME_OPTION, STORE_OPTIONS } from '../command.js'
 import { CommandError, EXIT, type Io } from '../io.js'
 import { jsonLine, printable } from '../output/printable.js'
 import { paint, printTable } from '../output/table.js'
 import { bytes, since, until } from '../output/times.js'
-import { isHandle, type Options, parse } from '../parse.js'
-import { type Described, describeSession } from '../target/describe.js'
+import { type Options, parse } from '../parse.js'
 import { findByHandle } from '../target/find-by-handle.js'
-import { type Opened, withStore } from '../target/open-store.js'
+import { withStore } from '../target/open-store.js'
 import { urlIn } from '../target/url-in.js'
 import { Walk } from '../target/walk.js'
 
@@ -38,14 +36,6 @@ const HELP = helpOf(
 
 const NEEDS = ['scan', 'hmget', 'hkeys', 'hgetall', 'pttl', 'get', 'evalsha', 'eval']
 
-/** A property of a session as Redis holds it. */
-interface Property {
-  name: string
-  bytes: number
-  /** undefined: it is encrypted, and the key is not known. */
-  value: unknown
-}
-
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parse('show', args, OPTIONS)
   if (values.help) return helped(io, HELP)
@@ -67,8 +57,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       io.err(`There is no session with this handle under ${prefix} at ${store.address}.\n`)
       return EXIT.found
     }
-    const properties = await readProperties(store, storedId)
-    if (values.json) io.out(jsonLine(asJson(session, properties, values.values)))
+    const properties = await propertiesOf(store, storedId)
+    if (values.json) io.out(jsonLine({ ...session, ...propertiesJson(properties, () => values.values) }))
     else print(io, session, properties, values.values)
     return EXIT.fine
   })
@@ -85,53 +75,6 @@ function encryptionFrom(name: string | undefined, io: Io): Pick<AnyStoreOptions,
     throw new CommandError('--encryption-key-env: this variable has no keys of 32 bytes in base64 or hex.')
   }
   return { encryption }
-}
-
-async function readProperties({ context, within }: Opened, storedId: string): Promise<Property[]> {
-  const reply = await within(readHash(context, storedId))
-  if (reply === null) return propertiesOfString(await within(loadString(context, storedId)))
-  const codec = context.codec.of(storedId)
-  return [...pairsOf(reply)].flatMap(([field, text]) => {
-    const name = propertyOf(field)
-    if (name === undefined) return []
-    const size = Buffer.byteLength(text)
-    try {
-      return [{ name, bytes: size, value: parsed(codec.decode(field, text).text) }]
-    } catch {
-      return [{ name, bytes: size, value: undefined }]
-    }
-  })
-}
-
-/** A string of connect-redis holds all properties in one text. */
-function propertiesOfString(loaded: Awaited<ReturnType<typeof loadString>>): Property[] {
-  const { cookie: _, ...properties } = loaded?.session ?? {}
-  return Object.entries(properties).map(([name, value]) => ({
-    name,
-    bytes: Buffer.byteLength(JSON.stringify(value) ?? ''),
-    value,
-  }))
-}
-
-/** What encryption makes of a text; no JSON begins like this. */
-const ENCRYPTED = /^~[\w-]{44,}$/
-
-/** The value of a text. That of another serializer than JSON is its text. */
-function parsed(text: string): unknown {
-  if (ENCRYPTED.test(text)) return undefined
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
-}
-
-function asJson(session: Described, properties: readonly Property[], withValues: boolean): object {
-  const sizes = Object.fromEntries(properties.map(({ name, bytes: size }) => [name, size]))
-  if (!withValues) return { ...session, properties: sizes }
-  const values = Object.fromEntries(properties.map(({ name, value }) => [name, value ?? null]))
-  const encrypted = properties.filter(({ value }) => value === undefined).map(({ name }) => name)
-  return { ...session, properties: sizes, values, ...(encrypted.length > 0 && { encrypted }) }
 }
 
 function print(io: Io, session: Described, properties: readonly Property[], withValues: boolean): void {

@@ -1,3 +1,4 @@
+import { withIndexes } from '../../admin/admin-access.js'
 import { type Ages, addIndex, addIndexKeys, addSessions, noSessions, type SessionStats } from '../../admin/stats.js'
 import { helped, helpOf, RESUME_OPTION, STORE_OPTIONS } from '../command.js'
 import { EXIT, type Io } from '../io.js'
@@ -5,7 +6,7 @@ import { jsonLine } from '../output/printable.js'
 import { paint, printTable } from '../output/table.js'
 import { bytes, grouped } from '../output/times.js'
 import { type Options, parse } from '../parse.js'
-import { type Opened, withIndexes, withStore } from '../target/open-store.js'
+import { type Opened, withStore } from '../target/open-store.js'
 import { urlIn } from '../target/url-in.js'
 import { Walk } from '../target/walk.js'
 
@@ -70,13 +71,23 @@ const AGES: readonly (readonly [keyof Ages, string])[] = [
 ]
 
 /** Prints names and numbers for programs that know no JSON. */
-function printBare(io: Io, { sessions, bytes: size, indexes, age, idle }: SessionStats): void {
+function printBare(io: Io, { sessions, bytes: size, indexes, age, idle, ends }: SessionStats): void {
   const ofIndexes = Object.entries(indexes).flatMap(([name, one]) => [
     [`index ${name} sessions`, one.sessions] as const,
     [`index ${name} values`, one.values] as const,
   ])
-  const ofAges = AGES.flatMap(([name]) => [[`age ${name}`, age[name]] as const, [`idle ${name}`, idle[name]] as const])
-  const rows = [['sessions', sessions] as const, ['bytes', size] as const, ...ofIndexes, ...ofAges]
+  const ofAges = AGES.flatMap(([name]) => [
+    [`age ${name}`, age[name]] as const,
+    [`idle ${name}`, idle[name]] as const,
+    [`ends ${name}`, ends[name]] as const,
+  ])
+  const rows = [
+    ['sessions', sessions] as const,
+    ['bytes', size] as const,
+    ...ofIndexes,
+    ...ofAges,
+    ['ends never', ends.never] as const,
+  ]
   printTable(
     io,
     [],
@@ -85,12 +96,14 @@ function printBare(io: Io, { sessions, bytes: size, indexes, age, idle }: Sessio
 }
 
 function print(io: Io, stats: SessionStats): void {
-  const { sessions, bytes: size, indexes, age, idle } = stats
+  const { sessions, bytes: size, indexes, age, idle, ends } = stats
   const mean = sessions === 0 ? '' : `, ${bytes(Math.round(size / sessions))} each with indexes`
   io.out(`${paint(io, 'bold', `${grouped(sessions)} sessions`)}, ${bytes(size)}${mean}\n\n`)
   const number = { isNumber: true }
-  const ages = AGES.map(([name, title]) => [title, grouped(age[name]), grouped(idle[name])])
-  printTable(io, [{ title: '' }, { title: 'BEGAN', ...number }, { title: 'LAST SEEN', ...number }], ages)
+  const ages = AGES.map(([name, title]) => [title, grouped(age[name]), grouped(idle[name]), grouped(ends[name])])
+  if (ends.never > 0) ages.push(['never', '', '', grouped(ends.never)])
+  const titles = ['BEGAN', 'LAST SEEN', 'ENDS IN'].map((title) => ({ title, ...number }))
+  printTable(io, [{ title: '' }, ...titles], ages)
   const rows = Object.entries(indexes).map(([name, one]) => [name, grouped(one.sessions), grouped(one.values)])
   if (rows.length === 0) return
   io.out('\n')

@@ -1,11 +1,11 @@
-import { TrackedNodes } from '../../cache/tracked-nodes.js'
+import type { Change } from '../../admin/changes.js'
+import { followChanges } from '../../admin/follow.js'
 import { helped, helpOf, STORE_OPTIONS } from '../command.js'
 import { EXIT, type Io } from '../io.js'
 import { jsonLine, printable } from '../output/printable.js'
 import { paint } from '../output/table.js'
 import { type Options, parse } from '../parse.js'
-import { type Change, Changes } from '../target/changes.js'
-import { indexText } from '../target/describe.js'
+import { indexText } from '../target/index-text.js'
 import { type Opened, withStore } from '../target/open-store.js'
 import { urlIn } from '../target/url-in.js'
 
@@ -22,7 +22,6 @@ TRACKING); no setting is needed. Why a session has ended is known where the stor
 
 const NEEDS = ['client|id', 'client|tracking', 'subscribe', 'info', 'hmget', 'hkeys', 'pttl', 'get']
 const COLOURS = { created: 'green', saved: 'cyan', touched: 'gray', changed: 'cyan', ended: 'red' } as const
-const CHECK_MS = 1000
 
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parse('watch', args, OPTIONS)
@@ -38,39 +37,15 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 
 /** Prints changes until the command is stopped. */
 async function follow(io: Io, store: Opened, isJson: boolean): Promise<void> {
-  const changes = new Changes(store, (change) => io.out(isJson ? jsonLine(change) : lineOf(io, change)))
-  const { client, prefix } = store.context.options
-  const warned = new Set<string>()
-  const warn = (text: string) => {
-    if (!warned.has(text)) io.err(`${text}\n`)
-    warned.add(text)
-  }
-  const missed = () => {
-    // Closing the connections loses what follows, which is no longer asked for.
-    if (!io.stop.aborted) io.err('Some changes may be missing here.\n')
-  }
-  const nodes = new TrackedNodes(client, client.keyPrefix, prefix, {
-    changed: (keys) => {
-      if (keys === null) missed()
-      else for (const key of keys) changes.changed(key.toString())
+  const close = followChanges(store, {
+    changed: (change) => io.out(isJson ? jsonLine(change) : lineOf(io, change)),
+    missed: () => {
+      if (!io.stop.aborted) io.err('Some changes may be missing here.\n')
     },
-    lost: missed,
-    refused: (why) => warn(`Redis does not report changes: ${why}. Only ends are shown, of stores with "broadcast".`),
-    down: () => warn('A connection to Redis is down, and is tried again.'),
-    up: () => warned.clear(),
+    warned: (text) => io.err(`${text}\n`),
   })
-  // A Cluster client connects to a master when it sends something there, and others may become masters.
-  const connectAll = () => {
-    for (const server of client.masters()) if (!server.isReady) server.ask('ping').catch(() => undefined)
-  }
-  connectAll()
-  const timer = setInterval(() => {
-    connectAll()
-    if (changes.takeMissed() > 0) missed()
-  }, CHECK_MS)
   await stopped(io.stop)
-  clearInterval(timer)
-  nodes.close()
+  close()
 }
 
 function stopped(signal: AbortSignal): Promise<void> {

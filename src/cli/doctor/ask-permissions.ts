@@ -1,5 +1,5 @@
 import { CommandError } from '../io.js'
-import type { Connection } from './connection.js'
+import type { Questions } from './connection.js'
 import type { Permission } from './facts.js'
 
 /** Asks Redis for the permission of each command, without running any; undefined if Redis does not tell. */
@@ -26,7 +26,7 @@ return reply
 const ANSWERS: Readonly<Record<string, Permission>> = { '1': 'allowed', '0': 'denied', '-1': 'missing' }
 
 /** Asks about the user of the connection. It needs Redis 7 and a user who may run scripts. */
-export function askForUs(connection: Connection): Ask {
+export function askForUs(connection: Questions): Ask {
   return async (commands) => {
     const words = commands.flatMap((command) => [String(command.length), ...command])
     const reply = await connection.list('EVAL', MAY_RUN, 0, ...words)
@@ -35,7 +35,7 @@ export function askForUs(connection: Connection): Ask {
 }
 
 /** Asks about another user. It needs Redis 7 and an administrator. */
-export function askFor(connection: Connection, user: string): Ask {
+export function askFor(connection: Questions, user: string): Ask {
   return async (commands) => {
     if ((await connection.list('ACL', 'GETUSER', user)) === undefined) {
       throw new CommandError(`The server has no user ${user}, or the one of the URL may not look at users.`)

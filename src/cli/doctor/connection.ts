@@ -8,6 +8,9 @@ const PATIENCE_MS = 3000
 /** The result of a command: a reply, or the code of an error, e.g. `NOPERM`. */
 export type Reply = { value: unknown } | { error: string; isUnknown: boolean }
 
+/** How a server is asked; what asks need not care whose connection it is. */
+export type Questions = Pick<Connection, 'ask' | 'text' | 'list'>
+
 /** A connection to one server that fails quickly and never reconnects. */
 export class Connection {
   readonly #client: Redis

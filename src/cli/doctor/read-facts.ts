@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { commandsFor } from '../../redis/permissions/acl.js'
 import { replyCode } from '../../redis/redis-error.js'
 import { askFor, askForUs } from './ask-permissions.js'
-import { Connection } from './connection.js'
+import { Connection, type Questions } from './connection.js'
 import { type Facts, fieldsOf, versionOf } from './facts.js'
 import { readPermissions } from './read-permissions.js'
 import { readClockSkew, readLatencyEvents, readPings, readSlowCommands } from './read-speed.js'
@@ -36,7 +36,11 @@ const NEVER_NEEDED = [['flushall'], ['config', 'set', 'maxmemory', '0']]
 const UNKNOWN_VERSION = [7, 0] as const
 
 export interface Examination {
-  url: string
+  /**
+   * Where a connection without a password can be tried; undefined: the connection is that of an application, so that
+   * no command is tried on it that would change it.
+   */
+  url: string | undefined
   target: Target
   prefix: string
   isAdmin: boolean
@@ -45,7 +49,7 @@ export interface Examination {
 }
 
 /** Reads all facts, and changes nothing. */
-export async function readFacts(connection: Connection, examination: Examination): Promise<Facts> {
+export async function readFacts(connection: Questions, examination: Examination): Promise<Facts> {
   const { url, target, prefix, isAdmin, user } = examination
   const info = await readInfo(connection)
   // The names of this field in Redis and in Valkey.
@@ -54,7 +58,7 @@ export async function readFacts(connection: Connection, examination: Examination
   const version = versionOf({ info }) ?? UNKNOWN_VERSION
   const needed = isSentinel ? [] : commandsFor({ prefix, version, isAdmin: true, isCluster, database: target.database })
   const ask = user === undefined ? askForUs(connection) : askFor(connection, user)
-  const canTry = user === undefined ? connection : undefined
+  const canTry = user === undefined && url !== undefined ? connection : undefined
   const unusedName = `doctor-${randomBytes(9).toString('base64url')}`
   const permissions = await readPermissions(ask, canTry, needed, prefix, unusedName)
   const speed = await readPings(connection)
@@ -66,7 +70,7 @@ export async function readFacts(connection: Connection, examination: Examination
     info,
     config: await readConfig(connection),
     user: user ?? (await connection.text('ACL', 'WHOAMI')),
-    letsAnybodyIn: target.hasPassword ? await letsIn(withoutLogin(url)) : true,
+    letsAnybodyIn: url === undefined ? undefined : target.hasPassword ? await letsIn(withoutLogin(url)) : true,
     permissions,
     mayDoAnything: (await ask(NEVER_NEEDED))?.every((permission) => permission === 'allowed'),
     ...speed,
@@ -79,15 +83,15 @@ export async function readFacts(connection: Connection, examination: Examination
 }
 
 /** Fields of INFO; undefined if it is forbidden. */
-export const readInfo = (connection: Connection) => readFields(connection, 'INFO')
+export const readInfo = (connection: Questions) => readFields(connection, 'INFO')
 
-async function readFields(connection: Connection, command: string, ...args: string[]) {
+async function readFields(connection: Questions, command: string, ...args: string[]) {
   const text = await connection.text(command, ...args)
   return text === undefined ? undefined : fieldsOf(text)
 }
 
 /** Reads one setting per command, because CONFIG GET takes only one name before Redis 7. */
-async function readConfig(connection: Connection): Promise<Record<string, string> | undefined> {
+async function readConfig(connection: Questions): Promise<Record<string, string> | undefined> {
   const replies = await Promise.all(SETTINGS.map((name) => connection.list('CONFIG', 'GET', name)))
   if (replies[0] === undefined) return undefined
   const pairs = replies.flatMap((reply) => (reply?.length === 2 ? [reply.map(String) as [string, string]] : []))
@@ -105,7 +109,7 @@ async function letsIn(url: string): Promise<boolean | undefined> {
   }
 }
 
-async function readMasters(connection: Connection): Promise<Record<string, string>> {
+async function readMasters(connection: Questions): Promise<Record<string, string>> {
   const masters: Record<string, string> = {}
   for (const master of (await connection.list('SENTINEL', 'MASTERS')) ?? []) {
     const words = Array.isArray(master) ? master.map(String) : []

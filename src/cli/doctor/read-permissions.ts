@@ -2,7 +2,7 @@ import { endedChannel } from '../../redis/channel.js'
 import { Keys } from '../../redis/keys.js'
 import type { NeededCommand } from '../../redis/permissions/commands.js'
 import type { Ask } from './ask-permissions.js'
-import type { Connection } from './connection.js'
+import type { Questions } from './connection.js'
 import type { KeyPermission, Permission } from './facts.js'
 import { NOT_HARMLESS, type ProbeKeys, probeOf } from './probes.js'
 
@@ -15,7 +15,7 @@ import { NOT_HARMLESS, type ProbeKeys, probeOf } from './probes.js'
  */
 export async function readPermissions(
   ask: Ask,
-  canTry: Connection | undefined,
+  canTry: Questions | undefined,
   commands: readonly NeededCommand[],
   prefix: string,
   name: string,
@@ -42,7 +42,7 @@ export async function readPermissions(
 /**
  * Tries the harmless form of each command. Redis checks permissions first, so that a denied command has no other error.
  */
-function tryAll(connection: Connection, probes: readonly [string, ...string[]][]): Promise<Permission[]> {
+function tryAll(connection: Questions, probes: readonly [string, ...string[]][]): Promise<Permission[]> {
   return Promise.all(
     probes.map(async ([command, ...args]): Promise<Permission> => {
       if (NOT_HARMLESS.has(command)) return 'unknown'

@@ -1,11 +1,11 @@
-import type { Connection } from './connection.js'
+import type { Questions } from './connection.js'
 import type { Facts, SlowCommand } from './facts.js'
 
 const PINGS = 20
 const SLOWEST = 32
 
 /** Measures one PING after the other, so that each is one round trip. */
-export async function readPings(connection: Connection): Promise<Pick<Facts, 'pingsMs' | 'state'>> {
+export async function readPings(connection: Questions): Promise<Pick<Facts, 'pingsMs' | 'state'>> {
   const pingsMs: number[] = []
   for (let i = 0; i < PINGS; i++) {
     const start = performance.now()
@@ -17,7 +17,7 @@ export async function readPings(connection: Connection): Promise<Pick<Facts, 'pi
 }
 
 /** Redis's clock minus ours in milliseconds, measured at the middle of the round trip. */
-export async function readClockSkew(connection: Connection): Promise<number | undefined> {
+export async function readClockSkew(connection: Questions): Promise<number | undefined> {
   const before = Date.now()
   const time = await connection.list('TIME')
   const middle = (before + Date.now()) / 2
@@ -26,7 +26,7 @@ export async function readClockSkew(connection: Connection): Promise<number | un
 }
 
 /** Reads the newest entries of the slow log; Redis deletes old ones. */
-export async function readSlowCommands(connection: Connection): Promise<SlowCommand[] | undefined> {
+export async function readSlowCommands(connection: Questions): Promise<SlowCommand[] | undefined> {
   const entries = await connection.list('SLOWLOG', 'GET', SLOWEST)
   return entries?.flatMap((entry) => {
     if (!Array.isArray(entry) || !Array.isArray(entry[3])) return []
@@ -36,7 +36,7 @@ export async function readSlowCommands(connection: Connection): Promise<SlowComm
 }
 
 /** Longest latency by event, in milliseconds. Empty unless latency monitoring is on, which is off by default. */
-export async function readLatencyEvents(connection: Connection): Promise<Record<string, number> | undefined> {
+export async function readLatencyEvents(connection: Questions): Promise<Record<string, number> | undefined> {
   const events = await connection.list('LATENCY', 'LATEST')
   const longest = events?.flatMap((event) => (Array.isArray(event) ? [[String(event[0]), Number(event[3])]] : []))
   return longest && Object.fromEntries(longest)

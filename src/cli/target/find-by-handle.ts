@@ -1,6 +1,5 @@
-import { handleOf } from '../../ids/handle.js'
+import { withHandle } from '../../admin/selection.js'
 import type { Opened } from './open-store.js'
-import { sessionsAmong } from './selection.js'
 import type { Walk } from './walk.js'
 
 /**
@@ -15,9 +14,7 @@ export async function findByHandle<D>(store: Opened, walk: Walk<D>, handle: stri
     (place) => store.keyspace.candidates(place),
     async (batch) => {
       walk.count += batch.length
-      const meant = batch.filter((storedId) => handleOf(storedId) === handle)
-      const [one] = meant.length === 0 ? [] : await sessionsAmong(store, meant, undefined)
-      found = one?.storedId
+      found = await withHandle(store, batch, handle)
       return found !== undefined
     },
   )

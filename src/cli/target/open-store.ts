@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events'
 import { type AnyStoreOptions, resolveOptions } from '../../options.js'
-import type { Context } from '../../session/context.js'
 import { type StoreParts, storeParts } from '../../store-context.js'
 import { CommandError, EXIT, type Io } from '../io.js'
 import { type Connected, connect, TIMEOUT_MS } from './connect.js'
@@ -11,7 +10,6 @@ export const SCAN_COUNT = 250
 
 /** A store on whatever the application has written: the command knows neither its secrets nor its functions. */
 export interface Opened extends StoreParts {
-  emitter: EventEmitter
   prefix: string
   /** What was connected to, without user and password. */
   address: string
@@ -49,7 +47,7 @@ function open({ client, address }: Connected, { prefix, options = {} }: Target):
   // Without a listener, warnings for applications would be printed.
   emitter.on('warning', () => undefined)
   const resolved = resolveOptions({ client, prefix, timeout: TIMEOUT_MS, scanCount: SCAN_COUNT, ...options })
-  return { ...storeParts(resolved, emitter), emitter, prefix, address }
+  return { ...storeParts(resolved, emitter), prefix, address }
 }
 
 /**
@@ -72,10 +70,4 @@ async function explained(err: unknown, { url }: Connected, target: Target): Prom
   const lacks = rules.length === 0 ? '' : ` For this command it lacks: ${rules.join(' ')}.`
   const help = 'connect-redis-hash doctor --acl --admin prints a user who may do all this.'
   return new CommandError(`${told}${lacks} ${help}`, exitCode ?? EXIT.impossible)
-}
-
-/** The same store, with these indexes. They need no functions: sessions say under which values they are. */
-export function withIndexes(context: Context, names: readonly string[]): Context {
-  const indexes = names.map((name) => [name, () => undefined] as const)
-  return { ...context, options: { ...context.options, indexes } }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Html, html } from '../../session-router/html.js'
+import { Html, html } from '../../pages/html.js'
 
 /** Keeps the fragment of the address, which no other way does. */
 const RELOAD = 'location.reload()'

@@ -1,4 +1,4 @@
-import { ago } from '../../src/session-router/ago.js'
+import { ago } from '../../src/pages/ago.js'
 
 const NOW = new Date('2026-11-21T12:00:00Z')
 

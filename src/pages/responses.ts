@@ -10,15 +10,31 @@ export function sendJson(res: ServerResponse, status: number, body: object): voi
   send(res, status, 'application/json; charset=utf-8', JSON.stringify(body))
 }
 
-/** Sends HTML. The policy is added to the application's own, if there is one: browsers enforce both. */
-export function sendPage(res: ServerResponse, html: string): void {
+const HTML_TYPE = 'text/html; charset=utf-8'
+
+/**
+ * Sends HTML. The policy is added to the application's own, if there is one: browsers enforce both.
+ *
+ * @param policy further directives of the content security policy
+ */
+export function sendPage(res: ServerResponse, html: string, status = 200, policy = ''): void {
+  setPageHeaders(res, policy)
+  send(res, status, HTML_TYPE, html)
+}
+
+/** Sets the headers of a page that is sent piece by piece. */
+export function beginPage(res: ServerResponse, policy: string): void {
+  setPageHeaders(res, policy)
+  setHeaders(res, 200, HTML_TYPE)
+}
+
+function setPageHeaders(res: ServerResponse, policy: string): void {
   res.appendHeader(
     'Content-Security-Policy',
-    "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    `default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'${policy}`,
   )
   // With `no-referrer`, the default of helmet, browsers send `Origin: null` with a form.
   res.setHeader('Referrer-Policy', 'same-origin')
-  send(res, 200, 'text/html; charset=utf-8', html)
 }
 
 export function sendStyle(res: ServerResponse, css: string): void {
@@ -35,10 +51,14 @@ export function redirect(res: ServerResponse, location: string): void {
 }
 
 function send(res: ServerResponse, status: number, type: string, body: string): void {
+  setHeaders(res, status, type)
+  res.end(body)
+}
+
+function setHeaders(res: ServerResponse, status: number, type: string): void {
   res.statusCode = status
   res.setHeader('Cache-Control', 'no-store')
   res.setHeader('X-Content-Type-Options', 'nosniff')
   res.setHeader('Content-Type', type)
   res.appendHeader('Vary', 'Accept')
-  res.end(body)
 }

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache'
-import type { SessionEvents } from '../../events.js'
-import { handleOf } from '../../ids/handle.js'
-import { isSid } from '../../ids/sid.js'
+import type { SessionEvents } from '../events.js'
+import { handleOf } from '../ids/handle.js'
+import { isSid } from '../ids/sid.js'
+import type { AdminAccess } from './admin-access.js'
 import { type Described, describeSession } from './describe.js'
-import type { Opened } from './open-store.js'
 
 /** What happened to a session. */
 export interface Change {
@@ -35,7 +35,7 @@ const REASON_MS = 300
  * several changes meanwhile, only the last state is seen.
  */
 export class Changes {
-  readonly #store: Opened
+  readonly #store: AdminAccess
   readonly #tell: (change: Change) => void
   readonly #begun = Date.now()
   readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN })
@@ -44,11 +44,20 @@ export class Changes {
   readonly #pending = new Set<string>()
   #reading: Promise<void> | undefined
   #missed = 0
+  #isClosed = false
+  readonly #onEnded = ({ handle, reason }: SessionEvents['ended']) => this.#hasEnded(handle, reason)
 
-  constructor(store: Opened, tell: (change: Change) => void) {
+  constructor(store: AdminAccess, tell: (change: Change) => void) {
     this.#store = store
     this.#tell = tell
-    store.emitter.on('ended', ({ handle, reason }: SessionEvents['ended']) => this.#hasEnded(handle, reason))
+    store.emitter.on('ended', this.#onEnded)
+  }
+
+  /** Tells nothing more. */
+  close(): void {
+    this.#isClosed = true
+    this.#pending.clear()
+    this.#store.emitter.off('ended', this.#onEnded)
   }
 
   /** How many changes were not read because there were too many at once; counts from 0 again. */
@@ -62,7 +71,7 @@ export class Changes {
   changed(key: string): void {
     const { keys, options } = this.#store.context
     const storedId = keys.storedId(key, options.client.keyPrefix)
-    if (!isSid(storedId)) return
+    if (!isSid(storedId) || this.#isClosed) return
     if (this.#pending.size >= MAX_KNOWN) this.#missed += 1
     else this.#pending.add(storedId)
     this.#reading ??= this.#read().finally(() => {
@@ -90,6 +99,7 @@ export class Changes {
     if (session === null) return this.#isGone(handle, known)
     this.#ended.delete(handle)
     this.#known.set(handle, { session, saves })
+    if (this.#isClosed) return
     const { indexes } = session
     const event = this.#eventOf(session, saves, known)
     if (event !== undefined) this.#tell({ at: new Date(), event, handle, indexes })
@@ -110,7 +120,7 @@ export class Changes {
   }
 
   #hasEnded(handle: string, reason: Change['reason']): void {
-    if (this.#ended.has(handle)) return
+    if (this.#ended.has(handle) || this.#isClosed) return
     this.#ended.set(handle, true)
     const indexes = this.#known.get(handle)?.session.indexes
     this.#known.delete(handle)
@@ -119,7 +129,7 @@ export class Changes {
 }
 
 /** The counter of saves as Redis holds it. */
-async function savesOf({ context }: Opened, storedId: string): Promise<string> {
+async function savesOf({ context }: AdminAccess, storedId: string): Promise<string> {
   const [text] = (await context.gateway.hmget(context.keys.session(storedId), ['@'])) ?? []
   return text?.split(' ')[3] ?? ''
 }

@@ -1,9 +1,9 @@
-import { INDEX_FIELD_PREFIX } from '../../hash/bookkeeping.js'
-import { type IndexEntry, isIndexField } from '../../hash/index-fields.js'
-import type { Context } from '../../session/context.js'
-import { inspectSession } from '../../session/inspect.js'
-import type { SessionInfo } from '../../session-info.js'
-import { withIndexes } from './open-store.js'
+import { INDEX_FIELD_PREFIX } from '../hash/bookkeeping.js'
+import { isIndexField } from '../hash/index-fields.js'
+import type { Context } from '../session/context.js'
+import { inspectSession } from '../session/inspect.js'
+import type { SessionInfo } from '../session-info.js'
+import { withIndexes } from './admin-access.js'
 
 /** What is known of a session, whatever indexes the application has. */
 export interface Described extends Omit<SessionInfo, 'createdAt' | 'seenAt'> {
@@ -38,14 +38,3 @@ export async function describeSession(context: Context, storedId: string): Promi
 }
 
 const earlier = (a: Date, b: Date) => (a < b ? a : b)
-
-/** Index values as `user=u-1 role=admin`. */
-export function indexText({ indexes }: Pick<Described, 'indexes'>): string {
-  return Object.entries(indexes)
-    .flatMap(([name, values]) => values.map((value) => `${name}=${value}`))
-    .join(' ')
-}
-
-export function entryText({ name, value }: IndexEntry): string {
-  return `${name}=${value}`
-}

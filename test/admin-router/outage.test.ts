@@ -1,0 +1,122 @@
+import type { Server } from 'node:http'
+import { RedisStore, type SessionContent } from 'connect-redis-hash'
+import { Redis } from 'ioredis'
+import request from 'supertest'
+import { handleOf } from '../../src/ids/handle.js'
+import { type BadLine, badLineTo } from '../support/bad-line.js'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { until } from '../support/until.js'
+import { HTML, JSON_ONLY, MOUNT, SAME_ORIGIN, site } from './site.js'
+
+const HANDLE = handleOf('ada-1')
+const indexes = { user: (held: SessionContent) => held.userId }
+let redis: PrivateRedis
+let line: BadLine
+let client: Redis
+let store: RedisStore
+let server: Server
+
+beforeAll(async () => {
+  redis = await privateRedis()
+})
+beforeEach(async () => {
+  line = await badLineTo(redis.socketPath)
+  client = new Redis(line.path, { maxRetriesPerRequest: 1, retryStrategy: () => 20 })
+  client.on('error', () => undefined)
+  store = new RedisStore({ client, indexes, activity: true, timeout: 400 })
+  await store.set('ada-1', { userId: 'ada' } as never)
+  server = site(store)
+})
+afterEach(async () => {
+  server.closeAllConnections()
+  server.close()
+  await store.close()
+  client.disconnect()
+  await line.close()
+})
+afterAll(() => redis.stop())
+
+const GETS = [
+  'sessions',
+  'sessions?index=user&value=ada',
+  `sessions/${HANDLE}`,
+  `sessions/${HANDLE}?index=user&value=ada`,
+]
+const MORE = ['end?all=true', `sessions/${HANDLE}/end`, 'stats', 'activity', 'health']
+const POSTS: [string, object][] = [
+  [`sessions/${HANDLE}/end`, {}],
+  ['end', { index: 'user', value: 'ada' }],
+  ['end', { all: true }],
+]
+
+async function statuses(headers: Record<string, string>): Promise<number[]> {
+  const Cookie = 'admin=grace'
+  const found: number[] = []
+  for (const path of [...GETS, ...MORE]) {
+    const answer = await request(server)
+      .get(`${MOUNT}/${path}`)
+      .set({ Cookie, ...headers })
+    expect(answer.text).not.toMatch(/ada-1|sess:/)
+    found.push(answer.status)
+  }
+  for (const [path, body] of POSTS) {
+    const sent = request(server)
+      .post(`${MOUNT}/${path}`)
+      .set({ Cookie, ...headers, ...SAME_ORIGIN })
+    found.push((await sent.send(body)).status)
+  }
+  return found
+}
+
+test.each(['hold', 'mute', 'stall'] as const)(
+  'while Redis does not answer (%s), every answer is 503, and afterwards all is well',
+  async (how) => {
+    line[how]()
+    for (const headers of [JSON_ONLY, HTML]) expect([...new Set(await statuses(headers))]).toEqual([503])
+    const { body } = await request(server).get(`${MOUNT}/stats`).set('Cookie', 'admin=grace')
+    expect(body).toEqual({
+      error: expect.any(String),
+      code: expect.stringMatching(/^ERR_SESSION_(TIMEOUT|UNAVAILABLE)$/),
+    })
+    line.cut()
+    line.release()
+    await until('all is well again', async () => {
+      const { status } = await request(server).get(`${MOUNT}/sessions`).set('Cookie', 'admin=grace')
+      return status === 200
+    })
+  },
+)
+
+test('if Redis goes away in the middle of a walk, the answer is 503', async () => {
+  for (let i = 0; i < 1500; i += 1) await redis.admin.hset(`sess:many-${i}`, '@', 'nothing')
+  let isFailing = true
+  server.prependListener('request', () => {
+    client.call = ((...args: Parameters<Redis['call']>) => {
+      // The second page of the walk does not come.
+      if (String(args[0]).toLowerCase() === 'scan' && args[1] !== '0' && isFailing) {
+        isFailing = false
+        line.mute()
+      }
+      return Redis.prototype.call.apply(client, args)
+    }) as Redis['call']
+  })
+  await request(server).get(`${MOUNT}/sessions`).set('Cookie', 'admin=grace').expect(503)
+  expect(isFailing).toBe(false)
+  await redis.admin.flushall()
+})
+
+test('a feed stays open while Redis is away, and says so', async () => {
+  const { port } = server.address() as { port: number }
+  const stop = new AbortController()
+  const answer = await fetch(`http://localhost:${port}${MOUNT}/events`, {
+    headers: { cookie: 'admin=grace', accept: 'text/event-stream' },
+    signal: stop.signal,
+  })
+  const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+  let text = ''
+  line.hold()
+  line.cut()
+  while (!/event: (missed|warning)/.test(text)) text += new TextDecoder().decode((await reader.read()).value)
+  line.release()
+  stop.abort()
+})
