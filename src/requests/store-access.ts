@@ -3,6 +3,7 @@ import type { Cookie, Session, SessionData } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from '../events.js'
 import type { Admission } from '../hash/renewal-field.js'
 import type { AnyContent } from '../hash/session-content.js'
+import type { Operation } from '../operations.js'
 import type { ResolvedOptions } from '../options.js'
 import type { BindDeviceReply, ChallengeDeviceReply, ProveDeviceReply } from '../redis/scripts/device.js'
 import type { RenewalTerms } from '../rotation/renew.js'
@@ -203,6 +204,8 @@ export interface StoreAccess {
    * another user elsewhere. Only the first function counts.
    */
   set principal(principal: (session: AnyContent) => unknown)
+  /** Whether a traced operation is one of this store. */
+  isOwn(operation: Operation): boolean
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void
   /** Ends a loaded session. Costs DEL. */
   end(session: object, reason: DestroyReason): Promise<void>
