@@ -18,6 +18,7 @@ import type {
   Whatever,
 } from './hash/session-content.js'
 import type { AnySession } from './hash/session-data.js'
+import { handleOf } from './ids/handle.js'
 import { hasId } from './ids/id-mapper.js'
 import { type Ending, endSessions } from './indexes/destroy-by.js'
 import { checkedDestroyBy, type DestroyByOptions } from './indexes/destroy-by-options.js'
@@ -345,6 +346,15 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
       const found = await this.#sessions.first(sid, (storedId, id) => inspectSession(this.#context, storedId, id))
       return found?.info ?? null
     })
+  }
+
+  /**
+   * Returns the handle of a session that this store has loaded or saved, such as `req.session`, for logs and traces;
+   * undefined for a new one. Sends no command.
+   */
+  handleOf(session: object | null | undefined): string | undefined {
+    const record = session ? this.#sessions.recordOf(session) : undefined
+    return record && handleOf(record.storedId)
   }
 
   /**

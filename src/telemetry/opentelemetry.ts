@@ -55,18 +55,14 @@ export function instrumentSessions(store: AnyRedisStore, options: InstrumentSess
 }
 
 function operationMetrics(meter: Meter): (operation: Operation) => void {
-  const total = meter.createCounter('session_store.operations', {
-    description: HELP.session_store_operations_total,
-  })
-  const errors = meter.createCounter('session_store.errors', { description: HELP.session_store_errors_total })
-  const duration = meter.createHistogram('session_store.operation.duration', {
-    description: HELP.session_store_operation_duration_seconds,
-    unit: 's',
-    advice: { explicitBucketBoundaries: DURATION_BUCKETS },
-  })
-  return ({ name, outcome = 'ok', code, duration: ms = 0 }) => {
-    total.add(1, { operation: name, outcome })
-    duration.record(ms / 1000, { operation: name })
+  const total = meter.createCounter(...described('session_store_operations_total'))
+  const errors = meter.createCounter(...described('session_store_errors_total'))
+  const [name, options] = described('session_store_operation_duration_seconds')
+  const advice = { explicitBucketBoundaries: DURATION_BUCKETS }
+  const duration = meter.createHistogram(name, { ...options, unit: 's', advice })
+  return ({ name: operation, outcome = 'ok', code, duration: ms = 0 }) => {
+    total.add(1, { operation, outcome })
+    duration.record(ms / 1000, { operation })
     if (code !== undefined) errors.add(1, { code: metricCode(code) })
   }
 }
@@ -103,35 +99,32 @@ function observe(store: AnyRedisStore, meter: Meter): () => void {
     instrument.addCallback(callback)
     stops.push(() => instrument.removeCallback(callback))
   }
-  add(
-    meter.createObservableCounter('session_store.events', { description: HELP.session_store_events_total }),
-    (result) => {
-      for (const event of EVENT_NAMES) result.observe(store.counters[event], { event })
-    },
-  )
-  add(meter.createObservableGauge('session_store.available', { description: HELP.session_store_available }), (result) =>
-    result.observe(Number(store.health.available)),
-  )
-  const sides = 'session_store.side_connections.up'
-  add(meter.createObservableGauge(sides, { description: HELP.session_store_side_connections_up }), (result) => {
+  add(meter.createObservableCounter(...described('session_store_events_total')), (result) => {
+    for (const event of EVENT_NAMES) result.observe(store.counters[event], { event })
+  })
+  add(meter.createObservableGauge(...described('session_store_available')), (result) => {
+    result.observe(Number(store.health.available))
+  })
+  add(meter.createObservableGauge(...described('session_store_side_connections_up')), (result) => {
     for (const [kind, isUp] of Object.entries(store.health.sideConnections)) result.observe(Number(isUp), { kind })
   })
-  const requests = 'session_store.cache.requests'
-  add(
-    meter.createObservableCounter(requests, { description: HELP.session_store_cache_requests_total }),
-    (result) => {
-      if (store.cacheStats === undefined) return
-      result.observe(store.cacheStats.hits, { result: 'hit' })
-      result.observe(store.cacheStats.misses, { result: 'miss' })
-    },
-  )
+  if (store.cacheStats !== undefined) {
+    add(meter.createObservableCounter(...described('session_store_cache_requests_total')), (result) => {
+      result.observe(store.cacheStats?.hits ?? 0, { result: 'hit' })
+      result.observe(store.cacheStats?.misses ?? 0, { result: 'miss' })
+    })
+  }
   if (countsActive(store)) {
-    const active = meter.createObservableGauge('session_store.active', { description: HELP.session_store_active })
-    add(active, async (result) => {
+    add(meter.createObservableGauge(...described('session_store_active')), async (result) => {
       for (const { kind, step, count } of await readActive(store)) result.observe(count, { kind, step })
     })
   }
   return () => {
     for (const stop of stops) stop()
   }
+}
+
+/** An instrument has the name of the metric in Prometheus, so that dashboard and alerts serve both. */
+function described<Name extends keyof typeof HELP>(name: Name): [name: Name, options: { description: string }] {
+  return [name, { description: HELP[name] }]
 }
