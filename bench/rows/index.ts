@@ -5,5 +5,6 @@ import { manyRow } from './many.js'
 import { memoryRow } from './memory.js'
 import { requestsRow } from './requests.js'
 import type { Row } from './row.js'
+import { telemetryRow } from './telemetry.js'
 
-export const ROWS: readonly Row[] = [...cpuRows, latencyRow, bytesRow, memoryRow, requestsRow, manyRow]
+export const ROWS: readonly Row[] = [...cpuRows, telemetryRow, latencyRow, bytesRow, memoryRow, requestsRow, manyRow]

@@ -40,9 +40,9 @@ test('a store with every option has every metric, and no label that a visitor co
   })
   await store.get('nobody')
   const found = await samples(register)
-  expect([...new Set([...found.keys()].map((name) => name.replace(/(_bucket|_sum|_count)?(\{.*)?$/, '')))].sort()).toEqual(
-    Object.keys(HELP).sort(),
-  )
+  expect(
+    [...new Set([...found.keys()].map((name) => name.replace(/(_bucket|_sum|_count)?(\{.*)?$/, '')))].sort(),
+  ).toEqual(Object.keys(HELP).sort())
   expect(found.get('session_store_operations_total{operation="set",outcome="ok"}')).toBe(1)
   expect(found.get('session_store_operations_total{operation="get",outcome="absent"}')).toBe(1)
   expect(found.get('session_store_operation_duration_seconds_count{operation="set"}')).toBe(1)
@@ -69,7 +69,14 @@ test('however many operations there are, and whatever fails, the number of sampl
   for (let i = 0; i < 50; i++) {
     await plain.get(`nobody-${i}`)
     await plain.set('', { name: i } as never).catch(() => undefined)
-    await plain.set(`one-${i}`, { cookie, get broken() { throw Object.assign(new Error('x'), { code: `E${i}` }) } } as never).catch(() => undefined)
+    await plain
+      .set(`one-${i}`, {
+        cookie,
+        get broken() {
+          throw Object.assign(new Error('x'), { code: `E${i}` })
+        },
+      } as never)
+      .catch(() => undefined)
   }
   expect((await samples(register)).size).toBe(before)
   await plain.clear()

@@ -11,11 +11,11 @@ import express, { type ErrorRequestHandler } from 'express'
 import session from 'express-session'
 import { Registry } from 'prom-client'
 import { freePort } from '../../scripts/free-port.js'
-import { findPrometheus } from './prometheus-program.js'
 import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { until } from '../support/until.js'
 import { Visitor } from '../support/visitor.js'
+import { findPrometheus } from './prometheus-program.js'
 
 const RULES = join('docs', 'observability', 'rules.yml')
 const found = findPrometheus()
@@ -169,7 +169,10 @@ function inPrometheus({ prometheus, promtool }: { prometheus: string; promtool: 
     expect(anchors).toHaveLength((await alerts()).size)
     for (const [, page = '', anchor] of anchors) {
       const headings = [...readFileSync(page, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
-        heading.toLowerCase().replace(/[^a-z0-9 -]/g, '').replaceAll(' ', '-'),
+        heading
+          .toLowerCase()
+          .replace(/[^a-z0-9 -]/g, '')
+          .replaceAll(' ', '-'),
       )
       expect(headings).toContain(anchor)
     }
