@@ -131,7 +131,7 @@ export function traced<T>(
   const running = start.runStores(operation, run)
   end.publish(operation)
   // Promise's own `then`: that of StorePromise would note that somebody has asked for the result.
-  Promise.prototype.then.call(
+  void Promise.prototype.then.call(
     running,
     (result) => {
       operation.succeed(result, cacheHitOf?.(result as T))
