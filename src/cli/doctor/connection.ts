@@ -1,9 +1,12 @@
+import type { Duplex } from 'node:stream'
 import type { Redis } from 'ioredis'
 import { type Library, library } from '../../redis/connect/library.js'
 import { replyCode } from '../../redis/redis-error.js'
 import { CommandError } from '../io.js'
 
 const PATIENCE_MS = 3000
+/** Bytes after which a server counts as none: all that doctor asks for takes far less. */
+const MAX_BYTES = 8 * 2 ** 20
 
 /** The result of a command: a reply, or the code of an error, e.g. `NOPERM`. */
 export type Reply = { value: unknown } | { error: string; isUnknown: boolean }
@@ -11,9 +14,14 @@ export type Reply = { value: unknown } | { error: string; isUnknown: boolean }
 /** A connection to one server that fails quickly and never reconnects. */
 export class Connection {
   readonly #client: Redis
+  /** Why the connection was lost. */
+  #failure: unknown
 
   private constructor(client: Redis) {
     this.#client = client
+    client.on('error', (err) => {
+      this.#failure ??= err
+    })
   }
 
   /** @throws the error of ioredis; its message may contain parts of the URL */
@@ -34,6 +42,7 @@ export class Connection {
     client.on('error', (err) => {
       failure ??= err
     })
+    client.on('connect', () => limit(client))
     try {
       await client.connect()
       // This first command reveals that a login is needed, or that nothing answers.
@@ -53,7 +62,8 @@ export class Connection {
       return { value: await this.#client.call(command, ...args) }
     } catch (err) {
       const error = replyCode(err)
-      if (error === '') throw err
+      // What waited for a reply hears only that the connection is closed.
+      if (error === '') throw this.#failure ?? err
       return { error, isUnknown: error === 'ERR' && /unknown (sub)?command/i.test((err as Error).message) }
     }
   }
@@ -73,6 +83,16 @@ export class Connection {
   close(): void {
     this.#client.disconnect()
   }
+}
+
+/** Closes the connection if the server does not stop talking. */
+function limit(client: Redis): void {
+  let bytes = 0
+  const { stream } = client as Redis & { stream: Duplex }
+  stream.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > MAX_BYTES) stream.destroy(new Error('Protocol error: the server does not stop talking'))
+  })
 }
 
 /** @throws CommandError that says what to install */
