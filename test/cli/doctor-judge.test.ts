@@ -152,7 +152,7 @@ describe('what Redis tells of its troubles', () => {
     }
     expect(brief(checkReplication(facts({ info: { ...info, ...slaves } })))).toEqual([
       'warning: the replica 10.0.0.6:6379 is 60 s behind',
-      'warning: the replica 10.0.0.7:6379 is not in step (wait_bgsave)',
+      'warning: the replica 10.0.0.7:6379 still copies everything',
     ])
   })
 

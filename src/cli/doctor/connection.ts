@@ -41,6 +41,8 @@ export class Connection {
     let failure: unknown
     client.on('error', (err) => {
       failure ??= err
+      // An answer that nobody has asked for is such an error, too. A server that sends millions of them is not read on.
+      streamOf(client)?.destroy()
     })
     client.on('connect', () => limit(client))
     try {
@@ -85,11 +87,15 @@ export class Connection {
   }
 }
 
+function streamOf(client: Redis): Duplex | undefined {
+  return (client as Redis & { stream?: Duplex }).stream
+}
+
 /** Closes the connection if the server does not stop talking. */
 function limit(client: Redis): void {
   let bytes = 0
-  const { stream } = client as Redis & { stream: Duplex }
-  stream.on('data', (chunk: Buffer) => {
+  const stream = streamOf(client)
+  stream?.on('data', (chunk: Buffer) => {
     bytes += chunk.length
     if (bytes > MAX_BYTES) stream.destroy(new Error('Protocol error: the server does not stop talking'))
   })
