@@ -61,7 +61,11 @@ export async function readFacts(connection: Connection, examination: Examination
   const speed = await readPings(connection)
   // Where SCAN is known to be forbidden, it is not tried: that would leave an entry in ACL LOG.
   const mayScan = user === undefined ? permissions.scan?.session === 'allowed' : !isSentinel
-  const elsewhere = (await ask([['hget', unusedName, '@'], ['getrange', unusedName, '0', '1']])) ?? []
+  const elsewhere =
+    (await ask([
+      ['hget', unusedName, '@'],
+      ['getrange', unusedName, '0', '1'],
+    ])) ?? []
   const look = {
     prefix,
     total: Number(/keys=(\d+)/.exec(info?.[`db${target.database}`] ?? '')?.[1] ?? 0),
