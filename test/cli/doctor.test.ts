@@ -486,7 +486,8 @@ describe('what the keys hold', () => {
     },
   )
 
-  test('a user who may not run SCAN is told so, and nothing is refused', async () => {
+  // Before Redis 7.0, each command has to be tried, and is logged.
+  testSince(7, 0)('a user who may not run SCAN is told so, and nothing is refused', async () => {
     const redis = await server()
     const url = await userOf(redis, ...(await printedRules(redis)))
     const report = await examined(url)

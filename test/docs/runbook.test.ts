@@ -11,7 +11,7 @@ import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
 import { example, examplesOf } from '../support/markdown.js'
 import { freePorts, RedisNode } from '../support/redis-node.js'
 import { type SentinelRig, startSentinelRig } from '../support/sentinel-rig.js'
-import { testSince } from '../support/server.js'
+import { ANY_CHANNEL, testSince } from '../support/server.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 import { until } from '../support/until.js'
 
@@ -81,7 +81,8 @@ async function play(name: string, env: Record<string, string> = {}): Promise<voi
 }
 
 describe('one Redis', () => {
-  test('that refuses writes because its replicas are gone: found by doctor, and mended', async () => {
+  // Redis before 7.0 does not ask for replicas in scripts.
+  testSince(7, 0)('that refuses writes because its replicas are gone: found by doctor, and mended', async () => {
     await client.config('SET', 'min-replicas-to-write', '1')
     await expect(store.set('three', { cookie: {} } as never)).rejects.toMatchObject({ code: 'ERR_SESSION_NO_REPLICAS' })
     await play('away')
@@ -114,7 +115,7 @@ describe('one Redis', () => {
   })
 
   test('that is in other hands: their password, connections and sessions are worth nothing', async () => {
-    await client.call('ACL', 'SETUSER', 'app', 'on', '>stolen', '~*', '&*', '+@all')
+    await client.call('ACL', 'SETUSER', 'app', 'on', '>stolen', '~*', ...ANY_CHANNEL, '+@all')
     const thief = new Redis({ port: node.port, username: 'app', password: 'stolen', retryStrategy: () => null })
     thief.on('error', () => {})
     await thief.ping()
@@ -188,7 +189,7 @@ describe('one Redis', () => {
   test.each(Object.entries(LATER))('%s: as soon as there is the command', async (name, file) => {
     if (!existsSync(file)) return
     const key = (byte: number) => Buffer.alloc(32, byte).toString('base64')
-    await play(name, { NEW_KEY: key(1), OLD_KEY: key(2) })
+    await play(name, { KEYS: `${key(1)},${key(2)}` })
   })
 })
 
