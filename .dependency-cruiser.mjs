@@ -7,7 +7,7 @@
 const ROOMS = [
   {
     name: 'leaves',
-    path: '^src/(errors|callback|store-promise|known-options|real-set-immediate|signed-cookie|warnings|http-error)[.]ts$',
+    path: '^src/(errors|callback|store-promise|known-options|real-set-immediate|signed-cookie|warnings|http-error|operations)[.]ts$',
     why: 'what everybody may use imports nothing of ours but other leaves',
   },
   { name: 'ids', path: '^src/ids/', why: 'ids are text: they can be tested without Redis and without sessions' },
@@ -36,7 +36,7 @@ const ROOMS = [
   { name: 'requests', path: '^src/requests/', why: 'what a request adds builds on sessions and features' },
   {
     name: 'store',
-    path: '^src/(event-store|store|store-context)[.]ts$',
+    path: '^src/(event-store|store|store-context|store-health)[.]ts$',
     why: 'the store hands on to the rooms before it',
   },
   { name: 'applications', path: '^src/', why: 'middleware, routers and commands use the store' },
@@ -68,6 +68,13 @@ export default {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(redis/(clients|connect)|cli/doctor)/' },
       to: { path: '(^|/)(ioredis|iovalkey|redis|@redis/client)$|node_modules/(ioredis|iovalkey|redis|@redis)/' },
+    },
+    {
+      name: 'only-telemetry-knows-its-libraries',
+      comment: 'prom-client and @opentelemetry/api are optional: importing the package must not load them',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/telemetry/' },
+      to: { path: '^src/telemetry/|prom-client|@opentelemetry/' },
     },
     ...directions,
   ],

@@ -48,6 +48,7 @@ export default {
       : TEST_CLIENT === undefined
         ? '<rootDir>/src/index.ts'
         : '<rootDir>/test/support/other-client.ts',
+    '^connect-redis-hash/(prometheus|opentelemetry)$': '<rootDir>/src/telemetry/$1.ts',
     '^connect-redis-hash/(.+)$': '<rootDir>/src/$1.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { pack } from './pack.mjs'
 import { capture, installed, root } from './run.mjs'
 
-const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts', 'any-client.mjs']
+const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts', 'any-client.mjs', 'telemetry.mjs']
 /**
  * Code that must compile, and code that must not (`@ts-expect-error`): one program each, as a declaration holds for a
  * whole program.
@@ -22,6 +22,8 @@ const WITHOUT_IOREDIS = {
   iovalkey: { clients: { iovalkey: 'iovalkey' }, typeTests: ['iovalkey'] },
   'no client': { clients: {}, typeTests: [] },
 }
+/** What a project has that measures and traces. All others have none of it: importing the package must not need it. */
+const TELEMETRY = { ioredis: 'ioredis', 'prom-client': 'prom-client', '@opentelemetry/api': '@opentelemetry/api' }
 const COMPILERS = { 'TypeScript 7': 'typescript', 'TypeScript 5.4': 'typescript5.4' }
 const DEPENDENCIES = [
   'express',
@@ -44,7 +46,8 @@ const TYPESCRIPT = {
  *
  * @param {string} project
  * @param {string} tarball
- * @param {Record<string, string>} clients client libraries by name, and the installed packages that serve as these
+ * @param {Record<string, string>} clients client libraries (and others) by name, and the installed packages that serve
+ *   as these
  */
 async function createProject(project, tarball, clients) {
   const modules = join(project, 'node_modules')
@@ -155,6 +158,10 @@ export async function checkConsumers(tarball) {
       }
       failures.push(...(await failuresOf(commands, project, title)))
     }
+    const project = join(directory, 'telemetry')
+    await createProject(project, packed, TELEMETRY)
+    const commands = { run: ['telemetry.mjs'], ...compiled(addTypeTests(project, ['telemetry'])) }
+    failures.push(...(await failuresOf(commands, project, 'prom-client and OpenTelemetry')))
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

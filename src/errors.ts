@@ -29,8 +29,8 @@ export type SessionErrorCode =
   | 'ERR_SESSION_LOGIN_NOT_FRESH'
   | 'ERR_SESSION_DEVICE_NOT_BOUND'
 
-/** HTTP status of each code. 503: Redis cannot do this now. All codes that are missing here are 500. */
-const STATUS: Readonly<Partial<Record<SessionErrorCode, number>>> = {
+/** HTTP status of each code. 503: Redis cannot do this now; 500: the application is the reason. */
+const STATUS: Readonly<Record<SessionErrorCode, number>> = {
   ERR_SESSION_TIMEOUT: 503,
   ERR_SESSION_UNAVAILABLE: 503,
   ERR_SESSION_READONLY: 503,
@@ -40,10 +40,24 @@ const STATUS: Readonly<Partial<Record<SessionErrorCode, number>>> = {
   ERR_SESSION_OUT_OF_MEMORY: 503,
   ERR_SESSION_FORBIDDEN: 503,
   ERR_SESSION_REDIS: 503,
+  ERR_SESSION_INVALID_ID: 500,
+  ERR_SESSION_INVALID_TTL: 500,
+  ERR_SESSION_INVALID_COOKIE: 500,
+  ERR_SESSION_INVALID_INDEX: 500,
+  ERR_SESSION_NOT_SERIALIZABLE: 500,
+  ERR_SESSION_NOT_A_NUMBER: 500,
+  ERR_SESSION_NOT_AN_OBJECT: 500,
+  ERR_SESSION_TOO_LARGE: 500,
+  ERR_SESSION_FOREIGN_KEY: 500,
+  ERR_SESSION_CONFLICT: 500,
   ERR_SESSION_LIMIT: 409,
+  ERR_SESSION_HEADERS_SENT: 500,
   ERR_SESSION_LOGIN_NOT_FRESH: 401,
   ERR_SESSION_DEVICE_NOT_BOUND: 403,
 }
+
+/** All codes. */
+export const ERROR_CODES = Object.keys(STATUS) as readonly SessionErrorCode[]
 
 /**
  * A failure of the store or of its middleware. It carries no session id, key or session data, so that it may be logged
@@ -56,7 +70,13 @@ export class SessionStoreError extends HttpError {
   readonly code: SessionErrorCode
 
   constructor(code: SessionErrorCode, message: string, options?: { cause?: unknown }) {
-    super(STATUS[code] ?? 500, message, options)
+    super(STATUS[code], message, options)
     this.code = code
   }
+}
+
+/** Describes an error without its message, which may contain session data from `validate` or an index function. */
+export function nameOf(err: unknown): string {
+  const { code, name } = (err ?? {}) as { code?: unknown; name?: unknown }
+  return typeof code === 'string' ? code : typeof name === 'string' ? name : typeof err
 }

@@ -127,7 +127,7 @@ interface SideConnectionWarning {
 
 export type SessionEventName = keyof SessionEvents
 
-const EVENT_NAMES: readonly SessionEventName[] = Object.keys({
+export const EVENT_NAMES: readonly SessionEventName[] = Object.keys({
   created: 0,
   saved: 0,
   destroyed: 0,
@@ -176,6 +176,8 @@ export function emitSafely(emitter: EventEmitter, name: string, ...args: unknown
 /** Counts, emits and publishes events. */
 export class Announcer {
   readonly counters: Record<SessionEventName, number>
+  /** Kinds of additional connections that are down (redis/side-health.ts). */
+  readonly sidesDown = new Set<SideConnectionKind>()
   /** Called for every session that ends in this process or leaves its id, even if nobody listens to the events. */
   onEnded: ((handle: string, reason: SessionEvents['ended']['reason']) => void) | undefined
   readonly #emitter: EventEmitter

@@ -6,6 +6,7 @@ import { findSession } from './admin/find-session.js'
 import { countSessions, type SessionStats } from './admin/stats.js'
 import type { CacheStats } from './cache/near-cache.js'
 import { type Callback, callBack, isCallback, settleAfterIo, settleNextTick } from './callback.js'
+import { nameOf } from './errors.js'
 import { EventStore } from './event-store.js'
 import type { SessionEventName } from './events.js'
 import type { LoadedSession } from './hash/decode.js'
@@ -23,12 +24,14 @@ import type {
   Whatever,
 } from './hash/session-content.js'
 import type { AnySession } from './hash/session-data.js'
+import { handleOf } from './ids/handle.js'
 import { hasId } from './ids/id-mapper.js'
 import { type Ending, endSessions } from './indexes/destroy-by.js'
 import { checkedDestroyBy, type DestroyByOptions } from './indexes/destroy-by-options.js'
 import { indexEntry } from './indexes/find.js'
 import { checkedFindBy, type FindByOptions, findPage } from './indexes/find-page.js'
 import { checkNames } from './known-options.js'
+import { isTraced, traced, traceMethods } from './operations.js'
 import { type RedisStoreOptions, resolveOptions } from './options.js'
 import { type Signal, started, type Within } from './redis/deadline.js'
 import type { Arrival } from './requests/arrivals.js'
@@ -47,8 +50,35 @@ import { encodeChanges, patchSession } from './session/patch.js'
 import { setAtPath } from './session/path.js'
 import type { SessionInfo } from './session-info.js'
 import { type StoreParts, storeParts } from './store-context.js'
+import { healthOf, type StoreHealth } from './store-health.js'
 import { StorePromise } from './store-promise.js'
 import type { EndReason } from './watch/endings.js'
+
+/** Methods that publish their calls (operations.ts). `regenerate`, `reload` and `activity` do so themselves. */
+const TRACED = {
+  get: 'get',
+  set: 'set',
+  touch: 'touch',
+  destroy: 'destroy',
+  all: 'all',
+  ids: 'ids',
+  length: 'length',
+  clear: 'clear',
+  read: 'read',
+  patch: 'patch',
+  increment: 'increment',
+  getPath: 'getPath',
+  setPath: 'setPath',
+  exists: 'exists',
+  info: 'info',
+  find: 'find',
+  findBy: 'findBy',
+  countBy: 'countBy',
+  destroyBy: 'destroyBy',
+  scan: 'scan',
+  stats: 'stats',
+  ping: 'ping',
+} as const
 
 /**
  * A session that `all` resolves, with the id under which Redis stores it (with `hashIds`, a digest of the cookie's id).
@@ -93,8 +123,21 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     this.#context = this.#parts.context
     this.#within = this.#parts.within
     this.#sessions = new Sessions(this.#context)
-    const reload = reloadMethod((session, callback) => this.#get(this.#requests.arrivals.of(session), callback))
+    const load = (session: Session, callback?: Callback<Whatever>) =>
+      this.#get(this.#requests.arrivals.of(session), callback)
+    const reload = reloadMethod((session, callback) =>
+      isTraced() ? traced('reload', this.#context, () => load(session, callback)) : load(session, callback),
+    )
     this.#requests = new RequestSessions(this.#context, this.#sessions, this.#within, reload)
+  }
+
+  static {
+    traceMethods(
+      RedisStore.prototype,
+      TRACED,
+      (store) => store.#context,
+      (store, session) => store.#context.cache?.hasServed(session),
+    )
   }
 
   /** Access for the middleware of this library. Applications cannot use it. */
@@ -119,6 +162,11 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   /** Number of times that this store has emitted each event. */
   get counters(): Readonly<Record<SessionEventName, number>> {
     return this.#context.announcer.counters
+  }
+
+  /** Whether Redis answers, and whether the store's additional connections work, as far as is known without asking. */
+  get health(): StoreHealth {
+    return healthOf(this.#parts)
   }
 
   /** Statistics of the near cache; undefined without the `cache` option. */
@@ -351,11 +399,15 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
 
   /** Whether a session exists. Sends one command, HMGET. */
   async exists(sid: string): Promise<boolean> {
-    return (await this.info(sid)) !== null
+    return (await this.#info(sid)) !== null
   }
 
   /** Tells when a session began, was last seen and will end; null if it is absent. Sends one command, HMGET. */
   info(sid: string): Promise<SessionInfo | null> {
+    return this.#info(sid)
+  }
+
+  #info(sid: string): Promise<SessionInfo | null> {
     return this.#run(async () => {
       const found = await this.#sessions.first(sid, (storedId, id) => inspectSession(this.#context, storedId, id))
       return found?.info ?? null
@@ -370,6 +422,15 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    */
   find(handle: string): Promise<SessionInfo | null> {
     return this.#runLong(() => findSession(this.#parts, handle))
+  }
+
+  /**
+   * Returns the handle of a session that this store has loaded or saved, such as `req.session`, for logs and traces;
+   * undefined for a new one. Sends no command.
+   */
+  handleOf(session: object | null | undefined): string | undefined {
+    const record = session ? this.#sessions.recordOf(session) : undefined
+    return record && handleOf(record.storedId)
   }
 
   /**
@@ -460,10 +521,11 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return {
       read: (range) => {
         const names = { from: 0, to: 0, step: 0 }
-        return this.#runLong(async () => {
+        const read = async () => {
           checkNames('activity.read', range, names, "activity.read({ from, to, step: 'hour' })")
           return activity.read(range)
-        })
+        }
+        return isTraced() ? traced('activity', this.#context, read) : read()
       },
     }
   }
@@ -543,9 +605,10 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     const known = before && knownEntries(this.#sessions.recordOf(before))
     const isUnsent = before !== undefined && this.#requests.newSessions.isUnsent(before)
     const end = isUnsent ? endHere : this.#requests.mayComeAgain(req, before) ? retire : endSession
+    const ending = () => end(this.#context, storedIds, reason, known)
     this.#settle(
       'regenerate',
-      this.#run(() => end(this.#context, storedIds, reason, known)),
+      isTraced() ? traced('regenerate', this.#context, () => this.#run(ending)) : this.#run(ending),
       (err, existed) => {
         if (err) return done(err)
         try {
@@ -602,10 +665,4 @@ function assertSession(method: string, session: unknown): void {
   if (typeof session === 'object' && session !== null) return
   const given = session === null ? 'null' : typeof session
   throw new TypeError(`${method}(sid, session) takes a session object, not ${given}; destroy(sid) ends a session`)
-}
-
-/** Describes an error without its message, which may contain session data from `validate` or an index function. */
-function nameOf(err: unknown): string {
-  const { code, name } = (err ?? {}) as { code?: unknown; name?: unknown }
-  return typeof code === 'string' ? code : typeof name === 'string' ? name : typeof err
 }

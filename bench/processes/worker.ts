@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel'
 import type { Server } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Opened, type Place, Skip } from '../contenders/contender.js'
@@ -10,6 +11,8 @@ import { serve } from './site.js'
 /** The process of one contender, whose CPU time and memory are measured. */
 let opened: Opened
 let operations: Operations
+const operationsOfStores = tracingChannel('connect-redis-hash:operation')
+const heard = () => undefined
 let site: { port: number; server: Server } | undefined
 
 /**
@@ -76,6 +79,32 @@ const handlers = {
       perSecond: (count * 1000) / (performance.now() - start),
       operations: count + unmeasured,
     }
+  },
+
+  /** Subscribes to operations, or no longer, as telemetry does. */
+  listen({ isOn }: { isOn: boolean }) {
+    if (isOn) operationsOfStores.asyncEnd.subscribe(heard)
+    else operationsOfStores.asyncEnd.unsubscribe(heard)
+  },
+
+  /** Nanoseconds that it takes to ask whether anybody listens, as each operation of a store does. */
+  ask(_: null): number {
+    const { start, end, asyncStart, asyncEnd, error } = operationsOfStores
+    const times = 5_000_000
+    let count = 0
+    const begin = process.hrtime.bigint()
+    for (let i = 0; i < times; i++) {
+      if (
+        start.hasSubscribers ||
+        asyncEnd.hasSubscribers ||
+        error.hasSubscribers ||
+        end.hasSubscribers ||
+        asyncStart.hasSubscribers
+      )
+        count += 1
+    }
+    if (count > 0) throw new Error('somebody listens')
+    return Number(process.hrtime.bigint() - begin) / times
   },
 
   async once({ work, i }: { work: 'read' | 'write'; i: number }) {

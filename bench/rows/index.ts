@@ -6,5 +6,15 @@ import { memoryRow } from './memory.js'
 import { requestsRow } from './requests.js'
 import type { Row } from './row.js'
 import { shapesRow } from './shapes.js'
+import { telemetryRow } from './telemetry.js'
 
-export const ROWS: readonly Row[] = [...cpuRows, latencyRow, bytesRow, memoryRow, shapesRow, requestsRow, manyRow]
+export const ROWS: readonly Row[] = [
+  ...cpuRows,
+  telemetryRow,
+  latencyRow,
+  bytesRow,
+  memoryRow,
+  shapesRow,
+  requestsRow,
+  manyRow,
+]

@@ -1,4 +1,5 @@
 import type { StoredIds } from '../ids/id-mapper.js'
+import { isTraced } from '../operations.js'
 import type { Server } from '../redis/client.js'
 import type { Context, SessionCache } from '../session/context.js'
 import { firstOf } from '../session/first-found.js'
@@ -12,6 +13,7 @@ import type { Keep, NearCache } from './near-cache.js'
 export class ReadThrough implements SessionCache {
   readonly #context: Context
   readonly #near: NearCache
+  readonly #served = new WeakSet<object>()
 
   constructor(context: Context, near: NearCache) {
     this.#context = context
@@ -23,7 +25,8 @@ export class ReadThrough implements SessionCache {
     const cached = this.#near.find(this.#context.keys.session(currentId))
     const reopened = cached && (await this.#reopened(currentId, cached))
     const known = reopened && isUsable(reopened) ? reopened : undefined
-    this.#near.count(known !== undefined)
+    if (known === undefined) this.#near.count(false)
+    else this.countHit(known.session)
     const loaded = known ?? (await this.#loadAnew(storedIds))
     if (loaded !== null) loaded.record.storedIds = storedIds
     return loaded
@@ -38,8 +41,13 @@ export class ReadThrough implements SessionCache {
     return loaded
   }
 
-  countHit(): void {
+  countHit(session: object): void {
     this.#near.count(true)
+    if (isTraced()) this.#served.add(session)
+  }
+
+  hasServed(session: unknown): boolean {
+    return typeof session === 'object' && session !== null && this.#served.has(session)
   }
 
   /** Restores a cached session; undefined if the serializer can no longer read it. */

@@ -4,6 +4,7 @@ import { versionOf } from './doctor/facts.js'
 import { countOf, judge } from './doctor/judge.js'
 import { readFacts, readInfo } from './doctor/read-facts.js'
 import { asJson, asText } from './doctor/report.js'
+import { serverOf } from './doctor/server-of.js'
 import { parseTarget, type Target } from './doctor/target.js'
 import { unreachable } from './doctor/unreachable.js'
 import { CommandError, EXIT, type Io } from './io.js'
@@ -15,8 +16,9 @@ const HELP = `Usage: connect-redis-hash doctor [options] [url]
 
 Examines a Redis server and says what will go wrong with sessions in it, and which setting to change. It changes nothing.
 
-url               redis://user:password@host:6379, rediss:// for TLS, or the path of a Unix socket.
-                  Better in the environment variable REDIS_URL: arguments are seen by other users (ps) and kept by shells.
+url               redis://user:password@host:6379, rediss:// for TLS, or the path of a Unix socket;
+                  redis-sentinel://a:26379,b:26379/name for the master that Sentinels know. One server is examined at a
+                  time: in a Cluster, give each master. Better in the environment variable REDIS_URL: arguments are seen by other users (ps) and kept by shells.
 
 --prefix <text>   of the store's keys (default: sess:)
 --user <name>     look at the permissions of this user, if the URL is an administrator's (Redis 7)
@@ -56,8 +58,9 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     io.out(`${aclLine({ prefix: values.prefix, isAdmin: values.admin, version: CURRENT })}\n`)
     return EXIT.fine
   }
-  const target = parseTarget(url)
-  return withConnection(url, target, async (connection) => {
+  const server = await serverOf(url)
+  const target = parseTarget(server)
+  return withConnection(server, target, async (connection) => {
     if (values.acl) {
       const info = await readInfo(connection)
       const isCluster = info?.cluster_enabled === '1'
@@ -67,7 +70,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       return EXIT.fine
     }
     const { prefix, user, admin: isAdmin } = values
-    const facts = await readFacts(connection, { url, target, prefix, isAdmin, user })
+    const facts = await readFacts(connection, { url: server, target, prefix, isAdmin, user })
     const findings = judge(facts)
     io.out(values.json ? asJson(facts, findings) : asText(facts, findings, io.hasColours))
     const bad = countOf(findings, 'problem') + (values.strict ? countOf(findings, 'warning') : 0)

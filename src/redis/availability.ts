@@ -56,6 +56,11 @@ export class Availability {
     return key !== undefined && (this.#away.get(masterOfKey(this.#options.client, key))?.isShut ?? false)
   }
 
+  /** Whether Redis, or any master of a Cluster, does not answer. */
+  get isAway(): boolean {
+    return this.#away.size > 0
+  }
+
   /** Call this before a command is sent. */
   sent(key: string | undefined): Waiting {
     return this.#waiting.add(key)

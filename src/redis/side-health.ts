@@ -72,6 +72,8 @@ export class SideHealth {
   }
 
   #tell(code: 'side-connection-down' | 'side-connection-up', message: string): void {
+    if (code === 'side-connection-down') this.#announcer.sidesDown.add(this.#kind)
+    else this.#announcer.sidesDown.delete(this.#kind)
     this.#announcer.announce('warning', { code, message, kind: this.#kind, since: this.#since as Date })
   }
 }

@@ -2,6 +2,7 @@ import type { Session } from 'express-session'
 import type { Callback } from '../callback.js'
 import type { LoadedSession } from '../hash/decode.js'
 import { handleOf } from '../ids/handle.js'
+import { traceMethods } from '../operations.js'
 import type { Within } from '../redis/deadline.js'
 import type { Context } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
@@ -30,6 +31,10 @@ export class Arrivals {
   /** Sessions that were returned to requests outside Express. */
   readonly #opened = new WeakMap<object, SessionRecord>()
   #answering: Arrival | undefined
+
+  static {
+    traceMethods(Arrivals.prototype, { open: 'load' }, (self) => self.#context)
+  }
 
   constructor(context: Context, sessions: Sessions, within: Within) {
     this.#context = context

@@ -2,6 +2,7 @@ import type { DestroyReason, SessionEventName, SessionEvents } from '../events.j
 import type { AnyContent } from '../hash/session-content.js'
 import type { AnySession } from '../hash/session-data.js'
 import { invalidId, parseSid } from '../ids/sid.js'
+import { isOperationOf, type Operation, traceMethods } from '../operations.js'
 import type { Within } from '../redis/deadline.js'
 import type { Context } from '../session/context.js'
 import { destroySession } from '../session/destroy.js'
@@ -48,6 +49,10 @@ export class RequestSessions implements StoreAccess {
   readonly #methods: PropertyDescriptorMap
   #destroy: DestroyMethod | undefined
   #generate: Generate | undefined
+
+  static {
+    traceMethods(RequestSessions.prototype, { end: 'destroy' }, (self) => self.context)
+  }
 
   /**
    * @param within sets the deadline of operations
@@ -158,6 +163,10 @@ export class RequestSessions implements StoreAccess {
   lookAtSet(sid: string, session: AnySession): Promise<void> | undefined {
     if (this.outside.principal === undefined || this.hooks.hasGuard(requestOf(session))) return undefined
     return this.outside.beforeSet(this.#sessions.storedIds(sid), session, this.#sessions.recordOf(session))
+  }
+
+  isOwn(operation: Operation): boolean {
+    return isOperationOf(operation, this.context)
   }
 
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void {

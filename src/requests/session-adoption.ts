@@ -1,4 +1,5 @@
 import { ADOPTED_FIELD } from '../hash/bookkeeping.js'
+import { traceMethods } from '../operations.js'
 import type { Within } from '../redis/deadline.js'
 import { type Adopted, adoptSession, isAdoptedId, isUsable, type OldIds } from '../session/adopt.js'
 import type { Context } from '../session/context.js'
@@ -10,6 +11,10 @@ export class SessionAdoption implements AdoptionAccess {
   readonly #context: Context
   readonly #within: Within
   readonly #fields: SessionFields
+
+  static {
+    traceMethods(SessionAdoption.prototype, { adopt: 'adopt' }, (self) => self.#context)
+  }
 
   constructor(context: Context, fields: SessionFields, within: Within) {
     this.#context = context

@@ -1,4 +1,5 @@
 import { newSecret } from '../hash/renewal-field.js'
+import { traceMethods } from '../operations.js'
 import type { Within } from '../redis/deadline.js'
 import {
   BIND_DEVICE,
@@ -29,6 +30,11 @@ export class SessionDevices implements DeviceAccess {
   readonly #context: Context
   readonly #sessions: Sessions
   readonly #within: Within
+
+  static {
+    const names = { bind: 'device', challenge: 'device', prove: 'device', confirm: 'device' } as const
+    traceMethods(SessionDevices.prototype, names, (self) => self.#context)
+  }
 
   constructor(context: Context, sessions: Sessions, within: Within) {
     this.#context = context

@@ -1,4 +1,5 @@
 import { Session } from 'express-session'
+import { traceMethods } from '../operations.js'
 import type { Within } from '../redis/deadline.js'
 import { confirmId, type RenewalTerms, renewSession } from '../rotation/renew.js'
 import type { Context } from '../session/context.js'
@@ -11,6 +12,10 @@ export class SessionRenewal implements RenewalAccess {
   readonly #sessions: Sessions
   readonly #within: Within
   readonly #equip: (session: object) => void
+
+  static {
+    traceMethods(SessionRenewal.prototype, { renew: 'renew', confirm: 'confirm' }, (self) => self.#context)
+  }
 
   /** @param equip prepares every session object that a request gets */
   constructor(context: Context, sessions: Sessions, within: Within, equip: (session: object) => void) {

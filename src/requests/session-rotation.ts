@@ -3,6 +3,7 @@ import { EncodedOnce } from '../hash/encoded-once.js'
 import { isProperty } from '../hash/field-name.js'
 import type { AnySession } from '../hash/session-data.js'
 import { invalidId } from '../ids/sid.js'
+import { traceMethods } from '../operations.js'
 import type { Within } from '../redis/deadline.js'
 import { mergeLateSaves } from '../rotation/merge-late-saves.js'
 import { retireForNext } from '../rotation/retire.js'
@@ -30,6 +31,10 @@ interface Parts {
 /** Gives the session of a request a new id. */
 export class SessionRotation {
   readonly #parts: Parts
+
+  static {
+    traceMethods(SessionRotation.prototype, { rotate: 'rotate' }, (self) => self.#parts.context)
+  }
 
   constructor(parts: Parts) {
     this.#parts = parts

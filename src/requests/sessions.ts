@@ -95,7 +95,7 @@ export class Sessions {
     if (!loaded) return undefined
     const standing = standingOf(sid, loaded.generation)
     if (standing === 'outdated' || !isAdmitted(standing)) return undefined
-    this.#context.cache?.countHit()
+    this.#context.cache?.countHit(loaded.session)
     present(loaded, id, sid, standing)
     this.#records.set(loaded.session, loaded.record)
     return loaded.session

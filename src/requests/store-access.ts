@@ -3,6 +3,7 @@ import type { Cookie, Session, SessionData } from 'express-session'
 import type { DestroyReason, SessionEventName, SessionEvents } from '../events.js'
 import type { Admission } from '../hash/renewal-field.js'
 import type { AnyContent } from '../hash/session-content.js'
+import type { Operation } from '../operations.js'
 import type { ResolvedOptions } from '../options.js'
 import type { Within } from '../redis/deadline.js'
 import type { BindDeviceReply, ChallengeDeviceReply, ProveDeviceReply } from '../redis/scripts/device.js'
@@ -255,6 +256,8 @@ export interface StoreAccess {
   keepFromMerging(who: string, reads: (session: AnyContent) => unknown): void
   /** Notes from now on which sessions the application destroys (requests/destroyed-sessions.ts). */
   heedDestroy(): void
+  /** Whether a traced operation is one of this store. */
+  isOwn(operation: Operation): boolean
   announce<E extends SessionEventName>(name: E, payload: SessionEvents[E]): void
   /** Ends a loaded session. Costs DEL. */
   end(session: object, reason: DestroyReason): Promise<void>

@@ -66,7 +66,9 @@ export interface SessionCache {
   /** Loads synchronously; undefined if only Redis has the session, or if the serializer is asynchronous. */
   loadAtOnce(storedIds: StoredIds): Loaded | undefined
   /** Counts a hit, once the session that `loadAtOnce` found is used. */
-  countHit(): void
+  countHit(session: object): void
+  /** Whether a loaded session has come from this process. Only known while operations are traced (operations.ts). */
+  hasServed(session: unknown): boolean
 }
 
 /** Limits the number of sessions under one value of an index (`limit` option). */

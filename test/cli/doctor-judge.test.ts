@@ -1,6 +1,7 @@
 import { aclLine } from '../../src/cli/doctor/acl-line.js'
 import { checkAccess } from '../../src/cli/doctor/checks/access.js'
 import { checkConnections } from '../../src/cli/doctor/checks/connections.js'
+import { checkData } from '../../src/cli/doctor/checks/data.js'
 import { checkEncoding } from '../../src/cli/doctor/checks/encoding.js'
 import { checkMemory } from '../../src/cli/doctor/checks/memory.js'
 import { checkPermissions } from '../../src/cli/doctor/checks/permissions.js'
@@ -32,6 +33,7 @@ function facts(some: Partial<Facts> & { url?: string } = {}): Facts {
     slowCommands: [],
     latencyEvents: {},
     clockSkewMs: 0,
+    data: undefined,
     cluster: undefined,
     sentinelMasters: undefined,
     ...some,
@@ -150,7 +152,7 @@ describe('what Redis tells of its troubles', () => {
     }
     expect(brief(checkReplication(facts({ info: { ...info, ...slaves } })))).toEqual([
       'warning: the replica 10.0.0.6:6379 is 60 s behind',
-      'warning: the replica 10.0.0.7:6379 is not in step (wait_bgsave)',
+      'warning: the replica 10.0.0.7:6379 still copies everything',
     ])
   })
 
@@ -179,7 +181,7 @@ test('a Sentinel is told where its masters are, and nothing else', () => {
     level: 'problem',
     what: 'this is a Sentinel, not a Redis',
     change: [
-      expect.stringContaining("host: '10.0.0.9', port: 26379"),
+      expect.stringContaining("connectRedis({ sentinels: [{ host: '10.0.0.9', port: 26379 }]"),
       expect.stringContaining('redis://10.0.0.5:6379'),
     ],
   })
@@ -251,4 +253,33 @@ test('colours are for people, and commands stay on one line', () => {
   expect(asText(facts(), findings, false)).toContain(`\n         -> ${long}\n`)
   expect(asText(facts(), findings, false)).not.toContain('\x1b')
   expect(asText(facts(), findings, true)).toContain('\x1b[31mPROBLEM  \x1b[0m')
+})
+
+test.each([
+  [{ master_sync_in_progress: '1' }, 'whose data it is about to copy'],
+  [{ master_sync_in_progress: '0', master_link_down_since_seconds: '-1' }, 'whose data it is about to copy'],
+  [{ master_sync_in_progress: '0', master_link_down_since_seconds: '40' }, 'which it has lost'],
+])('a replica whose link is down, %j: %s', (more, said) => {
+  const info = { role: 'slave', master_host: '10.0.0.1', master_port: '6379', master_link_status: 'down', ...more }
+  expect(brief(checkReplication(facts({ info })))).toEqual([`problem: this is a replica of 10.0.0.1:6379, ${said}`])
+})
+
+test('a replica that still copies everything cannot become the master, and is waited for', () => {
+  const info = { role: 'master', slave0: 'ip=10.0.0.2,port=6379,state=send_bulk,offset=0,lag=0' }
+  expect(checkReplication(facts({ info }))).toMatchObject([
+    {
+      level: 'warning',
+      what: 'the replica 10.0.0.2:6379 still copies everything',
+      change: ['Wait until its state is online'],
+    },
+  ])
+})
+
+test('many keys are estimated from those that were looked at', () => {
+  const data = { looked: 1000, total: 50_000, sessions: 900, strings: 30, withoutTtl: 0, meanBytes: 500, others: [] }
+  const info = { maxmemory: '100000000', used_memory: '40000000' }
+  expect(brief(checkData(facts({ data, info })))).toEqual([
+    'ok: about 45000 sessions under sess: of 500 bytes in the mean; room for about 120000 more sessions',
+    'note: about 1500 of them are strings of connect-redis',
+  ])
 })

@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { RedisStore } from 'connect-redis-hash'
+import { fieldsOf } from '../../src/cli/doctor/facts.js'
 import type { Finding, Level } from '../../src/cli/doctor/finding.js'
 import * as doctor from '../../src/cli/doctor.js'
 import { slotsBetween } from '../support/cluster-rig.js'
@@ -9,6 +12,7 @@ import { runHere } from '../support/command-line.js'
 import { type DelayProxy, delayProxy } from '../support/delay-proxy.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { freePort } from '../support/redis-node.js'
+import { startSentinelRig } from '../support/sentinel-rig.js'
 import { ANY_CHANNEL, COMPACT, isRedisSince, testSince } from '../support/server.js'
 import { unhurried } from '../support/unhurried.js'
 
@@ -87,7 +91,8 @@ describe('a Redis that is set up well', () => {
     await examined(url)
     await examined(redis.socketPath)
     const calls = Object.keys(await redis.takeCalls())
-    const looks = /^(hello|auth|info|ping|time|eval|acl\|whoami|slowlog\|get|latency\|latest|config\|get|select)$/
+    const looks =
+      /^(hello|auth|info|ping|time|eval|scan|type|pttl|memory\|usage|hget|getrange|acl\|whoami|slowlog\|get|latency\|latest|config\|get|select)$/
     expect(calls.filter((name) => !looks.test(name))).toEqual([])
     expect(await redis.admin.info('persistence')).toContain('rdb_changes_since_last_save:0')
     const log = (await redis.admin.call('ACL', 'LOG')) as string[][]
@@ -443,3 +448,140 @@ describe('speed', () => {
 const BUSY_FOR = (ms: number) => `local function now() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end
 local start = now()
 while now() - start < ${ms} do end`
+
+describe('what the keys hold', () => {
+  const cookie = { originalMaxAge: null, expires: null, path: '/' }
+
+  // Redis before 7.0 does not tell whether the user may look at other keys.
+  testSince(7, 0)(
+    'sessions, strings of connect-redis, keys that never expire, other prefixes, and the room that is left',
+    async () => {
+      const redis = await server('--maxmemory', '64mb')
+      const store = new RedisStore({ client: redis.admin })
+      for (const sid of ['one', 'two', 'three']) await store.set(sid, { cookie, userId: 'ada' } as never)
+      await redis.admin.set('sess:old', JSON.stringify({ cookie, userId: 'bob' }), 'EX', 600)
+      await redis.admin.persist('sess:one')
+      await new RedisStore({ client: redis.admin, prefix: 'shop:' }).set('four', { cookie } as never)
+      await redis.admin.set('blog:five', JSON.stringify({ cookie }), 'EX', 600)
+      await redis.admin.set('cache:page', '<html>')
+      await redis.admin.hset('counter:page', 'hits', '1')
+      const report = await examined(redis.socketPath)
+      expect(found(report, 'data', 'ok')).toEqual([
+        saying(/^4 sessions under sess: of \d+ bytes in the mean; room for about \d+ more sessions$/),
+      ])
+      expect(found(report, 'data', 'warning')).toEqual([saying(/^1 key under sess: never expires$/)])
+      expect(found(report, 'data', 'note')).toEqual([
+        saying(/^1 of them is a string of connect-redis$/, /thorough/),
+        saying(/^keys under blog:, shop: look like sessions, too$/, /doctor --prefix blog:/),
+      ])
+      expect(found(await examined(redis.socketPath, '--prefix', 'none:'), 'data', 'note')).toEqual([
+        saying(/^no session under none:$/),
+        saying(/^keys under blog:, sess:, shop: look/),
+      ])
+      const [, room = ''] = /room for about (\d+)/.exec(report.text) ?? []
+      const { maxmemory, used_memory } = fieldsOf(await redis.admin.info('memory'))
+      const bytes = Number(await redis.admin.memory('USAGE', 'sess:two'))
+      expect(Number(room)).toBeGreaterThan(((Number(maxmemory) - Number(used_memory)) / bytes) * 0.8)
+      expect(Number(room)).toBeLessThan(((Number(maxmemory) - Number(used_memory)) / bytes) * 1.3)
+    },
+  )
+
+  // Before Redis 7.0, each command has to be tried, and is logged.
+  testSince(7, 0)('a user who may not run SCAN is told so, and nothing is refused', async () => {
+    const redis = await server()
+    const url = await userOf(redis, ...(await printedRules(redis)))
+    const report = await examined(url)
+    expect(found(report, 'data', 'unknown')).toEqual([saying(/may not run SCAN/)])
+    const log = (await redis.admin.call('ACL', 'LOG')) as string[][]
+    expect(log.map((entry) => entry[entry.indexOf('object') + 1])).not.toContain('scan')
+  })
+})
+
+describe('a server that is hostile', () => {
+  /** Answers each command so. @returns its URL, and how many bytes it could send */
+  async function hostile(talk: (socket: Socket, sent: (bytes: number) => void, command: string) => void) {
+    let bytes = 0
+    const listening = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.on('data', (data) =>
+        talk(
+          socket,
+          (count) => {
+            bytes += count
+          },
+          String(data),
+        ),
+      )
+    }).listen(0, '127.0.0.1')
+    await once(listening, 'listening')
+    const { port } = listening.address() as AddressInfo
+    return { url: `redis://127.0.0.1:${port}`, bytes: () => bytes, close: () => listening.close() }
+  }
+
+  test.each([
+    ['one endless text', '$999999999\r\n'],
+    ['one answer after the other', ''],
+  ])('that sends %s: it is hung up on in time', async (_what, head) => {
+    const chunk = '+PONG\r\n'.repeat(10_000)
+    const { url, bytes, close } = await hostile((socket, sent) => {
+      socket.write(head)
+      const more = () => {
+        while (socket.writable && socket.write(chunk)) sent(chunk.length)
+      }
+      socket.on('drain', () => {
+        sent(chunk.length)
+        more()
+      })
+      more()
+    })
+    const { code, err } = await runHere(doctor, [url])
+    expect([code, err]).toEqual([2, expect.stringMatching(/what answers there is no Redis|it closes the connection/)])
+    expect(bytes()).toBeLessThan(64 * 2 ** 20)
+    close()
+  })
+
+  test('whose version turns a terminal red: it is printed as text', async () => {
+    const info =
+      '# Server\r\nredis_version:7.2.0\u001b[31m\u202e\u009b1m\r\nredis_mode:standalone\u001b]0;title\u0007\r\n'
+    const { url, close } = await hostile((socket, _sent, command) => {
+      const count = command.split('*').length - 1
+      for (let i = 0; i < count; i++) {
+        const isInfo = /\r\ninfo\r\n/i.test(command)
+        socket.write(isInfo ? `$${Buffer.byteLength(info)}\r\n${info}\r\n` : '+PONG\r\n')
+      }
+    })
+    for (const args of [[url], [url, '--json']]) {
+      const { out } = await runHere(doctor, args)
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not come out
+      expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+      expect(out).toContain('7.2.0')
+    }
+    close()
+  })
+})
+
+describe('the forms of a URL', () => {
+  test('of Sentinels: the master that they name is examined', async () => {
+    const rig = await startSentinelRig()
+    try {
+      const list = rig.options.sentinels.map(({ host, port }) => `${host}:${port}`).join(',')
+      const { port } = await rig.master()
+      const report = await examined(`redis-sentinel://${list}/mymaster`)
+      expect(report.text).toContain(`"address": "127.0.0.1:${port}"`)
+      expect(found(report, 'replication', 'ok')).toHaveLength(1)
+      const wrong = await runHere(doctor, [`redis-sentinel://${list}/other`])
+      expect([wrong.code, wrong.err]).toEqual([2, expect.stringMatching(/no such master.*It knows mymaster/)])
+    } finally {
+      await rig.stop()
+    }
+  })
+
+  test('of several nodes: the first that answers is examined', async () => {
+    const port = await freePort()
+    const redis = await server('--port', String(port), '--cluster-enabled', 'yes')
+    const report = await examined(`redis://127.0.0.1:1,127.0.0.1:${port}`)
+    expect(report.text).toContain(`"address": "127.0.0.1:${port}"`)
+    expect(found(report, 'cluster', 'problem').length).toBeGreaterThan(0)
+    expect(redis.pid).toBeGreaterThan(0)
+  })
+})

@@ -27,6 +27,14 @@ for (const { backchannelLogout, connectRedis, RedisStore } of [esm, cjs]) {
   assert.throws(() => new RedisStore({ client: {} }), { name: 'TypeError', message: /client/ })
 }
 
+// Neither is installed here. The error names what to install.
+for (const [subpath, peer] of [
+  ['prometheus', 'prom-client'],
+  ['opentelemetry', '@opentelemetry/api'],
+]) {
+  await assert.rejects(import(`connect-redis-hash/${subpath}`), new RegExp(peer))
+}
+
 const command = ['node_modules/connect-redis-hash/dist/esm/cli/main.js', 'doctor', 'redis://127.0.0.1:1']
 const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
 assert.equal(status, 2)

@@ -1,9 +1,12 @@
+import type { Duplex } from 'node:stream'
 import type { Redis } from 'ioredis'
 import { type Library, library } from '../../redis/connect/library.js'
 import { replyCode } from '../../redis/redis-error.js'
 import { CommandError } from '../io.js'
 
 const PATIENCE_MS = 3000
+/** Bytes after which a server counts as none: all that doctor asks for takes far less. */
+const MAX_BYTES = 8 * 2 ** 20
 
 /** The result of a command: a reply, or the code of an error, e.g. `NOPERM`. */
 export type Reply = { value: unknown } | { error: string; isUnknown: boolean }
@@ -14,9 +17,14 @@ export type Questions = Pick<Connection, 'ask' | 'text' | 'list'>
 /** A connection to one server that fails quickly and never reconnects. */
 export class Connection {
   readonly #client: Redis
+  /** Why the connection was lost. */
+  #failure: unknown
 
   private constructor(client: Redis) {
     this.#client = client
+    client.on('error', (err) => {
+      this.#failure ??= err
+    })
   }
 
   /** @throws the error of ioredis; its message may contain parts of the URL */
@@ -36,7 +44,10 @@ export class Connection {
     let failure: unknown
     client.on('error', (err) => {
       failure ??= err
+      // An answer that nobody has asked for is such an error, too. A server that sends millions of them is not read on.
+      streamOf(client)?.destroy()
     })
+    client.on('connect', () => limit(client))
     try {
       await client.connect()
       // This first command reveals that a login is needed, or that nothing answers.
@@ -56,7 +67,8 @@ export class Connection {
       return { value: await this.#client.call(command, ...args) }
     } catch (err) {
       const error = replyCode(err)
-      if (error === '') throw err
+      // What waited for a reply hears only that the connection is closed.
+      if (error === '') throw this.#failure ?? err
       return { error, isUnknown: error === 'ERR' && /unknown (sub)?command/i.test((err as Error).message) }
     }
   }
@@ -76,6 +88,20 @@ export class Connection {
   close(): void {
     this.#client.disconnect()
   }
+}
+
+function streamOf(client: Redis): Duplex | undefined {
+  return (client as Redis & { stream?: Duplex }).stream
+}
+
+/** Closes the connection if the server does not stop talking. */
+function limit(client: Redis): void {
+  let bytes = 0
+  const stream = streamOf(client)
+  stream?.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > MAX_BYTES) stream.destroy(new Error('Protocol error: the server does not stop talking'))
+  })
 }
 
 /** @throws CommandError that says what to install */

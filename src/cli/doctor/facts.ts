@@ -18,6 +18,23 @@ export interface SlowCommand {
   command: string
 }
 
+/** What the keys of this server hold. */
+export interface DataFacts {
+  /** How many keys were looked at, of how many there are. */
+  looked: number
+  total: number
+  /** Keys under the prefix that are sessions. */
+  sessions: number
+  /** Those of them that are strings of connect-redis. */
+  strings: number
+  /** Those of them that never expire. */
+  withoutTtl: number
+  /** Mean memory of a session, in bytes; undefined if there is none, or MEMORY USAGE is forbidden. */
+  meanBytes: number | undefined
+  /** Other prefixes with keys that look like sessions. */
+  others: readonly string[]
+}
+
 /** Everything that was read from one server. undefined: the user may not read it, or the server does not tell. */
 export interface Facts {
   target: Target
@@ -44,6 +61,8 @@ export interface Facts {
   latencyEvents: Readonly<Record<string, number>> | undefined
   /** Redis's clock minus this machine's clock, in milliseconds. */
   clockSkewMs: number | undefined
+  /** undefined: the user may not run SCAN. */
+  data: DataFacts | undefined
   /** Fields of CLUSTER INFO, if it is a Cluster. */
   cluster: Readonly<Record<string, string>> | undefined
   /** Addresses of masters by name, if the server is a Sentinel. */

@@ -1,6 +1,7 @@
 import { checkAccess } from './checks/access.js'
 import { checkCluster } from './checks/cluster.js'
 import { checkConnections } from './checks/connections.js'
+import { checkData } from './checks/data.js'
 import { checkEncoding } from './checks/encoding.js'
 import { checkEviction, checkMemory } from './checks/memory.js'
 import { checkPermissions } from './checks/permissions.js'
@@ -20,6 +21,7 @@ const CHECKS: readonly Check[] = [
   checkCluster,
   checkEviction,
   checkMemory,
+  checkData,
   checkPersistence,
   checkEncoding,
   checkConnections,

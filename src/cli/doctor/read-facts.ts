@@ -4,6 +4,7 @@ import { replyCode } from '../../redis/redis-error.js'
 import { askFor, askForUs } from './ask-permissions.js'
 import { Connection, type Questions } from './connection.js'
 import { type Facts, fieldsOf, versionOf } from './facts.js'
+import { readData } from './read-data.js'
 import { readPermissions } from './read-permissions.js'
 import { readClockSkew, readLatencyEvents, readPings, readSlowCommands } from './read-speed.js'
 import { type Target, withoutLogin } from './target.js'
@@ -62,6 +63,18 @@ export async function readFacts(connection: Questions, examination: Examination)
   const unusedName = `doctor-${randomBytes(9).toString('base64url')}`
   const permissions = await readPermissions(ask, canTry, needed, prefix, unusedName)
   const speed = await readPings(connection)
+  // Where SCAN is known to be forbidden, it is not tried: that would leave an entry in ACL LOG.
+  const mayScan = user === undefined ? permissions.scan?.session === 'allowed' : !isSentinel
+  const elsewhere =
+    (await ask([
+      ['hget', unusedName, '@'],
+      ['getrange', unusedName, '0', '1'],
+    ])) ?? []
+  const look = {
+    prefix,
+    total: Number(/keys=(\d+)/.exec(info?.[`db${target.database}`] ?? '')?.[1] ?? 0),
+    mayLookElsewhere: elsewhere.length === 2 && elsewhere.every((permission) => permission === 'allowed'),
+  }
   const clockSkewMs = await readClockSkew(connection)
   return {
     target,
@@ -77,6 +90,7 @@ export async function readFacts(connection: Questions, examination: Examination)
     slowCommands: await readSlowCommands(connection),
     latencyEvents: await readLatencyEvents(connection),
     clockSkewMs,
+    data: mayScan ? await readData(connection, look) : undefined,
     cluster: isCluster ? await readFields(connection, 'CLUSTER', 'INFO') : undefined,
     sentinelMasters: isSentinel ? await readMasters(connection) : undefined,
   }

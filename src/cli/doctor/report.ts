@@ -1,3 +1,4 @@
+import { printable } from '../output/printable.js'
 import { nameOf } from './checks/server.js'
 import type { Facts } from './facts.js'
 import type { Finding, Level } from './finding.js'
@@ -17,13 +18,13 @@ const INDENT = ' '.repeat(9)
 
 export function asText(facts: Facts, findings: readonly Finding[], hasColours: boolean): string {
   const paint = (text: string, code: number) => (hasColours ? `\x1b[${code}m${text}\x1b[0m` : text)
-  const lines = [`${nameOf(facts)} at ${facts.target.address}, prefix ${facts.prefix}`, '']
+  const lines = [printable(`${nameOf(facts)} at ${facts.target.address}, prefix ${facts.prefix}`), '']
   for (const { level, check, what, consequence, change } of findings) {
     const [first = '', ...rest] = wrapped(`${check}: ${what}`)
     lines.push(paint(WORDS[level].padEnd(INDENT.length), COLOURS[level]) + first, ...rest.map(indented))
     if (consequence !== undefined) lines.push(...wrapped(consequence).map(indented))
     // Commands stay on one line, so that they can be copied.
-    for (const line of change ?? []) lines.push(paint(`${INDENT}-> ${line}`, 1))
+    for (const line of change ?? []) lines.push(paint(`${INDENT}-> ${printable(line)}`, 1))
   }
   lines.push('', summary(findings))
   if (findings.some(({ change }) => change?.some((line) => line.includes('CONFIG SET')))) {
@@ -43,7 +44,8 @@ export function asJson(facts: Facts, findings: readonly Finding[]): string {
     warnings: countOf(findings, 'warning'),
     findings,
   }
-  return `${JSON.stringify(report, null, 2)}\n`
+  const lines = JSON.stringify(report, null, 2).split('\n')
+  return `${lines.map(printable).join('\n')}\n`
 }
 
 function summary(findings: readonly Finding[]): string {
@@ -61,9 +63,10 @@ function summary(findings: readonly Finding[]): string {
 
 const indented = (line: string) => INDENT + line
 
+/** What servers say of themselves is in these texts, and a terminal may obey it. */
 function wrapped(text: string): string[] {
   const lines: string[] = ['']
-  for (const word of text.split(' ')) {
+  for (const word of printable(text).split(' ')) {
     const line = lines.at(-1) as string
     if (line === '') lines[lines.length - 1] = word
     else if (line.length + 1 + word.length <= WIDTH - INDENT.length) lines[lines.length - 1] = `${line} ${word}`

@@ -51,7 +51,7 @@ function reason(err: unknown, target: Target): string {
   if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) {
     return `its TLS certificate cannot be verified (${code}). NODE_EXTRA_CA_CERTS=ca.pem names the authority that signed it.`
   }
-  if (/RESP type|protocol error/i.test(message)) return 'what answers there is no Redis.'
+  if (/RESP type|protocol error|queue state error/i.test(message)) return 'what answers there is no Redis.'
   const tls = target.isTls ? '' : ' Does it take TLS only (rediss://)?'
   return code === '' ? `it closes the connection.${tls}` : `${code}.`
 }

@@ -8,6 +8,7 @@ import { fieldsOf } from '../doctor/facts.js'
 import { parseTarget, type Target } from '../doctor/target.js'
 import { unreachable } from '../doctor/unreachable.js'
 import { CommandError } from '../io.js'
+import { printable } from '../output/printable.js'
 import { parseWhere, type Where } from './where.js'
 
 /** What a command needs of the client itself; the store does the rest. */
@@ -74,7 +75,7 @@ function optionsOf(url: string): Record<string, unknown> {
   return { path, ...others, ...(db !== undefined && { db: Number(db) }) }
 }
 
-interface Examined {
+export interface Examined {
   kind: 'one' | 'cluster' | 'sentinel'
   /** The first URL that answers. */
   url: string
@@ -84,7 +85,7 @@ interface Examined {
 }
 
 /** Asks the first server that answers what it is. */
-async function examine({ urls, sentinels }: Where): Promise<Examined> {
+export async function examine({ urls, sentinels }: Where): Promise<Examined> {
   const targets = urls.map(parseTarget)
   let why: unknown
   for (const [i, url] of urls.entries()) {
@@ -119,15 +120,22 @@ async function kindOf(connection: Connection, isCluster: boolean): Promise<Pick<
   return { kind: isNode ? 'cluster' : 'one', masters: [] }
 }
 
+/**
+ * @param given name in the URL, if there is one
+ * @param masters names that the Sentinel knows
+ */
+export function masterName(given: string | undefined, masters: readonly string[]): string {
+  const name = given ?? (masters.length === 1 ? masters[0] : undefined)
+  if (name !== undefined && masters.includes(name)) return name
+  const known = masters.length === 0 ? 'It knows none.' : `It knows ${masters.map(printable).join(', ')}.`
+  const what = name === undefined ? 'Say which master the Sentinel is to find' : 'The Sentinel knows no such master'
+  throw new CommandError(`${what}: redis-sentinel://host:26379/name-of-master. ${known}`)
+}
+
 /** @param url the Sentinel that answers: it may have been given as a plain URL */
 function bySentinels({ sentinels }: Where, url: string, masters: readonly string[]) {
   const { host, port, ...rest } = optionsOf(sentinels?.rest ?? url) as { host: string; port: number }
-  const name = sentinels?.name ?? (masters.length === 1 ? masters[0] : undefined)
-  if (name === undefined || !masters.includes(name)) {
-    const known = masters.length === 0 ? 'It knows none.' : `It knows ${masters.join(', ')}.`
-    const what = name === undefined ? 'Say which master the Sentinel is to find' : 'The Sentinel knows no such master'
-    throw new CommandError(`${what}: redis-sentinel://host:26379/name-of-master. ${known}`)
-  }
+  const name = masterName(sentinels?.name, masters)
   // The connections that listen for failovers print errors of Sentinels that are away, and a command is soon over.
   const quiet = { failoverDetector: false }
   const tls = sentinels?.isTls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}

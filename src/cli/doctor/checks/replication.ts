@@ -3,6 +3,8 @@ import { type Facts, numberOf, versionOf } from '../facts.js'
 import { type Finding, findingsOf, NO_INFO } from '../finding.js'
 
 const LATE_SECONDS = 10
+/** States of a replica that gets the whole data set. */
+const COPYING: ReadonlySet<string> = new Set(['wait_bgsave', 'send_bulk', 'send_bulk_and_stream'])
 /** The first version that asks for replicas before a script may write. */
 const ASKS_IN_SCRIPTS = [7, 0] as const
 
@@ -29,10 +31,17 @@ function isReplica(info: Info): Finding {
   const { problem } = findingsOf('replication')
   const master = `${info.master_host}:${info.master_port}`
   return problem(
-    `this is a replica of ${master}${info.master_link_status === 'up' ? '' : ', which it has lost'}`,
+    `this is a replica of ${master}${linkOf(info)}`,
     'It takes no writes: nobody can log in, and what it reads may be out of date.',
     `Use the master: redis://${master}. With Sentinel or Cluster, let ioredis find it`,
   )
+}
+
+function linkOf({ master_link_status, master_sync_in_progress, master_link_down_since_seconds }: Info): string {
+  if (master_link_status === 'up') return ''
+  // -1: it has never been connected. The master may still be writing the file that it is going to send.
+  const isFirst = master_sync_in_progress === '1' || master_link_down_since_seconds === '-1'
+  return isFirst ? ', whose data it is about to copy' : ', which it has lost'
 }
 
 function tooFewReplicas(info: Info, needed: number): Finding[] {
@@ -65,13 +74,21 @@ function lateReplicas(replicas: readonly Replica[]): Finding[] {
   const { warning } = findingsOf('replication')
   return replicas
     .filter(({ state, lag }) => !(state === 'online' && lag <= LATE_SECONDS))
-    .map(({ address, state, lag }) =>
-      warning(
-        `the replica ${address} is ${state === 'online' ? `${lag} s behind` : `not in step (${state})`}`,
-        'If it becomes the master now, logins since are gone, and sessions that were ended since are back.',
-        'Look at its log and at the network between the two',
-      ),
-    )
+    .map(({ address, state, lag }) => {
+      const isCopying = COPYING.has(state)
+      const how = isCopying
+        ? 'still copies everything'
+        : state === 'online'
+          ? `is ${lag} s behind`
+          : `is not in step (${state})`
+      return warning(
+        `the replica ${address} ${how}`,
+        isCopying
+          ? 'It cannot become the master yet.'
+          : 'If it becomes the master now, logins since are gone, and sessions that were ended since are back.',
+        isCopying ? 'Wait until its state is online' : 'Look at its log and at the network between the two',
+      )
+    })
 }
 
 interface Replica {

@@ -51,7 +51,7 @@ export function checkSentinel({ sentinelMasters, target }: Facts): Finding[] {
   const [name = 'mymaster'] = Object.keys(sentinelMasters)
   return [
     problem('this is a Sentinel, not a Redis', 'It knows no command that a session needs: every request fails.', [
-      `new Redis({ sentinels: [{ host: '${target.host}', port: ${target.address.split(':').at(-1)} }], name: '${name}' })`,
+      `connectRedis({ sentinels: [{ host: '${target.host}', port: ${target.address.split(':').at(-1)} }], name: '${name}' })`,
       ...masters.map(([known, address]) => `To examine ${known}: connect-redis-hash doctor redis://${address}`),
     ]),
   ]
