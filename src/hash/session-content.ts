@@ -41,16 +41,22 @@ export type SessionChanges<Data extends object = SessionData> = {
   readonly [Name in PropertyName<Data>]?: SessionProperties<Data>[Name] | undefined
 }
 
-/** A way to a value of a session: the name of a property, and of keys of plain objects. */
-export type SessionPath<Data extends object = SessionData> = readonly [PropertyName<Data>, ...string[]]
+/**
+ * A way to a value of a session: the name of a property, and of keys of plain objects. If `Data` declares no property,
+ * any list of names.
+ */
+export type SessionPath<Data extends object = SessionData> =
+  IsDeclared<Data> extends true ? readonly [PropertyName<Data>, ...string[]] : readonly string[]
 
-/** The value at the end of a path; never if the types say that there is none. */
+/** The value at the end of a path; never if the types say that there is none. Anything if the names are not known. */
 export type ValueAt<Value, Path extends readonly string[]> = Path extends readonly [
   infer Name extends string,
   ...infer Rest extends readonly string[],
 ]
   ? ValueAt<ValueOf<Value, Name>, Rest>
-  : Value
+  : number extends Path['length']
+    ? Whatever
+    : Value
 
 type ValueOf<Value, Name extends string> = unknown extends Value
   ? Whatever

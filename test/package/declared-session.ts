@@ -87,6 +87,8 @@ export async function declared(): Promise<void> {
   await store.setPath(sid, ['preferences', 'them'], 'light')
   // @ts-expect-error no way through a list
   await store.setPath(sid, ['preferences', 'tags', '0'], 'a')
+  const names: string[] = ['theme']
+  await store.setPath(sid, ['preferences', ...names], 'light')
   // @ts-expect-error a path has a name
   await store.getPath(sid, [])
   // @ts-expect-error a text

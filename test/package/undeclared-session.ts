@@ -20,6 +20,8 @@ const sessions = secureSession({ client, secret, user: (s) => s.passport?.user, 
 export async function anything(req: express.Request): Promise<void> {
   await store.patch(sid, { userId: 'ada', theme: 'dark', draft: undefined })
   await store.increment(sid, 'visits')
+  await store.setPath(sid, ['preferences', 'theme'], 'light')
+  console.log((await store.getPath(sid, ['preferences', 'theme'])).length, await store.getPath(sid, sid.split('.')))
   const names: string[] = ['userId', 'theme']
   const some = await store.read(sid, names)
   console.log((await store.read(sid, ['cart']))?.cart.length, some?.theme, (await store.read(sid))?.cart.length)

@@ -88,6 +88,7 @@ const TAILS: readonly (readonly unknown[])[] = [
   ['h2mzk9w8qe 4fk 12kw0 3 MSL #2s', 1],
   ['h2mzk9w8qe 4fk 12kw0 3 MSL #2s', 1, 'state', '@i:user', 'u-1'],
   ['h2mzk9w8qe 4fk 12kw0 3 MSL #2s', 1, '1789000000000', 'state', '@i:user', 'u-1'],
+  ['h2mzk9w8qe 4fk 12kw0 3 MSL #2s', '"dark"', null],
   [`1 mhk3o0x1 u u0 ${'s'.repeat(22)}`],
   ['expired mhk3o0x1 mhk3o0x1', 1, 'name', '"Ada"'],
   [12],
