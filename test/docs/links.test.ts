@@ -13,8 +13,7 @@ function markdownIn(folder: string): string[] {
   return names.filter((name) => name.endsWith('.md')).map((name) => join(folder, name))
 }
 
-const isPacked = (path: string) =>
-  [...ALWAYS, ...files].some((entry) => path === entry || path.startsWith(`${entry}/`))
+const isPacked = (path: string) => [...ALWAYS, ...files].some((entry) => path === entry || path.startsWith(`${entry}/`))
 
 /** Lines for a person who has to mend them. */
 const named = (found: typeof links) => found.map(({ page, target }) => `${page}: ${target}`)
