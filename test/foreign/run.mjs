@@ -31,7 +31,7 @@ async function install() {
   mkdirSync(place, { recursive: true })
   for (const entry of readdirSync(place)) if (entry !== 'node_modules') rmSync(join(place, entry), { recursive: true })
   cpSync(source, place, { recursive: true, filter: (path) => !path.includes('node_modules') })
-  cpSync(join(root, 'docs', 'hosts.md'), join(place, 'hosts.md'))
+  cpSync(join(root, 'docs', 'recipes.md'), join(place, 'recipes.md'))
   const { program, args } = npm()
   const options = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']
   const tarball = await pack(place)
