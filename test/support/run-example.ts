@@ -1,3 +1,5 @@
+import * as ours from 'connect-redis-hash'
+import type { Redis } from 'ioredis'
 import { example } from './markdown.js'
 
 interface Surroundings {
@@ -35,4 +37,19 @@ function asScript(code: string, modules: object): string {
     return [whole, parts].filter(Boolean).join('; ')
   })
   return imported.replace(/^export /gm, '')
+}
+
+/** This package, for an example that makes its client and store itself: they get a test's client, and its keys. */
+export function packageHere(client: Redis, prefix: string): object {
+  return {
+    ...ours,
+    connectRedis: () => client,
+    RedisStore: class extends ours.RedisStore {
+      constructor(options: ours.RedisStoreOptions) {
+        super({ ...options, client, prefix })
+      }
+    },
+    secureSession: (options: ours.SecureSessionOptions) =>
+      ours.secureSession({ ...options, client, prefix } as ours.SecureSessionOptions),
+  }
 }
