@@ -20,9 +20,9 @@ const modulesWith = (prefix: string) => ({
 })
 
 /** The server that an example begins to listen with. */
-async function listeningServer(running: Promise<unknown>): Promise<Server> {
+async function listeningServer(run: () => Promise<unknown>): Promise<Server> {
   const listen = jest.spyOn(Server.prototype, 'listen')
-  await running
+  await run()
   const server = listen.mock.instances[0] as unknown as Server
   listen.mockRestore()
   return server
@@ -42,7 +42,7 @@ test('Passport: a login changes the id, the user is found by their id, and a log
     './users.mjs': { users },
   }
   const env = { NODE_ENV: 'development', PORT: '0', SESSION_SECRET: 'k7Jt0Yw9uQm3RzXa5LdPc1VbNe8HsGfT' }
-  const server = await listeningServer(runExample(PAGE, 'passport', { modules, scope: { process: { env } } }))
+  const server = await listeningServer(() => runExample(PAGE, 'passport', { modules, scope: { process: { env } } }))
   const agent = request.agent(server)
   await agent.post('/login').type('form').send({ username: 'ada', password: 'coffee' }).expect(401)
   const first = await agent.post('/login').type('form').send({ username: 'ada', password: 'tea' }).expect(302)

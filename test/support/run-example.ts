@@ -28,7 +28,7 @@ export async function runExample(
 }
 
 function asScript(code: string, modules: object): string {
-  const imported = code.replace(/^import (.+?) from '(.+?)'.*$/gms, (_all, names: string, from: string) => {
+  const imported = code.replace(/^import ([^']+?) from '([^']+)'[^\n]*$/gm, (_all, names: string, from: string) => {
     if (!Object.hasOwn(modules, from)) throw new Error(`the example imports ${from}, which the test has not given`)
     const [, standard, several] = /^(\w+)?(?:, )?(\{.+\})?$/s.exec(names) ?? []
     const source = `$modules[${JSON.stringify(from)}]`
