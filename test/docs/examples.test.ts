@@ -278,7 +278,7 @@ test('no example of a page is left to trust: each is marked, and a test names it
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith(ending) && !name.includes('node_modules'))
       .map((name) => readFileSync(`${folder}/${name}`, 'utf8'))
-  const tests = [...read('test/docs', '.ts'), ...read('test/hosts', '.ts'), ...read('test/foreign', '.mjs')].join('')
+  const tests = [...read('test', '.ts'), ...read('test/foreign', '.mjs')].join('')
   for (const page of readdirSync('docs').filter((name) => name.endsWith('.md'))) {
     const text = readFileSync(`docs/${page}`, 'utf8')
     const examples = examplesOf(`docs/${page}`)
