@@ -5,7 +5,7 @@ import { root } from '../run.mjs'
 /**
  * @typedef {object} Member
  * @property {string} name as a caller writes it: `ttl`, or `get(sid, callback?)`
- * @property {string} doc its doc comment
+ * @property {string} doc its doc comment; without one, its type
  * @property {string[]} fields of an event: the names in its payload
  */
 /**
@@ -88,7 +88,8 @@ function describeMember(checker, member, doc) {
   const isEvent = member.declarations[0].parent.name?.text === 'SessionEvents'
   const payloads = isEvent ? checker.getTypeOfSymbol(member) : undefined
   const properties = (payloads?.isUnion() ? payloads.types : [payloads]).flatMap((type) => type?.getProperties() ?? [])
-  return { name: nameOf(checker, member), doc, fields: [...new Set(properties.map(({ name }) => name))] }
+  const text = doc === '' ? `\`${checker.typeToString(checker.getTypeOfSymbol(member))}\`` : doc
+  return { name: nameOf(checker, member), doc: text, fields: [...new Set(properties.map(({ name }) => name))] }
 }
 
 /** Private members, the door for the middleware, and the methods of every EventEmitter. */
