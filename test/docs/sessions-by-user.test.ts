@@ -14,7 +14,7 @@ afterAll(() => client.quit())
 /** The store of the examples, with the keys of this test. */
 class RedisStoreHere extends RedisStore {
   constructor(options: RedisStoreOptions) {
-    super({ ...options, prefix })
+    super({ ...options, prefix, timeout: 60_000 })
   }
 }
 

@@ -20,8 +20,8 @@ const cookie = `__Host-sid=${encodeURIComponent(`s:${sign('sid', SECRET)}`)}`
 afterAll(() => client.quit())
 
 /** Runs the first example of the page. */
-async function serve(by = client): Promise<{ server: http.Server; sessions: SecureSession }> {
-  const modules = { 'node:http': http, express, ws, 'connect-redis-hash': packageHere(by, prefix) }
+async function serve(by = client, timeout?: number): Promise<{ server: http.Server; sessions: SecureSession }> {
+  const modules = { 'node:http': http, express, ws, 'connect-redis-hash': packageHere(by, prefix, timeout) }
   const process = { env: { SESSION_SECRET: SECRET, PORT: '0' } }
   const made = await runExample(PAGE, 'upgrade', { modules, scope: { process }, after: 'return { server, sessions }' })
   return made as { server: http.Server; sessions: SecureSession }
@@ -62,7 +62,7 @@ test('ws: the socket greets the user, turns others away, and is closed when the 
 
 test('ws: while Redis is away the answer is 503, and not "nobody is logged in"', async () => {
   const redis = await privateRedis()
-  const { server, sessions } = await serve(redis.connect())
+  const { server, sessions } = await serve(redis.connect(), 1000)
   const { port } = server.address() as AddressInfo
   process.kill(redis.pid, 'SIGSTOP')
   const refused = await once(new WebSocket(`ws://localhost:${port}`, { headers: { cookie } }), 'error')

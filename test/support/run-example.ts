@@ -39,17 +39,21 @@ function asScript(code: string, modules: object): string {
   return imported.replace(/^export /gm, '')
 }
 
-/** This package, for an example that makes its client and store itself: they get a test's client, and its keys. */
-export function packageHere(client: Redis, prefix: string): object {
+/**
+ * This package, for an example that makes its client and store itself: they get a test's client, and its keys.
+ *
+ * @param timeout milliseconds that a busy machine may take; a test of an outage sets a short one
+ */
+export function packageHere(client: Redis, prefix: string, timeout = 60_000): object {
   return {
     ...ours,
     connectRedis: () => client,
     RedisStore: class extends ours.RedisStore {
       constructor(options: ours.RedisStoreOptions) {
-        super({ ...options, client, prefix })
+        super({ ...options, client, prefix, timeout })
       }
     },
     secureSession: (options: ours.SecureSessionOptions) =>
-      ours.secureSession({ ...options, client, prefix } as ours.SecureSessionOptions),
+      ours.secureSession({ ...options, client, prefix, timeout } as ours.SecureSessionOptions),
   }
 }
