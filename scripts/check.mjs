@@ -1,5 +1,5 @@
 // npm run check: runs all checks except the tests. It prints one line per check, and the output of checks that fail.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkConsumers } from './consumers.mjs'
@@ -13,6 +13,9 @@ const oxlint = installed('oxlint', 'bin', 'oxlint')
 const depcruise = installed('dependency-cruiser', 'bin', 'dependency-cruise.mjs')
 const publint = installed('publint', 'src', 'cli.js')
 const attw = installed('@arethetypeswrong', 'cli', 'dist', 'index.js')
+
+/** Bytes. The package of a store is installed by every job of every pipeline. */
+const MAX_PACKED = 500_000
 
 const directory = mkdtempSync(join(tmpdir(), 'check-'))
 let tarball = ''
@@ -58,6 +61,10 @@ try {
       tarball = await pack(directory)
     }))
   if (packed) {
+    await report('size of the package', async () => {
+      const { size } = statSync(tarball)
+      return size < MAX_PACKED ? undefined : `${size} bytes, and not less than ${MAX_PACKED}`
+    })
     await report('package.json (publint)', node(publint, 'run', tarball, '--strict'))
     await report('published types (attw)', node(attw, tarball))
     await report('consumers of the package', () => checkConsumers(tarball))

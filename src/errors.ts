@@ -62,8 +62,7 @@ export const ERROR_CODES = Object.keys(STATUS) as readonly SessionErrorCode[]
 /**
  * A failure of the store or of its middleware. It carries no session id, key or session data, so that it may be logged
  * as it is. `status` and `statusCode` are the HTTP status of the response: 503 if Redis is the reason, 500 if the
- * application is, 401 if the visitor has to log in, 403 if this device may
- * not, 409 if they have logged in too often.
+ * application is, 401 if the visitor has to log in, 403 if this device may not, 409 if they have logged in too often.
  */
 export class SessionStoreError extends HttpError {
   override readonly name = 'SessionStoreError'

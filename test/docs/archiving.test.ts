@@ -70,11 +70,11 @@ test('docs/archiving.md: what sessions held is in PostgreSQL once they have ende
   ])
 })
 
-test('README: the archive gets one row for a session that has ended', () => {
+test('docs/archiving.md: in short, the archive gets one row for a session that has ended', () => {
   const rows = run(
     `const db = await PGlite.create()
     await db.query('CREATE TABLE ended_sessions (handle text, created_at timestamptz, reason text, content jsonb)')`,
-    ['README.md', 'run', 'on-end'],
+    ['docs/archiving.md', 'run', 'on-end'],
     `
     await store.set('a', { cookie, userId: 'ada' })
     await store.destroy('a')

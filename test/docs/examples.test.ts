@@ -1,8 +1,7 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer, STATUS_CODES } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import {
   bindClient,
   bindDevice,
@@ -22,10 +21,13 @@ import request from 'supertest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { Device } from '../support/device.js'
 import { DeviceBrowser } from '../support/device-browser.js'
-import { example } from '../support/markdown.js'
+import { fileOf } from '../support/links.js'
+import { example, examplesOf } from '../support/markdown.js'
+import { isCaching } from '../support/near-cache.js'
 import type { NodeRedis } from '../support/node-redis.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
+import { packageHere, runExample } from '../support/run-example.js'
 import { Visitor } from '../support/visitor.js'
 
 const client = connect()
@@ -119,7 +121,12 @@ test('docs/binding.md: a socket greets its user, and refuses another browser wit
     res.end()
   })
   const server = createServer(app).listen(0)
-  run('docs/binding.md', 'socket-binding', { server, sessions, wss: new WebSocketServer({ noServer: true }) })
+  run('docs/binding.md', 'socket-binding', {
+    STATUS_CODES,
+    server,
+    sessions,
+    wss: new WebSocketServer({ noServer: true }),
+  })
   const login = await request(server).get('/login').set('User-Agent', 'curl/8.5.0')
   const cookie = String(login.headers['set-cookie']?.[0]?.split(';')[0])
   const open = (userAgent: string) => {
@@ -324,6 +331,31 @@ describe('docs/merging.md', () => {
   })
 })
 
+test('docs/near-cache.md: with the option, a session that is read again is not asked for', async () => {
+  const scope = { ...(packageHere(client, prefix) as { RedisStore: typeof RedisStore }), client }
+  const caching = (await runExample('docs/near-cache.md', 'near-cache', { scope, after: 'return store' })) as RedisStore
+  await isCaching(caching, { client })
+  expect(caching.cacheStats?.hits).toBeGreaterThan(0)
+  await caching.close()
+})
+
+test('docs/troubleshooting.md: the listeners hear what happens', async () => {
+  const printed: unknown[][] = []
+  const print = (...args: unknown[]) => printed.push(args)
+  const modules = { 'connect-redis-hash': packageHere(client, prefix) }
+  const scope = { console: { warn: print, error: print, log: print }, process: { env: {} } }
+  const heard = await runExample('docs/troubleshooting.md', 'watch', { modules, scope, after: 'return store' })
+  const watched = heard as RedisStore
+  watched.emit('warning', { code: 'cache-off', message: 'why' })
+  watched.emit('destroyed', { handle: 'h', reason: 'reuse' })
+  watched.emit('unavailable', { code: 'ERR_SESSION_TIMEOUT' })
+  expect(printed).toEqual([
+    ['cache-off', 'why'],
+    ['session', 'h', 'ended:', 'reuse'],
+    ['sessions are away:', 'ERR_SESSION_TIMEOUT'],
+  ])
+})
+
 test('docs/near-cache.md: what the store says of its cache, and which warning there is', async () => {
   const caching = new RedisStore({ client, prefix, cache: { max: 10, maxAge: 60 } })
   const printed: unknown[][] = []
@@ -341,7 +373,38 @@ test('docs/near-cache.md: every row of how late it can be links the test that me
   expect(rows.length).toBeGreaterThan(8)
   for (const row of rows) {
     const [, target = '', title = ''] = /\]\((.+?)\): `(.+)` \|$/.exec(row) ?? []
-    const source = readFileSync(join('docs', target), 'utf8')
+    const source = readFileSync(String(fileOf('docs/near-cache.md', target)), 'utf8')
     expect([title, source.includes(`'${title}'`)]).toEqual([title, true])
+  }
+})
+
+test('every error code has an entry in docs/errors.md, and every entry is a code', () => {
+  const codes = [...readFileSync('src/errors.ts', 'utf8').matchAll(/^ {2}\| '(ERR_\w+)'/gm)].map(([, code]) => code)
+  const entries = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^### (ERR_\w+)$/gm)].map(([, code]) => code)
+  expect(codes.length).toBeGreaterThan(10)
+  expect(entries.toSorted()).toEqual(codes.toSorted())
+})
+
+test('no example of a page is left to trust: each is marked, and a test names it', () => {
+  const read = (folder: string, ending: string) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith(ending) && !name.includes('node_modules'))
+      .map((name) => readFileSync(`${folder}/${name}`, 'utf8'))
+  const tests = [...read('test', '.ts'), ...read('test/foreign', '.mjs')].join('')
+  for (const page of readdirSync('docs').filter((name) => name.endsWith('.md'))) {
+    const text = readFileSync(`docs/${page}`, 'utf8')
+    const examples = examplesOf(`docs/${page}`)
+    for (const { name } of examples) expect([page, name, tests.includes(`'${name}'`)]).toEqual([page, name, true])
+    // docs/api.md quotes declarations.
+    if (page !== 'api.md') expect([page, text.match(/(?<!-->\n)^```(js|ts|diff|console)$/gm)]).toEqual([page, null])
+  }
+})
+
+test('the pages name the user of a session in one way', () => {
+  const pages = ['README.md', 'docs/login.md', 'docs/secure-session.md', 'docs/sessions-by-user.md', 'docs/sockets.md']
+  for (const page of pages) {
+    const text = readFileSync(page, 'utf8')
+    expect(text).toMatch(/session\.userId/)
+    expect([page, /session\.user\b/.test(text)]).toEqual([page, false])
   }
 })

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join, normalize } from 'node:path'
+import { join } from 'node:path'
 import { connectRedis, RedisStore } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
@@ -7,6 +7,7 @@ import type { Cluster, Redis } from 'ioredis'
 import request from 'supertest'
 import { clusterOptions, redisOptions, sentinelOptions } from '../../src/redis/connect/request-path-options.js'
 import { WARNINGS } from '../../src/warnings.js'
+import { fileOf } from '../support/links.js'
 import { example } from '../support/markdown.js'
 import { privateRedis } from '../support/private-redis.js'
 import { freshPrefix, socketPath } from '../support/redis.js'
@@ -51,7 +52,7 @@ test('every fault links the test that measured it, and that test exists', () => 
   expect(rows.length).toBeGreaterThan(10)
   for (const cells of rows) {
     const [, target = '', title = ''] = /\]\((.+?)\): `(.+)`$/.exec(cells[3] ?? '') ?? []
-    const path = normalize(join('docs', target))
+    const path = String(fileOf(PAGE, target))
     expect([path, existsSync(path)]).toEqual([path, true])
     expect([title, readFileSync(path, 'utf8').includes(`'${title}'`)]).toEqual([title, true])
   }

@@ -47,7 +47,7 @@ test.each(TOOLS)('every line of the transcript comes out as the page shows it, w
   const { url } = await start()
   // The page says port 3000 and the default folder; this test has its own, and so has the cookie jar.
   const socket = resolve(data, 'redis/redis.sock')
-  const page = example('README.md', 'transcript', 'shop')
+  const page = example('docs/example-app.md', 'transcript', 'shop')
     .replaceAll('localhost:3000', new URL(url).host)
     .replaceAll('example-app/.data/redis/redis.sock', socket)
   const all = steps(page)
@@ -56,7 +56,7 @@ test.each(TOOLS)('every line of the transcript comes out as the page shows it, w
 
 test('a visitor stays logged in when the app and its Redis are killed with SIGKILL and started again', async () => {
   const first = await start()
-  const shop = steps(example('README.md', 'transcript', 'shop')).map(({ command }) => command)
+  const shop = steps(example('docs/example-app.md', 'transcript', 'shop')).map(({ command }) => command)
   const [token, post, signup] = [shop[0], shop[1], shop.find((line) => line.includes('signup'))] as [
     string,
     string,

@@ -31,7 +31,7 @@ async function install() {
   mkdirSync(place, { recursive: true })
   for (const entry of readdirSync(place)) if (entry !== 'node_modules') rmSync(join(place, entry), { recursive: true })
   cpSync(source, place, { recursive: true, filter: (path) => !path.includes('node_modules') })
-  for (const page of ['hosts.md', 'testing.md']) cpSync(join(root, 'docs', page), join(place, page))
+  for (const page of ['recipes.md', 'testing.md']) cpSync(join(root, 'docs', page), join(place, page))
   const { program, args } = npm()
   const options = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']
   const tarball = await pack(place)

@@ -23,6 +23,7 @@ export type ConnectRedisOptions = Omit<RedisOptions, 'replyMapping'> & Credentia
 
 /** Options of an ioredis Cluster client. `redisOptions` has those of the connections to its nodes. */
 export type ConnectClusterOptions = Omit<ClusterOptions, 'redisOptions'> & {
+  /** Options of the connections to the nodes. */
   redisOptions?: Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>
 } & CredentialsOption
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 
 const AsyncFunction = (async () => {}).constructor
-const page = readFileSync(new URL('../hosts.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../recipes.md', import.meta.url), 'utf8')
 
 /**
- * Runs an example of docs/hosts.md with these names in reach.
+ * Runs an example of docs/recipes.md with these names in reach.
  *
  * @param {string} name
  * @param {Record<string, unknown>} scope
@@ -12,6 +12,6 @@ const page = readFileSync(new URL('../hosts.md', import.meta.url), 'utf8')
  */
 export async function example(name, scope, last = '') {
   const [, code] = page.split(`<!-- run: ${name} -->\n\`\`\`js\n`)
-  if (code === undefined) throw new Error(`docs/hosts.md has no example "${name}"`)
+  if (code === undefined) throw new Error(`docs/recipes.md has no example "${name}"`)
   return new AsyncFunction(...Object.keys(scope), `${code.split('\n```')[0]}\n${last}`)(...Object.values(scope))
 }

@@ -1,4 +1,4 @@
-// A process as Lambda has it runs the example of docs/hosts.md, over TLS as far as it can tell.
+// A process as Lambda has it runs the example of docs/recipes.md, over TLS as far as it can tell.
 import { connectRedis, secureSession } from 'connect-redis-hash'
 import express from 'express'
 import serverless from 'serverless-http'

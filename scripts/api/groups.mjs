@@ -1,0 +1,80 @@
+/**
+ * The sections of docs/api.md: title, the page that explains it, and the exports that it lists.
+ *
+ * @type {readonly [title: string, guide: string, names: readonly string[]][]}
+ */
+export const GROUPS = [
+  [
+    'secureSession',
+    'secure-session.md',
+    [
+      'secureSession',
+      'SecureSessionOptions',
+      'SecureCookieOptions',
+      'TIMEOUT_PRESETS',
+      'TimeoutPreset',
+      'SecureSession',
+    ],
+  ],
+  [
+    'The store',
+    'store.md',
+    [
+      ...[
+        'RedisStore',
+        'RedisStoreOptions',
+        'Limit',
+        'IndexValue',
+        'NearCacheOptions',
+        'Encryption',
+        'Serializer',
+        'HashIds',
+      ],
+      ...['FindByOptions', 'DestroyByOptions', 'SessionInfo', 'ListedSession', 'ScannedSession', 'EndedSession'],
+      ...['SessionStats', 'Ages', 'CacheStats', 'ActivityRange', 'ActivityStep', 'ActivityReport', 'ActivityPoint'],
+    ],
+  ],
+  [
+    'Login',
+    'login.md',
+    [
+      ...['rotateOnLogin', 'RotateOnLoginOptions', 'rotateSession', 'RotateSessionOptions'],
+      ...['requireFreshLogin', 'RequireFreshLoginOptions', 'saveBeforeResponse'],
+    ],
+  ],
+  ['Renewal', 'renewal.md', ['renewSession', 'RenewSessionOptions']],
+  [
+    'Client binding',
+    'binding.md',
+    ['bindClient', 'BindClientOptions', 'SessionBinding', 'BindingVerdict', 'Mismatch', 'MismatchAction'],
+  ],
+  [
+    'Device binding',
+    'device-bound.md',
+    [
+      ...['bindDevice', 'BindDeviceOptions', 'DeviceSession', 'DeviceHandler'],
+      ...['requireBoundDevice', 'RequireBoundDeviceOptions'],
+    ],
+  ],
+  ['The device page', 'sessions-by-user.md#the-device-page', ['sessionRouter', 'SessionRouterOptions']],
+  ['Sockets', 'sockets.md', ['loadSession', 'LoadSessionOptions', 'OpenSession', 'EndReason']],
+  [
+    'Clients',
+    'clients.md',
+    [
+      'connectRedis',
+      'ConnectRedisOptions',
+      'ConnectClusterOptions',
+      'GetCredentials',
+      'RedisCredentials',
+      'RedisClient',
+    ],
+  ],
+  ['Events', 'store.md#events', ['SessionEvents', 'SessionEvent', 'SessionEventName', 'DestroyReason', 'StoreEvents']],
+  ['Errors', 'errors.md', ['SessionStoreError', 'SessionErrorCode']],
+  [
+    'Types',
+    'typescript.md',
+    ['SessionContent', 'SessionProperties', 'SessionChanges', 'PropertyName', 'AnySession', 'Callback', 'Middleware'],
+  ],
+]
