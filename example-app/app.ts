@@ -18,8 +18,9 @@ import { loginRoutes } from './routes/login.js'
 import { pretendRoutes } from './routes/pretend.js'
 import { sessionRoutes } from './routes/session.js'
 import { shopRoutes } from './routes/shop.js'
+import { stealRoutes, Thefts } from './routes/steal.js'
 import { SessionHistory } from './session-history.js'
-import { shopSessions } from './sessions.js'
+import { DEVICE_SECONDS, shopSessions } from './sessions.js'
 import { Users } from './users.js'
 
 export interface AppOptions {
@@ -30,11 +31,15 @@ export interface AppOptions {
   namespace?: string
   /** Whether visitors come over TLS, through a proxy on this machine. Default: true if NODE_ENV is `production`. */
   behindTls?: boolean
+  /** How long a bound cookie lasts, in seconds. Default: short enough to watch it. */
+  deviceSeconds?: number
 }
 
 export function createApp(options: AppOptions): Express {
   const { client, secret, namespace = '', behindTls = process.env.NODE_ENV === 'production' } = options
-  const sessions = shopSessions({ client, secret, prefix: `${namespace}sess:`, behindTls })
+  const { deviceSeconds = DEVICE_SECONDS } = options
+  const sessions = shopSessions({ client, secret, prefix: `${namespace}sess:`, behindTls, deviceSeconds })
+  const thefts = new Thefts()
   const history = new SessionHistory(sessions.store)
   const users = new Users(client, `${namespace}shop:user:`)
 
@@ -65,8 +70,9 @@ export function createApp(options: AppOptions): Express {
   app.use(loginRoutes(users))
   app.use(confirmRoutes(users))
   app.use(accountRoutes(users, sessions, history))
-  app.use(sessionRoutes({ client, sessions, history }))
+  app.use(sessionRoutes({ client, sessions, history, thefts }))
   app.use(pretendRoutes())
+  app.use(stealRoutes(thefts))
   app.use(csrfRoutes())
   app.use(notFound)
   app.use(handleError)

@@ -37,6 +37,7 @@ const WORDS: Record<string, readonly string[]> = {
   '@ip4': ['leading bits of the address that count', 'salt', 'keyed digest of them'],
   '@ip6': ['leading bits of the address that count', 'salt', 'keyed digest of them'],
   '@ua': ['browser and system count, versions do not', 'salt', 'keyed digest of them'],
+  '@ch': ['what the browser says of itself beside that', 'salt', 'keyed digest of it'],
 }
 
 const ABOUT_BOOKKEEPING: Record<string, string> = {
@@ -46,6 +47,8 @@ const ABOUT_BOOKKEEPING: Record<string, string> = {
   '@ip4': 'The network this session is bound to. No address: nobody can tell it from this.',
   '@ip6': 'The network this session is bound to. No address: nobody can tell it from this.',
   '@ua': 'The kind of browser this session is bound to.',
+  '@ch': 'The client hints of that browser.',
+  '@lv': 'How surely you have proved who you are, when, and how.',
   '@dk': 'The public key of the device that this session is bound to.',
   '@dc': 'What that device has to sign next.',
   '@db': 'Since when it is bound, and the key of the cookies that prove it; masked here.',

@@ -58,7 +58,7 @@ function welcome(url: string, cli: string): string {
 
   Try this:
     1. Put some tea into the basket, sign up, and find the basket still full, in a session with a new name.
-    2. Open ${url}/session to see your session as Redis holds it, and to pretend to be another browser.
+    2. Open ${url}/session to see your session as Redis holds it, to pretend to be another browser, and to steal your own cookie.
     3. See it from another terminal:
          ${cli} --scan --pattern 'sess:*' | xargs -n 1 ${cli} HGETALL
     4. Click on your name, and again two minutes later: the account asks for the password.

@@ -8,6 +8,8 @@ const TTL_SECONDS = 30 * 60
 export const REMEMBER_MS = 30 * 24 * 60 * 60 * 1000
 /** Shorter than the default of 15 minutes, so that a visitor can watch it. */
 export const RENEW_SECONDS = 2 * 60
+/** Shorter than the default of ten minutes, for the same reason. */
+export const DEVICE_SECONDS = 60
 
 interface ShopSessionsOptions {
   client: Redis
@@ -15,13 +17,15 @@ interface ShopSessionsOptions {
   prefix: string
   /** false: plain HTTP, for development on this machine only. */
   behindTls: boolean
+  deviceSeconds?: number
 }
 
 /**
  * Configures the sessions of the shop. secureSession changes the session id at login and regularly, and binds each
  * session to its browser.
  */
-export function shopSessions({ client, secret, prefix, behindTls }: ShopSessionsOptions) {
+export function shopSessions(options: ShopSessionsOptions) {
+  const { client, secret, prefix, behindTls, deviceSeconds = DEVICE_SECONDS } = options
   // The app chooses this key itself, because the session page looks up its own key in Redis. By default nobody needs to
   // know it.
   const hashIds = createHmac('sha256', secret).update('session ids').digest('base64url')
@@ -41,10 +45,13 @@ export function shopSessions({ client, secret, prefix, behindTls }: ShopSessions
     bind: { label: true },
     renew: { every: RENEW_SECONDS, grace: 30 },
     cookie: { secure: behindTls },
+    // Browsers bind sessions to their device over TLS only.
+    device: behindTls && { every: deviceSeconds },
   })
   return {
     middleware,
     store: middleware.store,
+    deviceSeconds,
     cookie: { name: behindTls ? '__Host-sid' : 'sid', secure: behindTls },
     /**
      * Returns the Redis key of a session. It depends on the first part of the id only; renewals append to the id after

@@ -6,17 +6,20 @@ import { FRESH_SECONDS, noteFreshness } from '../fresh-login.js'
 import { showPage } from '../pages.js'
 import type { SessionHistory } from '../session-history.js'
 import { hasSession, RENEW_SECONDS, type ShopSessions } from '../sessions.js'
+import type { Thefts } from './steal.js'
 
 interface SessionRoutesOptions {
   client: Redis
   sessions: ShopSessions
   history: SessionHistory
+  thefts: Thefts
 }
 
 /**
  * Shows the visitor's own session as Redis stores it. The key may be shown, because it is a digest; the id must not be.
  */
-export function sessionRoutes({ client, sessions: { store, keyOf, cookie }, history }: SessionRoutesOptions): Router {
+export function sessionRoutes({ client, sessions, history, thefts }: SessionRoutesOptions): Router {
+  const { store, keyOf, cookie, deviceSeconds } = sessions
   const router = Router()
   router.get('/session', noteFreshness, async (req, res) => {
     const info = hasSession(req) ? await store.info(req.sessionID) : null
@@ -43,6 +46,8 @@ export function sessionRoutes({ client, sessions: { store, keyOf, cookie }, hist
       within: FRESH_SECONDS,
       verdict: req.sessionBinding?.verdict ?? 'match',
       cookieName: cookie.name,
+      deviceSeconds,
+      theft: thefts.of(req.session.userId),
       origin: `${req.protocol}://${req.get('host')}`,
     })
   })
