@@ -15,6 +15,7 @@ import { READ } from '../../src/redis/scripts/read.js'
 import { CONFIRM, IN_GRACE, RENEW } from '../../src/redis/scripts/renew.js'
 import { SLIDE_STRING } from '../../src/redis/scripts/slide-string.js'
 import { UPDATE } from '../../src/redis/scripts/update.js'
+import { WRITE_STRING } from '../../src/redis/scripts/write-string.js'
 import { STORE_ACCESS } from '../../src/requests/store-access.js'
 import { CACHE, isCaching } from '../support/near-cache.js'
 import { passTime } from '../support/pass-time.js'
@@ -32,6 +33,7 @@ let eager: RedisStore
 let indexed: RedisStore
 let ending: RedisStore
 let caching: RedisStore
+let writingStrings: RedisStore
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 const documented = blocks(readFileSync('docs/storage.md', 'utf8'))
 
@@ -240,6 +242,16 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
       return store.set('x', held)
     },
   ],
+  "set, of a string, with convert: 'never'": [
+    async () => {
+      await makeString()
+      held = (await writingStrings.get('x')) as unknown as Bag
+    },
+    () => {
+      held.user = 'u-2'
+      return writingStrings.set('x', held)
+    },
+  ],
 }
 
 let seen: string[] = []
@@ -250,6 +262,7 @@ beforeAll(async () => {
   redis = await privateRedis()
   client = redis.admin
   store = new RedisStore({ client, ttl: 1800 })
+  writingStrings = new RedisStore({ client, ttl: 1800, convert: 'never' })
   indexed = new RedisStore({ client, ttl: 1800, indexes: { user: (session) => session.user } })
   eager = new RedisStore({ client, ttl: 1800, touchInterval: 0 })
   // Every script runs once, so that Redis knows it.
@@ -261,6 +274,7 @@ beforeAll(async () => {
     'bindDevice, second step of a refresh',
     'touch, of a string',
     'set, of a string',
+    "set, of a string, with convert: 'never'",
   ]) {
     for (const step of operations[name] ?? []) await step()
   }
@@ -320,6 +334,7 @@ const SCRIPTS = [
   CONFIRM,
   IN_GRACE,
   SLIDE_STRING,
+  WRITE_STRING,
   READ,
   END,
   CLAIM,
