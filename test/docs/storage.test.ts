@@ -16,6 +16,7 @@ import { READ } from '../../src/redis/scripts/read.js'
 import { CONFIRM, IN_GRACE, RENEW } from '../../src/redis/scripts/renew.js'
 import { SLIDE_STRING } from '../../src/redis/scripts/slide-string.js'
 import { UPDATE } from '../../src/redis/scripts/update.js'
+import { WRITE_STRING } from '../../src/redis/scripts/write-string.js'
 import { STORE_ACCESS } from '../../src/requests/store-access.js'
 import { CACHE, isCaching } from '../support/near-cache.js'
 import { passTime } from '../support/pass-time.js'
@@ -34,6 +35,7 @@ let indexed: RedisStore
 let merging: RedisStore
 let ending: RedisStore
 let caching: RedisStore
+let writingStrings: RedisStore
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
 const documented = blocks(readFileSync('docs/storage.md', 'utf8'))
 
@@ -274,6 +276,16 @@ const operations: Record<string, [() => Promise<unknown>, () => Promise<unknown>
       return store.set('x', held)
     },
   ],
+  "set, of a string, with convert: 'never'": [
+    async () => {
+      await makeString()
+      held = (await writingStrings.get('x')) as unknown as Bag
+    },
+    () => {
+      held.user = 'u-2'
+      return writingStrings.set('x', held)
+    },
+  ],
 }
 
 let seen: string[] = []
@@ -285,6 +297,7 @@ beforeAll(async () => {
   client = redis.admin
   store = new RedisStore({ client, ttl: 1800 })
   merging = new RedisStore({ client, ttl: 1800, merge: ['cart'] as never })
+  writingStrings = new RedisStore({ client, ttl: 1800, convert: 'never' })
   indexed = new RedisStore({ client, ttl: 1800, indexes: { user: (session) => session.user } })
   eager = new RedisStore({ client, ttl: 1800, touchInterval: 0 })
   // Every script runs once, so that Redis knows it.
@@ -299,6 +312,7 @@ beforeAll(async () => {
     'bindDevice, second step of a refresh',
     'touch, of a string',
     'set, of a string',
+    "set, of a string, with convert: 'never'",
   ]) {
     for (const step of operations[name] ?? []) await step()
   }
@@ -359,6 +373,7 @@ const SCRIPTS = [
   CONFIRM,
   IN_GRACE,
   SLIDE_STRING,
+  WRITE_STRING,
   READ,
   END,
   CLAIM,
