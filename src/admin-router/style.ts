@@ -112,6 +112,7 @@ caption { padding: 0.5rem 1.25rem; color: var(--soft); text-align: left; font-si
 caption.hidden { padding: 0; }
 .sessions td { white-space: nowrap; }
 .sessions td:nth-child(-n + 2) { white-space: normal; }
+@media (min-width: 62rem) { .sessions td:first-child { min-width: 16rem; } }
 .sessions .main { font-weight: 600; text-decoration: none; }
 .sessions .main:hover { text-decoration: underline; }
 .under { display: flex; flex-wrap: wrap; align-items: center; gap: 0.1rem 0.6rem; }

@@ -18,7 +18,6 @@ const CHROMIUM = [
 ].find((path) => path !== undefined && existsSync(path))
 const NARROW = { width: 390, height: 844 }
 const WIDE = { width: 1280, height: 800 }
-const SCHEMES = ['light', 'dark'] as const
 
 if (CHROMIUM === undefined) {
   test.skip('the pages in a real browser: skipped, no Chromium is installed (set CHROMIUM_PATH)', () => {})
@@ -80,8 +79,8 @@ function inChromium(executablePath: string): void {
     }
   }
 
-  async function visitor(viewport = WIDE, colorScheme: 'light' | 'dark' = 'light', javaScriptEnabled = false) {
-    const context = await browser.newContext({ viewport, colorScheme, javaScriptEnabled, bypassCSP: javaScriptEnabled })
+  async function visitor(viewport = WIDE, javaScriptEnabled = false) {
+    const context = await browser.newContext({ viewport, javaScriptEnabled, bypassCSP: javaScriptEnabled })
     await context.addCookies([{ name: 'admin', value: 'grace', url: origin }])
     const page = await context.newPage()
     page.on('console', (message) => {
@@ -108,29 +107,82 @@ function inChromium(executablePath: string): void {
     ['not-found', `sessions/${'A'.repeat(22)}`],
   ]
 
-  describe.each(PAGES)('%s', (name, path) => {
-    test.each([NARROW, WIDE].flatMap((viewport) => SCHEMES.map((scheme) => ({ ...viewport, scheme }))))(
-      'at $width pixels, $scheme: no axe violation, nothing sticks out',
-      async ({ width, height, scheme }) => {
-        if (name === 'activity') await beActive(client, prefix)
-        if (name === 'events') await somethingHappens()
-        const { context, page } = await visitor({ width, height }, scheme, true)
-        await page.goto(at(path))
+  describe.each([NARROW, WIDE])('at $width pixels', (viewport) => {
+    test.each(PAGES)('%s: light and dark, axe finds nothing, and nothing sticks out', async (name, path) => {
+      if (name === 'activity') await beActive(client, prefix)
+      if (name === 'events') await somethingHappens()
+      const { context, page } = await visitor(viewport, true)
+      await page.goto(at(path))
+      await page.addScriptTag({ content: readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8') })
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme })
         const shots = process.env.SCREENSHOTS
-        if (shots !== undefined)
-          await page.screenshot({ path: `${shots}/${name}-${width}-${scheme}.png`, fullPage: true })
-        await page.addScriptTag({ content: readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8') })
-        const results = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResults
-        expect(
-          results.violations.map(({ id, nodes }) => [
-            id,
-            nodes.map(({ html, failureSummary }) => [html, failureSummary]),
-          ]),
-        ).toEqual([])
-        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
-        await context.close()
-      },
-    )
+        const shot = `${shots}/${name}-${viewport.width}-${colorScheme}.png`
+        if (shots !== undefined) await page.screenshot({ path: shot, fullPage: true })
+        const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResults
+        expect([colorScheme, violations.map(({ id, nodes }) => [id, nodes])]).toEqual([colorScheme, []])
+      }
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(viewport.width)
+      await context.close()
+    })
+  })
+
+  test('by keyboard and without scripts, a user is found and all of their sessions are ended', async () => {
+    const { context, page } = await visitor()
+    const { keyboard } = page
+    await page.goto(at('sessions'))
+    await page.locator('input[name=value]').focus()
+    await keyboard.type('ada')
+    await Promise.all([page.waitForURL(/index=user&value=ada/), keyboard.press('Enter')])
+    expect(await page.locator('.sessions tbody tr').count()).toBe(2)
+    await page.getByRole('link', { name: 'End all of these…' }).focus()
+    await Promise.all([page.waitForURL(/\/end\?/), keyboard.press('Enter')])
+    expect(await page.textContent('h1')).toBe('End 2 sessions?')
+    expect(await store.countBy('user', 'ada')).toBe(2)
+    await page.getByRole('button', { name: 'End 2 sessions' }).focus()
+    await Promise.all([page.waitForURL(/ended=2/), keyboard.press('Enter')])
+    expect(await page.getByRole('status').textContent()).toBe('2 sessions ended.')
+    expect([await store.countBy('user', 'ada'), await store.countBy('user', 'bob@example.com')]).toEqual([0, 1])
+    await context.close()
+  })
+
+  test('the first link of a page leads to its content', async () => {
+    const { context, page } = await visitor()
+    await page.goto(at('sessions'))
+    await page.keyboard.press('Tab')
+    expect(await page.locator(':focus').textContent()).toBe('To the content')
+    await page.keyboard.press('Enter')
+    expect(await page.locator(':focus').getAttribute('id')).toBe('content')
+    await context.close()
+  })
+
+  test('a session is looked at and ended', async () => {
+    const { context, page } = await visitor(NARROW)
+    await page.goto(at('sessions?index=user&value=ada'))
+    await page.getByRole('link', { name: /^Firefox on Linux/ }).click()
+    expect(await page.textContent('h1')).toBe('Firefox on Linux')
+    await page.getByRole('link', { name: 'End this session…' }).click()
+    await page.getByRole('button', { name: 'End the session' }).click()
+    await page.waitForURL(/ended=1/)
+    expect(await store.exists('ada-1')).toBe(false)
+    await context.close()
+  })
+
+  test('the live page grows without scripts, the newest on top, and the policy has kept nothing from working', async () => {
+    const { context, page } = await visitor(NARROW)
+    await page.goto(at('events?live'), { waitUntil: 'commit' })
+    let i = 0
+    await until('two sessions are told of', async () => {
+      i += 1
+      await store.set(`new-${i}`, { userId: `user-${i}` } as never)
+      return (await page.locator('.feed li').count()) > 1
+    })
+    const [first, second] = [page.locator('.feed li').nth(0), page.locator('.feed li').nth(1)]
+    expect((await second.boundingBox())?.y).toBeLessThan((await first.boundingBox())?.y ?? 0)
+    await page.getByRole('link', { name: 'Stop' }).click()
+    await page.waitForURL(/events$/)
+    expect(refused).toEqual([])
+    await context.close()
   })
 
   async function somethingHappens(): Promise<void> {

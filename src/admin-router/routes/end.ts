@@ -73,7 +73,8 @@ class End {
     if (asked === undefined && visit.query.get('all') !== 'true') throw new HttpError(400, WHICH)
     const { total, complete } = await listSessions(access, this.#budget, visit.res, asked?.entry, 1)
     const what = asked ?? { all: true as const }
-    const fields = asked === undefined ? { all: 'true' } : { index: asked.index, value: asked.value }
+    const fields: Record<string, string> =
+      asked === undefined ? { all: 'true' } : { index: asked.index, value: asked.value }
     const question = { what, action: 'end', back: `sessions${queryOf(asked)}`, fields, count: total, isWhole: complete }
     return { json: { found: total, complete }, page: () => confirmPage(visit, question) }
   }
@@ -92,7 +93,7 @@ class End {
     if (isOver) await this.#forgetOwn(visit)
     else this.#goOn(visit, run)
     const { ended } = run
-    const more = isOver ? { ended: String(ended) } : { ending: String(ended) }
+    const more: Record<string, string> = isOver ? { ended: String(ended) } : { ending: String(ended) }
     return { status: isOver ? 200 : 202, json: { ended, complete: isOver }, next: `sessions${queryOf(asked, more)}` }
   }
 
