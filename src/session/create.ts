@@ -100,7 +100,9 @@ async function createUnder(
     switch (reply.kind) {
       case 'written':
         if (reply.isEnded || (await endIfEndedOnTheWay(context, storedId, placing.continuation))) return null
-        return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, new Map(next.fields), { isLoaded: false })
+        return new SessionRecord(storedId, { kind: 'hash', meta: reply.meta }, new Map(next.fields), {
+          isLoaded: false,
+        })
       case 'cancelled':
         await leave(context, storedId, placing.next)
         context.announcer.announceOf(storedId, 'refused', { operation: 'save' })

@@ -35,11 +35,21 @@ export function quickSave(
   for (const [field, text] of delta.set) args.push(field, text)
   return context.gateway.script(QUICK_SAVE, context.keys.session(record.storedId), args).then((reply) => {
     if (reply === false) return atLength()
-    return acceptWrite<WriteReply>(context, { kind: 'written', meta: reply === true ? next : reply, isExpirySet: reply === true })
+    return acceptWrite<WriteReply>(context, {
+      kind: 'written',
+      meta: reply === true ? next : reply,
+      isExpirySet: reply === true,
+    })
   })
 }
 
-function isPossible(context: Context, record: SessionRecord, meta: Bookkeeping, delta: Delta, slides: boolean): boolean {
+function isPossible(
+  context: Context,
+  record: SessionRecord,
+  meta: Bookkeeping,
+  delta: Delta,
+  slides: boolean,
+): boolean {
   const mode = expiryMode(context)
   return (
     meta.isOrdinary &&

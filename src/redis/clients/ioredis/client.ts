@@ -81,7 +81,10 @@ export class IoredisClient implements Client {
 
   evalsha(sha: string, key: string, args: readonly Arg[]): Promise<unknown> {
     const client = this.#client
-    return sendRaw(client, 'EVALSHA', [sha, '1', key, ...args.map(String)]) ?? client.evalsha(sha, 1, key, asOneArgument(args))
+    return (
+      sendRaw(client, 'EVALSHA', [sha, '1', key, ...args.map(String)]) ??
+      client.evalsha(sha, 1, key, asOneArgument(args))
+    )
   }
 
   eval(lua: string, key: string, args: readonly Arg[]): Promise<unknown> {
