@@ -31,7 +31,7 @@ const meta = async () => (await client.hget(KEY, '@')) ?? ''
 const savesIn = (text: string) => Number.parseInt(text.split(' ')[3] ?? '', 36)
 const sizeIn = (text: string) => Number.parseInt(/ #(\w+)$/.exec(text)?.[1] ?? '', 36)
 
-/** Counts how often each script of this length runs from now on: the short one has at most a few arguments. */
+/** Counts the scripts that are called from now on. */
 async function countCalls(): Promise<() => Promise<number>> {
   await client.config('RESETSTAT')
   return async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0)

@@ -13,7 +13,7 @@ import {
 } from './internals.js'
 import { Losses } from './losses.js'
 import { flatten, takeOut } from './replies.js'
-import { sendRaw } from './send-raw.js'
+import { sendRaw, sendsRaw } from './send-raw.js'
 import { hgetall, IoredisServer } from './server.js'
 import { harmfulSettings } from './settings.js'
 
@@ -83,15 +83,13 @@ export class IoredisClient implements Client {
   }
 
   hgetall(key: string): Promise<unknown> {
-    return sendRaw(this.#client, 'HGETALL', [key]) ?? hgetall(this.#client, key)
+    return hgetall(this.#client, key)
   }
 
   evalsha(sha: string, key: string, args: readonly Arg[]): Promise<unknown> {
     const client = this.#client
-    return (
-      sendRaw(client, 'EVALSHA', [sha, '1', key, ...args.map(String)]) ??
-      client.evalsha(sha, 1, key, asOneArgument(args))
-    )
+    if (sendsRaw(client)) return sendRaw(client, 'EVALSHA', [sha, '1', key, ...args.map(String)])
+    return client.evalsha(sha, 1, key, asOneArgument(args))
   }
 
   eval(lua: string, key: string, args: readonly Arg[]): Promise<unknown> {

@@ -1,17 +1,22 @@
 import { type Ioredis, internalsOf, isCluster, optionsOf } from './internals.js'
 
 /**
- * Sends a command of this library without what ioredis does for every command of an application: its `Command` looks
- * for keys, flattens and copies the arguments, and makes a promise and five closures. That takes longer than everything
- * else on the way to the socket.
+ * Whether commands can be sent raw now. The client must send its own kind of command while it is not connected, in a
+ * Cluster, and with an option that means more work for each command.
+ */
+export function sendsRaw(client: Ioredis): boolean {
+  return client.status === 'ready' && !isCluster(client) && isPlain(client)
+}
+
+/**
+ * Sends a command without what ioredis does for every command of an application: its `Command` looks for keys, flattens
+ * and copies the arguments, and makes a promise and five closures. That takes longer than everything else on the way to
+ * the socket. Call it only if `sendsRaw`.
  *
  * @param args keys with all prefixes
- * @returns the reply with bytes in place of texts (replies.ts);
- *   undefined, and nothing is sent, if the client must send it as its own kind of command: it is not connected, or
- *   has an option that means more work for each command
+ * @returns the reply, with bytes in place of texts (replies.ts)
  */
-export function sendRaw(client: Ioredis, name: string, args: readonly string[]): Promise<unknown> | undefined {
-  if (client.status !== 'ready' || isCluster(client) || !isPlain(client)) return undefined
+export function sendRaw(client: Ioredis, name: string, args: readonly string[]): Promise<unknown> {
   const command = new RawCommand(name, args)
   internalsOf(client).sendCommand?.(command)
   return command.promise

@@ -10,7 +10,7 @@ import {
   streamOf,
 } from './internals.js'
 import { IoredisLink } from './link.js'
-import { sendRaw } from './send-raw.js'
+import { sendRaw, sendsRaw } from './send-raw.js'
 
 /** A client of ioredis, or one node of its Cluster. */
 export class IoredisServer implements Server {
@@ -46,8 +46,7 @@ export class IoredisServer implements Server {
   }
 
   hgetall(key: string): Promise<unknown> {
-    const here = this.#keyHere(key)
-    return sendRaw(this.#node, 'HGETALL', [here]) ?? hgetall(this.#node, here)
+    return hgetall(this.#node, this.#keyHere(key))
   }
 
   evalsha(sha: string, key: string, args: readonly Arg[]): Promise<unknown> {
@@ -78,6 +77,7 @@ export class IoredisServer implements Server {
  * which arguments are keys.
  */
 export function hgetall(client: Ioredis, key: string): Promise<unknown> {
+  if (sendsRaw(client)) return sendRaw(client, 'HGETALL', [key])
   const needsKeys = client.isCluster || keyPrefixOf(client) !== ''
   return needsKeys ? client.hgetall(key) : client.call('HGETALL', key)
 }
