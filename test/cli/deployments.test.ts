@@ -1,4 +1,5 @@
 import * as end from '../../src/cli/commands/end.js'
+import * as migrate from '../../src/cli/commands/migrate.js'
 import * as sessions from '../../src/cli/commands/sessions.js'
 import * as show from '../../src/cli/commands/show.js'
 import * as stats from '../../src/cli/commands/stats.js'
@@ -30,8 +31,15 @@ async function expectAllCommands(url: string): Promise<void> {
   expect(await call(show, handle)).toMatchObject({ code: 0, out: expect.stringMatching(/^userId\t5$/m) })
   const counted = JSON.parse((await call(stats, '--json')).out)
   expect(counted).toMatchObject({ sessions: COUNT, indexes: { user: { sessions: COUNT, values: 3 } } })
+  const migrated = { code: 0, out: `${COUNT} sessions migrated, 0 were as wanted.\n` }
+  expect(await call(migrate, '--to', 'connect-redis', '--yes')).toMatchObject(migrated)
+  expect(await call(migrate, '--index', 'user=userId', '--yes')).toMatchObject(migrated)
   expect((await call(end, '--handle', handle, '--yes')).out).toBe('1 session ended.\n')
   expect((await call(end, '--user', 'u-1', '--yes')).code).toBe(0)
+  // Their new keys are on other masters.
+  const hashed = JSON.parse((await call(migrate, '--hash-ids', '--yes', '--json')).out)
+  expect(hashed).toMatchObject({ found: hashed.migrated, unchanged: 0, failed: 0 })
+  expect(hashed.migrated).toBeGreaterThan(COUNT / 2)
   expect((await call(end, '--all', '--yes')).code).toBe(0)
   expect(await call(sessions)).toMatchObject({ code: 1, out: '' })
 }
@@ -45,7 +53,7 @@ describe('on a Cluster', () => {
     const cluster = connectRedis(rig.addresses)
     cluster.on('error', () => {})
     client = cluster
-    store = new RedisStore({ client: cluster, indexes: { user: (s) => s.userId } })
+    store = new RedisStore({ client: cluster, indexes: { user: (s) => s.userId }, timeout: 30_000 })
   })
   afterAll(async () => {
     await store?.close()
@@ -78,7 +86,7 @@ describe('on a Cluster', () => {
   test('a client may have a keyPrefix', async () => {
     const cluster = connectRedis(rig.addresses, { keyPrefix: 'app:' })
     cluster.on('error', () => {})
-    await write(new RedisStore({ client: cluster, indexes: { user: (s) => s.userId } }))
+    await write(new RedisStore({ client: cluster, indexes: { user: (s) => s.userId }, timeout: 30_000 }))
     await store.clear()
     const url = `redis://127.0.0.1:${rig.nodes[0]?.port}`
     const { out } = await runHere(stats, ['--json', '--key-prefix', 'app:', url])
@@ -101,7 +109,7 @@ describe('with Sentinels', () => {
     const redis = connectRedis(rig.options)
     redis.on('error', () => {})
     client = redis
-    store = new RedisStore({ client: redis, indexes: { user: (s) => s.userId } })
+    store = new RedisStore({ client: redis, indexes: { user: (s) => s.userId }, timeout: 30_000 })
   })
   afterAll(async () => {
     await store?.close()
