@@ -44,8 +44,8 @@ export class Connection {
     let failure: unknown
     client.on('error', (err) => {
       failure ??= err
-      // An answer that nobody has asked for is such an error, too. A server that sends millions of them is not read on.
-      streamOf(client)?.destroy()
+      // An answer that nobody has asked for. A server that sends millions of them is not read on.
+      if (/queue state/.test((err as Error).message)) streamOf(client)?.destroy()
     })
     client.on('connect', () => limit(client))
     try {
