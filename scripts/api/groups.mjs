@@ -32,8 +32,10 @@ export const GROUPS = [
       ],
       ...['FindByOptions', 'DestroyByOptions', 'SessionInfo', 'ListedSession', 'ScannedSession', 'EndedSession'],
       ...['SessionStats', 'Ages', 'CacheStats', 'ActivityRange', 'ActivityStep', 'ActivityReport', 'ActivityPoint'],
+      'StoreHealth',
     ],
   ],
+  ['Merging', 'merging.md', ['MergeOption', 'MergeFunction', 'SessionPath', 'ValueAt']],
   [
     'Login',
     'login.md',
@@ -41,6 +43,12 @@ export const GROUPS = [
       ...['rotateOnLogin', 'RotateOnLoginOptions', 'rotateSession', 'RotateSessionOptions'],
       ...['requireFreshLogin', 'RequireFreshLoginOptions', 'saveBeforeResponse'],
     ],
+  ],
+  ['Logout', 'logout.md', ['endSession', 'EndSessionOptions', 'SiteData']],
+  [
+    'Logout at an identity provider',
+    'logout.md#at-the-identity-provider',
+    ['backchannelLogout', 'BackchannelLogoutOptions', 'VerifyToken'],
   ],
   ['Renewal', 'renewal.md', ['renewSession', 'RenewSessionOptions']],
   [
@@ -57,6 +65,7 @@ export const GROUPS = [
     ],
   ],
   ['The device page', 'sessions-by-user.md#the-device-page', ['sessionRouter', 'SessionRouterOptions']],
+  ['Admin pages', 'admin.md', ['adminRouter', 'AdminRouterOptions', 'AdminRequest', 'AuditEntry']],
   ['Sockets', 'sockets.md', ['loadSession', 'LoadSessionOptions', 'OpenSession', 'EndReason']],
   [
     'Clients',
@@ -71,6 +80,7 @@ export const GROUPS = [
     ],
   ],
   ['Events', 'store.md#events', ['SessionEvents', 'SessionEvent', 'SessionEventName', 'DestroyReason', 'StoreEvents']],
+  ['Telemetry', 'observability.md', ['Operation', 'OperationName', 'OperationOutcome']],
   ['Errors', 'errors.md', ['SessionStoreError', 'SessionErrorCode']],
   [
     'Types',
