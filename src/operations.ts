@@ -174,7 +174,10 @@ export async function* tracedItems<T>(
   }
 }
 
-type Method = (a?: unknown, b?: unknown, c?: unknown) => unknown
+type Method = (a?: unknown, b?: unknown, c?: unknown, d?: unknown) => unknown
+
+/** Parameters of a traced method are passed on one by one, because a list of them would be allocated for each call. */
+const MAX_PARAMETERS = 4
 
 /**
  * Makes methods of a class publish their calls. While nobody listens, a call costs one question, and nothing is
@@ -192,12 +195,13 @@ export function traceMethods<Self extends object>(
 ): void {
   for (const [method, name] of Object.entries(names) as [keyof Self, OperationName][]) {
     const original = prototype[method] as Method
-    const traces = function (this: Self, a?: unknown, b?: unknown, c?: unknown): unknown {
-      if (!isTraced()) return original.call(this, a, b, c)
+    if (original.length > MAX_PARAMETERS) throw new Error(`${name} has more parameters than traceMethods() passes on`)
+    const traces = function (this: Self, a?: unknown, b?: unknown, c?: unknown, d?: unknown): unknown {
+      if (!isTraced()) return original.call(this, a, b, c, d)
       const owner = ownerOf(this)
-      if (name === 'scan') return tracedItems(name, owner, original.call(this, a, b, c) as AsyncGenerator<unknown>)
+      if (name === 'scan') return tracedItems(name, owner, original.call(this, a, b, c, d) as AsyncGenerator<unknown>)
       const hit = name === 'get' && cacheHitOf ? (result: unknown) => cacheHitOf(this, result) : undefined
-      return traced(name, owner, () => original.call(this, a, b, c) as Promise<unknown>, hit)
+      return traced(name, owner, () => original.call(this, a, b, c, d) as Promise<unknown>, hit)
     }
     Object.defineProperty(traces, 'name', { value: method })
     Object.defineProperty(traces, 'length', { value: original.length })

@@ -79,7 +79,7 @@ describe('what was encoded is decoded', () => {
         const held = [...encoded].map(([field, text]) => [field, codec.encode(field, text)] as const)
         const { session, fields, outdated } = readable(read([NO_COOKIE, ...held], JSON, codec) as DecodedHash)
         expect(session).toEqual(JSON.parse(JSON.stringify(content)))
-        expect(fields.toMap()).toEqual(encoded)
+        expect(fields.toMap()).toEqual(new Map(encoded))
         expect(outdated).toBeUndefined()
       }),
     )
@@ -185,7 +185,7 @@ test('what is stored under an old key is to be written anew', () => {
 
 test('encoding leaves out the cookie, __proto__ and what the serializer does not keep', () => {
   const session = JSON.parse('{"a":1,"cookie":{"path":"/"},"__proto__":{"b":2}}') as Record<string, unknown>
-  expect(encodeProperties({ ...session, ...{ ['__proto__']: 1 }, run: () => 1, none: undefined }, JSON)).toEqual(
-    new Map([['a', '1']]),
-  )
+  expect(encodeProperties({ ...session, ...{ ['__proto__']: 1 }, run: () => 1, none: undefined }, JSON)).toEqual([
+    ['a', '1'],
+  ])
 })

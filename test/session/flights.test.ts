@@ -139,7 +139,7 @@ interface Row {
 
 const plain: Row[] = [
   { what: 'a read', before: ['/write'], path: '/read', flights: [['HGETALL']] },
-  { what: 'a save', before: ['/write'], path: '/write', flights: [['HGETALL'], ['update']] },
+  { what: 'a save', before: ['/write'], path: '/write', flights: [['HGETALL'], ['quick-save']] },
   {
     what: 'a login',
     before: ['/write'],
