@@ -189,7 +189,6 @@ describe('one Redis', () => {
     const key = () => randomBytes(32).toString('base64')
     await play('migrate-key', { KEYS: `${key()},${key()}` })
   })
-  })
 })
 
 test('a secret that is replaced in the deploys of the page: no visitor is logged out, whichever process serves them', async () => {
