@@ -2,9 +2,11 @@ import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { sign } from 'cookie-signature'
 import type { SessionData } from 'express-session'
+import { LEVEL_FIELD } from '../hash/bookkeeping.js'
 import { isSid } from '../ids/sid.js'
 import { checkNames } from '../known-options.js'
 import { recordLogin } from '../middleware/login-time.js'
+import { levelNow, neededLevel } from '../middleware/session-level.js'
 import type { SessionRequest, StoreAccess } from '../requests/store-access.js'
 import { newSessionId } from '../secure-session/session-id.js'
 import type { AnyRedisStore, RedisStore } from '../store.js'
@@ -19,9 +21,14 @@ export interface LoginCookieOptions {
    * `'__Host-sid'`, or `'sid'` with `cookie: { secure: false }`.
    */
   name?: string
+  /**
+   * How surely the user has proved who they are, as with `rotateSession`: 1 to 9. Default: what `requireFreshLogin` asks for by
+   * itself, which is 1, or more with a preset of NIST.
+   */
+  level?: number
 }
 
-const NAMES: Record<keyof LoginCookieOptions, 0> = { secret: 0, name: 0 }
+const NAMES: Record<keyof LoginCookieOptions, 0> = { secret: 0, name: 0, level: 0 }
 const EXAMPLE = "loginCookie(store, { userId: 'u-1' }, { secret, name: 'sid' })"
 const NAME = /^[\w!#$%&'*+\-.^`|~]+$/
 
@@ -45,7 +52,9 @@ export async function loginCookie<Data extends object = SessionData>(
   const access = accessOf(store as AnyRedisStore, 'loginCookie()')
   const { secret, name } = checked(options)
   checkData(data)
+  const level = levelNow(neededLevel(access, options.level))
   const { sessionID, session } = newSession(store as AnyRedisStore, access, data)
+  access.fields.mark(session, LEVEL_FIELD, level)
   recordLogin(access, session)
   await (store as AnyRedisStore).set(sessionID, session)
   return `${name}=${encodeURIComponent(`s:${sign(sessionID, secret)}`)}`

@@ -23,6 +23,8 @@ beforeAll(async () => {
   )
   client = new Cluster([{ host: '127.0.0.1', port: lines[0] as number }], { natMap })
   await client.ping()
+  // ioredis connects to a node when it first needs it.
+  await Promise.all(client.nodes('master').map((node) => node.ping()))
 })
 afterAll(async () => {
   client?.disconnect()

@@ -84,6 +84,7 @@ describe('it refuses', () => {
     ['an unknown option', () => loginCookie(store, data, { ...good, nam: 'a' } as never), /no option "nam"/],
     ['no secret', () => loginCookie(store, data, {} as never), /"secret" option/],
     ['an empty list of secrets', () => loginCookie(store, data, { secret: [] }), /"secret" option/],
+    ['a level that is none', () => loginCookie(store, data, { ...good, level: 10 }), /"level" option/],
     ['a name that is none', () => loginCookie(store, data, { ...good, name: 'a b' }), /"name" option/],
   ])('%s', async (_what, work, message) => {
     await expect(work()).rejects.toThrow(message)

@@ -5,7 +5,7 @@ import { defineScript } from './script.js'
 /**
  * Makes what a key holds older, as if time had passed. For tests of applications only (testing/pass-time.ts).
  *
- * All times move back by the same span: those of a session (`@`, `@login`, `@renew`, `@dc`, `@db`, `@end`), the scores of
+ * All times move back by the same span: those of a session (`@`, `@login`, `@renew`, `@dc`, `@db`, `@end`, `@lv`, `@af`), the scores of
  * a sorted set, and the TTL. What would have expired meanwhile is deleted.
  *
  * KEYS[1]   any key of the store           'sess:x3J…'
@@ -47,6 +47,8 @@ local function shift_session()
   shift('@dc', {false, true})
   shift('@db', {false, true})
   shift('@end', {false, true, true})
+  shift('@lv', {false, true})
+  shift('@af', {true})
 end
 
 -- A score is the time at which an entry ends; one below 0 is that time, negated.
