@@ -23,8 +23,11 @@ const MAX_SERVERS = 12
 const PATIENCE_MS = 3000
 /** Milliseconds for which an answer is good enough for the next visitor. */
 const FRESH_MS = 5000
-/** What only somebody knows who connects anew: whether it takes a password, and TLS. */
-const UNKNOWN_HERE = 'access'
+/**
+ * What is not looked at here. `access`: only somebody who connects anew knows whether it takes a password, and TLS. `data`: a
+ * walk through all keys, whose findings name other applications.
+ */
+const NOT_HERE = ['access', 'data']
 
 /** Looks at Redis over the connections of the application, as `doctor` does, and changes nothing. */
 export class HealthCheck {
@@ -66,7 +69,7 @@ export class HealthCheck {
     const examination = { url: undefined, target, prefix: options.prefix, isAdmin: true }
     try {
       const facts = await readFacts(questionsTo(server), examination)
-      return { address, findings: judge(facts).filter(({ check }) => check !== UNKNOWN_HERE) }
+      return { address, findings: judge(facts).filter(({ check }) => !NOT_HERE.includes(check)) }
     } catch {
       const what = 'it does not answer'
       return { address, findings: [{ check: 'state', level: 'problem', what }] }

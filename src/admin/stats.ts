@@ -21,7 +21,7 @@ export interface SessionStats {
   sessions: number
   /** Memory that sessions and indexes use in Redis, in bytes (MEMORY USAGE). */
   bytes: number
-  /** For each index: how many sessions it contains, and under how many values. */
+  /** For each index: how many sessions have a value for it, and under how many values sessions are to be found. */
   indexes: Record<string, { sessions: number; values: number }>
   /** Sessions by the time since they began. */
   age: Ages

@@ -32,7 +32,7 @@ test('counts sessions, their memory, what is in each index, and how old they are
   expect(await store.stats()).toEqual({
     sessions: 5,
     bytes: bytes.reduce((sum: number, one) => sum + Number(one), 0),
-    indexes: { user: { sessions: 3, values: 2 }, role: { sessions: 1, values: 2 } },
+    indexes: { user: { sessions: 4, values: 2 }, role: { sessions: 1, values: 2 } },
     age: { ...none, minute: 2, hour: 1, day: 1, week: 1 },
     idle: { ...none, minute: 2, hour: 1, day: 1, week: 1 },
     ends: { ...none, minute: 1, hour: 1, day: 3, never: 0 },

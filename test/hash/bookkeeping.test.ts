@@ -34,6 +34,8 @@ test('any six words are read as what they stand for', () => {
           hasEnded: flags.includes('E'),
           hasMoved: flags.includes('Z'),
           isArriving: flags.includes('Y'),
+          isOrdinary: !/[EKXYZ]/.test(flags),
+          text,
         })
       },
     ),

@@ -26,13 +26,11 @@ function archiving(options: Partial<RedisStoreOptions> = {}) {
 
 /** Those nodes of a Cluster that hold these keys do not answer. */
 function hang(isHanging: (key: string) => boolean): void {
-  for (const command of ['evalsha', 'eval'] as const) {
-    const send = client[command].bind(client) as (...args: unknown[]) => Promise<unknown>
-    jest
-      .spyOn(client, command)
-      .mockImplementation(((script: string, keys: number, key: string, ...args: unknown[]) =>
-        isHanging(key) ? new Promise(() => {}) : send(script, keys, key, ...args)) as never)
-  }
+  const send = client.sendCommand.bind(client)
+  jest.spyOn(client, 'sendCommand').mockImplementation((command, ...rest) => {
+    const isScript = /^eval(sha)?$/i.test(command.name)
+    return isScript && isHanging(String(command.args[2])) ? new Promise(() => {}) : send(command, ...rest)
+  })
 }
 
 const until = async (isSo: () => boolean) => {

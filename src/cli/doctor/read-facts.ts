@@ -39,7 +39,7 @@ const UNKNOWN_VERSION = [7, 0] as const
 export interface Examination {
   /**
    * Where a connection without a password can be tried; undefined: the connection is that of an application, so that
-   * no command is tried on it that would change it.
+   * no command is tried on it that would change it, and no walk is made through all keys.
    */
   url: string | undefined
   target: Target
@@ -64,7 +64,8 @@ export async function readFacts(connection: Questions, examination: Examination)
   const permissions = await readPermissions(ask, canTry, needed, prefix, unusedName)
   const speed = await readPings(connection)
   // Where SCAN is known to be forbidden, it is not tried: that would leave an entry in ACL LOG.
-  const mayScan = user === undefined ? permissions.scan?.session === 'allowed' : !isSentinel
+  const isPermitted = user === undefined ? permissions.scan?.session === 'allowed' : !isSentinel
+  const mayScan = isPermitted && url !== undefined
   const elsewhere =
     (await ask([
       ['hget', unusedName, '@'],

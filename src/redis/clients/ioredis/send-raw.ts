@@ -1,11 +1,14 @@
 import { type Ioredis, internalsOf, isCluster, optionsOf } from './internals.js'
 
+/** Whether the ioredis that is installed takes such commands. A later one may ask more of them. */
+let works = true
+
 /**
  * Whether commands can be sent raw now. The client must send its own kind of command while it is not connected, in a
  * Cluster, and with an option that means more work for each command.
  */
 export function sendsRaw(client: Ioredis): boolean {
-  return client.status === 'ready' && !isCluster(client) && isPlain(client)
+  return works && client.status === 'ready' && !isCluster(client) && isPlain(client)
 }
 
 /**
@@ -18,7 +21,12 @@ export function sendsRaw(client: Ioredis): boolean {
  */
 export function sendRaw(client: Ioredis, name: string, args: readonly string[]): Promise<unknown> {
   const command = new RawCommand(name, args)
-  internalsOf(client).sendCommand?.(command)
+  try {
+    internalsOf(client).sendCommand?.(command)
+  } catch (err) {
+    works = false
+    command.reject(err)
+  }
   return command.promise
 }
 
