@@ -1,6 +1,6 @@
 import type { Context } from './context.js'
 import { convertString, type KeptTime } from './convert-string.js'
-import type { Loaded } from './session-record.js'
+import type { Loaded, SessionRecord } from './session-record.js'
 import { snapshot } from './snapshot.js'
 
 /**
@@ -18,5 +18,13 @@ export async function convertInPlace(
 ): Promise<boolean> {
   if (record.origin.kind !== 'string') return true
   const next = snapshot(context, session, record)
-  return convertString(context, record, record.origin.sha1, next, { set: [], remove: [] }, kept)
+  const leftMs = kept.leftMs ?? (await leftFor(context, record))
+  return convertString(context, record, record.origin.sha1, next, { set: [], remove: [] }, { ...kept, leftMs })
+}
+
+/** Returns how long the session still lives, if `onEnd` has to hear of its end in time. Costs PTTL then. */
+async function leftFor({ endOfLife, gateway, keys }: Context, record: SessionRecord): Promise<number | undefined> {
+  if (endOfLife === undefined) return undefined
+  const ms = await gateway.pttl(keys.session(record.storedId))
+  return ms > 0 ? ms : undefined
 }

@@ -110,8 +110,7 @@ async function writeHash(
   const changed = new Set(delta.set.map(([field]) => field))
   const unchanged = [...fields].filter(([field]) => !changed.has(field))
   const asInString = next.isAsInString ? 1 : 0
-  const mode =
-    kept === undefined || options.disableTTL ? expiryMode(context) : kept.mayBeEndless ? 'keep-endless' : 'keep'
+  const mode = kept === undefined || options.disableTTL ? expiryMode(context) : keepingMode(context, kept)
   const idle = kept?.isIdleKnown === false ? '' : next.idle
   const lease = [idle, options.absoluteMs ?? '', mode, next.cookie.flags, asInString]
   const pairs = encoded([...delta.set, ...unchanged])
@@ -130,6 +129,11 @@ async function writeHash(
   return writeIndexed(context, storedId, placing, async () =>
     acceptWrite(context, await gateway.script(CONVERT, key, args)),
   )
+}
+
+function keepingMode(context: Context, { mayBeEndless }: KeptTime): string {
+  const mode = expiryMode(context)
+  return `keep${mayBeEndless ? '-endless' : ''}${typeof mode === 'number' ? ` ${mode}` : ''}`
 }
 
 export function merge(base: Iterable<readonly [string, string]>, delta: Delta): FieldList {

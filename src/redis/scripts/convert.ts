@@ -26,7 +26,8 @@ const DAY_MS = 86_400_000
  * ARGV[2]   idle timeout, ms; with 'keep' also '' = unknown: what is left of it
  * ARGV[3]   absolute timeout, ms, '' = none
  * ARGV[4]   'expire' | 'none' (disableTTL) | ms that the key outlives the session by (onEnd) | 'keep': the session is
- *           not used now, so it keeps the TTL that the string has; 'keep-endless': also if that is none
+ *           not used now, so it keeps the TTL that the string has; 'keep-endless': also if that is none. Either may be
+ *           followed by the ms that the key outlives the session by: 'keep 86400000'
  * ARGV[5]   cookie flags
  * ARGV[6]   1 = idle timeout and cookie flags are as loaded: a hash keeps its own
  * ARGV[7]   maxBytes
@@ -50,8 +51,9 @@ local sha, idle, absolute, mode, flags, is_as_loaded, max, bytes, pairs_count, c
 local kind = redis.call('TYPE', key).ok
 if kind == 'none' then return {0} end
 if kind ~= 'string' and kind ~= 'hash' then return {-1} end
-local keeps = string.find(mode, '^keep')
+local keeps, outlives = string.match(mode, '^(keep%S*) ?(%d*)$')
 local kept, expires
+if keeps then mode = outlives ~= '' and outlives or 'expire' end
 if keeps and kind == 'string' then kept, expires = expiry_of(key) end
 
 local now = now_us()
@@ -85,7 +87,7 @@ local left
 if kept then
   -- The TTL tells when the session was used last. It began then at the latest.
   local has_ttl = kept > 0
-  if not has_ttl and mode == 'keep-endless' then mode = 'none' else mode = 'expire' end
+  if not has_ttl and keeps == 'keep-endless' then mode = 'none' end
   idle = tonumber(idle) or (has_ttl and kept or ${DAY_MS})
   if has_ttl then s.created = base36(now - math.max(0, idle - kept) * 1000) end
   refresh(s, tonumber(s.created, 36), idle, '', flags, mode)
@@ -104,7 +106,7 @@ table.insert(fields, 1, '@')
 hset(key, fields)
 hdel(key, removed)
 local meta, is_set = expire(key, s, mode, left)
-if left == kept then redis.pcall('PEXPIREAT', key, expires) end
+if left == kept then redis.pcall('PEXPIREAT', key, string.format('%.0f', tonumber(expires) + (tonumber(mode) or 0))) end
 return {kind == 'string' and 1 or 2, meta, is_set}
 `,
   decodeConvert,
