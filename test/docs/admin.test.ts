@@ -9,6 +9,7 @@ import { OPENAPI } from '../../src/admin-router/openapi.js'
 import { handleOf } from '../../src/ids/handle.js'
 import { example } from '../support/markdown.js'
 import { connect, freshPrefix } from '../support/redis.js'
+import { TOOLS } from '../support/tools.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 
 const PAGE = 'docs/admin.md'
@@ -57,7 +58,7 @@ test('the example lets administrators in and nobody else, shows the cart and not
   expect(written).toMatchObject([{ outcome: 'refused' }, { who: 'grace@example.com', action: 'show', outcome: 'done' }])
 })
 
-test('the transcript comes out as the page shows it', async () => {
+test.each(TOOLS)('the transcript comes out as the page shows it, with %s', async (tools) => {
   const { headers } = await request(server).get('/login')
   const [cookie] = headers['set-cookie'] as unknown as string[]
   const all = steps(
@@ -66,7 +67,8 @@ test('the transcript comes out as the page shows it', async () => {
       `localhost:${(server.address() as AddressInfo).port}`,
     ),
   )
-  expect(asTyped(all, await typed(all, process.cwd(), `ADMIN='${cookie?.split(';')[0]}'`))).toEqual(asShown(all))
+  const prelude = `ADMIN='${cookie?.split(';')[0]}'`
+  expect(asTyped(all, await typed(all, process.cwd(), prelude, tools))).toEqual(asShown(all))
 })
 
 test('every path of the description is in the table, and no other', () => {

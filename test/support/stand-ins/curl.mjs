@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
 const [address = '', ...others] = positionals
 if (others.length > 0) throw new Error('one URL only')
 const url = new URL(address.includes('://') ? address : `http://${address}`)
-const cookies = new Map(values.cookie && existsSync(values.cookie) ? readJar(values.cookie) : [])
+const cookies = new Map(cookiesIn(values.cookie ?? ''))
 const body = values.data?.join('&')
 const response = await send()
 const chunks = []
@@ -48,6 +48,12 @@ function send() {
   return new Promise((resolve, reject) => {
     request(url, { method, headers }, resolve).once('error', reject).end(body)
   })
+}
+
+/** As curl does: what has a `=` are cookies, anything else names a file of them. */
+function cookiesIn(text) {
+  if (text.includes('=')) return text.split(/;\s*/).map((pair) => pair.split(/=(.*)/s, 2))
+  return existsSync(text) ? readJar(text) : []
 }
 
 function readJar(file) {
