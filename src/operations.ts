@@ -94,7 +94,7 @@ export class Operation {
 }
 
 /** The channels of operations, as in `tracingChannel('connect-redis-hash:operation')`. */
-export const OPERATION_CHANNELS = tracingChannel<unknown, Operation>('connect-redis-hash:operation')
+export const OPERATION_CHANNELS = tracingChannel<Operation, Operation>('connect-redis-hash:operation')
 
 /** Whether an operation belongs to a store. */
 export function isOperationOf(operation: Operation, owner: object): boolean {

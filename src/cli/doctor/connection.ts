@@ -107,7 +107,7 @@ function limit(client: Redis): void {
 /** @throws CommandError that says what to install */
 function installedRedis(): Library['Redis'] {
   try {
-    return library('connect-redis-hash doctor', 'npx -p ioredis -p connect-redis-hash connect-redis-hash doctor').Redis
+    return library('connect-redis-hash doctor', 'npm install --no-save ioredis').Redis
   } catch (err) {
     throw new CommandError((err as Error).message)
   }
