@@ -23,6 +23,11 @@ export function followResponse(
   form: FeedForm,
   begin: () => void,
 ): void {
+  if (res.req.method === 'HEAD') {
+    begin()
+    res.end()
+    return
+  }
   let isMissing = false
   const write = (text: string) => {
     res.write(text)

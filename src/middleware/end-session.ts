@@ -3,6 +3,7 @@ import type { Cookie } from 'express-session'
 import { checkNames } from '../known-options.js'
 import { destructionIn, noteDestroyed } from '../requests/destroyed-sessions.js'
 import type { StoreAccess } from '../requests/store-access.js'
+import type { RedisStore } from '../store.js'
 import { beginExpiry, cookieName, expiredCookie } from './logout/expired-cookie.js'
 import { abandonSession, type SessionRequest, storeOf } from './session-request.js'
 import { isStandIn } from './stand-in.js'
@@ -78,10 +79,17 @@ async function destroy(req: SessionRequest, store: StoreAccess): Promise<void> {
         session.destroy((err) => (err ? reject(err) : resolve()))
       })
     }
+    // The session may have gone on under another id before this request came (requests/arrivals.ts).
+    else await endMissed(req, store)
     if (session) noteDestroyed(req, session)
   } finally {
     abandonSession(req)
   }
+}
+
+async function endMissed(req: SessionRequest, store: StoreAccess): Promise<void> {
+  const missed = store.arrivals.missedId(req)
+  if (missed !== undefined) await (req.sessionStore as RedisStore).destroy(missed)
 }
 
 /** @throws TypeError that names the option */

@@ -6,7 +6,7 @@ import { checkNames } from '../known-options.js'
 import { carryOverDevice } from './device/carry-over-device.js'
 import { forbidCaching } from './forbid-caching.js'
 import { keepOption } from './keep-option.js'
-import { isSuperseded, recordLogin } from './login-time.js'
+import { isSuperseded, loginAgeMs, recordLogin } from './login-time.js'
 import { isWithoutResponse, responseOf } from './response-of.js'
 import { carryOverLevel, type LeveledRequest, levelNow, sessionLevel, tellLevel } from './session-level.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
@@ -74,10 +74,13 @@ export async function rotateSession<Data extends object = SessionData>(
   prepareResponse(req)
   const goOnWithout = () => {
     abandonSession(req)
+    tellLevel(req, store)
     return false
   }
   // A thief may have sent this request. Without a proof of who they are, they must not get a new id.
   if (!login && isSuperseded(store, session)) return goOnWithout()
+  // Of a stale login, such as that of another client, a password alone does not bring back a higher level.
+  const keepsLevel = !login || Number.isFinite(loginAgeMs(store, session))
   const loggedInAt = store.fields.marked(session, LOGIN_FIELD)
   const wasLoaded = store.state.isLoaded(session)
   try {
@@ -87,7 +90,7 @@ export async function rotateSession<Data extends object = SessionData>(
     // The user stays the same, and so does their browser's key.
     if (wasLoaded) carryOverDevice(store, session, fresh)
     if (level !== undefined) store.fields.mark(fresh, LEVEL_FIELD, level)
-    else if (wasLoaded) carryOverLevel(store, session, fresh)
+    else if (wasLoaded && keepsLevel) carryOverLevel(store, session, fresh)
     if (login) recordLogin(store, fresh)
     else if (loggedInAt !== undefined) store.fields.mark(fresh, LOGIN_FIELD, loggedInAt)
     await saveSession(fresh)

@@ -13,7 +13,9 @@ export function bodyText(req: IncomingMessage, maxBytes: number): Promise<string
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
-    req.on('data', (chunk: Buffer) => {
+    req.on('data', (read: Buffer | string) => {
+      // Texts come where somebody has set an encoding.
+      const chunk = Buffer.from(read as string)
       bytes += chunk.length
       if (bytes <= maxBytes) chunks.push(chunk)
       else reject(tooLarge)

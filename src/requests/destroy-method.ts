@@ -1,4 +1,5 @@
-import type { Session } from 'express-session'
+import type { Session, Store } from 'express-session'
+import { isCallback } from '../callback.js'
 import { entriesIn } from '../hash/index-fields.js'
 import type { KnownEntries } from '../session/end-key.js'
 import type { SessionRecord } from '../session/session-record.js'
@@ -18,14 +19,17 @@ export class DestroyMethod {
   unheard: (() => void) | undefined
   #known: KnownEntries | undefined
 
-  constructor(recordOf: (session: object) => SessionRecord | undefined) {
+  /** @param missedId returns the id that a request came with, if no session was found under it */
+  constructor(recordOf: (session: object) => SessionRecord | undefined, missedId: (req: object) => string | undefined) {
     const method = this
     function destroy(this: LiveSession, callback: (err?: unknown) => void): Session {
       const { unheard } = method
       const done = unheard === undefined ? callback : noteDestruction(this, callback, unheard)
+      const missed = missedId(this.req)
       method.#known = knownEntries(recordOf(this))
       try {
-        return (Object.getPrototypeOf(this) as Session).destroy.call(this, done)
+        const then = missed === undefined ? done : alsoEnding(missed, this.req, done)
+        return (Object.getPrototypeOf(this) as Session).destroy.call(this, then)
       } finally {
         method.#known = undefined
       }
@@ -37,6 +41,13 @@ export class DestroyMethod {
   get known(): KnownEntries | undefined {
     return this.#known
   }
+}
+
+/** Ends the session that may have gone on under another id before this request came (arrivals.ts), before it calls back. */
+function alsoEnding(missed: string, req: object, done: ((err?: unknown) => void) | undefined) {
+  const { sessionStore } = req as { sessionStore: Store }
+  const callBack = isCallback(done) ? done : () => undefined
+  return (err?: unknown) => (err ? callBack(err) : void sessionStore.destroy(missed, callBack))
 }
 
 /** The index entries of a session as it was loaded, or saved since. */

@@ -109,7 +109,10 @@ export class RequestSessions implements StoreAccess {
   }
 
   #defineDestroy(): DestroyMethod {
-    this.#destroy ??= new DestroyMethod((session) => this.#sessions.recordOf(session))
+    this.#destroy ??= new DestroyMethod(
+      (session) => this.#sessions.recordOf(session),
+      (req) => this.arrivals.missedId(req),
+    )
     this.#methods.destroy = this.#destroy.descriptor
     return this.#destroy
   }

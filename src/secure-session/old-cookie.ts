@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sign } from 'cookie-signature'
 import session from 'express-session'
 import type { PlainCookie } from '../hash/live-cookie.js'
+import { parseSid } from '../ids/sid.js'
 import { addHeader } from '../middleware/before-response.js'
 import type { SessionRequest } from '../middleware/session-request.js'
 import type { StoreAccess } from '../requests/store-access.js'
@@ -85,8 +86,8 @@ export class OldCookie {
   }
 
   #firstsFor(oldSid: string): [string, ...string[]] {
-    // Renewed ids of one session lead to one new id.
-    const [first] = oldSid.split('~r') as [string]
+    // Renewed ids of one session lead to one new id. An application's own ids may have any text with a `~`.
+    const first = parseSid(oldSid)?.first ?? oldSid
     return this.#from.keys.map((key) => adoptedFirst(createHmac('sha256', key).update(first).digest('base64url'))) as [
       string,
     ]

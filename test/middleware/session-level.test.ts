@@ -117,6 +117,17 @@ test('a visitor has level 0, a login 1, and a proof what rotateSession was told'
   expect((await visitor.get('/level')).body).toEqual({ level: 2, methods: ['webauthn'] })
 })
 
+test('from another browser, a password does not bring back the level that its owner had proved', async () => {
+  const [sessions, ...more] = plain()
+  const binding = bindClient({ secret: 'binding secret', onMismatch: 'reauthenticate' })
+  const visitor = await stepped(site([sessions, binding, ...more]))
+  expect(await statusOf(visitor, '/two')).toBe(200)
+  visitor.userAgent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+  expect(await levelOf(visitor)).toBe(1)
+  expect((await visitor.get('/again')).body).toEqual({ level: 1, methods: [] })
+  expect(await statusOf(visitor, '/two')).toBe(401)
+})
+
 test('a login may have a higher level at once', async () => {
   const visitor = site()
   expect((await visitor.get('/login-with/ada')).body).toEqual({ level: 2, methods: ['pwd', 'otp'] })

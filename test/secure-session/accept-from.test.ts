@@ -371,6 +371,16 @@ test('a digest that Redis holds is no id, however it is signed', async () => {
   expect(await victim.look()).toMatchObject({ user: 'bob' })
 })
 
+test.each([
+  ['~rids-of-the-application-1', '~rids-of-the-application-2'],
+  ['tenant~region1:aaaaaaaa', 'tenant~region2:bbbbbbbb'],
+])('ids of the application that look like renewed ones lead to sessions of their own: %s', async (mine, other) => {
+  await client.set(`${prefix}${other}`, JSON.stringify({ cookie: { path: '/' }, userId: 'bob' }), 'EX', 600)
+  const site = await open()
+  expect(await new Jar(site, cookieOf(other)).look()).toMatchObject({ user: 'bob' })
+  expect(await new Jar(site, cookieOf(mine)).look()).toMatchObject({ user: null })
+})
+
 test('a slow response with the old cookie does not undo the login of another tab', async () => {
   const held = gate()
   const slow: App = (req: App, _res: App, next: () => void) => {
