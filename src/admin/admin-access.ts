@@ -21,7 +21,7 @@ export interface AdminAccess {
 /** Key of the store's property that `adminRouter` reads. Applications cannot use it. */
 export const ADMIN_ACCESS: unique symbol = Symbol('connect-redis-hash administration')
 
-/** The same store, with these indexes. They need no functions: sessions say under which values they are. */
+/** Adds indexes to what a store consists of. They need no functions: sessions say under which values they are to be found. */
 export function withIndexes(context: Context, names: readonly string[]): Context {
   const indexes = names.map((name) => [name, () => undefined] as const)
   return { ...context, options: { ...context.options, indexes } }

@@ -79,7 +79,7 @@ export async function rotateSession<Data extends object = SessionData>(
   }
   // A thief may have sent this request. Without a proof of who they are, they must not get a new id.
   if (!login && isSuperseded(store, session)) return goOnWithout()
-  // Of a stale login, such as that of another client, a password alone does not bring back a higher level.
+  // If the login is stale, because another client uses the session, a password alone must not bring back a higher level.
   const keepsLevel = !login || Number.isFinite(loginAgeMs(store, session))
   const loggedInAt = store.fields.marked(session, LOGIN_FIELD)
   const wasLoaded = store.state.isLoaded(session)

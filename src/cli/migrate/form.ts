@@ -8,7 +8,7 @@ import type { Options } from '../parse.js'
 /** What every session is to become. */
 export interface Form {
   to: 'hash' | 'connect-redis'
-  /** Of the new stored ids; false: ids stay as they are. */
+  /** How stored ids are made; false: ids stay as they are. */
   hashIds: HashIds
   /** The keys of the application; undefined: values stay as they are. */
   encryption: Encryption | undefined
