@@ -57,7 +57,7 @@ export class Activity {
   /** Notes by minute, because they may be sent in a later one. */
   readonly #noted = new Map<number, Record<Counted, Set<string>>>()
   #timer: NodeJS.Timeout | undefined
-  #flushing: Promise<void> | undefined
+  #lastFlush: Promise<void> = Promise.resolve()
 
   constructor(context: Context, within: Within) {
     this.#context = context
@@ -78,14 +78,15 @@ export class Activity {
     }, FLUSH_MS).unref()
   }
 
-  /** Sends the notes. Notes that Redis does not accept are kept for the next time. */
+  /**
+   * Sends all notes, also those that came while an earlier flush was under way. Notes that Redis does not accept are kept
+   * for the next time.
+   */
   flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#flushing ??= this.#send().finally(() => {
-      this.#flushing = undefined
-    })
-    return this.#flushing
+    this.#lastFlush = this.#lastFlush.catch(() => undefined).then(() => this.#send())
+    return this.#lastFlush
   }
 
   /** @throws TypeError for an invalid range */

@@ -1,5 +1,8 @@
 import { type ActivityRange, RedisStore, type RedisStoreOptions, type SessionContent } from 'connect-redis-hash'
+import { Activity } from '../../src/admin/activity.js'
+import { ADMIN_ACCESS } from '../../src/admin/admin-access.js'
 import { watchCommands } from '../support/commands.js'
+import { gate } from '../support/gate.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { ANY_CHANNEL } from '../support/server.js'
 
@@ -137,6 +140,23 @@ test('thousands at once are counted to within a few percent', async () => {
   expect(points[0]?.sessions).toBeLessThan(5200)
   expect(points[0]?.users).toBeGreaterThan(960)
   expect(points[0]?.users).toBeLessThan(1040)
+})
+
+test('what is noted while notes are being sent is sent before a reader counts, and before the store is closed', async () => {
+  const { context } = storeWith()[ADMIN_ACCESS]
+  const slow = gate()
+  const activity = new Activity(context, async (sending) => {
+    await slow.wait()
+    return sending
+  })
+  activity.note('a', ['ada'])
+  const sent = activity.flush()
+  await slow.reached
+  activity.note('b', ['bob'])
+  const reading = activity.read(at({}))
+  slow.open()
+  await sent
+  expect((await reading).points).toEqual([expect.objectContaining({ users: 2, sessions: 2 })])
 })
 
 test('what Redis does not take is kept for the next time', async () => {
