@@ -143,11 +143,11 @@ test('thousands at once are counted to within a few percent', async () => {
 })
 
 test('what is noted while notes are being sent is sent before a reader counts, and before the store is closed', async () => {
-  const { context } = storeWith()[ADMIN_ACCESS]
+  const { context, within } = storeWith()[ADMIN_ACCESS]
   const slow = gate()
   const activity = new Activity(context, async (sending) => {
     await slow.wait()
-    return sending
+    return within(sending)
   })
   activity.note('a', ['ada'])
   const sent = activity.flush()

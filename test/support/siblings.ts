@@ -43,6 +43,7 @@ function ofSameKind(given: Given, library: { Redis: typeof Redis; Cluster: typeo
   const sibling = given.isCluster
     ? new library.Cluster(startupNodesOf(given as Cluster) as never, (given as Cluster).options as never)
     : new library.Redis((given as Redis).options as never)
+  leadSideConnections(given, sibling, (address, changed) => new library.Redis({ ...address, ...changed } as never))
   given.once('end', () => sibling.disconnect())
   return sibling
 }
@@ -51,18 +52,39 @@ function startupNodesOf(cluster: object): ({ host: string; port: number } | stri
   return (cluster as { startupNodes: [] }).startupNodes
 }
 
+/** Where a test has led the side connections of its client elsewhere, those of the sibling go there, too. */
+function leadSideConnections(
+  given: Given,
+  sibling: object,
+  make: (address: RedisOptions, changed: object) => unknown,
+): void {
+  if (!Object.hasOwn(given, 'duplicate')) return
+  const duplicate = (changed: object) => make((given as Redis).duplicate({ lazyConnect: true }).options, changed)
+  Object.assign(sibling, { duplicate })
+}
+
 function ofNodeRedis(given: Given): Sibling {
   const client = given.isCluster ? ofCluster(given as Cluster) : ofOne((given as Redis).options)
-  void client.connect().catch(() => undefined)
+  const { duplicate } = client as { duplicate(changed: object): unknown }
+  leadSideConnections(given, client, (address, { socket, ...changed }: { socket?: object }) =>
+    duplicate.call(client, { ...changed, socket: { ...socket, ...whereOf(address) } }),
+  )
+  if (!isKeptAway(given)) void client.connect().catch(() => undefined)
   given.once('end', () => void client.destroy())
   return client as Sibling
+}
+
+/** Whether the test has made a client that never connects, to have a Redis that is away. */
+function isKeptAway({ isCluster, options }: Given): boolean {
+  const { lazyConnect, enableOfflineQueue } = options as RedisOptions
+  return !isCluster && lazyConnect === true && enableOfflineQueue === false
 }
 
 const SOCKET = { connectTimeout: 2000, reconnectStrategy: (retries: number) => Math.min(20 * 2 ** retries, 500) }
 const QUEUE = { commandsQueueMaxLength: 1_000_000 }
 
-function ofOne({ host, port, path, sentinels, name, db, keyPrefix, ...options }: RedisOptions) {
-  const { username, password } = options
+function ofOne(given: RedisOptions) {
+  const { sentinels, name, db, keyPrefix, username, password } = given
   const login = {
     ...(username != null && { username }),
     ...(password != null && { password }),
@@ -81,8 +103,11 @@ function ofOne({ host, port, path, sentinels, name, db, keyPrefix, ...options }:
       ...prefix,
     })
   }
-  const where = path == null ? { host: host ?? '127.0.0.1', port: port ?? 6379 } : { path, tls: false as const }
-  return createClient({ ...login, ...prefix, socket: { ...where, ...SOCKET } })
+  return createClient({ ...login, ...prefix, socket: { ...whereOf(given), ...SOCKET } })
+}
+
+function whereOf({ host, port, path }: RedisOptions) {
+  return path == null ? { host: host ?? '127.0.0.1', port: port ?? 6379 } : { path, tls: false as const }
 }
 
 function ofCluster(cluster: Cluster) {
