@@ -1,6 +1,6 @@
 // npm test: installs what the tests need, then runs Jest with the given arguments, e.g. npm test -- test/session
 // --server=redis-6.0 gets one of the servers in scripts/servers.mjs for them.
-import { TESTS_OF } from '../test/support/other-clients.mjs'
+import { TESTS, TESTS_OF } from '../test/support/other-clients.mjs'
 import { ensureDependencies } from './dependencies.mjs'
 import { ensureRedisServer, nameOfServer } from './redis-binary.mjs'
 import { installed, run } from './run.mjs'
@@ -45,7 +45,8 @@ try {
  * Arguments that leave out tests.
  * @param {{ TEST_CLIENT?: string }} env
  */
-function without({ TEST_CLIENT = '' }) {
-  const names = TESTS_OF[TEST_CLIENT] ?? []
-  return names.length === 0 ? [] : [`--testNamePattern=^(?!.*(${names.join('|')}))`]
+function without({ TEST_CLIENT }) {
+  if (TEST_CLIENT === undefined) return []
+  const names = [...TESTS, ...(TESTS_OF[TEST_CLIENT] ?? [])]
+  return [`--testNamePattern=^(?!.*(${names.join('|')}))`]
 }

@@ -23,7 +23,7 @@ export interface Ask {
 
 /** The client's connection to one server. The object stays the same while the client connects again. */
 export interface Server extends Commands, Ask {
-  /** `host:port`, as the Cluster names it. */
+  /** `host:port`, as the Cluster names it, or the path of a Unix socket; `''` while a Sentinel has not named the master. */
   readonly address: string
   readonly isReady: boolean
   /** Whether it will not connect again by itself: the application has closed it, or it has given up. */

@@ -58,7 +58,7 @@ async function watching(url = redis.socketPath, args: string[] = [], servers = [
   running.push(done)
   await until('every server reports changes', async () => {
     const lists = await Promise.all(servers.map((server) => server.client('LIST') as Promise<string>))
-    return lists.every((list) => /flags=\w*B/.test(list)) && lists.some((list) => /idx|sub=1/.test(list))
+    return lists.every((list) => /flags=\w*t/.test(list)) && lists.some((list) => /idx|sub=1/.test(list))
   })
   const at = (event: string, handle?: string) =>
     until(`${event} is told`, () => seen.some((line) => line.event === event && (!handle || line.handle === handle)))

@@ -67,7 +67,7 @@ test('json, watch: is what it prints', async () => {
   const lines: string[] = []
   const others = { stop: stop.signal, out: (text: string) => void lines.push(text.trimEnd()) }
   const running = runHere(watch, ['--json', redis.socketPath], {}, others)
-  await until('Redis reports changes', async () => /flags=\w*B/.test(String(await redis.admin.client('LIST'))))
+  await until('Redis reports changes', async () => /flags=\w*t/.test(String(await redis.admin.client('LIST'))))
   const loud = new RedisStore<{ userId: string }>({
     client: redis.admin,
     indexes: { user: (s) => s.userId },

@@ -178,6 +178,8 @@ describe('a Redis that hangs', () => {
     freeze()
     await expectUnavailableApp(store, /^ERR_SESSION_TIMEOUT$/)
     thaw()
+    // Redis may still be busy with what has waited.
+    await until('it answers', () => store.ping())
     const app = sessionApp(store)
     await app.visit('/show', 'hush-kept').expect(200, { hasSession: true, value: 'hush-value' })
     app.close()

@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis'
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import request from 'supertest'
 import { connect, freshPrefix } from '../support/redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
 type Bag = any
@@ -24,7 +25,7 @@ let jti = 0
 let options: Parameters<typeof backchannelLogout>[0]
 
 beforeAll(async () => {
-  await admin.acl('SETUSER', username, 'on', '>p', '~*', '&*', '+@all')
+  await admin.acl('SETUSER', username, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all')
   client = connect({ username, password: 'p', maxRetriesPerRequest: 1 })
   const index = (held: Bag) => [held.sid, held.sub].filter(Boolean)
   store = new RedisStore({ client, prefix, indexes: { oidc: index, other: (held: Bag) => held.sid } })

@@ -7,6 +7,7 @@ import express4 from 'express4'
 import type { Redis } from 'ioredis'
 import request from 'supertest'
 import { connect, freshPrefix } from '../support/redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 import { type App, HTTPS, options } from './site.js'
 
 const admin = connect()
@@ -16,7 +17,7 @@ let client: Redis
 const servers: Server[] = []
 
 beforeAll(async () => {
-  await admin.acl('SETUSER', username, 'on', '>p', '~*', '&*', '+@all')
+  await admin.acl('SETUSER', username, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all')
   client = connect({ username, password: 'p', maxRetriesPerRequest: 1 })
 })
 afterEach(async () => {

@@ -2,6 +2,7 @@ import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import type { Redis } from 'ioredis'
 import { passTime } from '../support/pass-time.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { ANY_CHANNEL } from '../support/server.js'
 
 /*
  * A save that nobody has come in between of takes a short script; the caller says what the bookkeeping is afterwards.
@@ -133,7 +134,7 @@ describe('the short save', () => {
   })
 
   test('of a session that Redis may no longer let expire lands, is marked so, and ends when its time is over', async () => {
-    await client.call('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all')
+    await client.call('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', ...ANY_CHANNEL, '+@all')
     const own = redis.connect({ username: 'app', password: 'secret' })
     const store = storeWith({ client: own })
     const warnings: unknown[] = []

@@ -8,7 +8,7 @@
 /** Test files for no other client, beside those that are about the very connection that the test holds (jest.config.js). */
 export const FILES = [
   // About settings and methods of ioredis 6.
-  'test/redis/(client-settings|connect/)',
+  'test/redis/(client-settings|connect/|clients/send-raw)',
   // They change options of the test's client while it runs, for example its password.
   // test/redis/clients has the same for node-redis.
   'test/faults/side-connections(-cluster|-sentinel)?[.]test',
@@ -22,10 +22,17 @@ export const FILES_OF = {
   ],
 }
 
+/** Single tests for no other client, by a part of their name. */
+export const TESTS = [
+  // It stops the line when the test's client sends a certain command.
+  'if Redis goes away in the middle of a walk',
+]
+
 /** Single tests that are not for one library, by a part of their name. @type {Readonly<Record<string, readonly string[]>>} */
 export const TESTS_OF = {
   'node-redis': [
     // node-redis sends nothing again.
     'a first save that is sent again',
+    'a save that is sent again, as its answer was lost',
   ],
 }

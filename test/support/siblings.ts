@@ -111,7 +111,7 @@ function whereOf({ host, port, path }: RedisOptions) {
 }
 
 function ofCluster(cluster: Cluster) {
-  const { redisOptions: { username, password, keyPrefix: ofNodes } = {}, keyPrefix = ofNodes } = cluster.options
+  const { redisOptions: { username, password, keyPrefix: ofNodes } = {}, keyPrefix = ofNodes, natMap } = cluster.options
   const rootNodes = startupNodesOf(cluster).map((node) => {
     const { host, port } = typeof node === 'object' ? node : { host: '127.0.0.1', port: Number(node) }
     return { socket: { host, port, ...SOCKET } }
@@ -119,6 +119,7 @@ function ofCluster(cluster: Cluster) {
   return createCluster({
     rootNodes,
     defaults: { ...QUEUE, ...(username && { username }), ...(password && { password }), socket: SOCKET },
+    ...(natMap && { nodeAddressMap: natMap as Record<string, { host: string; port: number }> }),
     ...(keyPrefix && { keyPrefix }),
   })
 }

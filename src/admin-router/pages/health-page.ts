@@ -34,7 +34,7 @@ ${Object.entries(counters).map(([name, times]) => html`<div><dt>${name}</dt><dd 
 }
 
 function serverOf(address: string, findings: readonly Finding[]): Html {
-  return html`<h2>${address}</h2>
+  return html`<h2>${address === '' ? 'Redis' : address}</h2>
 <ul class="findings panel">
 ${findings.map(findingItem)}
 </ul>`

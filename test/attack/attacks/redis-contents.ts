@@ -121,7 +121,8 @@ export const redisContents: Attack[] = [
     source: 'CWE-345; OWASP ASVS 5.0, 11.3.3',
     async run(target) {
       const { victim, attacker, victimKey, attackerKey } = await twoSessions(target)
-      await target.redis.client.copy(victimKey, attackerKey, 'REPLACE')
+      const { client } = target.redis
+      await client.restore(attackerKey, 0, (await client.dumpBuffer(victimKey)) as Buffer, 'REPLACE')
       return outcome(victim, attacker, target)
     },
     secure: encrypted,

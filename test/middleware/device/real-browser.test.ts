@@ -8,6 +8,7 @@ import express from 'express'
 import type { BrowserContext, Page } from 'playwright-core'
 import { BoundChromium, type Certificate, CHROMIUM, selfSigned } from '../../support/bound-chromium.js'
 import { connect, freshPrefix } from '../../support/redis.js'
+import { ANY_CHANNEL } from '../../support/server.js'
 import { until } from '../../support/until.js'
 import { type Bag, SECRET } from './site.js'
 
@@ -90,7 +91,7 @@ function inChromium(executablePath: string, tls: Certificate): void {
     )
 
   beforeAll(async () => {
-    await admin.acl('SETUSER', username, 'on', '>p', '~*', '&*', '+@all')
+    await admin.acl('SETUSER', username, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all')
     await open()
     chromium = await BoundChromium.start(executablePath, tls)
     page = chromium.page

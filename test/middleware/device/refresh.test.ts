@@ -2,6 +2,7 @@ import { boundValue } from '../../../src/middleware/device/bound-cookie.js'
 import { Device } from '../../support/device.js'
 import { challengeIn, DEVICE_PATH, DeviceBrowser, setCookiesOf } from '../../support/device-browser.js'
 import { connect } from '../../support/redis.js'
+import { ANY_CHANNEL } from '../../support/server.js'
 import { type DeviceSite, deviceSite } from './site.js'
 
 const client = connect()
@@ -179,7 +180,7 @@ test('another site cannot ask', async () => {
 test('while Redis is away it is a 503, and the browser goes on afterwards', async () => {
   await site.close()
   const username = 'device-refresh'
-  await client.acl('SETUSER', username, 'on', '>p', '~*', '&*', '+@all')
+  await client.acl('SETUSER', username, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all')
   const limited = connect({ username, password: 'p', maxRetriesPerRequest: 1 })
   site = deviceSite(limited)
   ada = new DeviceBrowser(site.server)

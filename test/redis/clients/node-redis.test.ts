@@ -7,6 +7,7 @@ import { CACHE, isCaching } from '../../support/near-cache.js'
 import { connectNodeRedis, connectNodeRedis5, type NodeRedis, SOCKET } from '../../support/node-redis.js'
 import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
 import { freshPrefix } from '../../support/redis.js'
+import { ANY_CHANNEL } from '../../support/server.js'
 import { until } from '../../support/until.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there
@@ -227,7 +228,7 @@ describe('on a Redis of its own', () => {
   ])('%s: Redis hangs: operations fail in time, then at once, and work when it goes on', async (_name, library) => {
     const store = storeOn(connectOne(library), { timeout: 300 })
     await store.set('a', session())
-    await redis.admin.call('CLIENT', 'PAUSE', 3000, 'ALL')
+    await redis.admin.call('CLIENT', 'PAUSE', 3000)
     const start = performance.now()
     expect(await failureOf(store.get('a'))).toMatchObject({ code: 'ERR_SESSION_TIMEOUT', status: 503 })
     expect(performance.now() - start).toBeGreaterThan(250)
@@ -314,7 +315,7 @@ describe('on a Redis of its own', () => {
   })
 
   test('a changed password is taken by connections of the store, too', async () => {
-    await redis.admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>one', '~*', '&*', '+@all')
+    await redis.admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>one', '~*', ...ANY_CHANNEL, '+@all')
     const login = { username: 'app', password: 'one' }
     const credentials = async () => ({ ...login })
     const client = connectOne(createClient, {

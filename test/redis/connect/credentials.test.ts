@@ -3,6 +3,7 @@ import { connectRedis, RedisStore } from 'connect-redis-hash'
 import type { Redis } from 'ioredis'
 import { expectNoSecrets, failureOf } from '../../support/failure.js'
 import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
+import { ANY_CHANNEL } from '../../support/server.js'
 import { until } from '../../support/until.js'
 
 let redis: PrivateRedis
@@ -12,7 +13,7 @@ const errors: Error[] = []
 beforeAll(async () => {
   redis = await privateRedis()
   for (const name of ['ada', 'bob'])
-    await redis.admin.call('ACL', 'SETUSER', name, 'on', `>of-${name}`, '~*', '&*', '+@all')
+    await redis.admin.call('ACL', 'SETUSER', name, 'on', `>of-${name}`, '~*', ...ANY_CHANNEL, '+@all')
   await redis.admin.config('SET', 'requirepass', 'of-default')
 })
 afterEach(() => {

@@ -10,6 +10,9 @@ export type Ioredis = Redis | Cluster
 
 /** The socket of a connection. */
 export interface Stream {
+  /** Missing for a Unix socket, and while the stream is not connected. */
+  readonly remoteAddress?: string
+  readonly remotePort?: number
   bytesRead: number
   cork(): void
   uncork(): void

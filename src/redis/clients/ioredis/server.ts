@@ -14,14 +14,20 @@ import { sendRaw, sendsRaw } from './send-raw.js'
 
 /** A client of ioredis, or one node of its Cluster. */
 export class IoredisServer implements Server {
-  readonly address: string
   readonly #client: Ioredis
   readonly #node: Redis
 
   constructor(client: Ioredis, node: Redis) {
     this.#client = client
     this.#node = node
-    this.address = `${node.options?.host}:${node.options?.port}`
+  }
+
+  get address(): string {
+    const { path, host, port, sentinels } = this.#node.options ?? {}
+    if (path != null) return path
+    if (sentinels == null) return `${host}:${port}`
+    const { remoteAddress, remotePort } = streamOf(this.#node) ?? {}
+    return remoteAddress === undefined ? '' : `${remoteAddress}:${remotePort}`
   }
 
   get isReady(): boolean {

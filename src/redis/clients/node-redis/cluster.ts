@@ -117,7 +117,7 @@ export class ClusterRoute implements Route {
     const known = this.#servers.get(node)
     if (known !== undefined) return known
     const place = {
-      address: node.address,
+      address: () => node.address,
       client: () => node.client,
       isClosed: () => !this.#cluster.isOpen,
       beside: () => this.#beside(node),

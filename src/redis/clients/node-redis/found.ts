@@ -1,4 +1,5 @@
 import type { Server } from '../../client.js'
+import { addressOf } from './address.js'
 import { guard } from './guard.js'
 import { NodeRedisLink } from './link.js'
 import { notConnected } from './send.js'
@@ -26,7 +27,7 @@ export class FoundClient {
     this.#owner = owner
     this.#find = find
     const place = {
-      address: '',
+      address: () => addressOf(this.now),
       client: () => this.now,
       isClosed: () => !owner.isOpen,
       beside: () => this.#beside(),

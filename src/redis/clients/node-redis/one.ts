@@ -1,4 +1,5 @@
 import type { Server } from '../../client.js'
+import { addressOf } from './address.js'
 import { guard } from './guard.js'
 import { NodeRedisLink } from './link.js'
 import { OneServerRoute } from './route.js'
@@ -18,7 +19,7 @@ export class OneRoute extends OneServerRoute {
     this.#client = guard(client)
     this.#patienceMs = patienceMs
     const place = {
-      address: '',
+      address: () => addressOf(client),
       client: () => client,
       isClosed: () => !client.isOpen,
       beside: () => new NodeRedisLink(client),

@@ -6,8 +6,7 @@ import type { OneClient } from './shapes.js'
 
 /** Where a server of the client is. */
 export interface Place {
-  /** `host:port` in a Cluster, otherwise `''`. */
-  readonly address: string
+  address(): string
   /** The client's connection to it; undefined while there is none. */
   client(): OneClient | undefined
   isClosed(): boolean
@@ -16,16 +15,18 @@ export interface Place {
 
 /** One server of a client of node-redis. */
 export class NodeRedisServer implements Server {
-  readonly address: string
   readonly #place: Place
   readonly #keyPrefix: string
   readonly #patienceMs: number
 
   constructor(place: Place, keyPrefix: string, patienceMs: number) {
-    this.address = place.address
     this.#place = place
     this.#keyPrefix = keyPrefix
     this.#patienceMs = patienceMs
+  }
+
+  get address(): string {
+    return this.#place.address()
   }
 
   get isReady(): boolean {

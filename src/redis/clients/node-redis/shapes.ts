@@ -36,6 +36,8 @@ export interface OneOptions {
 }
 
 export interface SocketOptions {
+  /** Of a Unix socket. */
+  readonly path?: string
   readonly host?: string
   readonly port?: number
   readonly connectTimeout?: number
