@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { childScript } from '../support/child-script.js'
 import { example, examplesOf } from '../support/markdown.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
-import type { Deployment } from './deployments.js'
+import type { Deployment } from '../support/deployments.js'
 
 export const PAGE = join('docs', 'runbook.md')
 const MAIN = join(process.cwd(), childScript('src', 'cli', 'main.ts'))

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectRedis } from 'connect-redis-hash'
 import { Redis } from 'ioredis'
-import { startClusterRig } from '../support/cluster-rig.js'
-import { freePorts, RedisNode } from '../support/redis-node.js'
-import { startSentinelRig } from '../support/sentinel-rig.js'
+import { startClusterRig } from './cluster-rig.js'
+import { freePorts, RedisNode } from './redis-node.js'
+import { startSentinelRig } from './sentinel-rig.js'
 
 const EMPTY = ['--save', '', '--appendonly', 'no']
 
