@@ -44,13 +44,18 @@ async function ofNodeRedis(client: object): Promise<Opened> {
 async function withUser(at: Deployment): Promise<void> {
   for (const { port } of at.nodes) {
     const admin = new Redis({ port })
-    await makeUser(admin, { name: USER.username, password: USER.password, isAdmin: true, isCluster: at.nodes.length > 2 })
+    const isCluster = at.nodes.length > 2
+    await makeUser(admin, { name: USER.username, password: USER.password, isAdmin: true, isCluster })
     admin.disconnect()
   }
 }
 
 const CLIENTS: [kind: keyof typeof DEPLOYMENTS, name: string, open: Open][] = [
-  ['one Redis', 'node-redis', (at) => ofNodeRedis(createClient({ ...SETTINGS, socket: { ...SOCKET, port: onPort(at) } }))],
+  [
+    'one Redis',
+    'node-redis',
+    (at) => ofNodeRedis(createClient({ ...SETTINGS, socket: { ...SOCKET, port: onPort(at) } })),
+  ],
   ['one Redis', 'iovalkey', (at) => ofIoredis(new iovalkey.Redis({ port: onPort(at) }) as never)],
   [
     'one Redis',
@@ -163,7 +168,8 @@ describe.each(Object.entries(DEPLOYMENTS))('%s', (kind, make) => {
 
     test('stats, activity, health and metrics tell of all servers', async () => {
       const { body: stats } = await get('stats').expect(200)
-      expect(stats).toMatchObject({ sessions: COUNT, complete: true, indexes: { user: { sessions: COUNT, values: 2 } } })
+      const user = { sessions: COUNT, values: 2 }
+      expect(stats).toMatchObject({ sessions: COUNT, complete: true, indexes: { user } })
       const { body: activity } = await get('activity?step=day').expect(200)
       expect(activity.points.at(-1)).toMatchObject({ users: 2 })
       const { body: health } = await get('health').expect(200)
@@ -189,15 +195,16 @@ describe.each(Object.entries(DEPLOYMENTS))('%s', (kind, make) => {
         text += chunk
       })
       response.on('error', () => undefined)
-      // From the first news of each on, Redis reports changes.
-      const told = (event: string) => sids.filter((sid) => text.includes(`"event":"${event}","handle":"${handleOf(sid)}"`))
       const sids = Array.from({ length: 12 }, (_, i) => `feed-${i}`)
+      let n = 0
+      // From the first news of each on, Redis reports changes.
       await until('changes are told', async () => {
-        for (const sid of sids) await store.set(sid, { userId: 'eve', n: Math.random() } as never)
+        for (const sid of sids) await store.set(sid, { userId: 'eve', n: ++n } as never)
         return sids.every((sid) => text.includes(handleOf(sid)))
       })
       expect(await store.destroyBy('user' as never, 'eve')).toBe(sids.length)
-      await until('all ends are told', () => told('ended').length === sids.length)
+      const isEnded = (sid: string) => text.includes(`"event":"ended","handle":"${handleOf(sid)}"`)
+      await until('all ends are told', () => sids.every(isEnded))
       response.destroy()
     })
   })
