@@ -1,9 +1,9 @@
 import { existsSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { childScript } from '../support/child-script.js'
+import type { Deployment } from '../support/deployments.js'
 import { example, examplesOf } from '../support/markdown.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
-import type { Deployment } from '../support/deployments.js'
 
 export const PAGE = join('docs', 'runbook.md')
 const MAIN = join(process.cwd(), childScript('src', 'cli', 'main.ts'))
@@ -46,6 +46,7 @@ function preludeFor(site: Deployment, env: Record<string, string>): string {
     `npx() { shift; '${process.execPath}' '${MAIN}' "$@"; }`,
     'systemctl() { touch start; until [ -e started ]; do sleep 0.05; done; rm started; }',
     'ssh() { systemctl; }',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: variables of the shell
     'scp() { local port=${1%.rdb}; local dir=DIR_${port##*:}; cp "$1" "${!dir}/dump.rdb"; }',
   ].join('\n')
 }

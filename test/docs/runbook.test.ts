@@ -7,11 +7,11 @@ import express from 'express'
 import session from 'express-session'
 import { Redis } from 'ioredis'
 import request from 'supertest'
+import { DEPLOYMENTS, type Deployment } from '../support/deployments.js'
 import { example, examplesOf } from '../support/markdown.js'
 import type { RedisNode } from '../support/redis-node.js'
 import { ANY_CHANNEL, testSince } from '../support/server.js'
 import { until } from '../support/until.js'
-import { DEPLOYMENTS, type Deployment } from '../support/deployments.js'
 import { PAGE, playOn } from './play-runbook.js'
 
 const indexes = { user: (held: { userId?: string }) => held.userId }
