@@ -116,7 +116,10 @@ describe.each(Object.entries(DEPLOYMENTS))('%s', (kind, make) => {
     let store: RedisStore
     let server: Server
     const register = new Registry()
-    const get = (path: string) => request(server).get(`${MOUNT}/${path}`).set({ Cookie: 'admin=grace', ...JSON_ONLY })
+    const get = (path: string) =>
+      request(server)
+        .get(`${MOUNT}/${path}`)
+        .set({ Cookie: 'admin=grace', ...JSON_ONLY })
     const post = (path: string, body: object = {}) =>
       request(server)
         .post(`${MOUNT}/${path}`)
