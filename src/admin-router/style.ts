@@ -204,10 +204,13 @@ summary { padding: 0.8rem 1.25rem; border-radius: 0.9rem; font-weight: 600; curs
   .sessions td:first-child::before { content: none; }
   .facts div { grid-template-columns: 1fr; }
   .findings > li { grid-template-columns: 1fr; }
-  .search { display: grid; grid-template-columns: 1fr 2fr; }
-  .search .wide { max-width: none; }
-  .search:has(input[type]) { grid-template-columns: 1fr; }
-  .search button, .search .button { grid-column: 1 / -1; }
+  .search { display: grid; grid-template-columns: repeat(6, 1fr); }
+  .search label { grid-column: span 2; }
+  .search .wide { grid-column: span 4; max-width: none; }
+  .search:has(input[type]) label { grid-column: 1 / -1; }
+  .search button { grid-column: 1 / -1; }
+  .search button:not(:last-child), .search button + .button { grid-column: span 3; }
+  .tiles > :last-child:nth-child(odd) { grid-column: 1 / -1; }
   .actions > *, .actions button { width: 100%; }
   .figures th, .figures td { padding: 0.7rem 0.75rem; }
   .figures tbody th { min-width: 7rem; }

@@ -27,7 +27,7 @@ export class Keyspace {
 
   /** Yields the ids of sessions in batches. With `hashIds` sessions may move: one HMGET for each. */
   async *storedIds(): AsyncGenerator<string[]> {
-    for await (const batch of this.candidates()) {
+    for await (const batch of this.#found('never')) {
       const { hashIds } = this.#context.options
       const there =
         hashIds === false ? batch : await this.#within((signal) => notMoving(reading(this.#context, signal), batch))
@@ -36,12 +36,16 @@ export class Keyspace {
   }
 
   /**
-   * Yields the same ids, and those of sessions that are moving to another id, or have done so.
+   * Yields the same ids, and those of sessions that are moving to another id, or have done so. It takes little memory,
+   * however many there are; while slots of a Cluster move, some come twice.
    *
    * @param place where to go on, and how far the walk has come
-   * @param repeats `may-repeat`: for walks through any number of sessions that do not mind
    */
-  async *candidates(place?: ScanPlace, repeats?: Repeats): AsyncGenerator<string[]> {
+  candidates(place?: ScanPlace): AsyncGenerator<string[]> {
+    return this.#found('while-slots-move', place)
+  }
+
+  async *#found(repeats: Repeats, place?: ScanPlace): AsyncGenerator<string[]> {
     const { options, keys, endOfLife } = this.#context
     for await (const batch of scanStoredIds(options.client, keys, options.scanCount, this.#within, place, repeats)) {
       const there =
@@ -53,7 +57,7 @@ export class Keyspace {
   }
 
   async *sessions(): AsyncGenerator<Loaded> {
-    for await (const batch of this.candidates()) {
+    for await (const batch of this.#found('never')) {
       const loaded = await this.#within((signal) => {
         const context = reading(this.#context, signal)
         return Promise.all(batch.map((id) => loadSession(context, id)))
@@ -67,7 +71,7 @@ export class Keyspace {
     return this.#within(infoOfRecord(this.#context, record))
   }
 
-  /** Yields the keys of indexes and all other keys that hold no session, in batches, each key once. */
+  /** Yields the keys of indexes and all other keys that hold no session, in batches; some twice while slots move. */
   indexKeys(place?: ScanPlace): AsyncGenerator<string[]> {
     const { options, keys } = this.#context
     return scanIndexKeys(options.client, keys, options.scanCount, this.#within, place)

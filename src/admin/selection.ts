@@ -2,6 +2,7 @@ import { identityOf } from '../hash/identity.js'
 import { encodeIndexValue, type IndexEntry } from '../hash/index-fields.js'
 import { handleOf } from '../ids/handle.js'
 import { has } from '../indexes/find.js'
+import { RecentKeys } from '../redis/recent-keys.js'
 import { reading } from '../session/context.js'
 import { idsOf } from '../session/continuation.js'
 import { type Member, newestMembers } from '../session/index-entries.js'
@@ -25,15 +26,14 @@ export function shownEntry(name: string, value: string): IndexEntry | undefined 
   return { name, value: DIGEST.test(value) ? value : encodeIndexValue(name, value) }
 }
 
-/** Yields the stored ids that an index lists under a value, each once: those that end last come first. */
+/** Yields the stored ids that an index lists under a value, those that end last first, in little memory. */
 export async function* idsUnder({ context, within }: Store, entry: IndexEntry): AsyncGenerator<string[]> {
-  const seen = new Set<string>()
+  const recent = new RecentKeys()
   let place: Member | undefined
   do {
     const members: Member[] = await within((signal) => newestMembers(reading(context, signal), entry, PAGE, place))
-    const ids = members.flatMap(({ text }) => idsOf(text)).filter((id) => !seen.has(id))
-    for (const id of ids) seen.add(id)
-    if (ids.length > 0) yield [...new Set(ids)]
+    const ids = recent.unseen(members.flatMap(({ text }) => idsOf(text)))
+    if (ids.length > 0) yield ids
     place = members.length < PAGE ? undefined : members.at(-1)
   } while (place !== undefined)
 }

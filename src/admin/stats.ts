@@ -41,7 +41,8 @@ const LIMITS: readonly (readonly [name: keyof Ages, ms: number])[] = [
 ]
 
 /**
- * Counts all sessions. Sessions that begin or end meanwhile may be missing.
+ * Counts all sessions. Sessions that begin or end meanwhile may be missing. While slots of a Cluster move, their sessions
+ * may be counted twice: telling which have been counted would take memory for each.
  *
  * @param onProgress called after each batch with the counts so far
  * @param stop ends the count early

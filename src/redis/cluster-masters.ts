@@ -27,7 +27,27 @@ export async function ownSlots(nodes: readonly Server[]): Promise<string[]> {
   )
 }
 
-/** Whether slots have moved or are moving; `[93->-…]` is a moving slot. */
-export function haveMoved(before: readonly string[], after: readonly string[]): boolean {
-  return after.some((slots, i) => slots !== before[i] || slots.includes('['))
+/**
+ * The slots that have moved, or are moving, between two answers of the same masters: `0-99 [93->-…]` is an answer with a
+ * moving slot.
+ */
+export function movedSlots(before: readonly string[], after: readonly string[]): Set<number> {
+  const moved = new Set<number>()
+  for (const [i, text] of after.entries()) {
+    // Nothing has moved nearly always, and a master has thousands of slots.
+    if (text === before[i] && !text.includes('[')) continue
+    const [had, has] = [slotsIn(before[i] ?? ''), slotsIn(text)]
+    for (const slot of [...had, ...has]) if (had.has(slot) !== has.has(slot)) moved.add(slot)
+    for (const [, slot] of `${before[i]} ${text}`.matchAll(/\[(\d+)-/g)) moved.add(Number(slot))
+  }
+  return moved
+}
+
+function slotsIn(text: string): Set<number> {
+  const slots = new Set<number>()
+  for (const range of text.split(' ').filter((one) => /^\d/.test(one))) {
+    const [first = 0, last = first] = range.split('-').map(Number)
+    for (let slot = first; slot <= last; slot++) slots.add(slot)
+  }
+  return slots
 }

@@ -20,6 +20,9 @@ const BY_REPLY_CODE: Readonly<Record<string, readonly [SessionErrorCode, string]
 const NO_EFFECTS =
   'Redis refuses scripts that ask for the time and then write: set lua-replicate-commands to yes, or use Redis 6.0 or later'
 
+/** What ioredis and node-redis say when nodes have sent a command to and fro too often. Neither gives it a code. */
+const REDIRECTED = /^Too many Cluster redirections/
+
 /** The protocol's own code of an error reply, e.g. `WRONGTYPE`; `''` for anything that is not an error reply. */
 export function replyCode(err: unknown): string {
   if (!(err instanceof Error)) return ''
@@ -56,6 +59,10 @@ export function fromRedis(err: unknown, command: string, isConnected: boolean): 
   // The error of ioredis's `commandTimeout` has no code.
   if (isConnected && err instanceof Error && err.message === 'Command timed out') {
     return new SessionStoreError('ERR_SESSION_TIMEOUT', `Redis did not answer in time (${command})`, { cause })
+  }
+  if (code === '' && err instanceof Error && REDIRECTED.test(err.message)) {
+    const what = 'the Redis Cluster names no node that serves this slot'
+    return new SessionStoreError('ERR_SESSION_UNAVAILABLE', `${what} (${command})`, { cause })
   }
   if (code === '') {
     return new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis (${command})`, {

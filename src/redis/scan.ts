@@ -1,18 +1,23 @@
 import { SessionStoreError } from '../errors.js'
 import { isSid } from '../ids/sid.js'
 import type { Client, Server } from './client.js'
-import { clusterMasters, haveMoved, ownSlots } from './cluster-masters.js'
+import { clusterMasters, movedSlots, ownSlots } from './cluster-masters.js'
+import { slotOf } from './cluster-slot.js'
 import type { Within } from './deadline.js'
 import type { Keys } from './keys.js'
+import { RecentKeys } from './recent-keys.js'
 import { fromRedis } from './redis-error.js'
 import { DONE, type ScanPlace, type ServerPlace } from './scan-place.js'
 
-/** Whether each key comes once, for which all that have come are remembered; or perhaps twice, in little memory. */
-export type Repeats = 'once' | 'may-repeat'
+/**
+ * Whether each key comes once even while slots of a Cluster move, for which all that have come are remembered; or perhaps
+ * twice then, in memory that does not grow with the number of keys.
+ */
+export type Repeats = 'never' | 'while-slots-move'
 
 /**
- * Yields the stored ids under a prefix in batches, each id once, from every master. SCAN guarantees to find every key
- * that exists during the whole scan. A key that is created or deleted meanwhile may be missing.
+ * Yields the stored ids under a prefix in batches from every master. SCAN guarantees to find every key that exists
+ * during the whole scan. A key that is created or deleted meanwhile may be missing.
  *
  * @param within applies the timeout to each command
  * @param place where to go on, and how far the walk has come; without it, the walk cannot be stopped
@@ -23,17 +28,17 @@ export async function* scanStoredIds(
   count: number,
   within: Within,
   place?: ScanPlace,
-  repeats: Repeats = 'once',
+  repeats: Repeats = 'never',
 ): AsyncGenerator<string[]> {
   const { keyPrefix } = client
   const scan = { pattern: keys.pattern(keyPrefix), count, within, place }
-  for await (const page of repeats === 'once' ? scanKeys(client, scan) : everyNode(client, scan)) {
+  for await (const page of scanKeys(client, scan, repeats)) {
     const batch = page.map((key) => keys.storedId(key, keyPrefix)).filter(isSid)
     if (batch.length > 0) yield batch
   }
 }
 
-/** Yields the store's keys that are no sessions, without the client's `keyPrefix`, each once. */
+/** Yields the store's keys that are no sessions, without the client's `keyPrefix`. While slots move, some come twice. */
 export async function* scanIndexKeys(
   client: Client,
   keys: Keys,
@@ -42,7 +47,8 @@ export async function* scanIndexKeys(
   place?: ScanPlace,
 ): AsyncGenerator<string[]> {
   const { keyPrefix } = client
-  for await (const page of scanKeys(client, { pattern: keys.indexPattern(keyPrefix), count, within, place })) {
+  const scan = { pattern: keys.indexPattern(keyPrefix), count, within, place }
+  for await (const page of scanKeys(client, scan, 'while-slots-move')) {
     yield page.map((key) => key.slice(keyPrefix.length))
   }
 }
@@ -54,12 +60,13 @@ interface Scan {
   place: ScanPlace | undefined
 }
 
-/** Yields pages of keys from every master, each key once. */
-async function* scanKeys(client: Client, scan: Scan): AsyncGenerator<string[]> {
-  const seen = new Set<string>()
+/** Yields pages of keys from every master. */
+async function* scanKeys(client: Client, scan: Scan, repeats: Repeats): AsyncGenerator<string[]> {
+  const recent = new RecentKeys()
+  const seen = repeats === 'never' && client.isCluster ? new Set<string>() : undefined
   for await (const page of everyNode(client, scan)) {
-    const unseen = [...new Set(page)].filter((key) => !seen.has(key))
-    for (const key of unseen) seen.add(key)
+    const unseen = recent.unseen(page).filter((key) => !seen?.has(key))
+    for (const key of unseen) seen?.add(key)
     yield unseen
   }
 }
@@ -79,18 +86,25 @@ async function* scanNode(client: Client, node: Server, scan: Scan, at: ServerPla
 /**
  * Walks every master, because SCAN sees only one node. A key that moves from a master that is not yet scanned to one
  * that has been scanned would be missed. Therefore, if slots have moved or are moving, all masters are walked a second
- * time; a key that moves once is found by one of the two walks.
+ * time for the keys of these slots; a key that moves once is found by one of the two walks.
  */
 async function* everyNode(client: Client, scan: Scan): AsyncGenerator<string[]> {
   const { within, place } = scan
   const slotsOf = async (nodes: readonly Server[]) =>
     client.isCluster ? within(ownSlots(nodes).catch(failed(client, 'CLUSTER NODES'))) : []
+  let only: ReadonlySet<number> | undefined
   for (const isLast of [false, true]) {
     const nodes = client.isCluster ? await connectedMasters(client, within) : [await onlyServer(client, within)]
     const before = await slotsOf(nodes)
     if (place !== undefined) await within(place.begin(nodes, before))
-    for (const [i, node] of nodes.entries()) yield* scanNode(client, node, scan, place?.at(i) ?? { cursor: '0' })
-    if (isLast || !client.isCluster || place?.stop.aborted || !haveMoved(before, await slotsOf(nodes))) return
+    for (const [i, node] of nodes.entries()) {
+      for await (const page of scanNode(client, node, scan, place?.at(i) ?? { cursor: '0' })) {
+        yield only === undefined ? page : page.filter((key) => only?.has(slotOf(key)))
+      }
+    }
+    if (isLast || !client.isCluster || place?.stop.aborted) return
+    only = movedSlots(before, await slotsOf(nodes))
+    if (only.size === 0) return
   }
 }
 

@@ -1,88 +1,71 @@
 import { randomBytes } from 'node:crypto'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectRedis, RedisStore } from 'connect-redis-hash'
+import { RedisStore } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
 import { Redis } from 'ioredis'
 import request from 'supertest'
-import { childScript } from '../support/child-script.js'
-import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
+import { DEPLOYMENTS, type Deployment } from '../support/deployments.js'
 import { example, examplesOf } from '../support/markdown.js'
-import { freePorts, RedisNode } from '../support/redis-node.js'
-import { type SentinelRig, startSentinelRig } from '../support/sentinel-rig.js'
+import type { RedisNode } from '../support/redis-node.js'
 import { ANY_CHANNEL, testSince } from '../support/server.js'
-import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 import { until } from '../support/until.js'
+import { PAGE, playOn } from './play-runbook.js'
 
-const PAGE = join('docs', 'runbook.md')
-const main = join(process.cwd(), childScript('src', 'cli', 'main.ts'))
 const indexes = { user: (held: { userId?: string }) => held.userId }
-
+let site: Deployment
 let dir: string
-let node: RedisNode
 let client: Redis
 let store: RedisStore
 
-beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'crh-runbook-'))
-  const [port] = (await freePorts(1)) as [number]
-  node = new RedisNode(join(dir, 'data'), port, ['--save', '', '--appendonly', 'no'])
-  await node.start()
-  client = connectTo(port)
-  store = await withSessions(client)
-})
-afterEach(async () => {
+const play = (name: string, env: Record<string, string> = {}) => playOn(site, dir, name, env)
+const urlOf = ({ port }: RedisNode) => `redis://127.0.0.1:${port}`
+const onEach = (...command: string[]) => Promise.all(site.nodes.map((node) => node.send(...command)))
+const storeOn = (over: Redis) => new RedisStore({ client: over, indexes, timeout: 5000 } as never) as RedisStore
+const goesOn = () => until('the application goes on', () => store.get('one').then(Boolean, () => false))
+
+/** The replica of the master that has the session `one`, and that master. */
+async function pair(): Promise<{ master: RedisNode; replica: RedisNode }> {
+  for (const master of await site.masters()) {
+    if ((await master.send('EXISTS', 'sess:one')) !== ':1') continue
+    for (const replica of site.nodes) {
+      if ((await replica.field('INFO replication', 'master_port')) === String(master.port)) return { master, replica }
+    }
+  }
+  throw new Error('no master with a replica has the session')
+}
+
+async function begin(make: () => Promise<Deployment>): Promise<void> {
+  dir = mkdtempSync(join(tmpdir(), 'crh-reader-'))
+  site = await make()
+  client = site.connect()
+  store = storeOn(client)
+}
+
+async function finish(): Promise<void> {
   await store.close()
   client.disconnect()
-  await node.kill()
-  await shutDown(node.port)
+  await site.stop()
   rmSync(dir, { recursive: true, force: true })
-})
-
-function connectTo(port: number): Redis {
-  const made = new Redis({ port, retryStrategy: () => 20 })
-  made.on('error', () => {})
-  return made
 }
 
-/** A store with two sessions of the user 42. */
-async function withSessions(over: Redis): Promise<RedisStore> {
-  const made = new RedisStore({ client: over, indexes } as never) as RedisStore
-  for (const sid of ['one', 'two']) await made.set(sid, { cookie: {}, userId: '42' } as never)
-  return made
+/** Two sessions of the user 42, and nothing else. */
+async function twoSessions(): Promise<void> {
+  await site.start()
+  await until('all sessions are gone', () => store.clear().then(() => true))
+  for (const sid of ['one', 'two']) await store.set(sid, { cookie: {}, userId: '42' } as never)
 }
 
-/** Ends a server that a step has started. */
-async function shutDown(port: number): Promise<void> {
-  const one = new Redis({ port, retryStrategy: () => null, lazyConnect: true })
-  one.on('error', () => {})
-  await one.shutdown('NOSAVE').catch(() => undefined)
-  one.disconnect()
-}
+describe.each(Object.entries(DEPLOYMENTS))('%s', (_kind, make) => {
+  beforeAll(() => begin(make))
+  afterAll(finish)
+  beforeEach(twoSessions)
 
-/** Plays steps of the page as a reader types them, and compares what they print. */
-async function play(name: string, env: Record<string, string> = {}): Promise<void> {
-  const server = process.env.REDIS_SERVER_BIN ?? 'redis-server'
-  const data = join(dir, 'data')
-  const start = `'${server}' --port ${node.port} --bind 127.0.0.1 --dir '${data}' --save '' --daemonize yes > /dev/null`
-  const given = { REDIS_URL: `redis://127.0.0.1:${node.port}`, ...env }
-  const prelude = [
-    ...Object.entries(given).map(([key, value]) => `export ${key}='${value}'`),
-    `npx() { shift; '${process.execPath}' '${main}' "$@"; }`,
-    `systemctl() { ${start}; until redis-cli -u "$REDIS_URL" PING 2> /dev/null | grep -q PONG; do sleep 0.1; done; }`,
-  ].join('\n')
-  // What a page says of Debian's Redis is elsewhere here.
-  const text = example(PAGE, 'steps', name).replaceAll('/var/lib/redis', data)
-  const all = steps(text)
-  expect(asTyped(all, await typed(all, dir, prelude))).toEqual(asShown(all))
-}
-
-describe('one Redis', () => {
   // Redis before 7.0 does not ask for replicas in scripts.
   testSince(7, 0)('that refuses writes because its replicas are gone: found by doctor, and mended', async () => {
-    await client.config('SET', 'min-replicas-to-write', '1')
+    await onEach('CONFIG', 'SET', 'min-replicas-to-write', '5')
     await expect(store.set('three', { cookie: {} } as never)).rejects.toMatchObject({ code: 'ERR_SESSION_NO_REPLICAS' })
     await play('away')
     await play('refused')
@@ -94,7 +77,7 @@ describe('one Redis', () => {
   })
 
   test('that is full: sessions can be saved again', async () => {
-    await client.config('SET', 'maxmemory', '1')
+    await onEach('CONFIG', 'SET', 'maxmemory', '1')
     await expect(store.set('three', { cookie: {} } as never)).rejects.toMatchObject({
       code: 'ERR_SESSION_OUT_OF_MEMORY',
     })
@@ -107,6 +90,12 @@ describe('one Redis', () => {
     expect(await store.length()).toBe(0)
   })
 
+  test('another key of encryption: every session is written with it', async () => {
+    const key = () => randomBytes(32).toString('base64')
+    await play('migrate-key', { KEYS: `${key()},${key()}` })
+    expect(await client.hget('sess:one', 'userId')).toMatch(/^~/)
+  })
+
   test('a user whose account is in other hands: logged out everywhere, and nobody else', async () => {
     await store.set('other', { cookie: {}, userId: '43' } as never)
     await play('end-user')
@@ -114,19 +103,19 @@ describe('one Redis', () => {
   })
 
   test('that is in other hands: their password, connections and sessions are worth nothing', async () => {
-    await client.call('ACL', 'SETUSER', 'app', 'on', '>stolen', '~*', ...ANY_CHANNEL, '+@all')
-    const thief = new Redis({ port: node.port, username: 'app', password: 'stolen', retryStrategy: () => null })
-    thief.on('error', () => {})
-    await thief.ping()
-    const thrownOut = new Promise((resolve) => thief.once('end', resolve))
+    await onEach('ACL', 'SETUSER', 'app', 'on', '>stolen', '~*', ...ANY_CHANNEL, '+@all')
+    const login = { username: 'app', password: 'stolen', retryStrategy: () => null }
+    const thieves = site.nodes.map(({ port }) => new Redis({ port, ...login }))
+    const thrownOut = thieves.map((thief) => new Promise((resolve) => thief.on('error', () => {}).once('end', resolve)))
+    await Promise.all(thieves.map((thief) => thief.ping()))
     await play('compromised', { NEW_PASSWORD: 'fresh' })
-    await thrownOut
-    await expect(thief.connect()).rejects.toThrow()
-    thief.disconnect()
+    await Promise.all(thrownOut)
+    for (const thief of thieves) await expect(thief.connect()).rejects.toThrow()
+    for (const thief of thieves) thief.disconnect()
     expect(await store.length()).toBe(0)
   })
 
-  test('restored from a backup: a session that had ended since is back, and ends before anybody is let in', async () => {
+  test('restored from a backup: what had ended since is back, and ends before anybody is let in', async () => {
     await store.set('stolen', { cookie: {}, userId: 'mallory' } as never)
     await play('backup')
     await store.destroy('stolen')
@@ -135,48 +124,46 @@ describe('one Redis', () => {
     expect(await store.length()).toBe(0)
   })
 
-  test('restored from a backup without the last step: the session that had ended is back', async () => {
-    await store.set('stolen', { cookie: {}, userId: 'mallory' } as never)
-    await play('backup')
-    await store.destroy('stolen')
-    await node.kill()
-    copyFileSync(join(dir, 'sessions.rdb'), join(dir, 'data', 'dump.rdb'))
-    await node.start()
-    await until('the client is connected again', () => client.ping())
-    expect(await store.exists('stolen')).toBe(true)
-  })
-
-  // FAILOVER
-  testSince(6, 2)('replaced by another one: every session is there, and what had ended stays away', async () => {
-    const [port] = (await freePorts(1)) as [number]
-    const next = new RedisNode(join(dir, 'next'), port, ['--save', '', '--appendonly', 'no'])
-    await next.start()
-    await store.set('ended', { cookie: {} } as never)
-    await store.destroy('ended')
-    const env = {
-      NEW_URL: `redis://127.0.0.1:${port}`,
-      NEW_HOST: '127.0.0.1',
-      NEW_PORT: String(port),
-      OLD_HOST: '127.0.0.1',
-      OLD_PORT: String(node.port),
-    }
-    await play('move', env)
-    expect(await store.get('one')).toMatchObject({ userId: '42' })
-    await expect(store.set('three', { cookie: {} } as never)).rejects.toMatchObject({ code: 'ERR_SESSION_READONLY' })
-    const there = connectTo(port)
-    const moved = new RedisStore({ client: there, indexes } as never)
-    expect((await moved.ids()).sort()).toEqual(['one', 'two'])
-    expect(await moved.countBy('user' as never, '42')).toBe(2)
-    await moved.patch('one', { userId: '42', theme: 'dark' } as never)
-    await play('move-end', env)
-    await moved.close()
-    there.disconnect()
-    await next.kill()
-  })
-
   test('before and after a deploy: looked at', async () => {
     await play('deploy')
   })
+
+  test('a secret that is replaced in the deploys of the page: no visitor is logged out', async () => {
+    const deploys = new Function(`${example(PAGE, 'run', 'secrets')};return deploys`)() as string[][]
+    const apps = deploys.map(appWith)
+    for (const [i, app] of apps.entries()) {
+      const next = apps[i + 1]
+      if (next === undefined) continue
+      // A rolling deploy: processes of two neighbours serve at the same time.
+      for (const [from, to] of [
+        [app, next],
+        [next, app],
+      ] as const) {
+        const login = await request(from).get('/login')
+        const visit = await request(to)
+          .get('/')
+          .set('Cookie', login.headers['set-cookie'] as unknown as string)
+        expect(visit.body).toBe('ada')
+      }
+    }
+  })
+})
+
+function appWith(secret: string[]): express.Express {
+  const app = express()
+  app.use(session({ store, secret, resave: false, saveUninitialized: false, rolling: true }))
+  app.get('/login', (req, res) => {
+    Object.assign(req.session, { userId: 'ada' })
+    res.end()
+  })
+  app.get('/', (req, res) => res.json((req.session as { userId?: string }).userId ?? null))
+  return app
+}
+
+describe('one Redis', () => {
+  beforeAll(() => begin(DEPLOYMENTS['one Redis']))
+  afterAll(finish)
+  beforeEach(twoSessions)
 
   test('restarted: visitors go on with their sessions', async () => {
     await play('restart')
@@ -185,97 +172,85 @@ describe('one Redis', () => {
     expect(await client.pttl('sess:one')).toBeGreaterThan(0)
   })
 
-  test('another key of encryption: every session is written with it', async () => {
-    const key = () => randomBytes(32).toString('base64')
-    await play('migrate-key', { KEYS: `${key()},${key()}` })
+  // FAILOVER
+  testSince(6, 2)('replaced by another one: every session is there, and what had ended stays away', async () => {
+    const next = await site.another()
+    await store.set('ended', { cookie: {} } as never)
+    await store.destroy('ended')
+    const [old] = site.nodes as [RedisNode]
+    const [NEW_HOST, OLD_HOST] = ['127.0.0.1', '127.0.0.1']
+    const env = { NEW_URL: urlOf(next), NEW_HOST, NEW_PORT: `${next.port}`, OLD_HOST, OLD_PORT: `${old.port}` }
+    await play('move', env)
+    expect(await store.get('one')).toMatchObject({ userId: '42' })
+    await expect(store.set('three', { cookie: {} } as never)).rejects.toMatchObject({ code: 'ERR_SESSION_READONLY' })
+    const there = new Redis({ port: next.port })
+    const moved = storeOn(there)
+    expect((await moved.ids()).sort()).toEqual(['one', 'two'])
+    expect(await moved.countBy('user' as never, '42')).toBe(2)
+    await moved.patch('one', { userId: '42', theme: 'dark' } as never)
+    await play('move-end', env)
+    await moved.close()
+    there.disconnect()
   })
 })
 
-test('a secret that is replaced in the deploys of the page: no visitor is logged out, whichever process serves them', async () => {
-  const deploys = new Function(`${example(PAGE, 'run', 'secrets')};return deploys`)() as string[][]
-  const apps = deploys.map((secret) => {
-    const app = express()
-    app.use(session({ store, secret, resave: false, saveUninitialized: false, rolling: true }))
-    app.get('/login', (req, res) => {
-      Object.assign(req.session, { userId: 'ada' })
-      res.end()
+describe.each(['Sentinels', 'a Cluster'] as const)('%s', (kind) => {
+  beforeAll(() => begin(DEPLOYMENTS[kind]))
+  afterAll(finish)
+  beforeEach(twoSessions)
+
+  const failOver = (replica: RedisNode) =>
+    kind === 'Sentinels' ? play('failover-sentinel') : play('failover-cluster', { REPLICA_URL: urlOf(replica) })
+  const hasTakenOver = (replica: RedisNode) =>
+    until('the replica has taken over', async () => (await site.masters()).includes(replica))
+
+  test('a sick master is replaced by hand, and what was the master is restarted, while the application goes on', async () => {
+    const { master, replica } = await pair()
+    await failOver(replica)
+    await hasTakenOver(replica)
+    await goesOn()
+    await play('restart', { OLD_URL: urlOf(master) })
+    await goesOn()
+  })
+
+  test('a master that is gone is replaced by itself', async () => {
+    const { master, replica } = await pair()
+    await master.kill()
+    await hasTakenOver(replica)
+    await goesOn()
+  })
+
+  if (kind === 'a Cluster') {
+    test('most masters are gone, and nobody agrees: replicas are told to take over, and the application goes on', async () => {
+      const lost = (await site.masters()).slice(0, 2)
+      const left = site.nodes.filter((node) => !lost.includes(node))
+      const ports = lost.map(({ port }) => String(port))
+      const replicas: RedisNode[] = []
+      for (const node of left) {
+        if (ports.includes((await node.field('INFO replication', 'master_port')) ?? '')) replicas.push(node)
+      }
+      await Promise.all(lost.map((node) => node.kill()))
+      await until('the Cluster is down', async () => {
+        const states = await Promise.all(left.map((node) => node.field('CLUSTER INFO', 'cluster_state')))
+        return states.every((state) => state === 'fail')
+      })
+      const [first] = replicas as [RedisNode]
+      const list = replicas.map(({ port }) => `127.0.0.1:${port}`).join(' ')
+      await play('takeover-cluster', { REDIS_URL: urlOf(first), REPLICAS: list })
+      await goesOn()
     })
-    app.get('/', (req, res) => res.json((req.session as { userId?: string }).userId ?? null))
-    return app
-  })
-  for (const [i, app] of apps.entries()) {
-    // A rolling deploy: processes of two neighbours serve at the same time.
-    for (const [from, to] of [
-      [app, apps[i + 1]],
-      [apps[i + 1], app],
-    ] as const) {
-      if (from === undefined || to === undefined) continue
-      const login = await request(from).get('/login')
-      const visit = await request(to)
-        .get('/')
-        .set('Cookie', login.headers['set-cookie'] as unknown as string)
-      expect(visit.body).toBe('ada')
-    }
   }
-})
 
-describe('Sentinels', () => {
-  let rig: SentinelRig
-
-  beforeAll(async () => {
-    rig = await startSentinelRig()
-  })
-  afterAll(() => rig.stop())
-
-  test('sessions end as on one Redis, and a sick master is replaced while the application goes on', async () => {
-    const over = connectRedis(rig.options)
-    over.on('error', () => {})
-    const own = await withSessions(over as Redis)
-    const list = rig.options.sentinels.map(({ host, port }) => `${host}:${port}`).join(',')
-    const url = `redis-sentinel://${list}/${rig.options.name}`
-    await play('end-user', { REDIS_URL: url })
-    for (const sid of ['one', 'two']) await own.set(sid, { cookie: {}, userId: '42' } as never)
-    await play('end-all', { REDIS_URL: url })
-    await own.set('kept', { cookie: {}, userId: '42' } as never)
-    const { port: before } = await rig.master()
-    const [first] = rig.options.sentinels
-    await until('the replica has it', async () => (await (await rig.replica()).send('DBSIZE')) !== ':0')
-    await play('failover-sentinel', { SENTINEL_URL: `redis://${first?.host}:${first?.port}` })
-    await until('another master', async () => (await rig.master()).port !== before)
-    await until('the application goes on', () => own.exists('kept'))
-    await own.close()
-    over.disconnect()
-  })
-})
-
-describe('a Cluster', () => {
-  let rig: ClusterRig
-
-  beforeAll(async () => {
-    rig = await startClusterRig()
-  })
-  afterAll(() => rig.stop())
-
-  test('sessions end as on one Redis, and a replica takes over while the application goes on', async () => {
-    const over = connectRedis(rig.addresses)
-    over.on('error', () => {})
-    const own = await withSessions(over as never)
-    const [first] = rig.addresses
-    const url = `redis://${first?.host}:${first?.port}`
-    await play('end-user', { REDIS_URL: url })
-    for (const sid of ['one', 'two']) await own.set(sid, { cookie: {}, userId: '42' } as never)
-    await play('end-all', { REDIS_URL: url })
-    await own.set('kept', { cookie: {}, userId: '42' } as never)
-    const master = await rig.masterOf('sess:kept')
-    let replica: RedisNode | undefined
-    for (const one of rig.nodes) {
-      if ((await one.field('INFO replication', 'master_port')) === String(master?.port)) replica = one
-    }
-    await play('failover-cluster', { REPLICA_URL: `redis://127.0.0.1:${replica?.port}` })
-    await until('it has taken over', async () => (await rig.masterOf('sess:kept')) === replica)
-    await until('the application goes on', () => own.exists('kept'))
-    await own.close()
-    over.disconnect()
+  test('moved to other servers while the application goes on: every session is there', async () => {
+    const count = (await site.masters()).length
+    const added = await Promise.all(Array.from({ length: count }, () => site.another()))
+    const list = added.map(({ port }) => `127.0.0.1:${port}`).join(' ')
+    await (kind === 'Sentinels' ? play('move-sentinel', { NEW: list }) : play('move-cluster', { NEW: list }))
+    await Promise.all(site.nodes.map((node) => node.kill()))
+    await goesOn()
+    expect((await store.ids()).sort()).toEqual(['one', 'two'])
+    await store.set('three', { cookie: {}, userId: '42' } as never)
+    expect(await store.countBy('user' as never, '42')).toBe(3)
   })
 })
 
@@ -283,6 +258,9 @@ test('every block of steps is played by a test above', () => {
   const blocks = examplesOf(PAGE).filter(({ kind }) => kind === 'steps')
   expect(blocks.length).toBe((readFileSync(PAGE, 'utf8').match(/```console/g) ?? []).length)
   const source = readFileSync(__filename, 'utf8')
-  const played = [...source.matchAll(/await play\('([\w-]+)'/g)].map(([, name]) => name)
-  expect(played).toEqual(expect.arrayContaining(blocks.map(({ name }) => name)))
+  const played = [...source.matchAll(/play\('([\w-]+)'/g)].map(([, name]) => name)
+  const functions = ['servers-cluster', 'servers-sentinel']
+  expect([...played, ...played.map((name) => `${name}-each`), ...functions]).toEqual(
+    expect.arrayContaining(blocks.map(({ name }) => name)),
+  )
 })

@@ -46,4 +46,5 @@ const endings: Record<string, () => unknown> = {
     process.once('SIGTERM', () => void store.close().then(() => server.close(() => void closeClient()))),
 }
 const listen = endings[ending]?.() as (...scope: unknown[]) => void
-listen(process, server, store, { quit: closeClient })
+const giveUp = () => ('quit' in client ? client.disconnect() : client.destroy())
+listen(process, server, store, { quit: closeClient, disconnect: giveUp })

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { RedisStore } from 'connect-redis-hash'
 import { childScript } from '../support/child-script.js'
+import { example } from '../support/markdown.js'
+import { privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix } from '../support/redis.js'
 
 const CHILD = childScript('test', 'hosts', 'shutdown.child.ts')
@@ -34,3 +36,33 @@ test.each(cases)(
     }
   },
 )
+
+test.each(['ioredis', 'node-redis'])(
+  'a process with a client of %s gets SIGTERM while Redis is away: its request is answered, and the process ends by itself',
+  async (library) => {
+    const redis = await privateRedis()
+    const env = { ...process.env, TEST_REDIS_SOCKET: redis.socketPath, TEST_TOPOLOGY: '{}' }
+    const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit']
+    const child = spawn(process.execPath, [CHILD, freshPrefix(), library, 'documented'], { stdio, env })
+    const ended = once(child, 'exit')
+    try {
+      const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+      const { value: port } = await lines.next()
+      const answer = fetch(`http://127.0.0.1:${port}/slow`, { headers: { connection: 'close' } })
+      expect((await lines.next()).value).toBe('begun')
+      await redis.stop()
+      child.kill('SIGTERM')
+      // express-session answers first and saves then: what the visitor is told is up to saveBeforeResponse().
+      expect([200, 503]).toContain((await answer).status)
+      expect(await ended).toEqual([0, null])
+    } finally {
+      child.kill('SIGKILL')
+    }
+  },
+)
+
+test('the README ends a process as the page about operations does', () => {
+  const of = (code: string) => code.slice(code.indexOf("process.once('SIGTERM'")).trim()
+  const readme = of(example('README.md', 'run', 'production.mjs'))
+  expect(readme.replaceAll('sessions.store', 'store')).toBe(of(example('docs/operations.md', 'run', 'shutdown')))
+})

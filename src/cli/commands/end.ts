@@ -4,6 +4,7 @@ import { idsUnder, sessionsAmong } from '../../admin/selection.js'
 import type { IndexEntry } from '../../hash/index-fields.js'
 import { isHandle } from '../../ids/handle.js'
 import { endSessions } from '../../indexes/destroy-by.js'
+import { RecentKeys } from '../../redis/recent-keys.js'
 import { helped, helpOf, RESUME_OPTION, STORE_OPTIONS } from '../command.js'
 import { CommandError, EXIT, type Io } from '../io.js'
 import { jsonLine, printable } from '../output/printable.js'
@@ -115,26 +116,29 @@ async function endIndexed(io: Io, store: Opened, plan: Plan, entry: IndexEntry):
   return told(io, plan, found, await endSessions(context, store.keyspace, entry, ending, store.within))
 }
 
+/** Counts the sessions of an index value. With `--thorough` it looks at every session, those of the index among them. */
 async function countIndexed(io: Io, store: Opened, plan: Plan, entry: IndexEntry): Promise<number> {
-  const handles = new Set<string>()
+  let found = 0
+  // While a session gets another id, it may be found under both.
+  const handles = new RecentKeys()
   const add = async (batch: readonly string[]) => {
-    for (const { info } of await sessionsAmong(store, batch, entry)) {
-      if (plan.handle === undefined || info.handle === plan.handle) handles.add(info.handle)
-    }
+    const there = (await sessionsAmong(store, batch, entry)).map(({ info }) => info.handle)
+    found += handles.unseen(there).filter((handle) => plan.handle === undefined || handle === plan.handle).length
   }
-  for await (const batch of idsUnder(store, entry)) await add(batch)
-  if (plan.thorough) {
-    const walk = new Walk(io, store, { of: 'end --thorough', resume: undefined, data: {} })
-    await walk.round(
-      (place) => store.keyspace.candidates(place),
-      async (batch) => {
-        walk.count += batch.length
-        await add(batch)
-      },
-    )
-    if (walk.isStopped) throw new CommandError('Stopped while counting. Nothing has been ended.', EXIT.stopped)
+  if (!plan.thorough) {
+    for await (const batch of idsUnder(store, entry)) await add(batch)
+    return found
   }
-  return handles.size
+  const walk = new Walk(io, store, { of: 'end --thorough', resume: undefined, data: {} })
+  await walk.round(
+    (place) => store.keyspace.candidates(place),
+    async (batch) => {
+      walk.count += batch.length
+      await add(batch)
+    },
+  )
+  if (walk.isStopped) throw new CommandError('Stopped while counting. Nothing has been ended.', EXIT.stopped)
+  return found
 }
 
 async function endOne(io: Io, store: Opened, plan: Plan, handle: string): Promise<number> {

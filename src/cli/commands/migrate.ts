@@ -106,7 +106,7 @@ async function through(
 ): Promise<void> {
   const pace = new Pace(perSecond, io.stop)
   await walk.round(
-    (place) => store.keyspace.candidates(place, 'may-repeat'),
+    (place) => store.keyspace.candidates(place),
     async (batch) => {
       for (let at = 0; at < batch.length; at += pace.atOnce) {
         const some = batch.slice(at, at + pace.atOnce)
