@@ -43,10 +43,10 @@ export interface Read {
 export class NearCache {
   readonly #entries: LRUCache<string, Entry>
   /**
-   * Sessions that have changed before their entry has served anybody: to cache them costs more than it saves. The value tells
-   * whether one was read since. It is cached again when it is read twice without a change in between.
+   * Sessions that have changed before their entry has served anybody: to cache them costs more than it saves. Such a session
+   * is cached again when it is read twice without a change in between.
    */
-  readonly #restless: LRUCache<string, boolean>
+  readonly #restless: LRUCache<string, { wasRead: boolean }>
   readonly #reads = new Map<string, Set<Read>>()
   readonly #nodes: TrackedNodes
   readonly #maxAgeMs: number
@@ -131,18 +131,22 @@ export class NearCache {
 
   /** Whether a session changes too often to be cached at this read. */
   #isRestless(key: string): boolean {
-    const wasRead = this.#restless.get(key)
-    if (wasRead === undefined) return false
-    if (wasRead) this.#restless.delete(key)
-    else this.#restless.set(key, true)
-    return !wasRead
+    const since = this.#restless.get(key)
+    if (since?.wasRead === false) {
+      since.wasRead = true
+      return true
+    }
+    this.#restless.delete(key)
+    return false
   }
 
   /** Drops the entry of a key that has changed or is about to change. */
   forget(key: string): void {
     const entry = this.#entries.peek(key)
+    const since = this.#restless.peek(key)
     if (entry !== undefined) this.#entries.delete(key)
-    if (entry === undefined ? this.#restless.has(key) : !entry.hasServed) this.#restless.set(key, false)
+    if (since !== undefined) since.wasRead = false
+    else if (entry?.hasServed === false) this.#restless.set(key, { wasRead: false })
     for (const read of this.#reads.get(key) ?? []) read.isOutdated = true
   }
 
