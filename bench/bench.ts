@@ -92,6 +92,21 @@ export class Bench {
     return undefined
   }
 
+  /** Starts another Redis with default settings, which ends with this one. */
+  async anotherRedis(args: readonly string[]): Promise<Redis> {
+    const dir = join(this.#directory, `redis-${this.#directories++}`)
+    const server = await startRedis({ dir, persistent: false, port: await freePort(), args: [...args] })
+    pin(server.pid, this.cores?.others)
+    const client = new Redis(server.port as number)
+    this.#remotes.add({
+      async end() {
+        client.disconnect()
+        await server.kill()
+      },
+    })
+    return client
+  }
+
   proxy(): Remote<ProxyHandlers> {
     return this.#remote<ProxyHandlers>('proxy')
   }

@@ -1,4 +1,5 @@
 import { bytesRow } from './bytes.js'
+import { capacityRow } from './capacity.js'
 import { cpuRows } from './cpu.js'
 import { latencyRow } from './latency.js'
 import { manyRow } from './many.js'
@@ -17,4 +18,5 @@ export const ROWS: readonly Row[] = [
   shapesRow,
   requestsRow,
   manyRow,
+  capacityRow,
 ]

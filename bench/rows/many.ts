@@ -1,7 +1,7 @@
 import type { Bench, Worker } from '../bench.js'
 import { type Goal, type Measurement, ratioGoal, type Table } from '../results.js'
 import { median, quantile } from '../statistics.js'
-import { EACH, fill } from './fill.js'
+import { EACH, fill, templateOf } from './fill.js'
 import type { Row } from './row.js'
 
 const OURS = 'ours, user index'
@@ -49,11 +49,9 @@ async function fillDatabase(bench: Bench, database: number, size: number, worker
   let template: string | undefined
   if (worker !== undefined) {
     await worker.call('seed', { content: 'nine fields', cookie: 'session cookie', from: 0, to: 1 })
-    const [key] = await db.keys('sess:*')
-    template = (await db.hget(key as string, '@')) ?? undefined
-    await db.flushdb()
+    template = await templateOf(db)
   }
-  await fill(db, size, template, (done) => bench.progress.within(`filling ${done} of ${size} sessions`))
+  await fill(db, { to: size, template }, (done) => bench.progress.within(`filling ${done} of ${size} sessions`))
   db.disconnect()
 }
 
