@@ -59,7 +59,12 @@ export class Bench {
 
   async ports(): Promise<Ports> {
     this.#sqlPort ??= this.#remote<SqlHandlers>('sql').call('open', null)
-    return { redisPort: this.#redis?.port as number, sqlPort: await this.#sqlPort }
+    return { ...this.redisPorts, sqlPort: await this.#sqlPort }
+  }
+
+  /** For contenders that need Redis only. PostgreSQL, which takes a while to start, is not started. */
+  get redisPorts(): Ports {
+    return { redisPort: this.#redis?.port as number, sqlPort: 0 }
   }
 
   /** Ports of the proxy, which it forwards to the servers. */

@@ -28,7 +28,7 @@ export const oursOverNodeRedis: Contender = {
   packages: ['connect-redis-hash', 'redis'],
   open: async (place) => {
     const { RedisStore } = await import('connect-redis-hash')
-    return { store: new RedisStore({ client: (await nodeRedis(place)) as never, ttl: TTL }) }
+    return { store: new RedisStore({ client: (await nodeRedis(place)) as never, ttl: TTL, timeout: place.isSlow ? 60_000 : 1000 }) }
   },
 }
 
@@ -67,7 +67,8 @@ async function open(place: Place, options: object, clientOptions?: ClientOptions
   const { RedisStore } = await import('connect-redis-hash')
   const client = (await ioredis(place, clientOptions)) as never
   try {
-    return { store: new RedisStore({ client, ttl: TTL, ...options }) }
+    const patience = place.isSlow ? { timeout: 60_000 } : {}
+    return { store: new RedisStore({ client, ttl: TTL, ...patience, ...options }) }
   } catch (error) {
     const isUnknown = 'cache' in options && error instanceof TypeError && error.message.includes('cache')
     throw isUnknown ? new Skip('this version has no `cache` option') : error

@@ -20,7 +20,7 @@ export const capacityRow: Row = {
   async run(bench) {
     const { capacity } = bench.options.scale
     await bench.admin.flushall()
-    const worker = (await bench.worker('ours, user index', await bench.ports(), 0)) as Worker
+    const worker = (await bench.worker('ours, user index', bench.redisPorts, 0)) as Worker
     await worker.call('seed', { content: 'nine fields', cookie: 'session cookie', from: 0, to: 1 })
     const template = await templateOf(bench.admin)
     const [sample, whole] = await filled(bench, template, capacity)
@@ -102,6 +102,8 @@ interface Rewrite {
   cpuSeconds: number
   bytes: number
   copiedBytes: number
+  /** Milliseconds for which Redis stands still at the beginning. */
+  forkMs: number
   writesPerSecond: number
 }
 
@@ -124,8 +126,9 @@ async function rewritten(bench: Bench, worker: Worker, sessions: number): Promis
   const writesPerSecond = writes / ((performance.now() - start) / 1000)
   const bytes = await info(db, 'persistence', 'aof_base_size')
   const copiedBytes = await info(db, 'persistence', 'aof_last_cow_size')
+  const forkMs = (await info(db, 'stats', 'latest_fork_usec')) / 1000
   await db.config('SET', 'appendonly', 'no')
-  return { seconds, cpuSeconds: (await childrenCpu()) - before, bytes, copiedBytes, writesPerSecond }
+  return { seconds, cpuSeconds: (await childrenCpu()) - before, bytes, copiedBytes, forkMs, writesPerSecond }
 }
 
 interface Replica {
@@ -138,7 +141,7 @@ interface Replica {
 
 async function replicated(bench: Bench): Promise<Replica> {
   const db = bench.admin
-  const { redisPort } = await bench.ports()
+  const { redisPort } = bench.redisPorts
   await db.config('SET', 'repl-diskless-sync-delay', 0)
   const sent = await info(db, 'stats', 'total_net_repl_output_bytes')
   const start = performance.now()
@@ -218,6 +221,7 @@ function linesOf(figures: Figures): Line[] {
     ['Redis per write request, 50 at a time, µs', load.write50],
     ['requests/s that fill the core of Redis, one at a time', capacityOf(figures)],
     ['append-only file, MB', file.bytes / MB],
+    ['Redis stands still when it begins to write it anew, ms', file.forkMs],
     ['to write it anew, s', file.seconds],
     ['CPU of that, s', file.cpuSeconds],
     ['requests/s that the writer got meanwhile', file.writesPerSecond],

@@ -17,7 +17,7 @@ export const manyRow: Row = {
   async run(bench, wanted) {
     await bench.admin.flushall()
     const { sizes } = bench.options.scale
-    const ports = await bench.ports()
+    const ports = bench.redisPorts
     const stages: Stage[] = []
     for (const [database, size] of sizes.entries()) {
       const worker = (await bench.worker(OURS, ports, database)) as Worker
@@ -77,7 +77,7 @@ async function theirRevokeTimes(bench: Bench): Promise<Times> {
   const stages: Stage[] = []
   for (const [database, size] of bench.options.scale.sizes.filter((size) => size <= 100_000).entries()) {
     await fillDatabase(bench, database, size, undefined)
-    stages.push({ size, worker: (await bench.worker(THEIRS, await bench.ports(), database)) as Worker })
+    stages.push({ size, worker: (await bench.worker(THEIRS, bench.redisPorts, database)) as Worker })
   }
   const times = await revokeTimes(bench, stages, 3)
   await bench.end(stages.map(({ worker }) => worker))
