@@ -28,7 +28,13 @@ export const oursOverNodeRedis: Contender = {
   packages: ['connect-redis-hash', 'redis'],
   open: async (place) => {
     const { RedisStore } = await import('connect-redis-hash')
-    return { store: new RedisStore({ client: (await nodeRedis(place)) as never, ttl: TTL, timeout: place.isSlow ? 60_000 : 1000 }) }
+    return {
+      store: new RedisStore({
+        client: (await nodeRedis(place)) as never,
+        ttl: TTL,
+        timeout: place.isSlow ? 60_000 : 1000,
+      }),
+    }
   },
 }
 
