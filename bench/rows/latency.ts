@@ -44,7 +44,8 @@ export const latencyRow: Row = {
     }
     await bench.end([load, ...workers, proxy])
     const how = howOf(pings, requests)
-    return [{ name: 'latency', title: this.title, how, tables: [table], goals: goalsOf(this.title, table, pings.get(1)) }]
+    const goals = goalsOf(this.title, table, pings.get(1))
+    return [{ name: 'latency', title: this.title, how, tables: [table], goals }]
   },
 }
 

@@ -35,6 +35,7 @@ export const requestsRow: Row = {
       return { ...flood, cpu: ((await worker.call('cpu', null)) - before) / flood.requests }
     })
     await bench.end([load, ...workers])
+    const inMemory = floods.get('MemoryStore') ?? []
     const table: Table = {
       title: '',
       columns: [
@@ -52,7 +53,7 @@ export const requestsRow: Row = {
           perSecond: median(rates),
           spread: `${(spread(rates) * 100).toFixed(0)} %`,
           // Round by round, because the machine is not equally fast in all of them.
-          ofMemory: median(rates.map((rate, round) => rate / (floods.get('MemoryStore')?.[round]?.perSecond ?? Number.NaN))),
+          ofMemory: median(rates.map((rate, round) => rate / (inMemory[round]?.perSecond ?? Number.NaN))),
           cpu,
           session: cpu - median((floods.get(BARE) ?? []).map((flood) => flood.cpu)),
         }

@@ -27,7 +27,8 @@ export const steadyRow: Row = {
     const times = await alternate(bench, workers, Math.min(rounds, 5), async ({ contender }) => {
       const port = sites.get(contender) as number
       const before = await bench.redisCpu()
-      const visits = await load.call('pace', { port, sessions: SESSIONS, perSecond: PER_SECOND, seconds: steadySeconds })
+      const pace = { port, sessions: SESSIONS, perSecond: PER_SECOND, seconds: steadySeconds }
+      const visits = await load.call('pace', pace)
       return { ...visits, redis: (await redisUs(bench, before)) / (PER_SECOND * steadySeconds) }
     })
     await bench.end([load, ...workers, proxy])
