@@ -59,7 +59,12 @@ export class Bench {
 
   async ports(): Promise<Ports> {
     this.#sqlPort ??= this.#remote<SqlHandlers>('sql').call('open', null)
-    return { redisPort: this.#redis?.port as number, sqlPort: await this.#sqlPort }
+    return { ...this.redisPorts, sqlPort: await this.#sqlPort }
+  }
+
+  /** For contenders that need Redis only. PostgreSQL, which takes a while to start, is not started. */
+  get redisPorts(): Ports {
+    return { redisPort: this.#redis?.port as number, sqlPort: 0 }
   }
 
   /** Ports of the proxy, which it forwards to the servers. */
@@ -90,6 +95,21 @@ export class Bench {
     this.progress.say(`skipped: ${title}: ${why}`)
     await this.end([remote])
     return undefined
+  }
+
+  /** Starts another Redis with default settings, which ends with this one. */
+  async anotherRedis(args: readonly string[]): Promise<Redis> {
+    const dir = join(this.#directory, `redis-${this.#directories++}`)
+    const server = await startRedis({ dir, persistent: false, port: await freePort(), args: [...args] })
+    pin(server.pid, this.cores?.others)
+    const client = new Redis(server.port as number)
+    this.#remotes.add({
+      async end() {
+        client.disconnect()
+        await server.kill()
+      },
+    })
+    return client
   }
 
   proxy(): Remote<ProxyHandlers> {

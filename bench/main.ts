@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Bench } from './bench.js'
 import { CONTENDERS } from './contenders/index.js'
-import { describeMachine } from './machine.js'
+import { describeMachine, loadBefore } from './machine.js'
 import { type Options, parseOptions, USAGE } from './options.js'
 import { plot } from './plot/plot.js'
 import { findCores } from './processes/cores.js'
@@ -19,6 +19,7 @@ async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
+  if (options.write && options.from === undefined) assertQuiet(loadBefore())
   const results =
     options.from === undefined
       ? await measure(options, args)
@@ -26,7 +27,17 @@ async function main(args: readonly string[]): Promise<void> {
   process.stdout.write(toText(results))
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`)
   const charts = options.plot ? await plot(results, new URL('images/', DOCS)) : []
+  if (options.write) assertQuiet(results.machine.load)
   if (options.write) writeFileSync(new URL('benchmarks.md', DOCS), toMarkdown(results, charts))
+}
+
+/** Load average above which docs/benchmarks.md is not written: something else was running. */
+const MAX_LOAD = 0.3
+
+function assertQuiet(load: number): void {
+  if (load <= MAX_LOAD) return
+  const why = `the load average was ${load.toFixed(2)} before the run, and may be ${MAX_LOAD} at most`
+  throw new Error(`docs/benchmarks.md is written from runs on a quiet machine only: ${why}. Leave out --write`)
 }
 
 /** The command that repeats this measurement. The file for its JSON is left out. */

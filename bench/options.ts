@@ -16,6 +16,10 @@ export interface Scale {
   /** Total numbers of sessions at which `destroyBy` is measured. */
   sizes: readonly number[]
   revokes: number
+  /** Sessions of the capacity row. */
+  capacity: number
+  /** Seconds per round of steady traffic. */
+  steadySeconds: number
 }
 
 export interface Options {
@@ -41,6 +45,8 @@ const FULL: Scale = {
   memorySessions: 5000,
   sizes: [1000, 10_000, 100_000, 1_000_000],
   revokes: 300,
+  capacity: 1_000_000,
+  steadySeconds: 3,
 }
 
 const QUICK: Scale = {
@@ -53,6 +59,8 @@ const QUICK: Scale = {
   memorySessions: 500,
   sizes: [1000, 10_000],
   revokes: 20,
+  capacity: 20_000,
+  steadySeconds: 1,
 }
 
 const NAMES = ROWS.flatMap(({ names }) => names)
@@ -61,7 +69,8 @@ export const USAGE = `npm run bench -- [options]
 
   --only row,row   ${NAMES.join(' ')}
   --quick          seconds instead of minutes: that it works, not how fast
-  --sizes n,n      numbers of sessions for revoke and million (plain numbers do as well)
+  --sizes n,n      numbers of sessions for revoke and million;
+                   the largest one for capacity (plain numbers do as well)
   --write          results to docs/benchmarks.md
   --plot           charts to docs/images
   --json file      results as JSON
@@ -94,7 +103,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
   return {
     rows: new Set(rows),
     isQuick: values.quick,
-    scale: sizes.length > 0 ? { ...scale, sizes } : scale,
+    scale: sizes.length > 0 ? { ...scale, sizes, capacity: Math.max(...sizes) } : scale,
     write: values.write,
     plot: values.plot,
     json: values.json,

@@ -1,7 +1,7 @@
 // npm run bench: installs the dependencies of the benchmark, packs and installs the library as users get it, and runs
 // main.ts.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from '../scripts/dependencies.mjs'
@@ -11,6 +11,8 @@ import { capture, installed, npm, root, run } from '../scripts/run.mjs'
 
 const bench = dirname(fileURLToPath(import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'bench-'))
+
+process.env.LOAD_BEFORE = String(loadavg()[0])
 
 try {
   await ensureDependencies()

@@ -585,7 +585,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     if (this.#context.options.serializer !== JSON) this.#requests.live.guardData(session)
     const live = super.createSession(req, session)
     this.#sessions.carryOver(session, live)
-    this.#requests.equip(live)
+    this.#requests.live.equip(live)
     return live
   }
 

@@ -9,6 +9,8 @@ export interface Place {
   sqlPort: number
   /** An empty directory. */
   directory: string
+  /** Replies are held back for longer than a store would wait for them. */
+  isSlow?: boolean
 }
 
 /** The server commands of a request alone: the minimum cost for any store. */

@@ -28,7 +28,8 @@ export const oursOverNodeRedis: Contender = {
   packages: ['connect-redis-hash', 'redis'],
   open: async (place) => {
     const { RedisStore } = await import('connect-redis-hash')
-    return { store: new RedisStore({ client: (await nodeRedis(place)) as never, ttl: TTL }) }
+    const client = (await nodeRedis(place)) as never
+    return { store: new RedisStore({ client, ttl: TTL, ...patienceAt(place) }) }
   },
 }
 
@@ -63,11 +64,15 @@ export const oursCached: Contender = {
 
 type ClientOptions = Parameters<typeof ioredis>[1]
 
+function patienceAt({ isSlow }: Place): object {
+  return isSlow ? { timeout: 60_000 } : {}
+}
+
 async function open(place: Place, options: object, clientOptions?: ClientOptions): Promise<Opened> {
   const { RedisStore } = await import('connect-redis-hash')
   const client = (await ioredis(place, clientOptions)) as never
   try {
-    return { store: new RedisStore({ client, ttl: TTL, ...options }) }
+    return { store: new RedisStore({ client, ttl: TTL, ...patienceAt(place), ...options }) }
   } catch (error) {
     const isUnknown = 'cache' in options && error instanceof TypeError && error.message.includes('cache')
     throw isUnknown ? new Skip('this version has no `cache` option') : error

@@ -1,4 +1,5 @@
 import { Agent, get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import autocannon from 'autocannon'
 import { answerCalls } from './remote.js'
 import { cookieHeader } from './site.js'
@@ -6,9 +7,12 @@ import { cookieHeader } from './site.js'
 /** The visitors' connections; visitors have a process of their own. */
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 
-function visit(port: number, i: number): Promise<string> {
+/** The connections of visitors who come at the same time. */
+const manyAgent = new Agent({ keepAlive: true, maxSockets: 50 })
+
+function visit(port: number, i: number, path = '/', by = agent): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = { agent, host: '127.0.0.1', port, headers: { cookie: cookieHeader(i) } }
+    const options = { agent: by, host: '127.0.0.1', port, path, headers: { cookie: cookieHeader(i) } }
     get(options, (res) => {
       let body = ''
       res.setEncoding('utf8')
@@ -36,6 +40,31 @@ const handlers = {
       await visit(port, i % sessions)
       times.push(performance.now() - start)
     }
+    return times
+  },
+
+  /**
+   * Sends so many requests a second, whether or not those before have been answered, every other one to the route that
+   * changes the session. Resolves the milliseconds of each.
+   */
+  async pace(params: { port: number; sessions: number; perSecond: number; seconds: number }) {
+    const { port, sessions, perSecond, seconds } = params
+    await assertKnown(port)
+    const times: Record<'reads' | 'writes', number[]> = { reads: [], writes: [] }
+    const visits: Promise<void>[] = []
+    const begin = performance.now()
+    for (let i = 0; i < perSecond * seconds; i++) {
+      await sleep(Math.max(0, begin + (i * 1000) / perSecond - performance.now()))
+      const kind = i % 2 === 0 ? 'reads' : 'writes'
+      const start = performance.now()
+      const visiting = visit(port, i % sessions, kind === 'reads' ? '/' : '/write', manyAgent).then((answer) => {
+        if (answer !== '200 welcome back') throw new Error(`the application has failed a visitor: ${answer}`)
+        times[kind].push(performance.now() - start)
+      })
+      visiting.catch(() => undefined)
+      visits.push(visiting)
+    }
+    await Promise.all(visits)
     return times
   },
 

@@ -8,13 +8,29 @@ import { sidOf } from '../contents.js'
 
 const SECRET = 'benchmark'
 
-/** An Express application whose only route reads the session. */
-export async function serve(store: Store): Promise<{ port: number; server: Server }> {
+interface Content {
+  field0?: string
+  written?: number
+}
+
+/**
+ * An Express application with a route that reads the session and one that changes it.
+ *
+ * @param store undefined: an application without sessions
+ */
+export async function serve(store: Store | undefined): Promise<{ port: number; server: Server }> {
   const app = express()
-  app.use(quietly(() => session({ store, secret: SECRET, resave: false, saveUninitialized: false })))
+  if (store !== undefined) {
+    app.use(quietly(() => session({ store, secret: SECRET, resave: false, saveUninitialized: false })))
+  }
+  const answer = (content: Content | undefined) => (content?.field0 === undefined ? 'nobody' : 'welcome back')
   app.get('/', (req, res) => {
-    const { field0 } = req.session as unknown as { field0?: string }
-    res.send(field0 === undefined ? 'nobody' : 'welcome back')
+    res.send(store === undefined ? 'welcome back' : answer(req.session as Content))
+  })
+  app.get('/write', (req, res) => {
+    const content = req.session as Content
+    content.written = (content.written ?? 0) + 1
+    res.send(answer(content))
   })
   const server = app.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,9 +1,11 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { Server } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Flights } from '../../test/support/flights.js'
 import { type Opened, type Place, Skip } from '../contenders/contender.js'
 import { contenderNamed } from '../contenders/index.js'
 import { type Content, type CookieKind, sidOf } from '../contents.js'
+import { flightsOf } from './flights.js'
 import { type Operations, operationsOf } from './operations.js'
 import { answerCalls } from './remote.js'
 import { serve } from './site.js'
@@ -107,13 +109,29 @@ const handlers = {
     return Number(process.hrtime.bigint() - begin) / times
   },
 
+  /** Opens the contender again, behind a proxy in this process, and counts the flights of each kind of request. */
+  async flights({ contender, place }: { contender: string; place: Place }): Promise<Record<string, number | string>> {
+    const flights = new Flights()
+    const redisPort = await flights.lineTo({ port: place.redisPort, host: '127.0.0.1' })
+    opened = await contenderNamed(contender).open({ ...place, redisPort, isSlow: true })
+    const counts = await flightsOf(flights, opened)
+    const everywhere = endAllOf(contender)
+    if (everywhere === undefined) return { ...counts, everywhere: '-' }
+    for (let trial = 0; trial < 2; trial++) {
+      await makeSessionsOf('ada', 4)
+      counts.everywhere = (await flights.during(everywhere)).needed.length
+    }
+    return counts
+  },
+
   async once({ work, i }: { work: 'read' | 'write'; i: number }) {
     await operations[work](i)
   },
 
-  async serve(_: null): Promise<number> {
+  /** @param params.isBare an application without sessions, whatever the contender */
+  async serve({ isBare }: { isBare: boolean }): Promise<number> {
     if (opened.store === undefined) throw new Error('this contender is no store')
-    site ??= await serve(opened.store)
+    site ??= await serve(isBare ? undefined : opened.store)
     return site.port
   },
 
@@ -147,6 +165,13 @@ const handlers = {
   },
 }
 
+/** Ends all sessions of the user "ada"; undefined if the contender can do so, but has been opened without an index. */
+function endAllOf(contender: string): (() => Promise<number>) | undefined {
+  const store = opened.store as unknown as { destroyBy?(index: string, value: string): Promise<number> }
+  if (store.destroyBy === undefined) return () => searchAndDestroy('ada')
+  return contender === 'ours, user index' ? async () => (await store.destroyBy?.('user', 'ada')) ?? 0 : undefined
+}
+
 async function makeSessionsOf(userId: string, count: number): Promise<void> {
   const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
   for (let i = 0; i < count; i++) {
@@ -161,11 +186,13 @@ async function searchAndDestroy(userId: string): Promise<number> {
     store?.all?.((error, sessions) => (error ? reject(error) : resolve(sessions as never)))
   })
   const found = all.filter((session) => session.userId === userId)
-  for (const { id } of found) {
-    await new Promise<void>((resolve, reject) => {
-      store?.destroy(id, (error) => (error ? reject(error) : resolve()))
-    })
-  }
+  const ending = found.map(
+    ({ id }) =>
+      new Promise<void>((resolve, reject) => {
+        store?.destroy(id, (error) => (error ? reject(error) : resolve()))
+      }),
+  )
+  await Promise.all(ending)
   return found.length
 }
 

@@ -1,7 +1,7 @@
 import type { Bench, Worker } from '../bench.js'
 import { type Goal, type Measurement, ratioGoal, type Table } from '../results.js'
 import { median, quantile } from '../statistics.js'
-import { EACH, fill } from './fill.js'
+import { EACH, fill, templateOf } from './fill.js'
 import type { Row } from './row.js'
 
 const OURS = 'ours, user index'
@@ -17,7 +17,7 @@ export const manyRow: Row = {
   async run(bench, wanted) {
     await bench.admin.flushall()
     const { sizes } = bench.options.scale
-    const ports = await bench.ports()
+    const ports = bench.redisPorts
     const stages: Stage[] = []
     for (const [database, size] of sizes.entries()) {
       const worker = (await bench.worker(OURS, ports, database)) as Worker
@@ -49,11 +49,9 @@ async function fillDatabase(bench: Bench, database: number, size: number, worker
   let template: string | undefined
   if (worker !== undefined) {
     await worker.call('seed', { content: 'nine fields', cookie: 'session cookie', from: 0, to: 1 })
-    const [key] = await db.keys('sess:*')
-    template = (await db.hget(key as string, '@')) ?? undefined
-    await db.flushdb()
+    template = await templateOf(db)
   }
-  await fill(db, size, template, (done) => bench.progress.within(`filling ${done} of ${size} sessions`))
+  await fill(db, { to: size, template }, (done) => bench.progress.within(`filling ${done} of ${size} sessions`))
   db.disconnect()
 }
 
@@ -79,7 +77,7 @@ async function theirRevokeTimes(bench: Bench): Promise<Times> {
   const stages: Stage[] = []
   for (const [database, size] of bench.options.scale.sizes.filter((size) => size <= 100_000).entries()) {
     await fillDatabase(bench, database, size, undefined)
-    stages.push({ size, worker: (await bench.worker(THEIRS, await bench.ports(), database)) as Worker })
+    stages.push({ size, worker: (await bench.worker(THEIRS, bench.redisPorts, database)) as Worker })
   }
   const times = await revokeTimes(bench, stages, 3)
   await bench.end(stages.map(({ worker }) => worker))

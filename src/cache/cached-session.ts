@@ -7,9 +7,9 @@ import { isThenable, type Serializer } from '../hash/serializer.js'
  * that with `encryption` each session is decrypted only once.
  */
 export interface CachedSession extends Readonly<Omit<DecodedHash, 'session'>> {
-  readonly cookie: LoadedSession['cookie']
-  /** Each property with its text and value. undefined: requests must not share the value, so each parses the text. */
-  readonly properties: readonly (readonly [property: string, text: string, value: unknown])[]
+  /** The session with all values that requests may share. The others are undefined here: each request parses their texts. */
+  readonly template: LoadedSession
+  readonly unshared: readonly (readonly [property: string, text: string])[]
 }
 
 /** Makes a cache entry of a loaded session; null if it must be read from Redis each time. */
@@ -21,20 +21,27 @@ export function cachedSession({ session, ...held }: DecodedHash): CachedSession 
   // A shallow copy of this cookie would share objects between requests.
   if (cookie !== undefined && Object.values(cookie).some((value) => typeof value === 'object' && value !== null))
     return null
-  const properties: [string, string, unknown][] = []
+  const template = { ...session }
+  const unshared: [string, string][] = []
   fields.forEach((text, field, value) => {
     const property = propertyOf(field)
-    if (property !== undefined) properties.push([property, text, value])
+    if (property === undefined || value !== undefined) return
+    template[property] = undefined
+    unshared.push([property, text])
   })
-  return { ...held, cookie: cookie && { ...cookie }, properties }
+  if (cookie !== undefined) template.cookie = { ...cookie }
+  return { ...held, template, unshared }
 }
 
 /** Makes a new session object, as `decodeHash` does. A promise if the serializer is asynchronous. */
 export function sessionOf(cached: CachedSession, serializer: Serializer): LoadedSession | Promise<LoadedSession> {
-  const session: LoadedSession = { cookie: undefined }
+  // Faster than one property after the other, and than `{ ...template }`: V8 adds no private field quickly to what that makes.
+  const session: LoadedSession = Object.assign({ cookie: undefined }, cached.template)
+  if (session.cookie === undefined) delete session.cookie
+  else session.cookie = { ...session.cookie }
   let pending: Promise<unknown>[] | undefined
-  for (const [property, text, known] of cached.properties) {
-    const value = known === undefined ? serializer.parse(text) : known
+  for (const [property, text] of cached.unshared) {
+    const value = serializer.parse(text)
     session[property] = value
     if (isThenable(value)) {
       pending ??= []
@@ -45,7 +52,5 @@ export function sessionOf(cached: CachedSession, serializer: Serializer): Loaded
       )
     }
   }
-  if (cached.cookie === undefined) delete session.cookie
-  else session.cookie = { ...cached.cookie }
   return pending === undefined ? session : Promise.all(pending).then(() => session)
 }

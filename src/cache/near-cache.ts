@@ -20,6 +20,7 @@ interface Entry {
   location: KeyLocation
   /** When the entry expires, by `performance.now()`. */
   until: number
+  hasServed: boolean
 }
 
 /** A read that has been sent and whose result may be cached. */
@@ -41,6 +42,11 @@ export interface Read {
  */
 export class NearCache {
   readonly #entries: LRUCache<string, Entry>
+  /**
+   * Sessions that have changed before their entry has served anybody: to cache them costs more than it saves. Such a session
+   * is cached again when it is read twice without a change in between.
+   */
+  readonly #restless: LRUCache<string, { wasRead: boolean }>
   readonly #reads = new Map<string, Set<Read>>()
   readonly #nodes: TrackedNodes
   readonly #maxAgeMs: number
@@ -61,6 +67,7 @@ export class NearCache {
     onRefused: (why: string) => void,
   ) {
     this.#entries = new LRUCache({ max })
+    this.#restless = new LRUCache({ max })
     this.#maxAgeMs = maxAgeMs
     this.#health = health
     const { keyPrefix } = client
@@ -90,6 +97,7 @@ export class NearCache {
       const now = performance.now()
       if (now >= entry.until) this.#entries.delete(key)
       else if (this.#nodes.isProven(entry.location, now)) {
+        entry.hasServed = true
         return entry.session
       }
     }
@@ -105,26 +113,40 @@ export class NearCache {
   /**
    * Reads a key at its own server. The session that `work` passes to `keep` is cached.
    *
-   * @returns undefined, without a read, if its result could not be cached
+   * @returns undefined, without a read, if its result could not be cached, or is not worth it
    */
-  async read<T>(key: string, work: (server: Server, keep: Keep) => Promise<T>): Promise<T | undefined> {
+  read<T>(key: string, work: (server: Server, keep: Keep) => Promise<T>): Promise<T> | undefined {
+    if (this.#isRestless(key)) return undefined
     const sentAt = performance.now()
     const location = this.#nodes.locate(key, sentAt)
     if (location === undefined) return undefined
     const read: Read = { key, location, sentAt, isOutdated: false }
     const reads = this.#reads.get(key) ?? new Set()
     this.#reads.set(key, reads.add(read))
-    try {
-      return await work(location.node.data, (session, leftMs) => this.#keep(read, session, leftMs))
-    } finally {
+    return work(location.node.data, (session, leftMs) => this.#keep(read, session, leftMs)).finally(() => {
       reads.delete(read)
       if (reads.size === 0 && this.#reads.get(key) === reads) this.#reads.delete(key)
+    })
+  }
+
+  /** Whether a session changes too often to be cached at this read. */
+  #isRestless(key: string): boolean {
+    const since = this.#restless.get(key)
+    if (since?.wasRead === false) {
+      since.wasRead = true
+      return true
     }
+    this.#restless.delete(key)
+    return false
   }
 
   /** Drops the entry of a key that has changed or is about to change. */
   forget(key: string): void {
-    this.#entries.delete(key)
+    const entry = this.#entries.peek(key)
+    const since = this.#restless.peek(key)
+    if (entry !== undefined) this.#entries.delete(key)
+    if (since !== undefined) since.wasRead = false
+    else if (entry?.hasServed === false) this.#restless.set(key, { wasRead: false })
     for (const read of this.#reads.get(key) ?? []) read.isOutdated = true
   }
 
@@ -132,12 +154,15 @@ export class NearCache {
     this.#health.close()
     this.#nodes.close()
     this.#forgetAll()
+    this.#restless.clear()
   }
 
   #keep({ key, location, sentAt, isOutdated }: Read, session: CachedSession, leftMs: number): void {
     // Count from the time the read was sent, which is earlier than the time for which Redis reported the TTL.
     const until = sentAt + Math.min(leftMs, this.#maxAgeMs)
-    if (!isOutdated && performance.now() < until) this.#entries.set(key, { session, location, until })
+    if (!isOutdated && performance.now() < until) {
+      this.#entries.set(key, { session, location, until, hasServed: false })
+    }
   }
 
   #forgetAll(): void {

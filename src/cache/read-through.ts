@@ -69,14 +69,18 @@ export class ReadThrough implements SessionCache {
   }
 
   #loadAnew(storedIds: StoredIds): Promise<Loaded | null> {
+    const [currentId] = storedIds
+    return firstOf(storedIds, (storedId) =>
+      storedId === currentId ? this.#loadCurrent(storedId) : loadSession(this.#context, storedId),
+    )
+  }
+
+  #loadCurrent(storedId: string): Promise<Loaded | null> {
     const context = this.#context
-    const find = async (storedId: string) => {
-      if (storedId !== storedIds[0]) return loadSession(context, storedId)
-      const key = context.keys.session(storedId)
-      const read = await this.#near.read(key, (server, keep) => readAt(context, storedId, server, keep))
-      return read === undefined ? loadSession(context, storedId) : read.loaded
-    }
-    return firstOf(storedIds, find)
+    const key = context.keys.session(storedId)
+    const reading = this.#near.read(key, (server, keep) => readAt(context, storedId, server, keep))
+    if (reading === undefined) return loadSession(context, storedId)
+    return reading.then((read) => (read === undefined ? loadSession(context, storedId) : read.loaded))
   }
 }
 

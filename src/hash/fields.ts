@@ -6,8 +6,8 @@ export type Fields = Map<string, string>
 /** Fields with their texts, each field once. A list is made and compared faster than a Map. */
 export type FieldList = readonly (readonly [field: string, text: string])[]
 
-/** How many places are tried before all fields are looked through. Bookkeeping fields may be in between. */
-const TRIED = 3
+/** How many places are tried before a Map of all fields is made. That takes as long as trying some forty. */
+const MAX_TRIED = 16
 
 /**
  * The fields of a loaded hash except `@`: Redis's reply, and the decoded values. Most requests never look at them, so
@@ -54,7 +54,7 @@ export class LoadedFields {
     const reply = this.#reply
     const count = this.#values.length
     let place = this.#next
-    for (let tried = 0; tried < TRIED; tried++) {
+    for (let tried = 0; tried < Math.min(count, MAX_TRIED); tried++) {
       if (place >= count) place = 0
       if (reply[2 * place] === field) {
         this.#next = place + 1

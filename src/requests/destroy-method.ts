@@ -4,6 +4,7 @@ import { entriesIn } from '../hash/index-fields.js'
 import type { KnownEntries } from '../session/end-key.js'
 import type { SessionRecord } from '../session/session-record.js'
 import { noteDestruction } from './destroyed-sessions.js'
+import type { MethodOf } from './live-session.js'
 import type { SessionRequest } from './store-access.js'
 
 type LiveSession = NonNullable<SessionRequest['session']> & { req: object }
@@ -14,7 +15,8 @@ type LiveSession = NonNullable<SessionRequest['session']> & { req: object }
  * for that. There is one method per store, and no closure per session.
  */
 export class DestroyMethod {
-  readonly descriptor: PropertyDescriptor
+  /** Makes the method over that of the host. */
+  readonly over: MethodOf
   /** Is told of a failure that no callback is told of. Undefined: no outcome is noted. */
   unheard: (() => void) | undefined
   #known: KnownEntries | undefined
@@ -22,19 +24,21 @@ export class DestroyMethod {
   /** @param missedId returns the id that a request came with, if no session was found under it */
   constructor(recordOf: (session: object) => SessionRecord | undefined, missedId: (req: object) => string | undefined) {
     const method = this
-    function destroy(this: LiveSession, callback: (err?: unknown) => void): Session {
-      const { unheard } = method
-      const done = unheard === undefined ? callback : noteDestruction(this, callback, unheard)
-      const missed = missedId(this.req)
-      method.#known = knownEntries(recordOf(this))
-      try {
-        const then = missed === undefined ? done : alsoEnding(missed, this.req, done)
-        return (Object.getPrototypeOf(this) as Session).destroy.call(this, then)
-      } finally {
-        method.#known = undefined
+    this.over = (own) => {
+      function destroy(this: LiveSession, callback: (err?: unknown) => void): Session {
+        const { unheard } = method
+        const done = unheard === undefined ? callback : noteDestruction(this, callback, unheard)
+        const missed = missedId(this.req)
+        method.#known = knownEntries(recordOf(this))
+        try {
+          const then = missed === undefined ? done : alsoEnding(missed, this.req, done)
+          return own.destroy.call(this, then)
+        } finally {
+          method.#known = undefined
+        }
       }
+      return { configurable: true, enumerable: false, writable: true, value: destroy }
     }
-    this.descriptor = { configurable: true, enumerable: false, writable: true, value: destroy }
   }
 
   /** The index entries of the session whose `destroy` calls the store at this moment. */

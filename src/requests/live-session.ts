@@ -1,3 +1,4 @@
+import type { Session } from 'express-session'
 import { fieldOf, isProperty } from '../hash/field-name.js'
 import { convertExpires } from '../hash/live-cookie.js'
 import { type Serializer, serialising, toText } from '../hash/serializer.js'
@@ -17,14 +18,21 @@ import { type Serializer, serialising, toText } from '../hash/serializer.js'
 const MAX_DEPTH = 100
 const MAX_VALUES = 10_000
 
-interface LiveSession {
-  cookie?: unknown
-  touch(): unknown
-}
+/** A method of session objects that takes the place of `own`'s, the prototype of the host that made them. */
+export type MethodOf = (own: Session) => PropertyDescriptor
 
-/** Makes the session objects of one store safe for express-session to hash and touch. */
+/**
+ * Gives the session objects of one store methods of their own: `toJSON` and `touch`, with which express-session can hash
+ * and touch them safely, and those that are added. The methods lie in a prototype between the objects and that of
+ * express-session, because defining them on each object takes longer than making it.
+ */
 export class LiveSessions {
   readonly #toJSON: PropertyDescriptor
+  readonly #methods = new Map<string, MethodOf>()
+  /** By the prototype of express-session, which an application may have in several versions. */
+  #prototypes = new WeakMap<object, object>()
+  /** From each prototype that was made here to that of express-session. */
+  readonly #own = new WeakMap<object, object>()
 
   constructor(serializer: Serializer) {
     const toJSON = function (this: object): object {
@@ -39,12 +47,34 @@ export class LiveSessions {
         Object.defineProperty(this, 'toJSON', { configurable: true, enumerable: true, writable: true, value })
       },
     }
+    this.add('touch', safeTouch)
   }
 
-  /** @param session made by express-session for a request */
-  guard(session: object): void {
-    this.guardData(session)
-    Object.defineProperty(session, 'touch', TOUCH)
+  /** Adds a method to the sessions that are equipped from now on. */
+  add(name: string, method: MethodOf): void {
+    this.#methods.set(name, method)
+    this.#prototypes = new WeakMap()
+  }
+
+  /**
+   * Prepares every session object that a request gets.
+   *
+   * @param session made by express-session
+   */
+  equip(session: object): void {
+    const given = Object.getPrototypeOf(session) as object
+    const own = this.#own.get(given) ?? given
+    const prototype = this.#prototypes.get(own) ?? this.#prototypeOver(own)
+    if (prototype !== given) Object.setPrototypeOf(session, prototype)
+  }
+
+  #prototypeOver(own: object): object {
+    const prototype = Object.create(own) as object
+    if (!('toJSON' in own)) Object.defineProperty(prototype, 'toJSON', this.#toJSON)
+    for (const [name, method] of this.#methods) Object.defineProperty(prototype, name, method(own as Session))
+    this.#prototypes.set(own, prototype)
+    this.#own.set(prototype, own)
+    return prototype
   }
 
   /** @param data loaded data that express-session hashes */
@@ -71,14 +101,16 @@ export function touchMethod(touch: (this: never) => unknown): PropertyDescriptor
   }
 }
 
-const TOUCH = touchMethod(function touch(this: LiveSession): unknown {
-  convertExpires(this.cookie)
-  try {
-    return (Object.getPrototypeOf(this) as LiveSession).touch.call(this)
-  } catch {
-    return this
-  }
-})
+function safeTouch(own: Session): PropertyDescriptor {
+  return touchMethod(function touch(this: Session): unknown {
+    convertExpires(this.cookie)
+    try {
+      return own.touch.call(this)
+    } catch {
+      return this
+    }
+  })
+}
 
 /**
  * Whether JSON.stringify does not throw for the properties of a session. The cookie is skipped, because

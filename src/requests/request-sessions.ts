@@ -45,8 +45,6 @@ export class RequestSessions implements StoreAccess {
   readonly context: Context
   readonly within: Within
   readonly #sessions: Sessions
-  /** The methods of every session object that are not express-session's own. */
-  readonly #methods: PropertyDescriptorMap
   #destroy: DestroyMethod | undefined
   #generate: Generate | undefined
 
@@ -62,18 +60,18 @@ export class RequestSessions implements StoreAccess {
     this.context = context
     this.#sessions = sessions
     this.within = within
-    this.#methods = { reload }
-    // Nothing is gained without indexes, and where the index entries are dropped later anyway.
-    if (context.options.indexes.length > 0 && context.gateway.keepsOrder) this.#defineDestroy()
     const { hooks } = this
     this.live = new LiveSessions(context.options.serializer)
+    this.live.add('reload', () => reload)
+    // Nothing is gained without indexes, and where the index entries are dropped later anyway.
+    if (context.options.indexes.length > 0 && context.gateway.keepsOrder) this.#defineDestroy()
     this.state = new SessionState(context, sessions, within)
     this.fields = new SessionFields(sessions, within)
     this.devices = new SessionDevices(context, sessions, within)
     this.tokens = new UsedTokens(context, within)
     this.adoption = new SessionAdoption(context, this.fields, within)
     this.arrivals = new Arrivals(context, sessions, within)
-    this.renewal = new SessionRenewal(context, sessions, within, (session) => this.equip(session))
+    this.renewal = new SessionRenewal(context, sessions, within, (session) => this.live.equip(session))
     const make = (req: SessionRequest) => this.#make(req)
     this.rotation = new SessionRotation({ context, sessions, state: this.state, hooks, within, make })
     this.outside = new OutsideLogin(context)
@@ -109,18 +107,13 @@ export class RequestSessions implements StoreAccess {
   }
 
   #defineDestroy(): DestroyMethod {
-    this.#destroy ??= new DestroyMethod(
+    if (this.#destroy !== undefined) return this.#destroy
+    this.#destroy = new DestroyMethod(
       (session) => this.#sessions.recordOf(session),
       (req) => this.arrivals.missedId(req),
     )
-    this.#methods.destroy = this.#destroy.descriptor
+    this.live.add('destroy', this.#destroy.over)
     return this.#destroy
-  }
-
-  /** Prepares every session object that a request gets. */
-  equip(session: object): void {
-    this.live.guard(session)
-    Object.defineProperties(session, this.#methods)
   }
 
   /**
@@ -145,7 +138,7 @@ export class RequestSessions implements StoreAccess {
 
   #make(req: SessionRequest): object {
     this.#generate?.(req)
-    if (req.session) this.equip(req.session)
+    if (req.session) this.live.equip(req.session)
     return req.session as object
   }
 

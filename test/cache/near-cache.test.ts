@@ -125,6 +125,23 @@ describe('what a request costs', () => {
     expect(await costs(store, async () => store.touch(SID, await read(store)))).toEqual(['EVALSHA'])
   })
 
+  test('a session that every request changes is read as without a cache, until it is only read again', async () => {
+    const store = await caching()
+    const visit = async () => {
+      const held = await read(store)
+      await store.set(SID, { ...held, n: held.n + 1 })
+    }
+    await write({ n: 1 })
+    for (let i = 0; i < 3; i++) await visit()
+    // Each change is reported a moment after it: only the last report makes the next two reads the first and the second.
+    await heard(store, 'the reads of a session that has changed', async () => {
+      await visit()
+      return (await costs(store, () => read(store))).join() === 'HGETALL'
+    })
+    await heard(store, 'the session is cached again', async () => (await costs(store, () => read(store))).length === 0)
+    expect(await read(store)).toEqual(await read(other))
+  })
+
   test('loadSession, validate and onEnd are served from it, too', async () => {
     const asked: number[] = []
     const store = await caching({

@@ -16,7 +16,7 @@ beforeAll(async () => {
   rig = await startClusterRig()
   // A script that a node does not know is sent a second time.
   for (const node of rig.nodes) for (const { lua } of await allScripts()) await node.send('SCRIPT', 'LOAD', lua)
-  flights = await Flights.open()
+  flights = new Flights(await allScripts())
   const lines = await Promise.all(rig.nodes.map(({ address }) => flights.lineTo(address)))
   const natMap = Object.fromEntries(
     rig.nodes.map(({ port }, i) => [`127.0.0.1:${port}`, { host: '127.0.0.1', port: lines[i] as number }]),

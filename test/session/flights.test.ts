@@ -3,6 +3,7 @@ import express, { type ErrorRequestHandler } from 'express'
 import { Redis } from 'ioredis'
 import { CREATE } from '../../src/redis/scripts/create.js'
 import { ENTER } from '../../src/redis/scripts/index-sessions.js'
+import { allScripts } from '../support/all-scripts.js'
 import { type Flight, Flights, type Journey } from '../support/flights.js'
 import { freshPrefix, socketPath } from '../support/redis.js'
 import { ANY_CHANNEL } from '../support/server.js'
@@ -16,7 +17,7 @@ let client: Redis
 const stores: RedisStore[] = []
 
 beforeAll(async () => {
-  flights = await Flights.open()
+  flights = new Flights(await allScripts())
   client = new Redis({ port: await flights.lineTo({ path: socketPath() }) })
   await client.ping()
 })

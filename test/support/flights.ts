@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { allScripts } from './all-scripts.js'
+import type { Script } from '../../src/redis/scripts/script.js'
 import { firstCommand } from './guarded-line.js'
 
 /** A client is quiet once it has sent nothing for so many milliseconds, and for so many turns of the event loop after that. */
@@ -44,15 +44,9 @@ export class Flights {
   #isHolding = false
   #barriers = 0
 
-  static async open(): Promise<Flights> {
-    const scripts = await allScripts()
-    return new Flights(
-      new Map(scripts.flatMap(({ name, sha, lua }) => [sha, lua].map((text) => [text, name] as const))),
-    )
-  }
-
-  private constructor(names: ReadonlyMap<string, string>) {
-    this.#names = names
+  /** @param scripts shown by name; any other is shown by its digest */
+  constructor(scripts: readonly Script[] = []) {
+    this.#names = new Map(scripts.flatMap(({ name, sha, lua }) => [sha, lua].map((text) => [text, name] as const)))
   }
 
   /** Opens a line to a server. Resolves its port on 127.0.0.1. */

@@ -1,0 +1,88 @@
+import type { Bench } from '../bench.js'
+import { cell, type Goal, ratio, ratioGoal, type Table } from '../results.js'
+import { median, quantile } from '../statistics.js'
+import { alternate, namesOf, type Row, titleOf } from './row.js'
+
+const SESSIONS = 200
+const PER_SECOND = 200
+const DISTANCE_MS = 1
+const PEERS = ['connect-redis 10', 'connect-redis 8', 'connect-valkey']
+
+/** Measures how long the slowest requests of steady traffic take. */
+export const steadyRow: Row = {
+  names: ['steady'],
+  title: `p99 under ${PER_SECOND} requests/s, Redis ${DISTANCE_MS} ms away each way`,
+  async run(bench) {
+    const { rounds, steadySeconds } = bench.options.scale
+    await bench.admin.flushall()
+    const proxy = bench.proxy()
+    const workers = await bench.workers(namesOf(isIn), await bench.portsBehind(proxy))
+    const sites = new Map<string, number>()
+    for (const worker of workers) {
+      await worker.call('seed', { content: '8 fields x 20 B', cookie: 'session cookie', from: 0, to: SESSIONS })
+      sites.set(worker.contender, await worker.call('serve', { isBare: false }))
+    }
+    await proxy.call('delay', DISTANCE_MS)
+    const load = bench.load()
+    const times = await alternate(bench, workers, Math.min(rounds, 5), async ({ contender }) => {
+      const port = sites.get(contender) as number
+      const before = await bench.redisCpu()
+      const pace = { port, sessions: SESSIONS, perSecond: PER_SECOND, seconds: steadySeconds }
+      const visits = await load.call('pace', pace)
+      return { ...visits, redis: (await redisUs(bench, before)) / (PER_SECOND * steadySeconds) }
+    })
+    await bench.end([load, ...workers, proxy])
+    const table: Table = {
+      title: '',
+      columns: [
+        { key: 'read', title: 'p99 of reads, ms', digits: 1 },
+        { key: 'write', title: 'p99 of writes, ms', digits: 1 },
+        { key: 'readMedian', title: 'p50 of reads', digits: 1 },
+        { key: 'writeMedian', title: 'p50 of writes', digits: 1 },
+        { key: 'redis', title: 'Redis, µs', digits: 0 },
+      ],
+      lines: [...times].map(([name, rounds]) => {
+        const reads = rounds.flatMap((round) => round.reads)
+        const writes = rounds.flatMap((round) => round.writes)
+        const values = {
+          read: quantile(reads, 0.99),
+          write: quantile(writes, 0.99),
+          readMedian: median(reads),
+          writeMedian: median(writes),
+          redis: name === 'MemoryStore' ? '-' : median(rounds.map((round) => round.redis)),
+        }
+        return { name, title: titleOf(name), values }
+      }),
+      ratio: { of: 'read', to: 'connect-redis 10' },
+    }
+    return [{ name: 'steady', title: this.title, how: HOW, tables: [table], goals: goalsOf(this.title, table) }]
+  },
+}
+
+function isIn({ name, isRaw }: { name: string; isRaw?: boolean }): boolean {
+  return !isRaw && (['ours', 'ours, near cache', 'MemoryStore'].includes(name) || PEERS.includes(name))
+}
+
+async function redisUs(bench: Bench, before: number): Promise<number> {
+  return (await bench.redisCpu()) - before
+}
+
+const HOW =
+  `Express 5 with \`session()\`; requests leave on time whether or not those before have been answered, every other one changes a property. The ` +
+  `proxy is that of the row above. p99 is that of all rounds together. "Redis" is the CPU of the Redis server per request, which at this pace cannot ` +
+  `handle several commands together.`
+
+function goalsOf(title: string, table: Table): Goal[] {
+  const best = (key: string) => Math.min(...PEERS.map((name) => cell(table, name, key) ?? Number.POSITIVE_INFINITY))
+  const against = (key: string) => {
+    const ours = cell(table, 'ours', key)
+    return ours === undefined || best(key) === Number.POSITIVE_INFINITY ? null : ours / best(key)
+  }
+  const near = ratio(table, 'read', 'ours, near cache', 'MemoryStore')
+  return [
+    ratioGoal(`${title}: reads`, '<= 1x of the best peer', 1, against('read')),
+    // Both load a session and save it: two round trips.
+    ratioGoal(`${title}: writes`, '<= 1.05x of the best peer', 1.05, against('write')),
+    ratioGoal(`${title}: reads, near cache`, '<= 1.2x of MemoryStore', 1.2, near, 'no near cache yet'),
+  ]
+}
