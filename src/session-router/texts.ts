@@ -4,6 +4,7 @@ import { checkNames } from '../known-options.js'
 export interface SessionRouterTexts {
   /** Title and heading of the page. */
   title: string
+  /** The sentence below the heading. */
   lead: string
   /** The link to the path of the `back` option. */
   back: string
@@ -13,21 +14,21 @@ export interface SessionRouterTexts {
   unnamed: string
   /** In place of `lastSeen`, for the session of this request. */
   inUse: string
-  /** @param when e.g. `3 hours ago`, in the language of the page */
+  /** When a device was seen. @param when e.g. `3 hours ago`, in the language of the page */
   lastSeen: (when: string) => string
   /** In place of a time, for a device that was seen less than a minute ago. */
   justNow: string
   /** A session that is bound to its device. */
   deviceBound: string
-  /** @param date when the session began, in the language of the page, in UTC */
+  /** When a session began. @param date in the language of the page, in UTC */
   since: (date: string) => string
-  /** @param name the beginning of the handle, which tells devices with one label apart */
+  /** Tells devices with one label apart. @param name the beginning of the handle */
   number: (name: string) => string
   /** The button that ends one session. */
   logOut: string
   /** The button that ends all sessions but that of this request. @param count how many, 1 or more */
   logOutOthers: (count: number) => string
-  /** @param count number of sessions that the page does not show */
+  /** Further sessions. @param count number of those that the page does not show */
   more: (count: number) => string
   /** In place of the button `logOutOthers`, if there are no others. */
   alone: string
