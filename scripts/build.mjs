@@ -1,32 +1,54 @@
-// npm run build: compiles src to dist/esm and dist/cjs.
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+// npm run build: compiles src to dist.
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative } from 'node:path'
+import { pruneModules } from './prune-modules.mjs'
+import { pruneTypes } from './prune-types.mjs'
 import { installed, root, run } from './run.mjs'
-import { shareTypes } from './share-types.mjs'
 
+const require = createRequire(import.meta.url)
 const dist = join(root, 'dist')
+const cjs = join(dist, 'cjs')
 const tsc = installed('typescript', 'bin', 'tsc')
 // The types keep their comments, which editors show. The programs do not: that halves the package.
-const projects = ['tsconfig.build.json', 'tsconfig.cjs.json', 'tsconfig.types.json']
+const projects = ['tsconfig.cjs.json', 'tsconfig.types.json']
 
 rmSync(dist, { recursive: true, force: true })
 const codes = await Promise.all(projects.map((project) => run(process.execPath, [tsc, '--project', project])))
 process.exitCode = Math.max(...codes)
-if (process.exitCode === 0) {
-  shareTypes(join(dist, 'esm'), join(dist, 'cjs'), publicTypes())
+if (process.exitCode === 0) finish()
+
+function finish() {
+  const { exports, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const programs = Object.values(bin).map((path) => join(root, path))
+  const modules = Object.values(exports).filter((entry) => typeof entry === 'object')
+  const paths = (/** @type {'types' | 'default'} */ kind) => modules.map((entry) => join(root, entry.require[kind]))
   writeFileSync(
-    join(dist, 'cjs', 'redis', 'connect', 'module-url.js'),
+    join(cjs, 'redis', 'connect', 'module-url.js'),
     "'use strict'\nexports.moduleUrl = require('node:url').pathToFileURL(__filename).href\n",
   )
+  pruneTypes(cjs, paths('types'))
+  pruneModules(cjs, [...paths('default'), ...programs])
   // Both directories have .js files, so a package.json says which kind they are.
+  writeFileSync(join(cjs, 'package.json'), '{ "type": "commonjs" }\n')
+  for (const entry of modules) writeEsModule(entry)
   writeFileSync(join(dist, 'esm', 'package.json'), '{ "type": "module" }\n')
-  writeFileSync(join(dist, 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
   // The package's "bin" must be executable. npm does this when it installs a package, but dist is also used directly.
-  chmodSync(join(dist, 'esm', 'cli', 'main.js'), 0o755)
+  for (const program of programs) chmodSync(program, 0o755)
 }
 
-/** The declarations that package.json names. */
-function publicTypes() {
-  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  return Object.values(exports).flatMap(({ import: esm }) => (esm ? [join(root, esm.types)] : []))
+/**
+ * Writes the ES module of an entry, which passes on what the CommonJS module exports. So a process that uses both has
+ * one class of stores, and the package has its code once.
+ *
+ * @param {{ import: Entry, require: Entry }} entry
+ * @typedef {{ types: string, default: string }} Entry
+ */
+function writeEsModule({ import: esm, require: common }) {
+  const path = join(root, esm.default)
+  const source = relative(dirname(path), join(root, common.default)).replaceAll('\\', '/')
+  const names = Object.keys(require(join(root, common.default))).sort()
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, `export { ${names.join(', ')} } from '${source}'\n`)
+  writeFileSync(join(root, esm.types), `export * from '${source}'\n`)
 }

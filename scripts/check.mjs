@@ -15,7 +15,7 @@ const publint = installed('publint', 'src', 'cli.js')
 const attw = installed('@arethetypeswrong', 'cli', 'dist', 'index.js')
 
 /** Bytes. The package of a store is installed by every job of every pipeline. */
-const MAX_PACKED = 600_000
+const MAX_PACKED = 500_000
 
 const directory = mkdtempSync(join(tmpdir(), 'check-'))
 let tarball = ''

@@ -140,7 +140,7 @@ export async function checkConsumers(tarball) {
       const commands = {
         'ES module': ['esm.mjs'],
         CommonJS: ['cjs.cjs'],
-        'the command': [join('node_modules', 'connect-redis-hash', 'dist', 'esm', 'cli', 'main.js'), 'doctor', '--acl'],
+        'the command': [join('node_modules', 'connect-redis-hash', 'dist', 'cjs', 'cli', 'main.js'), 'doctor', '--acl'],
         'TypeScript, nodenext': [installed('typescript', 'bin', 'tsc'), '-p', 'nodenext.json'],
         'TypeScript, commonjs': [installed('typescript', 'bin', 'tsc'), '-p', 'commonjs.json'],
       }

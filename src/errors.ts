@@ -2,7 +2,7 @@ import { HttpError } from './http-error.js'
 
 /**
  * The codes of all failures that this library reports at run time. Test `err.code`, never `instanceof`: an application
- * may load both the ESM and the CJS build. docs/errors.md explains each code and what to do.
+ * may have two copies of this package. docs/errors.md explains each code and what to do.
  */
 export type SessionErrorCode =
   | 'ERR_SESSION_TIMEOUT'

@@ -50,7 +50,7 @@ export const OUTCOMES = ['ok', 'absent', 'rejected', 'error'] as const
 
 export type OperationOutcome = (typeof OUTCOMES)[number]
 
-/** Registered, so that telemetry of the ESM build recognises operations of the CJS build, and vice versa. */
+/** Registered, so that telemetry recognises operations where a project has two copies of this package. */
 const OWNER: unique symbol = Symbol.for('connect-redis-hash.operation-owner') as never
 
 /**

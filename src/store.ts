@@ -37,7 +37,7 @@ import { type Signal, started, type Within } from './redis/deadline.js'
 import type { Arrival } from './requests/arrivals.js'
 import { knownEntries } from './requests/destroy-method.js'
 import { reloadMethod } from './requests/reload.js'
-import { RequestSessions } from './requests/request-sessions.js'
+import { type Generate, RequestSessions } from './requests/request-sessions.js'
 import { Sessions } from './requests/sessions.js'
 import { STORE_ACCESS, type StoreAccess } from './requests/store-access.js'
 import { retire } from './rotation/retire.js'
@@ -140,22 +140,22 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     )
   }
 
-  /** Access for the middleware of this library. Applications cannot use it. */
+  /** @internal Access for the middleware of this library. Applications cannot use it. */
   get [STORE_ACCESS](): StoreAccess {
     return this.#requests
   }
 
-  /** Access for `adminRouter`. Applications cannot use it. */
+  /** @internal Access for `adminRouter`. Applications cannot use it. */
   get [ADMIN_ACCESS](): AdminAccess {
     return this.#parts
   }
 
   /** Creates a new session for a request. express-session assigns this function. */
-  get generate(): RequestSessions['generate'] {
+  get generate(): Generate {
     return this.#requests.generate
   }
 
-  set generate(generate: RequestSessions['generate']) {
+  set generate(generate: Generate) {
     this.#requests.generate = generate
   }
 

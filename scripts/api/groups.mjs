@@ -64,7 +64,11 @@ export const GROUPS = [
       ...['requireBoundDevice', 'RequireBoundDeviceOptions'],
     ],
   ],
-  ['The device page', 'sessions-by-user.md#the-device-page', ['sessionRouter', 'SessionRouterOptions']],
+  [
+    'The device page',
+    'sessions-by-user.md#the-device-page',
+    ['sessionRouter', 'SessionRouterOptions', 'SessionRouterTexts', 'DevicePage', 'DevicePageSession'],
+  ],
   ['Admin pages', 'admin.md', ['adminRouter', 'AdminRouterOptions', 'AdminRequest', 'AuditEntry']],
   ['Sockets', 'sockets.md', ['loadSession', 'LoadSessionOptions', 'OpenSession', 'EndReason']],
   [

@@ -12,27 +12,37 @@ export function sendJson(res: ServerResponse, status: number, body: object): voi
 
 const HTML_TYPE = 'text/html; charset=utf-8'
 
-/**
- * Sends HTML. The policy is added to the application's own, if there is one: browsers enforce both.
- *
- * @param policy further directives of the content security policy
- */
-export function sendPage(res: ServerResponse, html: string, status = 200, policy = ''): void {
+/** The content security policy of all pages: nothing but the stylesheet, and in no frame. */
+export const PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+/** Sends HTML. The policy is added to the application's own, if there is one: browsers enforce both. */
+export function sendPage(res: ServerResponse, html: string, status = 200, policy = PAGE_POLICY): void {
   setPageHeaders(res, policy)
   send(res, status, HTML_TYPE, html)
 }
 
-/** Sets the headers of a page that is sent piece by piece. */
-export function beginPage(res: ServerResponse, policy: string): void {
+/** What `beginPage` sets. */
+export const PAGE_HEADERS = [
+  'Content-Security-Policy',
+  'Referrer-Policy',
+  'Cache-Control',
+  'X-Content-Type-Options',
+  'Content-Type',
+  'Vary',
+] as const
+
+/**
+ * Sets the headers of a page that is sent later, or piece by piece.
+ *
+ * @param policy content security policy; undefined for none but the application's
+ */
+export function beginPage(res: ServerResponse, policy: string | undefined): void {
   setPageHeaders(res, policy)
   setHeaders(res, 200, HTML_TYPE)
 }
 
-function setPageHeaders(res: ServerResponse, policy: string): void {
-  res.appendHeader(
-    'Content-Security-Policy',
-    `default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'${policy}`,
-  )
+function setPageHeaders(res: ServerResponse, policy: string | undefined): void {
+  if (policy !== undefined) res.appendHeader('Content-Security-Policy', policy)
   // With `no-referrer`, the default of helmet, browsers send `Origin: null` with a form.
   res.setHeader('Referrer-Policy', 'same-origin')
 }

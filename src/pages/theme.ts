@@ -35,7 +35,7 @@ h2 { font-size: 1.05rem; overflow-wrap: anywhere; }
 a { color: var(--accent); }
 .badge {
   display: inline-block;
-  margin-left: 0.35rem;
+  margin-inline-start: 0.35rem;
   padding: 0.05rem 0.6rem;
   border-radius: 1rem;
   background: var(--tint);

@@ -25,7 +25,7 @@ import type { Sessions } from './sessions.js'
 import type { SessionRequest, StoreAccess, StoreTimeouts } from './store-access.js'
 import { UsedTokens } from './used-tokens.js'
 
-type Generate = (req: SessionRequest) => void
+export type Generate = (req: SessionRequest) => void
 
 /** The store's side of this library's middleware: what the store knows about requests. */
 export class RequestSessions implements StoreAccess {

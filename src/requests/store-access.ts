@@ -12,7 +12,7 @@ import type { Adopted, OldIds } from '../session/adopt.js'
 import type { Context } from '../session/context.js'
 import type { KnownProxies } from './client-address.js'
 
-/** A registered symbol, so that middleware of the ESM build finds the store of the CJS build, and vice versa. */
+/** A registered symbol, so that middleware finds the store where a project has two copies of this package. */
 export const STORE_ACCESS: unique symbol = Symbol.for('connect-redis-hash.store') as never
 
 /** A request after express-session has processed it. */

@@ -1,28 +1,30 @@
 import type { ServerResponse } from 'node:http'
 import { HttpError } from '../http-error.js'
 import { endSession } from '../middleware/end-session.js'
-import type { Middleware, SessionRequest } from '../middleware/session-request.js'
-import { baseOf } from '../pages/paths.js'
-import { redirect, sendJson, sendPage, sendStyle, wantsJson } from '../pages/responses.js'
+import { hasSession, type Middleware, type SessionRequest } from '../middleware/session-request.js'
+import { redirect, sendJson, sendStyle, wantsJson } from '../pages/responses.js'
 import { isSameOrigin } from '../pages/same-origin.js'
+import { devicePageOf, listAfter } from './device-page.js'
 import { type LoggedInRequest, loggedInRequest } from './logged-in-request.js'
-import type { ResolvedSessionRouter } from './options.js'
+import type { RequestOfUser, ResolvedSessionRouter } from './options.js'
 import { ownSessions } from './own-sessions.js'
-import { pageOf } from './page.js'
 import { readHandle } from './read-handle.js'
+import { sendRendered } from './send-rendered.js'
 import { STYLE } from './style.js'
 
 export type Route = (req: SessionRequest, res: ServerResponse) => Promise<void> | void
 
 /** The routes, by method and path below the router's own path. */
 export function routesOf(router: ResolvedSessionRouter): ReadonlyMap<string, Route> {
-  const { store, freshLogin, back } = router
+  const { store, freshLogin } = router
 
   const list: Route = async (req, res) => {
     const request = loggedInRequest(router, req, res)
     const { sessions, more } = await ownSessions(store, request.user, request.sid)
     if (wantsJson(req)) return sendJson(res, 200, more === 0 ? { sessions } : { sessions, more })
-    sendPage(res, pageOf({ sessions, more, base: baseOf(req), back, now: new Date() }))
+    const lang = router.lang(req as RequestOfUser)
+    const page = devicePageOf({ sessions, more }, req, { lang, texts: await router.texts(lang), back: router.back })
+    await sendRendered(router, page, req as RequestOfUser, res)
   }
 
   async function endOne({ req, res, user, sid }: LoggedInRequest): Promise<number> {
@@ -43,7 +45,7 @@ export function routesOf(router: ResolvedSessionRouter): ReadonlyMap<string, Rou
       await untilPassed(freshLogin, request)
       const ended = await end(request)
       if (wantsJson(req)) return sendJson(res, 200, { ended })
-      redirect(res, './')
+      redirect(res, listAfter(ended, { isLoggedIn: hasSession(req) }))
     }
 
   return new Map<string, Route>([

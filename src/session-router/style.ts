@@ -10,6 +10,7 @@ export const STYLE = `${THEME}main {
 .back a { display: inline-block; padding: 0.25rem 0; text-decoration: none; }
 .back a:hover { text-decoration: underline; }
 .lead { margin: 0.5rem 0 1.5rem; color: var(--soft); }
+.notice { margin-bottom: 1.25rem; padding: 0.75rem 1.25rem; border-radius: 0.9rem; background: var(--tint); }
 .devices {
   margin: 0;
   padding: 0;
@@ -30,7 +31,7 @@ export const STYLE = `${THEME}main {
 .device + .device { border-top: 1px solid var(--line); }
 .about { flex: 1 1 15rem; min-width: 0; }
 .about p { color: var(--soft); font-size: 0.92rem; }
-.name { margin-left: 0.4rem; font: 0.8rem ui-monospace, monospace; white-space: nowrap; }
+.name { margin-inline-start: 0.4rem; font: 0.8rem ui-monospace, monospace; white-space: nowrap; }
 .strong { border-color: var(--danger); color: var(--danger); }
 .others, .alone, .more { margin-top: 1.25rem; }
 .alone, .more { color: var(--soft); }

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { RedisStore, type RedisStoreOptions, sessionRouter } from 'connect-redis-hash'
 import express from 'express'
 import request from 'supertest'
 import { example } from '../support/markdown.js'
@@ -69,7 +72,7 @@ test('the devices page of the example lists the own sessions by name, and ends a
   }
   const [here, there] = [await logIn(), await logIn()]
   const page = await request(app).get('/account/sessions').set(here).expect(200)
-  expect(page.text.match(/<h2>Firefox on Linux/g)).toHaveLength(2)
+  expect(page.text.match(/<h2><bdi>Firefox on Linux/g)).toHaveLength(2)
   expect(page.text).toContain('href="/account"')
   const json = { Accept: 'application/json', Host: 'shop.example' }
   const list = await request(app).get('/account/sessions').set(here).set(json).expect(200)
@@ -83,6 +86,66 @@ test('the devices page of the example lists the own sessions by name, and ends a
   await end().expect(403)
   await end().set('Origin', 'https://shop.example').expect(200, { ended: 1 })
   await request(app).get('/account/sessions').set(there).set(json).expect(401)
+  await store.clear()
+})
+
+/** An app with the sessions of one example and the router of another; Ada is logged in with two browsers. */
+async function withOwnPage(name: string) {
+  const process = { env: { SESSION_SECRET: randomBytes(32).toString('base64') } }
+  const modules = { express, 'connect-redis-hash': packageHere(client, prefix) }
+  const made = await runExample(PAGE, 'devices', { modules, scope: { process }, after: 'return sessions' })
+  const sessions = made as { store: RedisStore } & express.RequestHandler
+  const app = express().set('trust proxy', 1)
+  app.use(sessions)
+  app.post('/login', (req, res) => {
+    Object.assign(req.session, { userId: 'ada' })
+    res.end()
+  })
+  await runExample(PAGE, name, { scope: { app, sessions, sessionRouter } })
+  const tls = { 'X-Forwarded-Proto': 'https', Host: 'shop.example' }
+  const logIn = async () => {
+    const { headers } = await request(app).post('/login').set(tls).expect(200)
+    return { ...tls, Cookie: headers['set-cookie']?.[0]?.split(';')[0] as string }
+  }
+  return { app, store: sessions.store, cookies: [await logIn(), await logIn()] as const }
+}
+
+test('the page of the example speaks the language that a browser asks for', async () => {
+  const { app, store, cookies } = await withOwnPage('words')
+  const ask = (language: string) =>
+    request(app).get('/account/sessions').set(cookies[0]).set('Accept-Language', language).expect(200)
+  const german = (await ask('de-AT, de;q=0.9, en;q=0.5')).text
+  expect(german).toMatch(/<html lang="de">.+<h1>Deine Geräte<.+Das andere Gerät abmelden/s)
+  expect((await ask('en')).text).toMatch(/<html lang="en">.+<h1>Your devices<.+Log out the other device/s)
+  expect((await ask('fr')).text).toContain('<html lang="en">')
+  await store.clear()
+})
+
+test('the view of the example shows the sessions, and its forms end them', async () => {
+  const { app, store, cookies } = await withOwnPage('design')
+  const views = mkdtempSync(join(tmpdir(), 'views-'))
+  writeFileSync(join(views, 'devices.ejs'), example(PAGE, 'run', 'view'))
+  app.set('views', views)
+  const page = await request(app).get('/account/sessions').set(cookies[0]).expect(200)
+  expect(page.headers['content-security-policy']).toBe("default-src 'self'; frame-ancestors 'none'")
+  expect(page.text).toMatch(/<h1>Your devices<.+In use now.+Last seen a moment ago.+Log out the other device/s)
+  const handles = [...page.text.matchAll(/name="handle" value="([^"]+)"/g)].map(([, handle]) => handle)
+  const [, action = ''] = /action="([^"]+)"/.exec(page.text) ?? []
+  const { pathname } = new URL(action, 'https://shop.example/account/sessions')
+  const answer = await request(app)
+    .post(pathname)
+    .set({ ...cookies[0], 'Sec-Fetch-Site': 'same-origin' })
+    .type('form')
+    .send({ handle: handles[1] })
+    .expect(303)
+  const next = new URL(answer.headers.location as string, `https://shop.example${pathname}`)
+  const after = await request(app)
+    .get(next.pathname + next.search)
+    .set(cookies[0])
+    .expect(200)
+  expect(after.text).toContain('<p role="status">One device was logged out.</p>')
+  expect(after.text).not.toContain('<button>Log out the other')
+  rmSync(views, { recursive: true })
   await store.clear()
 })
 

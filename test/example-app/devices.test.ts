@@ -35,8 +35,18 @@ describe('the page of devices', () => {
     expect(status).toBe(200)
     expect(text).toMatch(/Firefox on Linux.*This device/)
     expect(text).toContain('Safari on iOS, phone')
-    expect(text).toContain('href="/account"')
+    expect(text).toContain('<a href="/account">Back')
+    expect(text).toContain('Hash &amp; Kettle</title>')
     expect(text).not.toContain(laptop.sessionId)
+  })
+
+  test('is in no frame, and not in the cache of the back button', async () => {
+    const { laptop } = await twice()
+    const { headers } = await laptop.get(PAGE)
+    expect(headers['content-security-policy']).toMatch(
+      /^default-src 'none';script-src 'self';.*frame-ancestors 'none'$/,
+    )
+    expect([headers['cache-control'], headers['referrer-policy']]).toEqual(['no-store', 'same-origin'])
   })
 
   test('asks visitors to log in, and leads them back', async () => {
@@ -46,10 +56,12 @@ describe('the page of devices', () => {
   test('logs out one device, which is a visitor from then on', async () => {
     const { laptop, phone } = await twice()
     const answer = await laptop.post(`${PAGE}/end`, { handle: await handleOf(laptop, 'Safari on iOS') })
-    expect([answer.status, answer.headers.location]).toEqual([303, './'])
+    expect([answer.status, answer.headers.location]).toEqual([303, './?ended=1'])
     expect(await shop.client.exists(shop.keyOf(phone))).toBe(0)
     expect((await phone.get('/account')).headers.location).toBe('/login?to=%2Faccount')
-    expect((await laptop.get(`${PAGE}/`)).text).toContain('You are logged in nowhere else')
+    const { text } = await laptop.get(`${PAGE}/?ended=1`)
+    expect(text).toContain('<p class="flash" role="status">One device was logged out.</p>')
+    expect(text).toContain('You are logged in nowhere else')
   })
 
   test('logs out this one: no session is left, and the cookie expires', async () => {

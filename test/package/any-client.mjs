@@ -35,7 +35,7 @@ for (const [subpath, peer] of [
   await assert.rejects(import(`connect-redis-hash/${subpath}`), new RegExp(peer))
 }
 
-const command = ['node_modules/connect-redis-hash/dist/esm/cli/main.js', 'doctor', 'redis://127.0.0.1:1']
+const command = ['node_modules/connect-redis-hash/dist/cjs/cli/main.js', 'doctor', 'redis://127.0.0.1:1']
 const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
 assert.equal(status, 2)
 assert.equal(/needs the package ioredis .*npm install --no-save ioredis/.test(stderr), !installed.includes('iovalkey'))

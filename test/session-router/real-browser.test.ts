@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { RedisStore } from 'connect-redis-hash'
+import { RedisStore, type SessionRouterTexts } from 'connect-redis-hash'
 import helmet from 'helmet'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { connect, freshPrefix } from '../support/redis.js'
@@ -15,6 +15,24 @@ const CHROMIUM = [
 ].find((path) => path !== undefined && existsSync(path))
 const NARROW = { width: 390, height: 844 }
 const WIDE = { width: 1280, height: 800 }
+const ARABIC: Partial<SessionRouterTexts> = {
+  title: 'أجهزتك',
+  lead: 'هذه هي الأجهزة التي سجّلت الدخول منها. إذا لم تتعرّف على أحدها، فسجّل خروجه وغيّر كلمة المرور.',
+  back: 'رجوع',
+  thisDevice: 'هذا الجهاز',
+  inUse: 'قيد الاستخدام الآن',
+  lastSeen: (when) => `آخر ظهور ${when}`,
+  justNow: 'قبل لحظات',
+  since: (date) => `منذ ${date}`,
+  number: (name) => `رقم ${name}`,
+  logOut: 'تسجيل الخروج',
+  logOutOthers: () => 'تسجيل خروج الجهاز الآخر',
+  ended: () => 'تم تسجيل خروج جهاز واحد.',
+}
+
+interface AxeResults {
+  violations: { id: string; nodes: unknown[] }[]
+}
 
 if (CHROMIUM === undefined) {
   test.skip('the page in a real browser: skipped, no Chromium is installed (set CHROMIUM_PATH)', () => {})
@@ -38,7 +56,12 @@ function inChromium(executablePath: string): void {
   beforeAll(async () => {
     // helmet's policies, one of them `Referrer-Policy: no-referrer`, are what applications have. They insist on TLS.
     const directives = { upgradeInsecureRequests: null }
-    server = site(store, { before: [helmet({ contentSecurityPolicy: { directives } }) as never], back: '/whoami' })
+    server = site(store, {
+      before: [helmet({ contentSecurityPolicy: { directives } }) as never],
+      back: '/whoami',
+      lang: ({ url }) => new URLSearchParams(url?.split('?')[1]).get('lang'),
+      texts: (lang) => (lang === 'ar' ? ARABIC : undefined),
+    })
     const { port } = server.address() as AddressInfo
     plain = `http://shop.test:${port}`
     trusted = `http://localhost:${port}`
@@ -77,7 +100,8 @@ function inChromium(executablePath: string): void {
     expect(await here.page.locator('.device').count()).toBe(2)
     // By keyboard, over the link back and the own session, to the other one.
     for (let i = 0; i < 3; i++) await here.page.keyboard.press('Tab')
-    await Promise.all([here.page.waitForURL(`${origin}${MOUNT}/`), here.page.keyboard.press('Enter')])
+    await Promise.all([here.page.waitForURL(`${origin}${MOUNT}/?ended=1`), here.page.keyboard.press('Enter')])
+    expect(await here.page.getByRole('status').textContent()).toBe('One device was logged out.')
     expect(await here.page.locator('.device').count()).toBe(1)
     expect(await here.page.textContent('.alone')).toBe('You are logged in nowhere else.')
     await there.page.goto(`${origin}/whoami`)
@@ -92,12 +116,39 @@ function inChromium(executablePath: string): void {
     const [here, ...others] = [await loggedIn(trusted), await loggedIn(trusted), await loggedIn(trusted)]
     await here.page.goto(`${trusted}${MOUNT}`)
     await here.page.getByRole('button', { name: 'Log out the 2 other devices' }).click()
-    await here.page.waitForURL(`${trusted}${MOUNT}/`)
+    await here.page.waitForURL(`${trusted}${MOUNT}/?ended=2`)
+    expect(await here.page.getByRole('status').textContent()).toBe('2 devices were logged out.')
     for (const { page } of others) {
       await page.goto(`${trusted}/whoami`)
       expect(await page.textContent('body')).toBe('nobody')
     }
     await store.clear()
+  })
+
+  describe.each([
+    ['English', 'en'],
+    ['Arabic, from right to left', 'ar'],
+  ])('in %s', (_language, lang) => {
+    test.each([NARROW, WIDE])('at $width pixels, light and dark, axe finds nothing', async (viewport) => {
+      const [{ context }] = [await loggedIn(trusted, viewport), await loggedIn(trusted)]
+      // The cookie of a visitor without scripts, in a browser in which axe can run.
+      const page = await (await browser.newContext({ viewport, bypassCSP: true })).newPage()
+      await page.context().addCookies(await context.cookies())
+      await page.goto(`${trusted}${MOUNT}?ended=1&lang=${lang}`)
+      expect(await page.getAttribute('html', 'lang')).toBe(lang)
+      await page.addScriptTag({ content: readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8') })
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme })
+        const shots = process.env.SCREENSHOTS
+        const shot = `${shots}/devices-${lang}-${viewport.width}-${colorScheme}.png`
+        if (shots !== undefined) await page.screenshot({ path: shot, fullPage: true })
+        const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResults
+        expect([colorScheme, violations.map(({ id, nodes }) => [id, nodes])]).toEqual([colorScheme, []])
+      }
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(viewport.width)
+      await Promise.all([page.context().close(), context.close()])
+      await store.clear()
+    })
   })
 
   test.each([NARROW, WIDE])('at $width pixels it is styled, and nothing sticks out', async (viewport) => {

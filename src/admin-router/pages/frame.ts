@@ -1,9 +1,10 @@
 import { html } from '../../pages/html.js'
+import { PAGE_POLICY } from '../../pages/responses.js'
 import type { ResolvedAdminRouter } from '../options.js'
 import type { PageBody, Section, Visit } from '../visit.js'
 
-/** What the pages add to the policy of all pages: their forms go nowhere else. */
-export const POLICY = "; form-action 'self'"
+/** The policy of all pages, and their forms go nowhere else. */
+export const POLICY = `${PAGE_POLICY}; form-action 'self'`
 
 const SECTIONS: Readonly<Record<Section, string>> = {
   sessions: 'Sessions',
