@@ -6,6 +6,7 @@ import { dirname, join, relative } from 'node:path/posix'
  * @property {string} root of the repository, with a slash at the end
  * @property {string} github address of the repository
  * @property {Record<string, string>} rewrites from the path of a page in the repository to its path on the site
+ * @property {Map<string, string>} titles from the address of a page on the site to what the site calls it
  */
 
 /**
@@ -22,11 +23,28 @@ export function asOnGitHub(md, place) {
       if (token.type !== 'inline') continue
       if (token.content.startsWith('[![')) dropParagraph(tokens, index)
       if (tokens[index - 2]?.type === 'list_item_open') drawBox(token)
-      for (const child of token.children ?? []) {
-        if (child.type === 'link_open') child.attrSet('href', onSite(child.attrGet('href') ?? '', page, place))
-      }
+      lead(token.children ?? [], page, place)
     }
   })
+}
+
+/**
+ * Makes links lead to pages of this site. Links that GitHub shows as the name of a file get the title of the page: nobody
+ * sees files here.
+ *
+ * @param {import('markdown-it').Token[]} tokens
+ * @param {string} page
+ * @param {Place} place
+ */
+function lead(tokens, page, place) {
+  for (const [index, token] of tokens.entries()) {
+    if (token.type !== 'link_open') continue
+    const address = onSite(token.attrGet('href') ?? '', page, place)
+    token.attrSet('href', address)
+    const text = tokens[index + 1]
+    const title = place.titles.get(address.split('#')[0] ?? '')
+    if (title && text && /^[\w-]+\.md$/.test(text.content)) text.content = title
+  }
 }
 
 /**

@@ -56,6 +56,9 @@ export const sidebar = [
   }),
 ]
 
+/** What the site calls each page. */
+export const titles = new Map(sidebar.flatMap(({ items }) => items.map(({ text, link }) => [`${link}.md`, text])))
+
 /**
  * @param {string} text
  * @param {Record<string, string>} pages names of pages, and what the sidebar calls them
