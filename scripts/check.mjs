@@ -54,6 +54,7 @@ try {
   await report('types of the example app (tsc)', node(tsc, '--noEmit', '--project', 'example-app'))
   await report('promises (oxlint)', node(oxlint, '--type-aware', '--deny-warnings', '.'))
   await report('import directions (dependency-cruiser)', node(depcruise, '--config', '.dependency-cruiser.mjs', 'src'))
+  await report('documentation site, its links', node(join(root, 'scripts', 'docs.mjs'), '--build'))
   const built = await report('build', node(join(root, 'scripts', 'build.mjs')))
   const packed =
     built &&

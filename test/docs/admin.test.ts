@@ -35,7 +35,8 @@ beforeAll(() => {
     users,
     auditLog: { write: (entry: AuditEntry) => written.push(entry) },
   }
-  new Function(...Object.keys(scope), example(PAGE, 'run', 'mount'))(...Object.values(scope))
+  const mount = example(PAGE, 'run', 'mount').replace(/^import .+\n/gm, '')
+  new Function(...Object.keys(scope), mount)(...Object.values(scope))
   server = createServer(app).listen(0)
 })
 beforeEach(async () => {

@@ -12,15 +12,17 @@ import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { Browser } from '../support/reader.js'
 import { connectValkey } from '../support/redis.js'
 
-/** Runs what the table of the README says of three stores, with default settings. */
+/** Runs what the table of the README, and of its own page, says of three stores, with default settings. */
 
 // biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there
 type Bag = any
 
 const OURS = 'connect-redis-hash'
 const SECRET = 'k7Jt0Yw9uQm3RzXa5LdPc1VbNe8HsGfT'
-const [, table = ''] = readFileSync('README.md', 'utf8').split('<!-- table: comparison -->\n')
-const [head = [], , ...rows] = (table.split('\n\n')[0] ?? '').split('\n').map((line) =>
+const PAGE = readFileSync('docs/comparison.md', 'utf8')
+const [, fromTable = ''] = readFileSync('README.md', 'utf8').split('<!-- table: comparison -->\n')
+const [table = ''] = fromTable.split('\n\n')
+const [head = [], , ...rows] = table.split('\n').map((line) =>
   line
     .split('|')
     .slice(1, -1)
@@ -111,6 +113,12 @@ async function read(browser: Browser): Promise<Bag> {
 test('the table has rows and the columns of the stores', () => {
   expect(rows.length).toBeGreaterThan(8)
   expect(head).toEqual(['', OURS, 'connect-redis 10', 'connect-mongo 6', 'MemoryStore'])
+})
+
+test('docs/comparison.md has the same table, and a section for each of its rows', () => {
+  expect(PAGE).toContain(`\n\n${table}\n\n`)
+  const sections = [...PAGE.matchAll(/^## (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase())
+  expect(sections).toEqual(expect.arrayContaining(rows.map(([name = '']) => name)))
 })
 
 test.each(ALL)('%s: two requests at once change different properties', async (name) => {

@@ -66,7 +66,7 @@ test('docs/logout.md: the provider ends a session', async () => {
 
 test('docs/logout.md: says of everything that keeps a login when it ends', () => {
   const [, table = ''] = readFileSync(PAGE, 'utf8').split('## Who keeps a login')
-  const rows = table.split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| who'))
+  const rows = table.split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| what'))
   const subjects = ['in Redis', 'session cookie', 'bound cookie', 'level', 'at the provider']
   expect(rows).toHaveLength(subjects.length)
   subjects.forEach((subject, at) => {

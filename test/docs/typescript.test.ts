@@ -18,8 +18,9 @@ test('what the page declares is known to a strict compiler, also in the examples
   try {
     writeFileSync(join(dir, 'session.d.ts'), example(PAGE, 'run', 'session.d.ts'))
     writeFileSync(join(dir, 'store.ts'), example(PAGE, 'run', 'store'))
+    writeFileSync(join(dir, 'app.ts'), example(PAGE, 'run', 'app'))
     const use =
-      "app.get('/cart', (req, res) => { const cart: string[] | undefined = req.session.cart; res.json(cart) })"
+      "app.get('/cart', (req, res) => { const tea: number | undefined = req.session.cart?.tea?.count; res.json(tea) })"
     writeFileSync(join(dir, 'page.ts'), `${example('docs/secure-session.md', 'run', 'secure')}\n${use}`)
     const paths = { 'connect-redis-hash': [resolve('src/index.ts')] }
     const compilerOptions = { ...STRICT, paths, types: ['node'], noEmit: true }
