@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, request as httpRequest, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setImmediate as immediate } from 'node:timers/promises'
 import { backchannelLogout, RedisStore, rotateSession, secureSession } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
@@ -8,6 +9,7 @@ import type { Redis } from 'ioredis'
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import request from 'supertest'
 import { connect, freshPrefix } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { Visitor } from '../support/visitor.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
@@ -40,6 +42,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await admin.acl('SETUSER', username, '+@all')
   await store.clear()
+  for (const key of await admin.keys(`idx:${prefix}@token:*`)) await admin.del(key)
 })
 afterAll(async () => {
   server.close()
@@ -348,6 +351,28 @@ describe('a token with both, while a session under the sub that has no sid gets 
     expect(await left()).toEqual(['phone'])
     site.close()
   })
+})
+
+test('where a time limit of the application has answered meanwhile, sessions end, and the process lives', async () => {
+  await someSessions()
+  const unhandled: unknown[] = []
+  const note = (err: unknown) => void unhandled.push(err)
+  process.on('unhandledRejection', note)
+  const impatient: express.RequestHandler = (_req, res, next) => {
+    res.status(503).end('too late')
+    next()
+  }
+  const site = serve(options, [impatient])
+  for (const text of [await token({ sid: 's1' }), 'no token']) {
+    expect((await post(text, site)).text).toBe('too late')
+  }
+  await until('the token has been used', async () => (await admin.keys(`idx:${prefix}@token:*`)).length > 0)
+  await client.ping()
+  await immediate()
+  expect(await left()).toEqual(['phone', 'bob'])
+  expect(unhandled).toEqual([])
+  process.off('unhandledRejection', note)
+  site.close()
 })
 
 describe('the keys', () => {

@@ -140,12 +140,18 @@ describe('a visitor whom another site leads here', () => {
     expect(again.body.user).toBeNull()
   })
 
-  test('is led to no other host', async () => {
+  test.each([
+    ['/me?next=/home', './me?next=/home'],
+    ['/shop/tea/', './'],
+    ['/?back=//evil.example/x', './?back=//evil.example/x'],
+    ['//evil.example/x?y', './x?y'],
+    ['/', './'],
+  ])('at %s is led to the same address, and to no other host', async (path, again) => {
     await settled()
     const late = ada.stolen(['__Host-sid'])
-    const response = await late.send('get', '//evil.example/x?y', led)
-    expect(response.text).toContain('url=./x?y')
-    expect(response.text).not.toContain('evil')
+    const response = await late.send('get', path, led)
+    expect(response.text).toContain(`content="1; url=${again}"`)
+    expect(response.text).toContain(`href="${again}"`)
   })
 
   test('is served at once with the bound cookie, and without a bound session', async () => {
