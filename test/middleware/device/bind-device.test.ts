@@ -72,6 +72,16 @@ test.each([
   expect((await me(ada)).user).toBe('ada')
 })
 
+test('the bound cookie alone is worth nothing, also beside a session of the thief', async () => {
+  await settled()
+  const thief = ada.stolen(['__Host-device'])
+  expect(await me(thief)).toEqual({ user: null, device: { bound: false, fresh: false } })
+  await thief.send('get', '/login?userId=eve')
+  expect(await me(thief)).toEqual({ user: 'eve', device: { bound: false, fresh: false } })
+  expect((await thief.send('get', '/pay')).status).toBe(403)
+  expect((await me(ada)).user).toBe('ada')
+})
+
 test('a thief from elsewhere, whom bindClient would end the session for, cannot even do that', async () => {
   await settled()
   const elsewhere = { 'User-Agent': 'curl/8.5.0', 'X-Forwarded-For': '198.51.100.20' }
