@@ -82,6 +82,8 @@ test.each<[string, string, Record<string, string>]>([
       .set({ Cookie: 'admin=grace', ...headers })
       .timeout(20_000)
     expect([response.status, response.text]).toEqual([200, undefined])
+    // What compresses would keep what a slow visitor does not take.
+    expect(response.headers['cache-control']).toBe('no-store, no-transform')
   }
   // The only place is free.
   expect((await follow(server, headers, path)).response.statusCode).toBe(200)
