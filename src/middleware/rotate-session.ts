@@ -64,14 +64,14 @@ export async function rotateSession<Data extends object = SessionData>(
   }
   // A thief may have sent this request. Without a proof of who they are, they must not get a new id.
   if (!login && isSuperseded(store, session)) return goOnWithout()
-  // If the login is stale, because another client uses the session, a password alone must not bring back a higher level.
-  const keepsLevel = !login || Number.isFinite(loginAgeMs(store, session))
-  const loggedInAt = store.fields.marked(session, LOGIN_FIELD)
   const wasLoaded = store.state.isLoaded(session)
   try {
     const rotation = { isKept, keepsWritten: false, cookie: session.cookie, reason, mustExist: true, isLast: false }
     if (wasLoaded && !(await store.rotation.rotate(req, rotation))) return goOnWithout()
     const fresh = req.session as typeof session
+    // If the login is stale, because another client uses the session, a password alone must not bring back a higher level.
+    const keepsLevel = !login || Number.isFinite(loginAgeMs(store, session))
+    const loggedInAt = store.fields.marked(session, LOGIN_FIELD)
     // The user stays the same, and so does their browser's key.
     if (wasLoaded) carryOverDevice(store, session, fresh)
     if (level !== undefined) store.fields.mark(fresh, LEVEL_FIELD, level)

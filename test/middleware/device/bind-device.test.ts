@@ -241,6 +241,15 @@ describe('logout and login', () => {
     expect((await ada.refresh()).status).toBe(200)
   })
 
+  test.each(['true', 'false'])('a registration during rotateSession({ login: %s }) is kept', async (login) => {
+    await ada.send('get', '/login?userId=ada')
+    site.beforeRotation = () => ada.register()
+    expect((await ada.send('get', `/again?login=${login}`)).body).toEqual({ done: true })
+    expect(await me(ada)).toEqual({ user: 'ada', device: { bound: true, fresh: true } })
+    expect((await ada.refresh()).status).toBe(200)
+    expect(names()).toEqual(['bound'])
+  })
+
   test('a renewal leaves the binding alone', async () => {
     await site.close()
     site = deviceSite(client, { renew: { every: 0, grace: 0 } })
