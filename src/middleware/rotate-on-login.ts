@@ -68,7 +68,7 @@ export function rotateOnLogin<Data extends object = SessionData>(options: Rotate
     const whose = principal ?? store.userOf
     if (whose === undefined) throw new TypeError(NO_PRINCIPAL)
     store.principal = whose
-    tellLevel(req, store)
+    tellLevel(req)
     const login = new Login(req, res, store, { whose, keep, unseen }, responseCookie(req, res, next, store))
     store.hooks.guard(req, () => login.settle(false))
     beforeResponse(req, res, next, 'rotate', (isLast) => login.settle(isLast))
@@ -178,7 +178,6 @@ class Login {
     const saved = saveSession(settled)
     this.#isSaving = false
     await saved
-    tellLevel(this.#req, this.#store)
   }
 
   get #level(): string | undefined {

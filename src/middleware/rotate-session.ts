@@ -8,22 +8,8 @@ import { forbidCaching } from './forbid-caching.js'
 import { keepOption } from './keep-option.js'
 import { isSuperseded, loginAgeMs, recordLogin } from './login-time.js'
 import { isWithoutResponse, responseOf } from './response-of.js'
-import { carryOverLevel, type LeveledRequest, levelNow, sessionLevel, tellLevel } from './session-level.js'
+import { carryOverLevel, levelNow, sessionLevel } from './session-level.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
-
-declare global {
-  namespace Express {
-    interface Request {
-      /**
-       * How surely the user of the session has proved who they are: 0, nobody has logged in; 1, somebody has; above, what
-       * `rotateSession` was told. Set by `rotateOnLogin` and `secureSession`.
-       */
-      sessionLevel?: number
-      /** How they have proved it, as `rotateSession` was told. */
-      sessionMethods?: readonly string[]
-    }
-  }
-}
 
 export interface RotateSessionOptions<Data extends object = SessionData> {
   /** Which properties the session keeps under its new id: `'all'` (default), `'none'`, or their names. */
@@ -63,7 +49,7 @@ export async function rotateSession<Data extends object = SessionData>(
   request: object,
   options: RotateSessionOptions<Data> = {},
 ): Promise<boolean> {
-  const req = request as LeveledRequest
+  const req = request as SessionRequest
   checkNames('rotateSession', options, NAMES, 'rotateSession(req, { level: 2 })')
   const { keep = 'all', reason = 'demand', login = true } = options
   const isKept = keepOption(keep)
@@ -74,19 +60,18 @@ export async function rotateSession<Data extends object = SessionData>(
   prepareResponse(req)
   const goOnWithout = () => {
     abandonSession(req)
-    tellLevel(req, store)
     return false
   }
   // A thief may have sent this request. Without a proof of who they are, they must not get a new id.
   if (!login && isSuperseded(store, session)) return goOnWithout()
-  // If the login is stale, because another client uses the session, a password alone must not bring back a higher level.
-  const keepsLevel = !login || Number.isFinite(loginAgeMs(store, session))
-  const loggedInAt = store.fields.marked(session, LOGIN_FIELD)
   const wasLoaded = store.state.isLoaded(session)
   try {
     const rotation = { isKept, keepsWritten: false, cookie: session.cookie, reason, mustExist: true, isLast: false }
     if (wasLoaded && !(await store.rotation.rotate(req, rotation))) return goOnWithout()
     const fresh = req.session as typeof session
+    // If the login is stale, because another client uses the session, a password alone must not bring back a higher level.
+    const keepsLevel = !login || Number.isFinite(loginAgeMs(store, session))
+    const loggedInAt = store.fields.marked(session, LOGIN_FIELD)
     // The user stays the same, and so does their browser's key.
     if (wasLoaded) carryOverDevice(store, session, fresh)
     if (level !== undefined) store.fields.mark(fresh, LEVEL_FIELD, level)
@@ -94,9 +79,8 @@ export async function rotateSession<Data extends object = SessionData>(
     if (login) recordLogin(store, fresh)
     else if (loggedInAt !== undefined) store.fields.mark(fresh, LOGIN_FIELD, loggedInAt)
     await saveSession(fresh)
-    tellLevel(req, store)
     // All sessions of the user may have been ended in between.
-    return !wasLoaded || store.state.isStored(fresh) || goOnWithout()
+    return (store.state.isStored(fresh) && !store.state.hasEnded(fresh)) || goOnWithout()
   } catch (err) {
     abandonSession(req)
     throw err

@@ -2,9 +2,22 @@ import { LEVEL_FIELD, LOGIN_FIELD } from '../hash/bookkeeping.js'
 import { levelText, parseLevel } from '../hash/level-field.js'
 import type { StoreAccess } from '../requests/store-access.js'
 import { loginAgeMs } from './login-time.js'
-import type { SessionRequest } from './session-request.js'
+import { type SessionRequest, storeAccessOf } from './session-request.js'
 
-export type LeveledRequest = SessionRequest & { sessionLevel?: number; sessionMethods?: readonly string[] }
+declare global {
+  namespace Express {
+    interface Request {
+      /**
+       * How surely the user of the session has proved who they are: 0, nobody has logged in; 1, somebody has; above, what
+       * `rotateSession` was told. It is that of the session that the request has at this moment. Set by `rotateOnLogin`
+       * and `secureSession`.
+       */
+      sessionLevel?: number
+      /** How they have proved it, as `rotateSession` was told. */
+      sessionMethods?: readonly string[]
+    }
+  }
+}
 
 /** What `requireFreshLogin` asks for where it names no level. */
 const defaults = new WeakMap<StoreAccess, number>()
@@ -38,11 +51,32 @@ export function sessionLevel(store: StoreAccess, session: object): SessionLevel 
   return { level: proven.level, methods: proven.methods, ageMs: Date.now() - proven.sinceMs }
 }
 
-/** Sets `req.sessionLevel` and `req.sessionMethods`. */
-export function tellLevel(req: LeveledRequest, store: StoreAccess): void {
-  const { level, methods } = req.session ? sessionLevel(store, req.session) : { level: 0, methods: [] }
-  req.sessionLevel = level
-  req.sessionMethods = methods
+/**
+ * Gives a request `sessionLevel` and `sessionMethods`. They are read from its session each time, so that no handler takes
+ * the level of a session for that of the next one, or of none.
+ */
+export function tellLevel(req: SessionRequest): void {
+  Object.defineProperties(req, TOLD)
+}
+
+const TOLD = {
+  sessionLevel: told('sessionLevel', ({ level }) => level),
+  sessionMethods: told('sessionMethods', ({ methods }) => methods),
+}
+
+function told(name: string, pick: (now: Pick<SessionLevel, 'level' | 'methods'>) => unknown): PropertyDescriptor {
+  return {
+    configurable: true,
+    enumerable: true,
+    get(this: SessionRequest) {
+      const store = storeAccessOf(this)
+      return pick(this.session && store ? sessionLevel(store, this.session) : { level: 0, methods: [] })
+    },
+    // The application may have a property of this name.
+    set(this: SessionRequest, value: unknown) {
+      Object.defineProperty(this, name, { configurable: true, enumerable: true, writable: true, value })
+    },
+  }
 }
 
 /** Makes the text of the field for a user who proves a level now. */

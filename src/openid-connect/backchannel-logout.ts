@@ -65,6 +65,8 @@ function refuse(req: IncomingMessage, res: ServerResponse, access: StoreAccess, 
 }
 
 function send(res: ServerResponse, status: number, error?: string, description?: string): void {
+  // Something else has answered meanwhile, such as a time limit of the application.
+  if (res.headersSent) return
   res.statusCode = status
   res.setHeader('Cache-Control', 'no-store')
   if (error !== undefined) res.setHeader('Content-Type', 'application/json; charset=utf-8')

@@ -1,3 +1,10 @@
+import {
+  DEVICE_BINDING_FIELD,
+  DEVICE_CHALLENGE_FIELD,
+  DEVICE_KEY_FIELD,
+  LEVEL_FIELD,
+  LOGIN_FIELD,
+} from '../hash/bookkeeping.js'
 import { CorruptHash, decodeHash } from '../hash/decode.js'
 import { propertyOf } from '../hash/field-name.js'
 import { toText } from '../hash/serializer.js'
@@ -6,6 +13,9 @@ import type { Context } from '../session/context.js'
 import type { Remainder } from '../session/end-key.js'
 import { fromString, unreadableHash } from '../session/load.js'
 import type { SessionRecord } from '../session/session-record.js'
+
+/** The marks that a middleware may carry over from the old session. */
+const MARKS = [DEVICE_KEY_FIELD, DEVICE_BINDING_FIELD, DEVICE_CHALLENGE_FIELD, LOGIN_FIELD, LEVEL_FIELD] as const
 
 /**
  * Merges what other requests saved under the old id after this request loaded the session. Those requests have been
@@ -29,6 +39,8 @@ export async function mergeLateSaves(
   if (late === null) return
   const before = record.atLoad
   const { fields: now, session } = late
+  // The browser may have registered its key meanwhile, or another client may have made the login stale.
+  for (const mark of MARKS) if (now.get(mark) !== record.heldText(mark)) record.holds(mark, now.get(mark))
   const ours = new Set(written)
   for (const field of new Set([...before.keys(), ...now.keys()])) {
     const property = propertyOf(field)

@@ -24,8 +24,9 @@ export function sessionRouter(options: SessionRouterOptions): Middleware {
     if (route === undefined) return next()
     const answered = async () => route(req, res)
     answered().catch((err: unknown) => {
-      // The application's error handler answers everything else, with its own page or in its log.
-      if (!isForVisitor(err) || !wantsJson(req)) return next(err)
+      // The application's error handler answers everything else, with its own page or in its log. A response that has begun
+      // is the application's as well: a time limit may have answered meanwhile.
+      if (res.headersSent || !isForVisitor(err) || !wantsJson(req)) return next(err)
       sendJson(res, err.status, { error: err.message, code: err.code })
     })
   }

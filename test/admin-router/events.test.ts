@@ -71,6 +71,24 @@ async function untilToldOf(store: RedisStore, { text }: Pick<Stream, 'text'>): P
   })
 }
 
+test.each<[string, string, Record<string, string>]>([
+  ['as a stream', 'events', { Accept: 'text/event-stream' }],
+  ['as the page that goes on growing', 'events?live', HTML],
+])('HEAD of the feed, %s, is answered at once, and follows nothing', async (_what, path, headers) => {
+  const server = open(makeStore(), { limits: { followers: 1 } })
+  for (let visit = 0; visit < 3; visit++) {
+    const response = await request(server)
+      .head(`${MOUNT}/${path}`)
+      .set({ Cookie: 'admin=grace', ...headers })
+      .timeout(20_000)
+    expect([response.status, response.text]).toEqual([200, undefined])
+    // What compresses would keep what a slow visitor does not take.
+    expect(response.headers['cache-control']).toBe('no-store, no-transform')
+  }
+  // The only place is free.
+  expect((await follow(server, headers, path)).response.statusCode).toBe(200)
+})
+
 test('what happens to sessions is told as it happens, whichever process does it', async () => {
   const [store, other] = [makeStore(), makeStore()]
   const stream = await follow(open(store))

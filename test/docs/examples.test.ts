@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer, STATUS_CODES } from 'node:http'
+import { createServer, type RequestListener, STATUS_CODES } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   bindClient,
@@ -87,6 +88,32 @@ test('docs/device-bound.md: the site binds a session, serves its device alone, a
   expect((await thief.send('post', '/transfer')).status).toBe(403)
   await ada.refresh(() => new Device().proof('x'))
   expect(told).toEqual([['another key', expect.any(String), 'signature']])
+  server.close()
+})
+
+test('docs/device-bound.md: the site to try it with binds, and knows a copy of the session cookie', async () => {
+  const lines: string[] = []
+  const served: { app?: RequestListener } = {}
+  const modules = {
+    'node:crypto': { randomBytes },
+    'node:fs': { readFileSync: String },
+    // Its TLS, and its port, are those of a proxy here.
+    'node:https': {
+      createServer: (_tls: object, app: express.Express) => {
+        served.app = app.set('trust proxy', 1)
+        return { listen: () => undefined }
+      },
+    },
+    'connect-redis-hash': packageHere(client, freshPrefix()),
+    express: { default: express },
+  }
+  const console = { log: (...words: string[]) => void lines.push(words.slice(1).join(' ')) }
+  await runExample('docs/device-bound.md', 'try', { modules, scope: { console } })
+  const server = createServer(served.app).listen(0)
+  const ada = new DeviceBrowser(server)
+  await ada.logIn('/login')
+  expect((await ada.get('/')).body).toEqual({ user: 'ada', device: { bound: true, fresh: true } })
+  expect(lines).toEqual(['is bound to its device'])
   server.close()
 })
 

@@ -4,34 +4,11 @@ import { fileOf } from '../support/links.js'
 
 const PAGE = join('docs', 'security.md')
 
-/** The claims that the page has to prove, one row each. */
+/** The claims that the page has to prove, one row each. A number stands for its requirement for good. */
 const ROWS = [
-  ...[
-    '1',
-    '2',
-    '3',
-    '4',
-    '5',
-    '6',
-    '7',
-    '8',
-    '9',
-    '10',
-    '11',
-    '12',
-    '13',
-    '15',
-    '16',
-    '17-19',
-    '21',
-    '22',
-    '23',
-    '25',
-    '26',
-    '27',
-  ],
-  ...['28-29'],
-  ...['30', '31', '32', '33', '37', '39', '40', '41', '43', '44', '45', '52', '53'],
+  ...['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '15', '16', '17-19', '20', '21', '22', '23'],
+  ...['25', '26', '27', '28-29', '30', '31', '32', '33', '34', '35', '36', '37', '39', '40', '41', '43', '44', '45'],
+  ...['46', '47', '48', '49', '50', '52', '53', '54'],
 ]
 
 interface Row {
@@ -77,11 +54,7 @@ function titlesIn(path: string): Set<string> {
 }
 
 test('the table has every requirement, once and in order', () => {
-  const numbers = rows.map(({ number }) => number)
-  expect(numbers.filter((number) => ROWS.includes(number))).toEqual(ROWS)
-  expect(new Set(numbers).size).toBe(numbers.length)
-  const firsts = numbers.map((number) => Number.parseInt(number, 10))
-  expect(firsts).toEqual(firsts.toSorted((a, b) => a - b))
+  expect(rows.map(({ number }) => number)).toEqual(ROWS)
 })
 
 test.each(rows)('row $number links to a test, and quotes titles that are in it', ({ number, cells, proofs }) => {

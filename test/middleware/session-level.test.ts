@@ -1,5 +1,6 @@
 import {
   bindClient,
+  endSession,
   RedisStore,
   renewSession,
   requireFreshLogin,
@@ -236,6 +237,29 @@ describe('a level is not kept', () => {
       expect([visitor.cookie, await levelOf(visitor)]).toEqual([cookie, 2])
     },
   )
+})
+
+describe('req.sessionLevel is that of the session that the request has now: 0', () => {
+  test.each<[string, (req: Bag, res: Bag) => Promise<unknown>]>([
+    ['after a logout', (req, res) => endSession(req, res)],
+    ['after req.session.destroy()', (req) => new Promise((done) => req.session.destroy(done))],
+    ['after regenerate', (req) => new Promise((done) => req.session.regenerate(done))],
+    ['if another request has ended it', (req) => store.destroy(req.sessionID).then(() => rotateSession(req))],
+  ])('%s', async (_when, act) => {
+    const app = express()
+    for (const one of plain()) app.use(one)
+    app.get('/', async (req: Bag, res) => {
+      req.session.userId = 'ada'
+      await rotateSession(req, { level: 2, methods: ['otp'] })
+      const before = told(req)
+      await act(req, res)
+      res.json([before, told(req)])
+    })
+    expect((await new Visitor(app).get('/')).body).toEqual([
+      { level: 2, methods: ['otp'] },
+      { level: 0, methods: [] },
+    ])
+  })
 })
 
 describe('presets of secureSession', () => {

@@ -1,12 +1,17 @@
+import { once } from 'node:events'
 import { createServer as createHttpServer, request as httpRequest, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { backchannelLogout, RedisStore, secureSession } from 'connect-redis-hash'
+import { setImmediate as immediate } from 'node:timers/promises'
+import { backchannelLogout, RedisStore, rotateSession, secureSession } from 'connect-redis-hash'
 import express from 'express'
+import session from 'express-session'
 import type { Redis } from 'ioredis'
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import request from 'supertest'
 import { connect, freshPrefix } from '../support/redis.js'
 import { ANY_CHANNEL } from '../support/server.js'
+import { until } from '../support/until.js'
+import { Visitor } from '../support/visitor.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
 type Bag = any
@@ -24,10 +29,11 @@ let jwks: { keys: object[] }
 let jti = 0
 let options: Parameters<typeof backchannelLogout>[0]
 
+const index = (held: Bag) => [held.sid, held.sub].filter(Boolean)
+
 beforeAll(async () => {
   await admin.acl('SETUSER', username, 'on', '>p', '~*', ...ANY_CHANNEL, '+@all')
   client = connect({ username, password: 'p', maxRetriesPerRequest: 1 })
-  const index = (held: Bag) => [held.sid, held.sub].filter(Boolean)
   store = new RedisStore({ client, prefix, indexes: { oidc: index, other: (held: Bag) => held.sid } })
   keys = await generateKeyPair('ES256')
   jwks = { keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'key', alg: 'ES256', use: 'sig' }] }
@@ -37,6 +43,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await admin.acl('SETUSER', username, '+@all')
   await store.clear()
+  for (const key of await admin.keys(`idx:${prefix}@token:*`)) await admin.del(key)
 })
 afterAll(async () => {
   server.close()
@@ -283,6 +290,90 @@ test('while Redis fails, the answer is 400 and a warning; the token counts after
   expect((await post(text)).status).toBe(200)
   expect(await left()).toEqual(['phone', 'bob'])
   store.removeAllListeners('warning')
+})
+
+describe('a token with both, while a session under the sub that has no sid gets another id', () => {
+  let visitor: Visitor
+  let busy: RedisStore
+  let rotations: number
+
+  beforeEach(async () => {
+    rotations = 0
+    const app = express()
+    app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
+    app.get('/login', (req, res) => {
+      Object.assign(req.session, { sub: 'ada' })
+      res.end()
+    })
+    app.get('/rotate', async (req, res) => void res.json(await rotateSession(req)))
+    app.get('/', (req: Bag, res) => void res.json(req.session.sub ?? null))
+    visitor = new Visitor(app)
+    await visitor.get('/login')
+    // With a sid of its own, which the token does not mean.
+    await store.set('phone', { cookie: {}, sid: 's2', sub: 'ada' } as Bag)
+  })
+
+  /** The session gets another id each time after the sessions of the user were looked up. */
+  function siteWhere(mayRotate: () => boolean): Server {
+    class Busy extends RedisStore {
+      override async findBy(...args: Parameters<RedisStore['findBy']>) {
+        const found = await super.findBy(...args)
+        if (mayRotate()) {
+          rotations += 1
+          expect((await visitor.get('/rotate')).body).toBe(true)
+        }
+        return found
+      }
+    }
+    busy = new Busy({ client, prefix, indexes: { oidc: index } })
+    return serve({ ...options, store: busy })
+  }
+
+  test('ends it under the id that it has then, and no other', async () => {
+    const site = siteWhere(() => rotations < 3)
+    expect((await post(await token({ sid: 's1', sub: 'ada' }), site)).status).toBe(200)
+    expect(rotations).toBe(3)
+    expect((await visitor.get('/')).body).toBeNull()
+    expect(await left()).toEqual(['phone'])
+    site.close()
+  })
+
+  test('again and again is a failure, and the token counts when the provider sends it again', async () => {
+    let isBusy = true
+    const site = siteWhere(() => isBusy)
+    const text = await token({ sid: 's1', sub: 'ada' })
+    const warned = once(busy, 'warning')
+    expect((await post(text, site)).body).toEqual({ error: 'server_error', error_description: 'the logout has failed' })
+    expect(await warned).toEqual([expect.objectContaining({ code: 'backchannel-logout-failed' })])
+    expect((await visitor.get('/')).body).toBe('ada')
+    isBusy = false
+    expect((await post(text, site)).status).toBe(200)
+    expect((await visitor.get('/')).body).toBeNull()
+    expect(await left()).toEqual(['phone'])
+    site.close()
+  })
+})
+
+test('where a time limit of the application has answered meanwhile, sessions end, and the process lives', async () => {
+  await someSessions()
+  const unhandled: unknown[] = []
+  const note = (err: unknown) => void unhandled.push(err)
+  process.on('unhandledRejection', note)
+  const impatient: express.RequestHandler = (_req, res, next) => {
+    res.status(503).end('too late')
+    next()
+  }
+  const site = serve(options, [impatient])
+  for (const text of [await token({ sid: 's1' }), 'no token']) {
+    expect((await post(text, site)).text).toBe('too late')
+  }
+  await until('the token has been used', async () => (await admin.keys(`idx:${prefix}@token:*`)).length > 0)
+  await client.ping()
+  await immediate()
+  expect(await left()).toEqual(['phone', 'bob'])
+  expect(unhandled).toEqual([])
+  process.off('unhandledRejection', note)
+  site.close()
 })
 
 describe('the keys', () => {

@@ -7,6 +7,7 @@ import { watchCommands } from '../support/commands.js'
 import { makeMany } from '../support/many-sessions.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { Browser, DATA, FRAMEWORKS, IPHONE, JSON_ONLY, MOUNT, type Options, SAME_ORIGIN, site } from './site.js'
 
 const client = connect()
@@ -439,4 +440,27 @@ describe('options', () => {
     expect((await laptop.post(`${MOUNT}/end-others`)).text).toMatch(/^500 sessionRouter\(\) needs the store/)
     expect(await store.length()).toBe(3)
   })
+})
+
+test('a refusal after a time limit of the application has answered goes to its error handler', async () => {
+  const laptop = await new Browser(open(store)).logIn()
+  const unhandled: unknown[] = []
+  const note = (err: unknown) => void unhandled.push(err)
+  process.on('unhandledRejection', note)
+  const failures: unknown[] = []
+  const impatient = open(store, {
+    before: [
+      (_req, res, next) => {
+        res.statusCode = 503
+        res.end('too late')
+        next()
+      },
+    ],
+    failed: (err) => void failures.push(err),
+  })
+  const answer = await laptop.on(impatient).end('x'.repeat(22), { headers: { ...SAME_ORIGIN, ...JSON_ONLY } })
+  expect([answer.status, answer.text]).toEqual([503, 'too late'])
+  await until('it has failed', () => failures.length + unhandled.length > 0)
+  expect([failures, unhandled]).toEqual([[expect.objectContaining({ status: expect.any(Number) })], []])
+  process.off('unhandledRejection', note)
 })

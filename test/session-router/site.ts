@@ -13,6 +13,8 @@ interface SiteOptions extends Options {
   framework?: () => unknown
   /** Middleware before the router, behind the session. */
   before?: Middleware[]
+  /** Is told of errors that come after the response. */
+  failed?: (err: unknown) => void
   label?: boolean
   /** Option of bindClient. Default: bindClient's own. */
   userAgent?: false
@@ -27,7 +29,7 @@ export const DATA = 'lapsang-souchong'
 /** A server with a login at `/login/<user>`, `/whoami`, `/set/<taste>`, and the router; errors are answered as `<status> <message>`. */
 export function site(
   store: RedisStore,
-  { framework = express, before = [], label = true, userAgent, ...options }: SiteOptions = {},
+  { framework = express, before = [], failed, label = true, userAgent, ...options }: SiteOptions = {},
 ): Server {
   const app = framework() as ReturnType<typeof connect>
   const use = (middleware: unknown) => app.use(middleware as connect.NextHandleFunction)
@@ -50,6 +52,7 @@ export function site(
     res.end('no such page')
   })
   use((err: Error & { status?: number }, _req: unknown, res: ServerResponse, _next: unknown) => {
+    if (res.headersSent) return failed?.(err)
     res.statusCode = err.status ?? 500
     res.end(`${res.statusCode} ${err.message}`)
   })

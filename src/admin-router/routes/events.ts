@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { beginPage } from '../../pages/responses.js'
 import { Feed, type FeedEntry } from '../feed.js'
 import { type FeedForm, followResponse } from '../follow-response.js'
@@ -46,14 +47,19 @@ function nameless({ id: _, ...entry }: FeedEntry): object {
   return entry
 }
 
+function beginFeed(res: ServerResponse): void {
+  // Whatever compresses a response keeps what a slow visitor does not take, without a limit.
+  res.setHeader('Cache-Control', 'no-store, no-transform')
+  // nginx would gather what is sent.
+  res.setHeader('X-Accel-Buffering', 'no')
+}
+
 function stream({ res }: Visit, feed: Feed, limits: Limits): Answer {
   const begin = () => {
     res.statusCode = 200
     res.setHeader('Content-Type', 'text/event-stream; charset=utf-8')
-    res.setHeader('Cache-Control', 'no-store, no-transform')
     res.setHeader('X-Content-Type-Options', 'nosniff')
-    // nginx would gather what is sent.
-    res.setHeader('X-Accel-Buffering', 'no')
+    beginFeed(res)
     res.appendHeader('Vary', 'Accept')
   }
   return { stream: () => followResponse(res, feed, limits, EVENTS, begin) }
@@ -65,7 +71,7 @@ function live(router: ResolvedAdminRouter, visit: Visit, feed: Feed, limits: Lim
   const form: FeedForm = { head, entry: (entry) => `${entryItem(entry, visit.base).text}\n`, beat: '<!-- -->\n', tail }
   const begin = () => {
     beginPage(res, POLICY)
-    res.setHeader('X-Accel-Buffering', 'no')
+    beginFeed(res)
   }
   return { stream: () => followResponse(res, feed, limits, form, begin) }
 }

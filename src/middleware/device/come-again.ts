@@ -21,9 +21,7 @@ export function isLedHere({ method, headers }: IncomingMessage): boolean {
  * cookie first. Where a policy forbids the script, the page does the same a second later, without the fragment.
  */
 export function sendComeAgain(req: IncomingMessage & { originalUrl?: string }, res: ServerResponse): void {
-  const [, here = ''] = /([^/]*)$/.exec((req.originalUrl ?? req.url ?? '').replace(/#.*/s, '')) ?? []
-  // Relative, because a path that begins with two slashes would lead to another host.
-  const again = `./${here}`
+  const again = ownAddress(req.originalUrl ?? req.url ?? '')
   res.statusCode = 200
   res.setHeader('Cache-Control', 'no-store')
   res.setHeader('Content-Type', 'text/html; charset=utf-8')
@@ -36,4 +34,11 @@ export function sendComeAgain(req: IncomingMessage & { originalUrl?: string }, r
 <p><a href="${again}">Continue</a></p>
 `.text,
   )
+}
+
+/** The address relative to itself, because a path that begins with two slashes would lead to another host. */
+function ownAddress(url: string): string {
+  const [address = ''] = url.split('#', 1)
+  const [path = ''] = address.split('?', 1)
+  return `./${address.slice(path.lastIndexOf('/') + 1)}`
 }

@@ -72,6 +72,16 @@ test.each([
   expect((await me(ada)).user).toBe('ada')
 })
 
+test('the bound cookie alone is worth nothing, also beside a session of the thief', async () => {
+  await settled()
+  const thief = ada.stolen(['__Host-device'])
+  expect(await me(thief)).toEqual({ user: null, device: { bound: false, fresh: false } })
+  await thief.send('get', '/login?userId=eve')
+  expect(await me(thief)).toEqual({ user: 'eve', device: { bound: false, fresh: false } })
+  expect((await thief.send('get', '/pay')).status).toBe(403)
+  expect((await me(ada)).user).toBe('ada')
+})
+
 test('a thief from elsewhere, whom bindClient would end the session for, cannot even do that', async () => {
   await settled()
   const elsewhere = { 'User-Agent': 'curl/8.5.0', 'X-Forwarded-For': '198.51.100.20' }
@@ -140,12 +150,18 @@ describe('a visitor whom another site leads here', () => {
     expect(again.body.user).toBeNull()
   })
 
-  test('is led to no other host', async () => {
+  test.each([
+    ['/me?next=/home', './me?next=/home'],
+    ['/shop/tea/', './'],
+    ['/?back=//evil.example/x', './?back=//evil.example/x'],
+    ['//evil.example/x?y', './x?y'],
+    ['/', './'],
+  ])('at %s is led to the same address, and to no other host', async (path, again) => {
     await settled()
     const late = ada.stolen(['__Host-sid'])
-    const response = await late.send('get', '//evil.example/x?y', led)
-    expect(response.text).toContain('url=./x?y')
-    expect(response.text).not.toContain('evil')
+    const response = await late.send('get', path, led)
+    expect(response.text).toContain(`content="1; url=${again}"`)
+    expect(response.text).toContain(`href="${again}"`)
   })
 
   test('is served at once with the bound cookie, and without a bound session', async () => {
@@ -223,6 +239,15 @@ describe('logout and login', () => {
     const response = await tab.ask(ada.bound?.id)
     expect([response.status, response.body]).toEqual([503, {}])
     expect((await ada.refresh()).status).toBe(200)
+  })
+
+  test.each(['true', 'false'])('a registration during rotateSession({ login: %s }) is kept', async (login) => {
+    await ada.send('get', '/login?userId=ada')
+    site.beforeRotation = () => ada.register()
+    expect((await ada.send('get', `/again?login=${login}`)).body).toEqual({ done: true })
+    expect(await me(ada)).toEqual({ user: 'ada', device: { bound: true, fresh: true } })
+    expect((await ada.refresh()).status).toBe(200)
+    expect(names()).toEqual(['bound'])
   })
 
   test('a renewal leaves the binding alone', async () => {

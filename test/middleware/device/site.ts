@@ -31,6 +31,8 @@ export interface DeviceSite {
   key(): Promise<string>
   /** Ages the binding and the browser's bound cookie. */
   pass(browser: DeviceBrowser, seconds: number): Promise<void>
+  /** Runs in /again between the load of the session and its rotation. */
+  beforeRotation: () => Promise<unknown>
   close(): Promise<void>
 }
 
@@ -49,9 +51,11 @@ export function deviceSite(client: Redis, given: object = {}): DeviceSite {
   for (const name of ['bound', 'unbound', 'device-mismatch'] as const) {
     sessions.store.on(name, (payload: SessionEvents[typeof name]) => void events.push([name, payload]))
   }
-  const server = createServer(application(sessions)).listen(0).unref()
+  const server = createServer(application(sessions, () => site.beforeRotation()))
+    .listen(0)
+    .unref()
   const key = async () => prefix + ((await sessions.store.ids())[0] as string)
-  return {
+  const site: DeviceSite = {
     server,
     sessions,
     prefix,
@@ -59,6 +63,7 @@ export function deviceSite(client: Redis, given: object = {}): DeviceSite {
     key,
     fields: async () => client.hgetall(await key()),
     pass: async (browser, seconds) => pass(client, await key(), browser, seconds * 1000),
+    beforeRotation: async () => undefined,
     async close() {
       server.closeAllConnections()
       server.close()
@@ -66,9 +71,10 @@ export function deviceSite(client: Redis, given: object = {}): DeviceSite {
       await sessions.store.close()
     },
   }
+  return site
 }
 
-function application(sessions: express.RequestHandler | DeviceSite['sessions']): express.Express {
+function application(sessions: SecureSession, beforeRotation: () => Promise<unknown>): express.Express {
   const app = express()
   app.set('trust proxy', 1)
   app.use(sessions as express.RequestHandler)
@@ -77,7 +83,9 @@ function application(sessions: express.RequestHandler | DeviceSite['sessions']):
     res.redirect(303, '/me')
   })
   app.get('/again', (req, res, next) => {
-    rotateSession(req, { login: req.query.login !== 'false' }).then((done) => res.json({ done }), next)
+    beforeRotation()
+      .then(() => rotateSession(req, { login: req.query.login !== 'false' }))
+      .then((done) => res.json({ done }), next)
   })
   app.get('/offer', (req, res) => void res.json({ offered: bindDevice.offer(req, res) }))
   app.get('/logout', (req, res, next) => {
