@@ -1,0 +1,28 @@
+import type { Properties, Stage } from './stage.js'
+
+/** What came out of an experiment at one site. */
+export interface Verdict {
+  isRight: boolean
+  text: string
+}
+
+/** Two requests that meet in one session. They do the same at both sites. */
+export interface Experiment {
+  slug: string
+  title: string
+  /** What goes wrong, in one sentence. */
+  bug: string
+  /** The handler of request A. */
+  code: string
+  /** Why it comes out as it does with connect-redis. */
+  theirs: string
+  /** Why it comes out as it does with connect-redis-hash. */
+  ours: string
+  run(stage: Stage): Promise<Verdict>
+}
+
+/** Says in words what a session holds. */
+export function inWords(properties: Properties): string {
+  const words = Object.entries(properties).map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+  return words.length === 0 ? 'nothing' : words.join(', ')
+}
