@@ -1,4 +1,5 @@
 import { type Request, Router } from 'express'
+import { inWords } from './in-words.js'
 import { visitOf } from './visit.js'
 
 /** What both applications do. A handler that pauses is slow: an experiment decides when it goes on. */
@@ -34,9 +35,18 @@ export function experimentRoutes(): Router {
     req.session.destroy((error) => (error ? next(error) : res.end()))
   })
 
-  router.get('/account', (req, res) => {
+  router.get('/settings', (req, res) => {
     const { cookie: _cookie, ...properties } = propertiesOf(req)
+    visitOf(req).step(`sees ${inWords(properties)}`)
     res.json(properties)
+  })
+
+  router.get('/account', (req, res) => {
+    const { userId } = propertiesOf(req)
+    visitOf(req).step(
+      userId === undefined ? 'sees nobody logged in: "Please log in"' : `sees the account of user ${userId}`,
+    )
+    res.json({ userId })
   })
 
   return router

@@ -1,4 +1,4 @@
-import type { Properties, Stage } from './stage.js'
+import type { Stage } from './stage.js'
 
 /** What came out of an experiment at one site. */
 export interface Verdict {
@@ -19,10 +19,4 @@ export interface Experiment {
   /** Why it comes out as it does with connect-redis-hash. */
   ours: string
   run(stage: Stage): Promise<Verdict>
-}
-
-/** Says in words what a session holds. */
-export function inWords(properties: Properties): string {
-  const words = Object.entries(properties).map(([name, value]) => `${name} ${JSON.stringify(value)}`)
-  return words.length === 0 ? 'nothing' : words.join(', ')
 }

@@ -1,11 +1,11 @@
-import { type Experiment, inWords } from './experiment.js'
+import type { Experiment } from './experiment.js'
 
 export const MERGED_CART: Experiment = {
   slug: 'merged-cart',
   title: 'Two clicks, one basket',
   bug: 'Two requests put two teas into one basket, and one of the teas is gone.',
   code: `app.post('/cart/chai', async (req, res) => {
-  await somethingSlow() // meanwhile, request B adds sencha
+  await somethingSlow() // B adds sencha
   req.session.cart.chai = 1
   res.end()
 })`,
@@ -22,8 +22,7 @@ export const MERGED_CART: Experiment = {
     await sencha
     goOnA.open()
     await chai
-    const seen = await stage.send('visitor', 'GET', '/account')
-    stage.step('visitor', `sees ${inWords(seen)}`)
+    const seen = await stage.send('visitor', 'GET', '/settings')
     const cart = (seen.cart ?? {}) as Record<string, number>
     const isRight = cart.oolong === 1 && cart.chai === 1 && cart.sencha === 1
     return { isRight, text: isRight ? 'All three teas are in the basket.' : 'The sencha that B has added is gone.' }

@@ -8,13 +8,11 @@ import { Visit } from './visit.js'
 
 /** What happened, in plain words. */
 export interface Step {
-  /** `A` and `B` are the two requests that meet; everything else belongs to the `visitor`. */
+  /** `A` and `B` are the two requests that meet; the `visitor` does what comes before and after. */
   who: string
   text: string
   /** Names of the commands that it sent to Redis. */
   commands: string[]
-  /** Milliseconds since the experiment began. */
-  ms: number
 }
 
 /** What a page of the application says of the session. */
@@ -35,7 +33,6 @@ export class Stage {
   readonly #visits = new Map<string, Visit>()
   readonly #keys = new Set<string>()
   readonly #cookies = new Map<string, string>()
-  readonly #start = performance.now()
 
   static async open(site: Site): Promise<Stage> {
     const stage = new Stage(site)
@@ -55,13 +52,16 @@ export class Stage {
     this.#server = createServer((req, res) => {
       const visit = new Visit(req, res, this)
       this.#visits.set(visit.who, visit)
-      visit.step(req.headers.cookie === undefined ? 'arrives without a cookie' : 'arrives, and reads the session')
+      if (visit.who !== 'visitor') {
+        visit.step(req.headers.cookie === undefined ? 'arrives without a cookie' : 'arrives, and reads the session')
+      }
       withWatcher(visit, () => site.app(req, res))
     })
   }
 
-  step(who: string, text: string): Step {
-    const step = { who, text, commands: [], ms: performance.now() - this.#start }
+  /** @param commands those that belong to the step and were sent before */
+  step(who: string, text: string, commands: string[] = []): Step {
+    const step = { who, text, commands }
     this.steps.push(step)
     return step
   }

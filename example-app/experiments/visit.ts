@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CommandWatcher } from '../redis-commands/watch-commands.js'
-import type { Stage, Step } from './stage.js'
+import type { Stage } from './stage.js'
 
 const visits = new WeakMap<IncomingMessage, Visit>()
 
@@ -21,7 +21,9 @@ export class Visit implements CommandWatcher {
   /** Resolves when the whole response has been sent. */
   readonly over: Promise<void>
   readonly #res: ServerResponse
-  #step: Step | undefined
+  #isBegun = false
+  /** Commands that were sent before the first step. */
+  #commands: string[] = []
 
   constructor(req: IncomingMessage, res: ServerResponse, stage: Stage) {
     this.who = String(req.headers['x-who'])
@@ -33,7 +35,9 @@ export class Visit implements CommandWatcher {
 
   /** Notes what the request does now. The commands that it sends from now on belong to this step. */
   step(text: string): void {
-    this.#step = this.stage.step(this.who, text)
+    const step = this.stage.step(this.who, text, this.#isBegun ? [] : this.#commands)
+    this.#isBegun = true
+    this.#commands = step.commands
   }
 
   /** Waits where an experiment holds this request. */
@@ -48,7 +52,7 @@ export class Visit implements CommandWatcher {
 
   sent(name: string, key: string | undefined): () => void {
     this.stage.noteKey(key)
-    this.#step?.commands.push(name)
+    this.#commands.push(name)
     return () => undefined
   }
 
