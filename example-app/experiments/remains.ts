@@ -13,10 +13,11 @@ export interface Remains {
   bookkeeping: string[]
 }
 
-/** Looks at keys; those that do not exist are left out. */
+/** Looks at keys, sessions first; those that do not exist are left out. */
 export async function lookAt(client: Redis, keys: readonly string[]): Promise<Remains[]> {
   const found = await Promise.all(keys.map((key) => remainsOf(client, key)))
-  return found.filter((remains) => remains !== undefined)
+  const remains = found.filter((each) => each !== undefined)
+  return remains.sort((one, other) => other.kind.localeCompare(one.kind))
 }
 
 async function remainsOf(client: Redis, key: string): Promise<Remains | undefined> {

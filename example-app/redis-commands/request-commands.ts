@@ -2,12 +2,12 @@ import type { CommandWatcher } from './watch-commands.js'
 
 /** Commands of one name on one kind of key. */
 export interface CommandRow {
-  name: string
+  readonly name: string
   /** Such as `session`: pages show no key. */
-  kind: string
-  count: number
-  /** Milliseconds from sending to the reply, of all of them. */
-  ms: number
+  readonly kind: string
+  readonly count: number
+  /** Milliseconds in which at least one of them was under way. */
+  readonly ms: number
 }
 
 /** The commands that one request has sent so far. */
@@ -15,10 +15,8 @@ export class RequestCommands implements CommandWatcher {
   /** Method and path of the request. */
   readonly what: string
   readonly #kindOf: (key: string | undefined) => string
-  readonly #rows = new Map<string, CommandRow>()
-  #waiting = 0
-  #waitingSince = 0
-  #waitedMs = 0
+  readonly #all = new UnderWay('', '')
+  readonly #rows = new Map<string, UnderWay>()
 
   constructor(what: string, kindOf: (key: string | undefined) => string) {
     this.what = what
@@ -27,13 +25,9 @@ export class RequestCommands implements CommandWatcher {
 
   sent(name: string, key: string | undefined): () => void {
     const row = this.#rowOf(name, this.#kindOf(key))
-    row.count += 1
-    const start = performance.now()
-    if (this.#waiting++ === 0) this.#waitingSince = start
+    for (const each of [this.#all, row]) each.begin()
     return () => {
-      const now = performance.now()
-      row.ms += now - start
-      if (--this.#waiting === 0) this.#waitedMs += now - this.#waitingSince
+      for (const each of [this.#all, row]) each.end()
     }
   }
 
@@ -42,17 +36,40 @@ export class RequestCommands implements CommandWatcher {
   }
 
   get count(): number {
-    return this.rows.reduce((sum, { count }) => sum + count, 0)
+    return this.#all.count
   }
 
-  /** Milliseconds in which a reply was awaited. Less than the sum of all commands if some were sent together. */
-  get waitedMs(): number {
-    return this.#waitedMs
+  /** Milliseconds in which at least one command was under way. Commands that were sent together are not added up. */
+  get ms(): number {
+    return this.#all.ms
   }
 
-  #rowOf(name: string, kind: string): CommandRow {
-    const row = this.#rows.get(`${name} ${kind}`) ?? { name, kind, count: 0, ms: 0 }
+  #rowOf(name: string, kind: string): UnderWay {
+    const row = this.#rows.get(`${name} ${kind}`) ?? new UnderWay(name, kind)
     this.#rows.set(`${name} ${kind}`, row)
     return row
+  }
+}
+
+class UnderWay implements CommandRow {
+  readonly name: string
+  readonly kind: string
+  count = 0
+  ms = 0
+  #now = 0
+  #since = 0
+
+  constructor(name: string, kind: string) {
+    this.name = name
+    this.kind = kind
+  }
+
+  begin(): void {
+    this.count += 1
+    if (this.#now++ === 0) this.#since = performance.now()
+  }
+
+  end(): void {
+    if (--this.#now === 0) this.ms += performance.now() - this.#since
   }
 }

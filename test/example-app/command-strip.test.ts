@@ -16,7 +16,7 @@ interface Told {
 
 /** What the strip of a page says, without milliseconds. */
 function told(page: string): Told {
-  const strip = /<details class="commands">([\s\S]*?)<\/details>/.exec(page)?.[1] ?? ''
+  const strip = /<aside class="commands"[^>]*>([\s\S]*?)<\/aside>/.exec(page)?.[1] ?? ''
   const text = (html: string) =>
     html
       .replace(/<[^>]*>/g, ' ')
@@ -76,7 +76,7 @@ describe('the strip', () => {
     expect(lines.filter((line) => line.startsWith('GET '))).not.toEqual([])
     for (const line of lines)
       expect(line).toMatch(/^(GET \/account|POST \/signup): [A-Z]+ (session|account|index of users)( × \d+)?$/)
-    const strip = /<details class="commands">[\s\S]*<\/details>/.exec(page.text)?.[0]
+    const strip = /<aside class="commands"[\s\S]*<\/aside>/.exec(page.text)?.[0]
     for (const secret of [ada.sessionId, shop.namespace, shop.keyOf(ada), 'sess:']) expect(strip).not.toContain(secret)
   })
 

@@ -107,7 +107,7 @@ describe('the page', () => {
   test.each(SLUGS)('shows %s wrong at the left, right at the right, and no key, cookie or id', async (slug) => {
     const { status, text } = await supertest(shop.app).post(`/two-requests/${slug}`)
     expect(status).toBe(200)
-    const [, theirs = '', ours = ''] = text.split('<section class="side ')
+    const [, theirs = '', ours = ''] = text.split('<article class="side ')
     for (const words of ['side-wrong', '<strong>Wrong.</strong>', '>connect-redis 10<']) expect(theirs).toContain(words)
     for (const words of ['side-right', '<strong>Right.</strong>', '>connect-redis-hash<']) expect(ours).toContain(words)
     expect(theirs).toContain('string of JSON')
