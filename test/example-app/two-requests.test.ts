@@ -186,11 +186,21 @@ describe('without Redis', () => {
     } finally {
       process.kill(redis.pid, 'SIGCONT')
     }
+    // What it could not remove ends by itself.
+    for (const key of await redis.admin.keys('*')) expect(await redis.admin.ttl(key)).toBeGreaterThanOrEqual(0)
     // It works again as soon as Redis does.
     await expect(new Experiments(client, freshPrefix()).run(experiment)).resolves.toMatchObject({
       theirs: { isRight: false },
       ours: { isRight: true },
     })
+  })
+
+  test('an experiment in which nothing happens any more ends, too', async () => {
+    const client = redis.connect()
+    const hasty = new Experiments(client, freshPrefix(), 100)
+    await expect(hasty.run({ ...EXPERIMENT_LIST[0]!, run: () => new Promise(() => undefined) })).rejects.toThrow(
+      'Redis has not answered in time',
+    )
   })
 
   test('too many at once are asked to come again', async () => {
