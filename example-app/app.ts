@@ -4,7 +4,7 @@ import helmet from 'helmet'
 import type { Redis } from 'ioredis'
 import { csrfProtection } from './csrf.js'
 import { handleError, notFound } from './errors.js'
-import { Experiments } from './experiments/experiments.js'
+import { EXPERIMENT_SECONDS, Experiments } from './experiments/experiments.js'
 import { showNewName } from './new-name.js'
 import { explainEnding } from './other-client.js'
 import { pageDefaults, pageSession } from './pages.js'
@@ -38,16 +38,18 @@ export interface AppOptions {
   behindTls?: boolean
   /** How long a bound cookie lasts, in seconds. Default: short enough to watch it. */
   deviceSeconds?: number
+  /** How long an experiment of the page "Two requests at once" may take, in seconds. Default: 10. */
+  experimentSeconds?: number
 }
 
 export function createApp(options: AppOptions): Express {
   const { client, secret, namespace = '', behindTls = process.env.NODE_ENV === 'production' } = options
-  const { deviceSeconds = DEVICE_SECONDS } = options
+  const { deviceSeconds = DEVICE_SECONDS, experimentSeconds = EXPERIMENT_SECONDS } = options
   const sessions = shopSessions({ client, secret, prefix: `${namespace}sess:`, behindTls, deviceSeconds })
   const thefts = new Thefts()
   const history = new SessionHistory(sessions.store)
   const users = new Users(client, `${namespace}shop:user:`)
-  const experiments = new Experiments(client, namespace + EXPERIMENTS)
+  const experiments = new Experiments(client, namespace + EXPERIMENTS, experimentSeconds * 1000)
   const strip = new CommandStrip(keyKinds(namespace))
   watchCommands(client)
 

@@ -18,7 +18,7 @@ export interface Outcome extends Verdict {
 }
 
 /** Nobody waits longer for an experiment, whatever Redis does. */
-const MAX_MS = 10_000
+export const EXPERIMENT_SECONDS = 10
 /** Each takes two servers and some ten connections for a moment. */
 const MAX_AT_ONCE = 100
 
@@ -32,8 +32,11 @@ export class Experiments {
   #sites: [theirs: Site, ours: Site] | undefined
   #running = 0
 
-  /** @param prefix where the keys of the experiments begin */
-  constructor(client: Redis, prefix: string, maxMs = MAX_MS) {
+  /**
+   * @param prefix where the keys of the experiments begin
+   * @param maxMs how long one may take
+   */
+  constructor(client: Redis, prefix: string, maxMs: number) {
     this.#client = client
     this.#prefix = prefix
     this.#maxMs = maxMs

@@ -21,7 +21,7 @@ if (CHROMIUM === undefined) {
 }
 
 function inChromium(executablePath: string): void {
-  const shop = openShop()
+  const shop = openShop({ experimentSeconds: 200 })
   let server: Server
   let browser: Browser
   let url: string

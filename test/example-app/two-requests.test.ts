@@ -11,8 +11,10 @@ import { freshPrefix } from '../support/redis.js'
 import { openShop } from './shop.js'
 import { Visitor } from './visitor.js'
 
-const shop = openShop()
-const experiments = new Experiments(shop.client, shop.namespace + EXPERIMENTS)
+/** This machine may be busy. */
+const PATIENT_MS = 200_000
+const shop = openShop({ experimentSeconds: PATIENT_MS / 1000 })
+const experiments = new Experiments(shop.client, shop.namespace + EXPERIMENTS, PATIENT_MS)
 watchCommands(shop.client)
 const SLUGS = EXPERIMENT_LIST.map(({ slug }) => slug)
 
@@ -189,7 +191,7 @@ describe('without Redis', () => {
     // What it could not remove ends by itself.
     for (const key of await redis.admin.keys('*')) expect(await redis.admin.ttl(key)).toBeGreaterThanOrEqual(0)
     // It works again as soon as Redis does.
-    await expect(new Experiments(client, freshPrefix()).run(experiment)).resolves.toMatchObject({
+    await expect(new Experiments(client, freshPrefix(), PATIENT_MS).run(experiment)).resolves.toMatchObject({
       theirs: { isRight: false },
       ours: { isRight: true },
     })
@@ -206,7 +208,7 @@ describe('without Redis', () => {
   test('too many at once are asked to come again', async () => {
     const client = redis.connect()
     watchCommands(client)
-    const crowded = new Experiments(client, freshPrefix())
+    const crowded = new Experiments(client, freshPrefix(), PATIENT_MS)
     const all = Array.from({ length: 101 }, () => crowded.run({ ...EXPERIMENT_LIST[0]!, run: async () => VERDICT }))
     const results = await Promise.allSettled(all)
     expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1)
