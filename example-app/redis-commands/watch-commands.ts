@@ -34,7 +34,7 @@ export function watchCommands(client: Redis): void {
     command.promise.then(over, over)
     const held = watcher.holdBack?.(name)
     if (held === undefined) return send(command, ...rest)
-    held.then(() => {
+    void held.then(() => {
       // Its result is that of the command's own promise. A second promise would have nobody who hears of a failure.
       send(command, ...rest)
     })
