@@ -23,8 +23,11 @@ export function twoRequestsRoutes(experiments: Experiments): Router {
   router.post(`${TWO_REQUESTS}/:slug`, async (req, res, next) => {
     const { slug } = req.params
     const chosen = EXPERIMENT_LIST.filter((experiment) => slug === 'all' || experiment.slug === slug)
-    // Not `next()`: whatever comes next asks for a token.
-    if (chosen.length === 0) return notFound(req, res, next)
+    if (chosen.length === 0) {
+      // Not `next()`: whatever comes next asks for a token.
+      await notFound(req, res, next)
+      return
+    }
     try {
       show(res, await runAll(experiments, chosen))
     } catch (error) {
