@@ -3,7 +3,7 @@ import { FILES, FILES_OF } from './test/support/other-clients.mjs'
 
 /** What is about the very connection that a test has given to its store: not where stores have connections of their own. */
 const ON_OWN_CLIENT = [
-  'test/example-app/pages[.]test',
+  'test/example-app/(pages|command-strip|two-requests|two-requests-browser)[.]test',
   'test/on-end/out-of-reach[.]test',
   'test/redis/(cork|replies)[.]test',
 ]

@@ -4,10 +4,14 @@ import helmet from 'helmet'
 import type { Redis } from 'ioredis'
 import { csrfProtection } from './csrf.js'
 import { handleError, notFound } from './errors.js'
+import { EXPERIMENT_SECONDS, Experiments } from './experiments/experiments.js'
 import { showNewName } from './new-name.js'
 import { explainEnding } from './other-client.js'
 import { pageDefaults, pageSession } from './pages.js'
 import { pretend } from './pretend.js'
+import { CommandStrip } from './redis-commands/command-strip.js'
+import { EXPERIMENTS, keyKinds } from './redis-commands/key-kinds.js'
+import { watchCommands } from './redis-commands/watch-commands.js'
 import { requireUser } from './require-user.js'
 import { accountRoutes } from './routes/account.js'
 import { cartRoutes } from './routes/cart.js'
@@ -19,6 +23,7 @@ import { pretendRoutes } from './routes/pretend.js'
 import { sessionRoutes } from './routes/session.js'
 import { shopRoutes } from './routes/shop.js'
 import { stealRoutes, Thefts } from './routes/steal.js'
+import { twoRequestsRoutes } from './routes/two-requests.js'
 import { SessionHistory } from './session-history.js'
 import { DEVICE_SECONDS, shopSessions } from './sessions.js'
 import { Users } from './users.js'
@@ -33,15 +38,20 @@ export interface AppOptions {
   behindTls?: boolean
   /** How long a bound cookie lasts, in seconds. Default: short enough to watch it. */
   deviceSeconds?: number
+  /** How long an experiment of the page "Two requests at once" may take, in seconds. Default: 10. */
+  experimentSeconds?: number
 }
 
 export function createApp(options: AppOptions): Express {
   const { client, secret, namespace = '', behindTls = process.env.NODE_ENV === 'production' } = options
-  const { deviceSeconds = DEVICE_SECONDS } = options
+  const { deviceSeconds = DEVICE_SECONDS, experimentSeconds = EXPERIMENT_SECONDS } = options
   const sessions = shopSessions({ client, secret, prefix: `${namespace}sess:`, behindTls, deviceSeconds })
   const thefts = new Thefts()
   const history = new SessionHistory(sessions.store)
   const users = new Users(client, `${namespace}shop:user:`)
+  const experiments = new Experiments(client, namespace + EXPERIMENTS, experimentSeconds * 1000)
+  const strip = new CommandStrip(keyKinds(namespace))
+  watchCommands(client)
 
   const app = express()
   app.set('view engine', 'ejs')
@@ -54,14 +64,17 @@ export function createApp(options: AppOptions): Express {
   // Static files come before the session: a stylesheet needs no read from Redis, and the 503 page keeps its style.
   app.use(express.static(join(import.meta.dirname, 'public')))
   app.use(pageDefaults)
+  app.use(strip.watch)
   app.use(pretend)
   app.use(sessions.middleware)
+  app.use(strip.remember(sessions.store))
   app.use(explainEnding)
   app.use(pageSession)
   app.use(showNewName(sessions.store, history))
   // The list of devices comes before the CSRF token of the shop's own forms, because it checks the origin of its forms
   // itself.
   app.use(DEVICES, requireUser(users), deviceRoutes(sessions.store))
+  app.use(twoRequestsRoutes(experiments))
   app.use(express.urlencoded({ extended: false, limit: '10kb' }))
   app.use(csrfProtection)
 

@@ -59,10 +59,11 @@ function welcome(url: string, cli: string): string {
   Try this:
     1. Put some tea into the basket, sign up, and find the basket still full, in a session with a new name.
     2. Open ${url}/session to see your session as Redis holds it, to pretend to be another browser, and to steal your own cookie.
-    3. See it from another terminal:
+    3. Open ${url}/two-requests and press a button: two requests meet, with connect-redis and with this package.
+    4. See it from another terminal:
          ${cli} --scan --pattern 'sess:*' | xargs -n 1 ${cli} HGETALL
-    4. Click on your name, and again two minutes later: the account asks for the password.
-    5. Kill everything with kill -9, run npm start again: you are still logged in.
+    5. Click on your name, and again two minutes later: the account asks for the password.
+    6. Kill everything with kill -9, run npm start again: you are still logged in.
 
   Stop with Ctrl-C.
 `

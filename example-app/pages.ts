@@ -27,6 +27,8 @@ export const pageDefaults: RequestHandler = (req, res, next) => {
     isPretending: false,
     confirmUrl: via('/confirm', localPath(req.path, '/')),
     csrfToken: () => '',
+    commands: undefined,
+    commandsBefore: undefined,
   })
   next()
 }
