@@ -4,6 +4,7 @@ import helmet from 'helmet'
 import type { Redis } from 'ioredis'
 import { csrfProtection } from './csrf.js'
 import { handleError, notFound } from './errors.js'
+import { formsOnly, refuseOtherMethods } from './acceptable-requests.js'
 import { showNewName } from './new-name.js'
 import { explainEnding } from './other-client.js'
 import { pageDefaults, pageSession } from './pages.js'
@@ -52,8 +53,9 @@ export function createApp(options: AppOptions): Express {
 
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY } }))
   // Static files come before the session: a stylesheet needs no read from Redis, and the 503 page keeps its style.
-  app.use(express.static(join(import.meta.dirname, 'public')))
-  app.use(pageDefaults)
+  app.use(pageDefaults(sessions.cookie.name))
+  app.use(refuseOtherMethods)
+  app.use(express.static(join(import.meta.dirname, 'public'), { redirect: false }))
   app.use(pretend)
   app.use(sessions.middleware)
   app.use(explainEnding)
@@ -62,6 +64,7 @@ export function createApp(options: AppOptions): Express {
   // The list of devices comes before the CSRF token of the shop's own forms, because it checks the origin of its forms
   // itself.
   app.use(DEVICES, requireUser(users), deviceRoutes(sessions.store))
+  app.use(formsOnly)
   app.use(express.urlencoded({ extended: false, limit: '10kb' }))
   app.use(csrfProtection)
 
