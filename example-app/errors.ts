@@ -51,8 +51,8 @@ function statusOf(error: { status?: unknown; statusCode?: unknown } | undefined)
 
 /** The form came from a session that is over: the visitor has to know, because they may think that they are logged in. */
 function sendSessionOver(req: Request, res: Response): void {
-  if (req.path === '/logout') return res.redirect(303, '/?bye=1')
-  sendError(res, 401, SESSION_OVER, { href: via('/login', pageOfForm(req.path)), text: 'Log in' })
+  if (req.path === '/logout') res.redirect(303, '/?bye=1')
+  else sendError(res, 401, SESSION_OVER, { href: via('/login', pageOfForm(req.path)), text: 'Log in' })
 }
 
 function sendError(res: Response, status: number, page: ErrorPage, go = wayOn(res.req, status)): void {

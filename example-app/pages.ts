@@ -3,6 +3,7 @@ import { cartCount } from './cart.js'
 import { generateToken } from './csrf.js'
 import { elapsed } from './elapsed.js'
 import { hasCookie } from './ended-session.js'
+import { short } from './event-log.js'
 import { type Message, takeFlashes } from './flash.js'
 import { localPath, via } from './local-path.js'
 import { isOtherBrowser } from './other-client.js'
@@ -20,8 +21,7 @@ export function pageDefaults(cookieName: string): RequestHandler {
     Object.assign(res.locals, {
       money,
       elapsed,
-      /** Shortens the public name of a session. */
-      short: (handle: string) => `${handle.slice(0, 8)}…`,
+      short,
       path: req.path,
       title: '',
       /** Seconds after which the browser asks for the page again. */

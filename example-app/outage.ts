@@ -1,0 +1,59 @@
+import type { RedisStore } from 'connect-redis-hash'
+
+/** Makes Redis answer nobody for so many milliseconds. */
+export type PauseRedis = (ms: number) => Promise<void>
+
+export const OUTAGE_SECONDS = 10
+/** Seconds after the outage in which the store may take notice. */
+const LATE_SECONDS = 5
+
+/** The button that makes Redis silent for ten seconds. Redis itself counts them, so it comes back in any case. */
+export class Outage {
+  readonly #store: RedisStore
+  readonly #pause: PauseRedis | undefined
+  #until = Number.NEGATIVE_INFINITY
+  #downMs: number | undefined
+
+  /** @param pause undefined: Redis may be somebody's, so it is left alone */
+  constructor(store: RedisStore, pause: PauseRedis | undefined) {
+    this.#store = store
+    this.#pause = pause
+    store.on('available', ({ downMs }) => {
+      this.#downMs = downMs
+    })
+  }
+
+  get isOffered(): boolean {
+    return this.#pause !== undefined
+  }
+
+  /** Milliseconds until Redis answers again. */
+  get leftMs(): number {
+    return Math.max(0, this.#until - performance.now())
+  }
+
+  /** Whether Redis is silent, or the store has not noticed yet that it is back. */
+  get isRunning(): boolean {
+    if (this.leftMs > 0) return true
+    return performance.now() < this.#until + LATE_SECONDS * 1000 && !this.#store.health.available
+  }
+
+  /** For how long Redis was away the last time, as the store has noticed it, in milliseconds. */
+  get lastDownMs(): number | undefined {
+    return this.#downMs
+  }
+
+  /** Begins an outage, unless there is one. */
+  async begin(): Promise<void> {
+    if (this.#pause === undefined || this.isRunning) return
+    const ms = OUTAGE_SECONDS * 1000
+    this.#until = performance.now() + ms
+    this.#downMs = undefined
+    try {
+      await this.#pause(ms)
+    } catch (error) {
+      this.#until = Number.NEGATIVE_INFINITY
+      throw error
+    }
+  }
+}
