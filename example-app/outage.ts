@@ -12,6 +12,7 @@ export class Outage {
   readonly #store: RedisStore
   readonly #pause: PauseRedis | undefined
   #until = Number.NEGATIVE_INFINITY
+  #begun = new Date(0)
   #downMs: number | undefined
 
   /** @param pause undefined: Redis may be somebody's, so it is left alone */
@@ -38,6 +39,11 @@ export class Outage {
     return performance.now() < this.#until + LATE_SECONDS * 1000 && !this.#store.health.available
   }
 
+  /** When the last one began. */
+  get begun(): Date {
+    return this.#begun
+  }
+
   /** For how long Redis was away the last time, as the store has noticed it, in milliseconds. */
   get lastDownMs(): number | undefined {
     return this.#downMs
@@ -48,6 +54,7 @@ export class Outage {
     if (this.#pause === undefined || this.isRunning) return
     const ms = OUTAGE_SECONDS * 1000
     this.#until = performance.now() + ms
+    this.#begun = new Date()
     this.#downMs = undefined
     try {
       await this.#pause(ms)

@@ -91,7 +91,7 @@ export class Users {
   }
 }
 
-const SUPPORT_ID = userId(SUPPORT.email)
+export const SUPPORT_ID = userId(SUPPORT.email)
 
 function normalise(email: string): string {
   return email.trim().normalize('NFKC').toLowerCase()

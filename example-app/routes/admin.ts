@@ -4,7 +4,7 @@ import { SUPPORT } from '../demo-account.js'
 import { via } from '../local-path.js'
 import { isOtherBrowser } from '../other-client.js'
 import { showPage } from '../pages.js'
-import type { Users } from '../users.js'
+import { SUPPORT_ID, type Users } from '../users.js'
 
 export const ADMIN = '/admin/sessions'
 
@@ -29,14 +29,15 @@ export function adminPages(store: RedisStore, users: Users): RequestHandler {
 /** Explains who gets in there, and what they may do. */
 export function adminRoutes(): Router {
   const router = Router()
-  router.get('/admin', (_req, res) => {
+  router.get('/admin', (req, res) => {
     const { email, password } = SUPPORT
+    const isSupport = req.session.userId === SUPPORT_ID
     showPage(res, 'admin', {
       title: 'Behind the counter',
       admin: ADMIN,
-      loginUrl: via('/login', ADMIN),
       email,
       password,
+      isSupport,
     })
   })
   return router

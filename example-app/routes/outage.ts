@@ -5,8 +5,6 @@ import { visitOwnShop } from '../own-visit.js'
 import { showPage } from '../pages.js'
 
 const PATH = '/outage'
-/** Events that the page shows while Redis is away. */
-const SHOWN = 5
 
 /** What is tried during an outage. `isAsVisitor`: with the visitor's cookies. */
 const TRIALS = [
@@ -22,7 +20,7 @@ export function duringOutage(outage: Outage, log: EventLog): RequestHandler {
     if (!outage.isRunning) return next()
     const trials = await tryAll(req, res)
     const seconds = Math.ceil(outage.leftMs / 1000)
-    const entries = [...log.since()].reverse().slice(0, SHOWN)
+    const entries = log.since().filter(({ at }) => at >= outage.begun)
     res.set('Cache-Control', 'no-store')
     showPage(res, 'outage-now', { title: 'Redis is away', refresh: 1, seconds, of: OUTAGE_SECONDS, trials, entries })
   })
