@@ -44,6 +44,8 @@ export interface AppOptions {
   deviceSeconds?: number
   /** Makes Redis silent for some milliseconds. Default: it cannot be tried, because Redis may serve others. */
   pauseRedis?: PauseRedis
+  /** For how long. Default: 10 seconds. */
+  outageSeconds?: number
 }
 
 export interface Shop {
@@ -69,7 +71,7 @@ export function createShop(options: AppOptions): Shop {
   const users = new Users(client, `${namespace}shop:user:`)
   const log = new EventLog(sessions.store)
   const streams = new EventStreams(log)
-  const outage = new Outage(sessions.store, options.pauseRedis)
+  const outage = new Outage(sessions.store, options.pauseRedis, options.outageSeconds)
   const sockets = new AccountSockets(sessions)
 
   const app = express()

@@ -3,22 +3,24 @@ import type { RedisStore } from 'connect-redis-hash'
 /** Makes Redis answer nobody for so many milliseconds. */
 export type PauseRedis = (ms: number) => Promise<void>
 
-export const OUTAGE_SECONDS = 10
+const OUTAGE_SECONDS = 10
 /** Seconds after the outage in which the store may take notice. */
 const LATE_SECONDS = 5
 
-/** The button that makes Redis silent for ten seconds. Redis itself counts them, so it comes back in any case. */
+/** The button that makes Redis silent for some seconds. Redis itself counts them, so it comes back in any case. */
 export class Outage {
   readonly #store: RedisStore
   readonly #pause: PauseRedis | undefined
+  readonly seconds: number
   #until = Number.NEGATIVE_INFINITY
   #begun = new Date(0)
   #downMs: number | undefined
 
   /** @param pause undefined: Redis may be somebody's, so it is left alone */
-  constructor(store: RedisStore, pause: PauseRedis | undefined) {
+  constructor(store: RedisStore, pause: PauseRedis | undefined, seconds = OUTAGE_SECONDS) {
     this.#store = store
     this.#pause = pause
+    this.seconds = seconds
     store.on('available', ({ downMs }) => {
       this.#downMs = downMs
     })
@@ -28,9 +30,9 @@ export class Outage {
     return this.#pause !== undefined
   }
 
-  /** Milliseconds until Redis answers again. */
+  /** Milliseconds until Redis answers again; 0 if it does already. */
   get leftMs(): number {
-    return Math.max(0, this.#until - performance.now())
+    return this.#downMs === undefined ? Math.max(0, this.#until - performance.now()) : 0
   }
 
   /** Whether Redis is silent, or the store has not noticed yet that it is back. */
@@ -52,7 +54,7 @@ export class Outage {
   /** Begins an outage, unless there is one. */
   async begin(): Promise<void> {
     if (this.#pause === undefined || this.isRunning) return
-    const ms = OUTAGE_SECONDS * 1000
+    const ms = this.seconds * 1000
     this.#until = performance.now() + ms
     this.#begun = new Date()
     this.#downMs = undefined

@@ -1,6 +1,6 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import type { EventLog } from '../event-log.js'
-import { OUTAGE_SECONDS, type Outage } from '../outage.js'
+import type { Outage } from '../outage.js'
 import { visitOwnShop } from '../own-visit.js'
 import { showPage } from '../pages.js'
 
@@ -22,7 +22,7 @@ export function duringOutage(outage: Outage, log: EventLog): RequestHandler {
     const seconds = Math.ceil(outage.leftMs / 1000)
     const entries = log.since().filter(({ at }) => at >= outage.begun)
     res.set('Cache-Control', 'no-store')
-    showPage(res, 'outage-now', { title: 'Redis is away', refresh: 1, seconds, of: OUTAGE_SECONDS, trials, entries })
+    showPage(res, 'outage-now', { title: 'Redis is away', refresh: 1, seconds, of: outage.seconds, trials, entries })
   })
 }
 
@@ -30,8 +30,8 @@ export function duringOutage(outage: Outage, log: EventLog): RequestHandler {
 export function outageRoutes(outage: Outage): Router {
   const router = Router()
   router.get(PATH, (_req, res) => {
-    const { isOffered, lastDownMs } = outage
-    showPage(res, 'outage', { title: 'Stop Redis', isOffered, lastDownMs, of: OUTAGE_SECONDS })
+    const { isOffered, lastDownMs, seconds } = outage
+    showPage(res, 'outage', { title: 'Stop Redis', isOffered, lastDownMs, seconds })
   })
   router.post(PATH, (_req, res, next) => {
     if (!outage.isOffered) return next()
