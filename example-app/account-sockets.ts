@@ -1,7 +1,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
-import { pretend } from './pretend.js'
+import { applyPretence } from './pretend.js'
 import type { ShopSessions } from './sessions.js'
 
 const PATH = '/account/live'
@@ -25,12 +25,12 @@ export class AccountSockets {
     // Without a listener, a visitor who hangs up now would end the process.
     socket.on('error', () => socket.destroy())
     const refuse = (status: number) =>
-      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`)
+      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`, () => socket.destroy())
     if (req.url !== PATH || !isWebSocket(req)) return void refuse(404)
     if (!isOwnPage(req)) return void refuse(403)
     if (this.#sockets.clients.size >= MAX_SOCKETS) return void refuse(503)
     try {
-      pretend(req as never, {} as never, () => undefined)
+      applyPretence(req)
       const session = await this.#sessions.load(req)
       if (session?.userId === undefined) return void refuse(401)
       this.#sockets.handleUpgrade(req, socket, head, (ws) => {
