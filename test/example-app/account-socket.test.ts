@@ -41,13 +41,12 @@ test('it closes at once when the session is ended in another browser, and says w
   expect(await refusal(await open(here))).toBe(401)
 })
 
-test('it closes at a logout, and at a login, after which the new cookie opens it again', async () => {
-  const email = shop.newAddress()
-  const visitor = await loggedIn(email)
+test('it closes at a logout, and when the password is typed again, after which the new cookie opens it again', async () => {
+  const visitor = await loggedIn()
   const first = await open(visitor)
   await once(first, 'open')
   const firstClosed = once(first, 'close')
-  await visitor.logIn(email)
+  await visitor.submit('/', '/confirm', { to: '/', password: 'correct horse' })
   expect((await firstClosed).map(String)).toEqual(['4001', 'rotated'])
   const second = await open(visitor)
   await once(second, 'open')
