@@ -61,7 +61,7 @@ describe('a request that is wrong gets its own status and a page, and is no erro
     ['PROPFIND', 405, ['PROPFIND / HTTP/1.1']],
     ['TRACE', 405, ['TRACE / HTTP/1.1']],
     ['an Accept that nobody understands', 404, get('/nothing', 'Accept: image/x;q=zz, ,,')],
-  ])('%s: %d', async (_what, status, lines, body) => {
+  ])('%s: %d', async (_what, status, lines, body = '') => {
     const answer = await send(lines, body)
     expect([answer.status, log.mock.calls]).toEqual([status, []])
     expect(answer.title).not.toBe(undefined)
