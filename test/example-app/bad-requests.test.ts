@@ -41,7 +41,7 @@ describe('a request that is wrong gets its own status and a page, and is no erro
     ['a body that is too large', 413, post(`Content-Type: ${FORM}`), 'a'.repeat(20_000)],
     ['too many fields', 413, post(`Content-Type: ${FORM}`), 'a&'.repeat(2000)],
     ['broken percent encoding in a body', 403, post(`Content-Type: ${FORM}`), 'a=%E0%A4%A&%=%'],
-    ['names of objects as fields', 403, post(`Content-Type: ${FORM}`), '__proto__=1&constructor=1&_csrf[]=1&_csrf=1&_csrf=2'],
+    ['names of objects as fields', 403, post(`Content-Type: ${FORM}`), '__proto__=1&constructor=1&_csrf[]=1&_csrf=1'],
     ['a form of files', 415, post('Content-Type: multipart/form-data; boundary=x'), '--x\r\nbroken'],
     ['a form of files without a boundary', 415, post('Content-Type: multipart/form-data'), 'broken'],
     ['JSON', 415, post('Content-Type: application/json'), '{"email":'],

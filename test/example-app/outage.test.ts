@@ -30,8 +30,11 @@ function stoppable() {
 }
 
 const header = (text: string) => /<header[^]*<\/header>/.exec(text)?.[0] ?? ''
-const trials = (text: string) =>
-  Object.fromEntries([...text.matchAll(/GET ([^<]+)<[^]*?class="tag[^>]*>([^<]+)</g)].map(([, path, status]) => [path, status]))
+/** The status of each path that the page has tried. */
+function trials(text: string): Record<string, string> {
+  const found = text.matchAll(/GET ([^<]+)<[^]*?class="tag[^>]*>([^<]+)</g)
+  return Object.fromEntries([...found].map(([, path, status]) => [path, status]))
+}
 
 describe('the button that stops Redis', () => {
   test('shows what works meanwhile, and takes nobody who is logged in for a stranger', async () => {
@@ -49,7 +52,8 @@ describe('the button that stops Redis', () => {
     expect(Number(/<strong>(\d+)<\/strong> <span>seconds? left</.exec(text)?.[1])).toBeLessThanOrEqual(3600)
     expect(trials(text)).toEqual({ '/css/base.css': '200', '/': '200', '/whoami': '503', '/csrf': '503' })
     const refused = await ada.get('/cart')
-    expect([refused.status, refused.headers['retry-after'], refused.headers['set-cookie']]).toEqual([503, '5', undefined])
+    const { status: refusal, headers } = refused
+    expect([refusal, headers['retry-after'], headers['set-cookie']]).toEqual([503, '5', undefined])
     expect(refused.text).toContain('href="/cart">Try again')
     for (const page of [text, refused.text]) {
       expect(header(page)).toContain('Session out of reach')
@@ -92,7 +96,7 @@ describe('the button that stops Redis', () => {
     await shop.close()
   })
 
-  test('is not there where Redis may be somebody\'s, and the page says why', async () => {
+  test("is not there where Redis may be somebody's, and the page says why", async () => {
     const shop = openShop({ client: redis.connect() })
     const visitor = new Visitor(shop.app)
     await visitor.addTea('chai')

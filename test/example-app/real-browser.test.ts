@@ -95,7 +95,9 @@ function inChromium(executablePath: string): void {
     await context.close()
   })
 
-  test.each(['/events', '/outage', '/admin', '/account', '/login'])('axe finds nothing on %s, light and dark', async (path) => {
+  const CHECKED = ['/events', '/outage', '/admin', '/account', '/login']
+
+  test.each(CHECKED)('axe finds nothing on %s, light and dark', async (path) => {
     const { context, page } = await visitor()
     await signUp(page, 'Ada')
     await page.goto(`${origin}${path}`)
@@ -113,7 +115,8 @@ function inChromium(executablePath: string): void {
     const [live, plain] = [await visitor(), await visitor(false)]
     for (const { page } of [live, plain]) await page.goto(`${origin}/events`)
     await live.page.waitForSelector('.log-state[data-state=live]')
-    const newest = async (page: Page) => `${await page.locator('.log li').first().textContent()}`.replace(/\s+/g, ' ').trim()
+    const newest = async (page: Page) =>
+      `${await page.locator('.log li').first().textContent()}`.replace(/\s+/g, ' ').trim()
     const { context, page } = await visitor()
     await signUp(page, 'Ada')
     await live.page.waitForSelector('.log .event-new.event-rotated')
