@@ -15,6 +15,26 @@ if (CHROMIUM === undefined) {
 const LONG_NAME = 'W'.repeat(60)
 const WIDTHS = [320, 330, 340, 390, 600, 704, 705, 752, 800, 960, 1280]
 
+interface Layout {
+  /** Pixels by which the page is wider than the window. */
+  tooWide: number
+  /** Whether anything in the header lies over something else. */
+  covered: boolean
+  nameWidth: number
+}
+
+/** A script of the browser that measures a page. @returns a Layout */
+const LAYOUT = `(() => {
+  const boxes = ['.brand', '.who-name', '.who .button'].map((part) => document.querySelector(part).getBoundingClientRect())
+  const [brand, name, out] = boxes
+  const isOver = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
+  return {
+    tooWide: document.documentElement.scrollWidth - innerWidth,
+    covered: isOver(brand, name) || isOver(name, out) || isOver(brand, out),
+    nameWidth: Math.round(name.width),
+  }
+})()`
+
 interface AxeResults {
   violations: { id: string; nodes: { html: string; failureSummary: string }[] }[]
 }
@@ -77,17 +97,7 @@ function inChromium(executablePath: string): void {
       await page.goto(`${origin}${path}`)
       for (const width of WIDTHS) {
         await page.setViewportSize({ width, height: 900 })
-        const seen = await page.evaluate(() => {
-          const box = (selector: string) => (document.querySelector(selector) as Element).getBoundingClientRect()
-          const [brand, name, out] = [box('.brand'), box('.who-name'), box('.who .button')]
-          const over = (a: DOMRect, b: DOMRect) =>
-            a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
-          return {
-            tooWide: document.documentElement.scrollWidth - innerWidth,
-            covered: over(brand, name) || over(name, out) || over(brand, out),
-            nameWidth: Math.round(name.width),
-          }
-        })
+        const seen = (await page.evaluate(LAYOUT)) as Layout
         if (seen.tooWide > 0 || seen.covered || seen.nameWidth < 40) wrong.push({ path, width, ...seen })
       }
     }
