@@ -24,6 +24,9 @@ const MESSAGES = {
   'address-saved': good('Your address is saved.'),
   'log-in-first': bad('Please log in to order. Your basket comes along.'),
   'account-first': bad('Please log in to see your account.'),
+  'session-over': bad(
+    'Your session has ended: it was logged out on another device, or nobody used it for a while. Please log in again.',
+  ),
   'confirm-first': bad('Nothing was changed yet: your password first, please.'),
   ended: bad(
     'We ended your session: it came from another network and another browser at once, as it would from a thief. ' +

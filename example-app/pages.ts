@@ -2,6 +2,8 @@ import type { RequestHandler, Response } from 'express'
 import { cartCount } from './cart.js'
 import { generateToken } from './csrf.js'
 import { elapsed } from './elapsed.js'
+import { hasCookie } from './ended-session.js'
+import { short } from './event-log.js'
 import { type Message, takeFlashes } from './flash.js'
 import { localPath, via } from './local-path.js'
 import { isOtherBrowser } from './other-client.js'
@@ -9,33 +11,44 @@ import { isPretending } from './pretend.js'
 import { hasSession } from './sessions.js'
 import { money } from './teas.js'
 
-/** Variables of every template. They are set before the session is loaded, because the error page works without one. */
-export const pageDefaults: RequestHandler = (req, res, next) => {
-  Object.assign(res.locals, {
-    money,
-    elapsed,
-    /** Shortens the public name of a session. */
-    short: (handle: string) => `${handle.slice(0, 8)}…`,
-    path: req.path,
-    title: '',
-    user: undefined,
-    cartCount: 0,
-    hasSession: false,
-    flashes: [] as Message[],
-    newName: undefined,
-    isOtherBrowser: false,
-    isPretending: false,
-    confirmUrl: via('/confirm', localPath(req.path, '/')),
-    csrfToken: () => '',
-    commands: undefined,
-    commandsBefore: undefined,
-  })
-  next()
+/**
+ * Variables of every template. They are set before anything can fail, because the error page works without a session.
+ *
+ * @param cookieName name of the session cookie
+ */
+export function pageDefaults(cookieName: string): RequestHandler {
+  return (req, res, next) => {
+    Object.assign(res.locals, {
+      money,
+      elapsed,
+      short,
+      path: req.path,
+      title: '',
+      /** Seconds after which the browser asks for the page again. */
+      refresh: undefined,
+      hasCookie: hasCookie(req, cookieName),
+      /** Whether nobody knows who this is: the visitor may be logged in, but their session could not be loaded. */
+      isUnknown: hasCookie(req, cookieName),
+      user: undefined,
+      cartCount: 0,
+      hasSession: false,
+      flashes: [] as Message[],
+      newName: undefined,
+      isOtherBrowser: false,
+      isPretending: false,
+      confirmUrl: via('/confirm', localPath(req.path, '/')),
+      csrfToken: () => '',
+      commands: undefined,
+      commandsBefore: undefined,
+    })
+    next()
+  }
 }
 
 export const pageSession: RequestHandler = (req, res, next) => {
   // Pages contain private data, so no cache may keep them, not even the one behind the browser's back button.
   res.set('Cache-Control', 'no-store')
+  res.locals.isUnknown = false
   res.locals.hasSession = hasSession(req)
   res.locals.isOtherBrowser = isOtherBrowser(req)
   res.locals.isPretending = isPretending(req)

@@ -2,11 +2,14 @@ import { basename, join, relative } from 'node:path'
 import { Redis } from 'ioredis'
 import { startRedis } from '../scripts/embedded-redis.js'
 import type { RedisAddress } from '../scripts/redis-wire.js'
+import type { PauseRedis } from './outage.js'
 
 export interface ShopRedis {
   client: Redis
   /** The redis-cli command that connects to it from a terminal. */
   cli: string
+  /** Makes Redis silent for so many milliseconds. Undefined if it is somebody's, who may need it. */
+  pause?: PauseRedis
   close(): Promise<void>
 }
 
@@ -24,6 +27,8 @@ export async function openRedis(dataDir: string): Promise<ShopRedis> {
   return {
     client,
     cli: `${program} -s ${socket}`,
+    // Redis counts the time itself: it comes back even if the shop is killed meanwhile.
+    pause: async (ms) => void (await client.client('PAUSE', ms)),
     async close() {
       await quit(client)
       await server.stop()

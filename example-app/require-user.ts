@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express'
+import { isSessionOver } from './ended-session.js'
 import { flash } from './flash.js'
 import { via } from './local-path.js'
 import type { Users } from './users.js'
@@ -14,8 +15,9 @@ export function requireUser(users: Users): RequestHandler {
     }
     // The account may have been deleted in another browser. Without a user, the session gets a new id and loses its
     // other data.
+    const message = isSessionOver(req) ? 'session-over' : 'account-first'
     delete req.session.userId
-    flash(req, 'account-first')
+    flash(req, message)
     // In a router, `path` lacks the path where the router is mounted.
     res.redirect(303, via('/login', req.baseUrl || req.path))
   }

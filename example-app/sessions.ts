@@ -42,7 +42,7 @@ export function shopSessions(options: ShopSessionsOptions) {
     preset: 'nist-aal1',
     ttl: TTL_SECONDS,
     // The list of devices needs readable names.
-    bind: { label: true },
+    bind: { label: true, ...(behindTls && { trustProxy: isThisMachine }) },
     renew: { every: RENEW_SECONDS, grace: 30 },
     cookie: { secure: behindTls },
     // Browsers bind sessions to their device over TLS only.
@@ -66,6 +66,11 @@ export function shopSessions(options: ShopSessionsOptions) {
 }
 
 export type ShopSessions = ReturnType<typeof shopSessions>
+
+/** Whether this is an address of the machine itself, where the TLS proxy runs. */
+export function isThisMachine(address: string): boolean {
+  return /^(?:::ffff:)?127\.|^::1$/.test(address)
+}
 
 /** Whether the session holds anything, that is, the visitor has done something worth remembering. */
 export function hasSession(req: Request): boolean {

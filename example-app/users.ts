@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
+import { SUPPORT } from './demo-account.js'
 import { hashPassword, verifyPassword } from './passwords.js'
 
 export interface User {
@@ -17,7 +18,11 @@ export interface Address {
 export interface Account extends User {
   email: string
   address?: Address
+  /** What the user may do beside shopping. Nobody can sign up with one. */
+  role?: 'support'
 }
+
+type NewAccount = Omit<UserRecord, 'id' | 'address'>
 
 interface UserRecord extends Account {
   password: string
@@ -38,16 +43,15 @@ export class Users {
 
   /** Creates an account; resolves undefined if the address already has one. */
   async create(name: string, email: string, password: string): Promise<User | undefined> {
-    const id = userId(email)
-    const record: UserRecord = { id, name, email: normalise(email), password: await hashPassword(password) }
-    // With NX, only one of two simultaneous sign-ups succeeds, and no account is ever overwritten.
-    const created = await this.#client.set(this.#prefix + id, JSON.stringify(record), 'NX')
-    return created ? { id, name } : undefined
+    return userId(email) === SUPPORT_ID ? undefined : this.#create({ name, email, password })
   }
 
   /** Checks address and password; resolves undefined if one is wrong, without revealing which. */
   async authenticate(email: string, password: string): Promise<User | undefined> {
-    return this.verify(userId(email), password)
+    const id = userId(email)
+    // It is made when somebody needs it, and again after somebody has deleted it.
+    if (id === SUPPORT_ID && (await this.#read(id)) === undefined) await this.#create({ ...SUPPORT, role: 'support' })
+    return this.verify(id, password)
   }
 
   /** Checks the password of a user who is logged in. */
@@ -72,11 +76,22 @@ export class Users {
     await this.#client.del(this.#prefix + id)
   }
 
+  async #create({ password, ...given }: NewAccount): Promise<User | undefined> {
+    const id = userId(given.email)
+    const email = normalise(given.email)
+    const record: UserRecord = { ...given, id, email, password: await hashPassword(password) }
+    // With NX, only one of two simultaneous sign-ups succeeds, and no account is ever overwritten.
+    const created = await this.#client.set(this.#prefix + id, JSON.stringify(record), 'NX')
+    return created ? { id, name: given.name } : undefined
+  }
+
   async #read(id: string): Promise<UserRecord | undefined> {
     const text = await this.#client.get(this.#prefix + id)
     return text ? JSON.parse(text) : undefined
   }
 }
+
+export const SUPPORT_ID = userId(SUPPORT.email)
 
 function normalise(email: string): string {
   return email.trim().normalize('NFKC').toLowerCase()

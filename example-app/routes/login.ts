@@ -1,5 +1,6 @@
 import { endSession } from 'connect-redis-hash'
 import { type Request, type Response, Router } from 'express'
+import { SUPPORT } from '../demo-account.js'
 import { flash } from '../flash.js'
 import { formText } from '../form-text.js'
 import { localPath } from '../local-path.js'
@@ -70,7 +71,7 @@ function problemWith(name: string, email: string, password: string): string | un
 }
 
 function showLogin(res: Response, form: { email?: string; to: string; problem?: string }): void {
-  showPage(res, 'login', { title: 'Log in', email: '', problem: '', ...form })
+  showPage(res, 'login', { title: 'Log in', email: '', problem: '', support: SUPPORT, ...form })
 }
 
 function showSignup(res: Response, form: { name?: string; email?: string; to: string; problem?: string }): void {

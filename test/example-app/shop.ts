@@ -1,15 +1,19 @@
-import { type AppOptions, createApp } from '../../example-app/app.js'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Redis } from 'ioredis'
+import { type AppOptions, createShop } from '../../example-app/app.js'
 import { shopSessions } from '../../example-app/sessions.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import type { Visitor } from './visitor.js'
 
-/** The shop on the run's Redis, with keys of its own. */
-export function openShop(options: Partial<AppOptions> = {}) {
-  const client = connect()
+/** The shop with keys of its own, on the run's Redis unless it gets another client. */
+export function openShop({ client = connect(), ...options }: Partial<AppOptions> & { client?: Redis } = {}) {
   const namespace = freshPrefix()
   const secret = 'a secret for tests, which is long enough'
-  const app = createApp({ client, secret, namespace, ...options })
+  const { app, upgrade, close: closeLive } = createShop({ client, secret, namespace, ...options })
+  let server: Server | undefined
   // This store finds the same keys, like another process of the same shop.
   const { store, keyOf } = shopSessions({ client, secret, prefix: `${namespace}sess:`, behindTls: false })
   let people = 0
@@ -32,8 +36,18 @@ export function openShop(options: Partial<AppOptions> = {}) {
     },
     /** Lets three minutes pass, in which the visitor does nothing. */
     letTimePass: (visitor: Visitor) => passTime(client, keyOfVisitor(visitor), 180_000),
+    /** Listens as main.ts does. @returns its address, without a slash at the end */
+    async listen(): Promise<string> {
+      server = createServer(app).on('upgrade', upgrade).listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      return `http://localhost:${(server.address() as AddressInfo).port}`
+    },
     newAddress: () => `person${++people}@example.org`,
+    closeLive,
     async close() {
+      closeLive()
+      server?.close()
+      server?.closeAllConnections()
       const left = [...(await keys('*')), ...(await client.keys(`idx:${namespace}*`))]
       if (left.length > 0) await client.del(left)
       await store.close()

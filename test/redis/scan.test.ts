@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis'
 import { clientOf } from '../../src/redis/clients/client-of.js'
 import { Keys } from '../../src/redis/keys.js'
 import { scanStoredIds } from '../../src/redis/scan.js'
@@ -6,7 +7,7 @@ import { until } from '../support/until.js'
 
 const COUNT = 20_000
 const within = <T>(work: Promise<T>) => work
-const tableBytes = async (admin: { memory(...args: string[]): Promise<unknown> }) => {
+const tableBytes = async (admin: Redis) => {
   const stats = (await admin.memory('STATS')) as unknown[]
   const db = stats[stats.indexOf('db.0') + 1] as unknown[]
   return Number(db[1])
