@@ -49,6 +49,9 @@ function writeEsModule({ import: esm, require: common }) {
   const source = relative(dirname(path), join(root, common.default)).replaceAll('\\', '/')
   const names = Object.keys(require(join(root, common.default))).sort()
   mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, `export { ${names.join(', ')} } from '${source}'\n`)
+  // Node 20 ends the process if CommonJS below an ES module lacks a package; an import that fails can be caught.
+  const packages = readFileSync(join(root, common.default), 'utf8').matchAll(/require\("(?!node:)([^."][^"]*)"\)/g)
+  const needed = [...packages].map(([, name]) => `import '${name}'\n`).join('')
+  writeFileSync(path, `${needed}export { ${names.join(', ')} } from '${source}'\n`)
   writeFileSync(join(root, esm.types), `export * from '${source}'\n`)
 }

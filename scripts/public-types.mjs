@@ -73,12 +73,16 @@ function bindingsOf(/** @type {ts.Statement} */ statement) {
     ? statement.importClause?.namedBindings
     : ts.isExportDeclaration(statement) && statement.exportClause
   if (!clause || !(ts.isNamedImports(clause) || ts.isNamedExports(clause))) return []
-  return [...clause.elements].map(({ name, propertyName }) => ({ name: name.text, original: (propertyName ?? name).text }))
+  return [...clause.elements].map(({ name, propertyName }) => ({
+    name: name.text,
+    original: (propertyName ?? name).text,
+  }))
 }
 
 /** @returns {string | undefined} the declarations of a module of this package */
 function sourceOf(/** @type {ts.Statement} */ statement, /** @type {string} */ path) {
-  const specifier = (ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)) && statement.moduleSpecifier
+  const specifier =
+    (ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)) && statement.moduleSpecifier
   return specifier && ts.isStringLiteral(specifier) ? declarationsOf(specifier.text, path) : undefined
 }
 
@@ -120,7 +124,10 @@ function textOf(/** @type {Module} */ { file, used }) {
 }
 
 /** An import without what is not used. */
-function narrowed(/** @type {ts.ImportDeclaration | ts.ExportDeclaration} */ statement, /** @type {Set<string>} */ used) {
+function narrowed(
+  /** @type {ts.ImportDeclaration | ts.ExportDeclaration} */ statement,
+  /** @type {Set<string>} */ used,
+) {
   const bindings = bindingsOf(statement)
   const text = statement.getFullText()
   if (bindings.length === 0) return text
