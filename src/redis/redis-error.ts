@@ -44,6 +44,12 @@ function innerCode(message: string): string | undefined {
   return Object.keys(BY_REPLY_CODE).find((code) => message.includes(`${code} `))
 }
 
+/** Whether the server is a read-only replica. Redis < 7 says so of a script inside another error's text. */
+export function isReadOnly(err: unknown): boolean {
+  const code = replyCode(err)
+  return code === 'READONLY' || (code === 'ERR' && innerCode((err as Error).message) === 'READONLY')
+}
+
 /**
  * Converts an error of ioredis. Such errors contain the command's arguments, and some messages of Redis repeat them:
  * keys, ids and session data. The result has only the code, the class of the error, and the name of the command.

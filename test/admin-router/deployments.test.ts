@@ -170,6 +170,8 @@ describe.each(Object.entries(DEPLOYMENTS))('%s', (kind, make) => {
     })
 
     test('stats, activity, health and metrics tell of all servers', async () => {
+      // Activity is what visitors do.
+      for (const sid of ['bob', 'ada-1']) await store.get(sid)
       const { body: stats } = await get('stats').expect(200)
       const user = { sessions: COUNT, values: 2 }
       expect(stats).toMatchObject({ sessions: COUNT, complete: true, indexes: { user } })

@@ -47,7 +47,7 @@ test('the page shows what has happened, newest first, and which events are of th
   expect(events).toEqual(expect.arrayContaining(['created', 'saved', 'rotated', 'ended']))
   expect(events.indexOf('rotated')).toBeLessThan(events.lastIndexOf('created'))
   const name = (await shop.nameOf(ada)).slice(0, 8)
-  const items = [...text.matchAll(/<li[^]*?<\/li>/g)].map(([item]) => item)
+  const items = [...text.matchAll(/<li class="event[\s\S]*?<\/li>/g)].map(([item]) => item)
   for (const item of items) expect(item.includes('yours')).toBe(item.includes(`<code>${name}`))
   expect(items.some((item) => item.includes('yours'))).toBe(true)
 })

@@ -52,8 +52,10 @@ test('no address and no User-Agent in keys, values, the AOF, MONITOR, events or 
         const login = await request(app).get('/login').set({ 'X-Forwarded-For': ip, 'User-Agent': agent }).expect(200)
         const cookie = login.headers['set-cookie']?.[0] as string
         for (const other of ADDRESSES) {
-          const headers = { 'X-Forwarded-For': other, 'User-Agent': AGENTS[told.length % 3] as string, Cookie: cookie }
-          verdicts.add((await request(app).get('/login').set(headers).expect(200)).body.verdict)
+          for (const otherAgent of AGENTS) {
+            const headers = { 'X-Forwarded-For': other, 'User-Agent': otherAgent, Cookie: cookie }
+            verdicts.add((await request(app).get('/login').set(headers).expect(200)).body.verdict)
+          }
         }
       }
     }

@@ -47,6 +47,7 @@ const ARGUMENTS: Readonly<Record<string, (key: string, keys: ProbeKeys) => strin
   info: () => [],
   'cluster|slots': () => [],
   'cluster|info': () => [],
+  'cluster|nodes': () => [],
   asking: () => [],
 }
 

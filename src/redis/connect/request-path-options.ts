@@ -1,4 +1,5 @@
 import type { ClusterOptions, RedisOptions } from 'ioredis'
+import { isReadOnly } from '../redis-error.js'
 
 /**
  * Settings of a client that serves web requests. The defaults of ioredis suit background jobs: commands wait for
@@ -20,7 +21,7 @@ export function reconnectDelay(times: number): number {
  * send the command again.
  */
 function reconnectOnReadOnly(err: Error): 1 | false {
-  return err.message.startsWith('READONLY') ? 1 : false
+  return isReadOnly(err) ? 1 : false
 }
 
 /** The options of the application on which other settings depend. */

@@ -87,6 +87,7 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'asking', use: 'cluster', area: 'none', why: 'follows a slot that moves' },
   { name: 'cluster|slots', use: 'cluster', area: 'none', why: 'ioredis learns which node has which keys' },
   { name: 'cluster|info', use: 'cluster', area: 'none', why: 'ioredis waits until the Cluster is up' },
+  { name: 'cluster|nodes', use: 'cluster', area: 'none', why: 'walks through all sessions follow slots that move' },
   { name: 'client|setname', use: 'cluster', area: 'none', why: 'ioredis names its extra connections' },
   { name: 'select', use: 'database', area: 'none', why: 'a database other than 0' },
   // SCAN shows the names of all keys, whichever key patterns the user has.

@@ -1,5 +1,5 @@
 import type { Server } from '../../client.js'
-import { replyCode } from '../../redis-error.js'
+import { isReadOnly } from '../../redis-error.js'
 import { FoundClient } from './found.js'
 import { OneServerRoute } from './route.js'
 import { PLAIN, sendTo, within } from './send.js'
@@ -55,7 +55,7 @@ export class SentinelRoute extends OneServerRoute {
 
   /** If the server has become a replica, makes node-redis ask the Sentinels for the master. */
   #refused(err: unknown): never {
-    if (replyCode(err) === 'READONLY') {
+    if (isReadOnly(err)) {
       let hasTold = false
       const tell = () => {
         if (hasTold) return
