@@ -34,6 +34,7 @@ export const sidebar = [
     clients: 'Redis clients',
     operations: 'Running it',
     doctor: 'doctor: is Redis set up right?',
+    capacity: 'How much Redis you need',
     runbook: 'Runbook',
     observability: 'Metrics, traces, logs',
     cli: 'Command line',

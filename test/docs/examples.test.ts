@@ -421,7 +421,11 @@ test('no example of a page is left to trust: each is marked, and a test names it
   for (const page of readdirSync('docs').filter((name) => name.endsWith('.md'))) {
     const text = readFileSync(`docs/${page}`, 'utf8')
     const examples = examplesOf(`docs/${page}`)
-    for (const { name } of examples) expect([page, name, tests.includes(`'${name}'`)]).toEqual([page, name, true])
+    for (const { name } of examples) {
+      // The runbook's test plays such a block in place of the other one.
+      const played = name.replace(/-each$/, '')
+      expect([page, name, tests.includes(`'${played}'`)]).toEqual([page, name, true])
+    }
     // docs/api.md quotes declarations.
     if (page !== 'api.md') expect([page, text.match(/(?<!-->\n)^```(js|ts|diff|console)$/gm)]).toEqual([page, null])
   }

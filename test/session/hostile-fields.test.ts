@@ -94,12 +94,19 @@ function liveSession(loaded: object): session.Session & Record<string, unknown> 
   return store.createSession(req, loaded as session.SessionData) as never
 }
 
+/** The store's methods of sessions lie between their objects and express-session's prototype, the same for all. */
+const methods = Object.getPrototypeOf(liveSession({ cookie: {} })) as object
+test('sessions are those of express-session, with methods of the store', () => {
+  expect(Object.getPrototypeOf(methods)).toBe(session.Session.prototype)
+  for (const { enumerable } of Object.values(Object.getOwnPropertyDescriptors(methods))) expect(enumerable).toBe(false)
+})
+
 const app = express()
 app.use(session({ store, secret: SECRET, resave: false, saveUninitialized: false }))
 app.use((req, res) => {
   const live = req.session as unknown as Record<string, unknown>
   if (req.path === '/put') live.value = 'changed'
-  expectUnpolluted(live, session.Session.prototype, session.Cookie.prototype)
+  expectUnpolluted(live, methods, session.Cookie.prototype)
   const { user, isAdmin = 'no' } = live
   res.json({ user, isAdmin, id: live.id, save: typeof live.save })
 })
@@ -133,7 +140,7 @@ describe.each(hostileFields)('a hash with the field %j = %j', (field, text) => {
 
   test('becomes a usual req.session', async () => {
     const live = liveSession((await store.get('sid')) as object)
-    expectUnpolluted(live, session.Session.prototype, session.Cookie.prototype)
+    expectUnpolluted(live, methods, session.Cookie.prototype)
     expect(live).toMatchObject({ user: 'u-1', id: 'sid' })
     for (const method of ['touch', 'save', 'reload', 'destroy', 'regenerate', 'resetMaxAge', 'toString']) {
       expect(live[method]).toBeInstanceOf(Function)
@@ -161,7 +168,7 @@ describe.each([
   test('loads without inheriting anything', async () => {
     const loaded = (await store.get('sid')) as object
     expectUnpolluted(loaded, Object.prototype, Object.prototype)
-    expectUnpolluted(liveSession(loaded), session.Session.prototype, session.Cookie.prototype)
+    expectUnpolluted(liveSession(loaded), methods, session.Cookie.prototype)
   })
 
   test('serves whole requests, and turns into a hash without the name', async () => {

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -33,6 +34,7 @@ export default class ClosedEnvironment extends TestEnvironment {
   async teardown() {
     // Where stores have a client of their own, nobody waits until it is closed (least-privilege.ts, other-client.ts).
     if (process.env.TEST_ON === undefined && process.env.TEST_CLIENT === undefined) await this.#allClosed()
+    forgetSubscribers()
     await super.teardown()
   }
 
@@ -49,6 +51,14 @@ export default class ClosedEnvironment extends TestEnvironment {
     return Object.entries(openNow())
       .filter(([kind, count]) => count > (this.#before[kind] ?? 0))
       .map(([kind, count]) => `${count - (this.#before[kind] ?? 0)} ${kind}`)
+  }
+}
+
+/** All files of a worker have the same channels: what one of them leaves there would listen to the next one. */
+function forgetSubscribers() {
+  for (const event of ['start', 'end', 'asyncStart', 'asyncEnd', 'error']) {
+    const events = channel(`tracing:connect-redis-hash:operation:${event}`)
+    for (const subscriber of [...(events._subscribers ?? [])]) events.unsubscribe(subscriber)
   }
 }
 
