@@ -11,6 +11,21 @@ import { isWithoutResponse, responseOf } from './response-of.js'
 import { carryOverLevel, levelNow, sessionLevel } from './session-level.js'
 import { abandonSession, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
+declare global {
+  namespace Express {
+    interface Request {
+      /**
+       * How surely the user of the session has proved who they are: 0, nobody has logged in; 1, somebody has; above, what
+       * `rotateSession` was told. It is that of the session that the request has at this moment. Set by `rotateOnLogin`
+       * and `secureSession`.
+       */
+      sessionLevel?: number
+      /** How they have proved it, as `rotateSession` was told. */
+      sessionMethods?: readonly string[]
+    }
+  }
+}
+
 export interface RotateSessionOptions<Data extends object = SessionData> {
   /** Which properties the session keeps under its new id: `'all'` (default), `'none'`, or their names. */
   keep?: 'all' | 'none' | readonly PropertyName<Data>[]

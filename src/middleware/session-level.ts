@@ -4,21 +4,6 @@ import type { StoreAccess } from '../requests/store-access.js'
 import { loginAgeMs } from './login-time.js'
 import { type SessionRequest, storeAccessOf } from './session-request.js'
 
-declare global {
-  namespace Express {
-    interface Request {
-      /**
-       * How surely the user of the session has proved who they are: 0, nobody has logged in; 1, somebody has; above, what
-       * `rotateSession` was told. It is that of the session that the request has at this moment. Set by `rotateOnLogin`
-       * and `secureSession`.
-       */
-      sessionLevel?: number
-      /** How they have proved it, as `rotateSession` was told. */
-      sessionMethods?: readonly string[]
-    }
-  }
-}
-
 /** What `requireFreshLogin` asks for where it names no level. */
 const defaults = new WeakMap<StoreAccess, number>()
 
