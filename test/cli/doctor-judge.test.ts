@@ -204,7 +204,7 @@ describe('the ACL line', () => {
   test('has what a Cluster, another database and an administrator need', () => {
     expect(line([7, 2])).not.toMatch(/cluster|select|scan|memory/)
     expect(line([7, 2], { isCluster: true, database: 1, isAdmin: true })).toMatch(
-      /\+cluster\|slots \+cluster\|info \+client\|setname \+select \+scan \+memory\|usage$/,
+      /\+cluster\|slots \+cluster\|info \+cluster\|nodes \+client\|setname \+select \+scan \+memory\|usage$/,
     )
   })
 })
