@@ -170,6 +170,25 @@ describe('on a Redis of its own', () => {
   }
   const five = redis5.createClient as unknown as typeof createClient
 
+  test('a connection that the provider replaces by another one that is ready: the cache is proven anew', async () => {
+    const client = connectOne() as NodeRedis & Movable
+    const store = storeOn(client, { cache: CACHE })
+    await store.set('a', session())
+    await isCaching(store, { client })
+    await until('it is cached', async () => {
+      const before = store.cacheStats?.hits
+      await store.get('a')
+      return store.cacheStats?.hits !== before
+    })
+    const other = client.duplicate()
+    await other.connect()
+    client._insertSocket(other._ejectSocket())
+    const hits = store.cacheStats?.hits
+    expect(await store.get('a')).not.toBeNull()
+    expect(store.cacheStats?.hits).toBe(hits)
+    await isCaching(store, { client })
+  })
+
   test.each([
     ['node-redis 6', createClient],
     ['node-redis 5', five],
@@ -366,25 +385,6 @@ describe('settings that do harm', () => {
   ])('%s: no warning', async (_name, make) => {
     expect(await warningsOf(make())).toEqual([])
   })
-})
-
-test('a connection that the provider replaces by another one that is ready: the cache is proven anew', async () => {
-  const client = kept(connectNodeRedis()) as NodeRedis & Movable
-  const store = storeOn(client, { cache: CACHE })
-  await store.set('a', session())
-  await isCaching(store, { client })
-  await until('it is cached', async () => {
-    const before = store.cacheStats?.hits
-    await store.get('a')
-    return store.cacheStats?.hits !== before
-  })
-  const other = client.duplicate()
-  await other.connect()
-  client._insertSocket(other._ejectSocket())
-  const hits = store.cacheStats?.hits
-  expect(await store.get('a')).not.toBeNull()
-  expect(store.cacheStats?.hits).toBe(hits)
-  await isCaching(store, { client })
 })
 
 test('every kind of client of node-redis is accepted before it is connected', async () => {
