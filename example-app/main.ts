@@ -69,7 +69,7 @@ function welcome(url: string, cli: string): string {
     3. Open ${url}/two-requests and press a button: two requests meet, with connect-redis and with this package.
     4. See it from another terminal:
          ${cli} --scan --pattern 'sess:*' | xargs -n 1 ${cli} HGETALL
-    4. Watch the store's events at ${url}/events, stop Redis for ten seconds at ${url}/outage, be the support at ${url}/admin.
+    5. Watch the store's events at ${url}/events, stop Redis for ten seconds at ${url}/outage, be the support at ${url}/admin.
     6. Click on your name, and again two minutes later: the account asks for the password.
     7. Kill everything with kill -9, run npm start again: you are still logged in.
 

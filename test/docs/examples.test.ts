@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer, type RequestListener, STATUS_CODES } from 'node:http'
+import { createServer, type RequestListener, request as requestOf, STATUS_CODES } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   bindClient,
@@ -127,6 +127,41 @@ test('docs/device-bound.md: one by one, a login offers to register', async () =>
   const ada = new DeviceBrowser(app as never)
   await ada.logIn('/login')
   expect(ada.jar.has('__Host-device')).toBe(true)
+})
+
+test('docs/example-app.md: the proxy tells the shop of TLS and of the visitor, and passes all else', async () => {
+  const shop = createServer((req, res) => {
+    const told = ['x-forwarded-proto', 'x-forwarded-for', 'host'].map((name) => req.headers[name])
+    req.setEncoding('utf8').on('data', (body) => {
+      res.writeHead(303, { Location: '/', 'Set-Cookie': ['a=1', 'b=2'] }).end(JSON.stringify([req.url, told, body]))
+    })
+  }).listen(0)
+  const { port } = shop.address() as AddressInfo
+  const served: { listener?: RequestListener } = {}
+  const modules = {
+    'node:fs': { readFileSync: String },
+    'node:http': { request: (options: object, done: () => void) => requestOf({ ...options, port }, done) },
+    // Its TLS, and its port, are left out here.
+    'node:https': {
+      createServer: (_tls: object, listener: RequestListener) => {
+        served.listener = listener
+        return { listen: () => undefined }
+      },
+    },
+  }
+  await runExample('docs/example-app.md', 'proxy', { modules })
+  const proxy = createServer(served.listener).listen(0)
+  const sent = await request(proxy).post('/steal?x=1').set({ Host: 'localhost:8443' }).type('text').send('body')
+  expect([sent.status, sent.headers['set-cookie']]).toEqual([303, ['a=1', 'b=2']])
+  expect(JSON.parse(sent.text)).toEqual([
+    '/steal?x=1',
+    ['https', expect.stringContaining('127.0.0.1'), 'localhost:8443'],
+    'body',
+  ])
+  shop.close()
+  shop.closeAllConnections()
+  await expect(request(proxy).get('/')).rejects.toThrow('socket hang up')
+  proxy.close()
 })
 
 test('docs/binding.md: the function for mismatches makes a middleware', () => {

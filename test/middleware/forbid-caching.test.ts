@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import {
   bindClient,
+  bindDevice,
   type Middleware,
   RedisStore,
   renewSession,
@@ -44,10 +45,17 @@ const STYLES: Record<string, (res: Response) => unknown> = {
 const rotation = rotateOnLogin({ principal: (held) => held.userId })
 const MIDDLEWARE: Record<string, () => Middleware[]> = {
   'bindClient()': () => [bindClient({ secret: 's' })],
+  'bindDevice()': () => [bindDevice()],
   'rotateOnLogin()': () => [rotation],
   'renewSession()': () => [renewSession({ every: 0, grace: 0 })],
   'saveBeforeResponse()': () => [saveBeforeResponse()],
-  'all of them': () => [bindClient({ secret: 's' }), rotation, renewSession({ every: 0 }), saveBeforeResponse()],
+  'all of them': () => [
+    bindDevice(),
+    bindClient({ secret: 's' }),
+    rotation,
+    renewSession({ every: 0 }),
+    saveBeforeResponse(),
+  ],
 }
 
 function visitorOf(

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { RedisStore, type RedisStoreOptions, renewSession, rotateOnLogin } from 'connect-redis-hash'
+import { bindDevice, RedisStore, type RedisStoreOptions, renewSession, rotateOnLogin } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
 import { Cluster, type Redis } from 'ioredis'
@@ -9,6 +9,7 @@ import { aclRules } from '../../../src/redis/permissions/acl.js'
 import { NEEDED_COMMANDS, type Use } from '../../../src/redis/permissions/commands.js'
 import { fromRedis } from '../../../src/redis/redis-error.js'
 import { slotsBetween } from '../../support/cluster-rig.js'
+import { DeviceBrowser } from '../../support/device-browser.js'
 import { isCaching } from '../../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
 import { freePort } from '../../support/redis-node.js'
@@ -86,6 +87,7 @@ describe('a user that the ACL line makes', () => {
       for (const by of [client, client5]) {
         await caches(by)
         await visits(by)
+        await devices(by)
         await methods(by)
         await moves(by)
         await ends(by)
@@ -213,6 +215,26 @@ async function visits(by: Redis): Promise<void> {
   await announcing.destroy('told')
   await told
   for (const one of [store, other, announcing]) await one.close()
+}
+
+/** Binds a session to its device, and refreshes the bound cookie. */
+async function devices(by: Redis): Promise<void> {
+  const store = storeWith({}, by)
+  const app = express().set('trust proxy', 1)
+  app.use(session({ store, secret: 's', resave: false, saveUninitialized: false, cookie: { secure: true } }))
+  app.use(bindDevice(), rotateOnLogin())
+  app.get('/login', (req, res) => {
+    Object.assign(req.session, { userId: 'bob' })
+    res.end()
+  })
+  app.get('/', (req, res) => {
+    res.json((req as { deviceSession?: object }).deviceSession)
+  })
+  const bob = new DeviceBrowser(app as never)
+  await bob.logIn('/login')
+  await bob.refresh()
+  expect((await bob.get('/')).body).toEqual({ bound: true, fresh: true })
+  await store.close()
 }
 
 /** Waits until both stores listen. */
