@@ -26,6 +26,7 @@ const WORDS: Record<string, readonly string[]> = {
     'idle timeout in milliseconds',
     'saves so far',
     'cookie attributes, one letter each',
+    'bytes of the properties, names and values',
   ],
   '@renew': [
     'how often the id was renewed',
@@ -41,7 +42,7 @@ const WORDS: Record<string, readonly string[]> = {
 }
 
 const ABOUT_BOOKKEEPING: Record<string, string> = {
-  '@': 'Five short words, numbers in base 36, so that Redis can keep the hash compact.',
+  '@': 'Six short words, numbers in base 36, so that Redis can keep the hash compact.',
   '@login': 'When you last typed your password: milliseconds since 1970 in base 36. 0: it has to be typed again.',
   '@renew': 'Which id of this session is the current one. Numbers in base 36.',
   '@ip4': 'The network this session is bound to. No address: nobody can tell it from this.',

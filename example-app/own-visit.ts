@@ -17,9 +17,9 @@ export function visitOwnShop(req: Request, path: string, cookies: string): Promi
   const { localAddress: host, localPort: port } = req.socket
   const headers: Record<string, string> = {
     cookie: cookies,
-    'x-forwarded-for': req.ip ?? '',
-    'x-forwarded-proto': req.protocol,
     'sec-fetch-site': 'same-origin',
+    // Without a proxy in front, the shop does not trust these, and the store would warn of them.
+    ...(req.app.get('trust proxy') && { 'x-forwarded-for': req.ip ?? '', 'x-forwarded-proto': req.protocol }),
   }
   for (const name of COPIED) {
     const value = req.headers[name]

@@ -47,6 +47,8 @@ export function shopSessions(options: ShopSessionsOptions) {
     cookie: { secure: behindTls },
     // Browsers bind sessions to their device over TLS only.
     device: behindTls && { every: deviceSeconds },
+    // The page "Activity" of Admin shows how many sessions and users there were, and when.
+    activity: true,
   })
   return {
     middleware,

@@ -41,6 +41,7 @@ footer a { display: inline-block; padding: 0.25rem 0; }
 h1 { overflow-wrap: anywhere; }
 main > h2 { margin: 2rem 0 0.75rem; font-size: 1.2rem; }
 .lead { margin: 0.4rem 0 1.5rem; color: var(--soft); max-width: 48rem; }
+.lead time { white-space: nowrap; }
 .soft { color: var(--soft); }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .back { margin-bottom: 0.75rem; }
@@ -97,6 +98,7 @@ input, select {
   background: var(--panel);
   color: var(--ink);
   font: inherit;
+  font-size: 1rem;
 }
 input:focus-visible, select:focus-visible, summary:focus-visible {
   outline: 3px solid var(--accent);
@@ -134,22 +136,23 @@ details .figures { max-width: none; border: 0; }
 }
 .chip:hover { border-color: currentColor; }
 
-.facts { margin: 1.25rem 0 0; padding: 0.25rem 1.25rem; }
+.facts { max-width: 48rem; margin: 1.25rem 0 0; padding: 0.25rem 1.25rem; }
 .facts div { display: grid; grid-template-columns: 9rem 1fr; gap: 0.25rem 1rem; padding: 0.7rem 0; }
 .facts div + div { border-top: 1px solid var(--line); }
 dt { color: var(--soft); }
 dd { margin: 0; }
 
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: 1rem; margin: 0 0 1.5rem; }
-.tiles .panel { padding: 1rem 1.25rem; }
+.tiles .panel { display: flex; flex-direction: column; justify-content: space-between; padding: 1rem 1.25rem; }
 .tiles dt { font-size: 0.9rem; }
 .tiles dd { font-size: 1.6rem; font-weight: 600; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1rem; }
 .columns .panel { padding: 1rem 1.25rem 0.5rem; }
-.bars { margin: 0.5rem 0 0; }
+.bars { display: grid; grid-template-columns: 1fr minmax(2rem, auto); column-gap: 0.75rem; margin: 0.5rem 0 0; }
+.bars div, .bars dd { display: grid; grid-template-columns: 1fr 4.5rem; grid-template-columns: subgrid; grid-column: 1 / -1; }
 .bars div { padding: 0.4rem 0; }
-.bars dt { font-size: 0.9rem; }
-.bars dd { display: grid; grid-template-columns: 1fr 4.5rem; align-items: center; gap: 0.75rem; }
+.bars dt { grid-column: 1 / -1; font-size: 0.9rem; }
+.bars dd { align-items: center; }
 svg { display: block; }
 .bar .rest { fill: var(--line); }
 .bar .part { fill: var(--accent); }
@@ -157,7 +160,7 @@ svg { display: block; }
 .chart { margin: 0 0 1rem; padding: 1rem 1.25rem; }
 .plot { display: grid; grid-template-columns: auto 1fr; gap: 0.6rem 0.75rem; margin-top: 0.75rem; }
 .plot svg { width: 100%; height: 11rem; }
-.scale { display: flex; flex-direction: column; justify-content: space-between; text-align: right; }
+.scale { display: flex; min-width: 3.5ch; flex-direction: column; justify-content: space-between; text-align: right; }
 .scale, .times { color: var(--soft); font-size: 0.85rem; line-height: 1; font-variant-numeric: tabular-nums; }
 .times { grid-column: 2; display: flex; justify-content: space-between; }
 .grid { fill: none; stroke: var(--line); vector-effect: non-scaling-stroke; }
@@ -170,7 +173,7 @@ summary { padding: 0.8rem 1.25rem; border-radius: 0.9rem; font-weight: 600; curs
 .feed li { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem 1rem; padding: 0.5rem 1.25rem; border-top: 1px solid var(--line); }
 .feed li:last-child { border-top: 0; }
 .feed time { color: var(--soft); font-variant-numeric: tabular-nums; }
-.what { min-width: 4.5rem; font-weight: 600; }
+.what { min-width: 5rem; font-weight: 600; }
 .what.created { color: var(--good); }
 .what.ended { color: var(--danger); }
 
@@ -186,13 +189,13 @@ summary { padding: 0.8rem 1.25rem; border-radius: 0.9rem; font-weight: 600; curs
 .level.problem { color: var(--danger); }
 .level.warning { color: var(--warn); }
 .level.ok { color: var(--good); }
-.change { margin: 0.35rem 0 0; padding-left: 1.1rem; overflow-wrap: anywhere; }
+.change { margin: 0.35rem 0 0; padding-left: 1.1rem; list-style: disc; overflow-wrap: anywhere; }
 
 @media (max-width: 44rem) {
   header { flex-wrap: wrap; gap: 0; padding: 0 1rem; }
   header ul { margin-left: -0.45rem; }
   header a { padding: 0.75rem 0.45rem; font-size: 0.95rem; }
-  header .badge { margin: 0 0 0.5rem; }
+  header .badge { margin: 0.4rem 0 0.5rem; }
   th, td { padding: 0.7rem 1rem; }
   .sessions thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .sessions, .sessions tbody { display: block; }
@@ -202,6 +205,7 @@ summary { padding: 0.8rem 1.25rem; border-radius: 0.9rem; font-weight: 600; curs
   .sessions td:first-child { display: block; margin-bottom: 0.25rem; }
   .sessions td::before { content: attr(data-title); color: var(--soft); }
   .sessions td:first-child::before { content: none; }
+  .sessions .chip { font-size: 0.85rem; }
   .facts div { grid-template-columns: 1fr; }
   .findings > li { grid-template-columns: 1fr; }
   .search { display: grid; grid-template-columns: repeat(6, 1fr); }
@@ -210,9 +214,12 @@ summary { padding: 0.8rem 1.25rem; border-radius: 0.9rem; font-weight: 600; curs
   .search:has(input[type]) label { grid-column: 1 / -1; }
   .search button { grid-column: 1 / -1; }
   .search button:not(:last-child), .search button + .button { grid-column: span 3; }
+  .choices .button { flex: 1 1 auto; padding-inline: 0.5rem; }
   .tiles > :last-child:nth-child(odd) { grid-column: 1 / -1; }
   .actions > *, .actions button { width: 100%; }
-  .figures th, .figures td { padding: 0.7rem 0.75rem; }
+  .figures th, .figures td { padding: 0.7rem 0.6rem; }
+  .figures tr > :first-child { padding-left: 1.25rem; }
+  .figures tr > :last-child { padding-right: 1.25rem; }
   .figures tbody th { min-width: 7rem; }
   .figures .value { width: auto; }
 }

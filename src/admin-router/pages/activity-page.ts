@@ -3,7 +3,7 @@ import { grouped } from '../../cli/output/times.js'
 import { type Html, html } from '../../pages/html.js'
 import type { PageBody } from '../visit.js'
 import { chart } from './chart.js'
-import { utc } from './text.js'
+import { utc, utcTime } from './text.js'
 
 interface Range {
   from: number
@@ -29,7 +29,7 @@ ${report === undefined ? html`<p class="lead">Nobody is counted. The store does 
 function figures(range: Range, { points, average }: ActivityReport): Html {
   const { step } = range
   const most = (name: 'users' | 'sessions') => Math.max(0, ...points.map((point) => point[name]))
-  return html`<p class="lead">Different users and sessions in each ${step}, ${utc(new Date(range.from))} to ${utc(new Date(range.to))}, within about one percent.</p>
+  return html`<p class="lead">Different users and sessions in each ${step}, ${utcTime(new Date(range.from))} to ${utcTime(new Date(range.to))}, within about one percent.</p>
 <nav class="choices" aria-label="Range">
 ${STEPS.map(([name, title]) => html`<a class="button" href="?step=${name}"${name === step ? html` aria-current="true"` : ''}>${title}</a>`)}
 </nav>

@@ -6,7 +6,7 @@ import type { Limits } from '../limits.js'
 import type { ResolvedAdminRouter } from '../options.js'
 import type { PageBody, Visit } from '../visit.js'
 import { frameOf } from './frame.js'
-import { indexLinks, shown, utc } from './text.js'
+import { indexLinks, shown, utcTime } from './text.js'
 
 /** What has happened to sessions lately. It is the page as it was when it was sent. */
 export function eventsPage(
@@ -14,7 +14,7 @@ export function eventsPage(
   { entries, since }: { entries: readonly FeedEntry[]; since: Date },
 ): PageBody {
   const body = html`<h1>Live</h1>
-<p class="lead">What happens to sessions, in every process. This page was made at ${clock(new Date())} UTC, and shows what has been seen since ${utc(since)}.</p>
+<p class="lead">What happens to sessions, in every process. This page was made at ${clock(new Date())} UTC, and shows what has been seen since ${utcTime(since)}.</p>
 <p class="choices"><a class="button" href="${base}events">Look again</a> <a class="button" href="${base}events?live">Follow it</a></p>
 ${entries.length === 0 ? html`<p class="empty">Nothing yet.</p>` : html`<ol class="feed panel">${entries.map((entry) => entryItem(entry, base))}</ol>`}`
   return { title: 'Live', at: 'events', body }

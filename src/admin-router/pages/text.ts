@@ -37,6 +37,11 @@ export function utc(at: Date): string {
   return `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
+/** The same in a text, where it stays on one line. */
+export function utcTime(at: Date): Html {
+  return html`<time datetime="${at.toISOString()}">${utc(at)}</time>`
+}
+
 /** Index values, each a link to the sessions that have it. */
 export function indexLinks(indexes: Readonly<Record<string, readonly string[]>>, base: string): Html {
   const links = Object.entries(indexes).flatMap(([index, values]) =>
