@@ -1,28 +1,23 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RedisStore, type SessionContent } from 'connect-redis-hash'
 import helmet from 'helmet'
 import { type Browser, chromium } from 'playwright-core'
 import { handleOf } from '../../src/ids/handle.js'
+import { CHROMIUM } from '../support/chromium.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { until } from '../support/until.js'
 import { MOUNT, site } from './site.js'
 
-const CHROMIUM = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== undefined && existsSync(path))
 const NARROW = { width: 390, height: 844 }
 const WIDE = { width: 1280, height: 800 }
 
 if (CHROMIUM === undefined) {
   test.skip('the pages in a real browser: skipped, no Chromium is installed (set CHROMIUM_PATH)', () => {})
 } else {
-  describe('the pages in Chromium', () => inChromium(CHROMIUM))
+  describe('the pages in Chromium', () => inChromium(CHROMIUM as string))
 }
 
 interface AxeResults {

@@ -9,7 +9,7 @@ import {
 import { requireFreshLogin, rotateSession, type SecureSessionOptions, secureSession } from 'connect-redis-hash'
 import express from 'express'
 import { type Browser, type CDPSession, chromium, type Page } from 'playwright-core'
-import { CHROMIUM } from '../support/bound-chromium.js'
+import { CHROMIUM } from '../support/chromium.js'
 import { example } from '../support/markdown.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
-import { CHROMIUM } from '../support/bound-chromium.js'
+import { CHROMIUM } from '../support/chromium.js'
 import { privateRedis } from '../support/private-redis.js'
 import { until } from '../support/until.js'
 import { openShop } from './shop.js'

@@ -1,23 +1,18 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { AxeResults } from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { CHROMIUM } from '../support/chromium.js'
 import { openShop } from './shop.js'
 
-const CHROMIUM = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== undefined && existsSync(path))
 const PHONE = { width: 390, height: 844 }
 const DESK = { width: 1280, height: 800 }
 
 if (CHROMIUM === undefined) {
   test.skip('the experiments in a real browser: skipped, no Chromium is installed (set CHROMIUM_PATH)', () => {})
 } else {
-  describe('the experiments and the strip in Chromium', () => inChromium(CHROMIUM))
+  describe('the experiments and the strip in Chromium', () => inChromium(CHROMIUM as string))
 }
 
 function inChromium(executablePath: string): void {

@@ -1,18 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RedisStore, type SessionRouterTexts } from 'connect-redis-hash'
 import helmet from 'helmet'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { CHROMIUM } from '../support/chromium.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { MOUNT, site } from './site.js'
 
-const CHROMIUM = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== undefined && existsSync(path))
 const NARROW = { width: 390, height: 844 }
 const WIDE = { width: 1280, height: 800 }
 const ARABIC: Partial<SessionRouterTexts> = {
@@ -37,7 +32,7 @@ interface AxeResults {
 if (CHROMIUM === undefined) {
   test.skip('the page in a real browser: skipped, no Chromium is installed (set CHROMIUM_PATH)', () => {})
 } else {
-  describe('the page in Chromium', () => inChromium(CHROMIUM))
+  describe('the page in Chromium', () => inChromium(CHROMIUM as string))
 }
 
 function inChromium(executablePath: string): void {

@@ -37,7 +37,7 @@ export function utc(at: Date): string {
   return `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
-/** The same in a text, where it stays on one line. */
+/** A time in UTC as an element, which stays on one line inside a sentence. */
 export function utcTime(at: Date): Html {
   return html`<time datetime="${at.toISOString()}">${utc(at)}</time>`
 }

@@ -36,7 +36,7 @@ export interface OneOptions {
 }
 
 export interface SocketOptions {
-  /** Of a Unix socket. */
+  /** The path of a Unix socket; missing for TCP. */
   readonly path?: string
   readonly host?: string
   readonly port?: number
