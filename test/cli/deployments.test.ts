@@ -31,7 +31,7 @@ async function expectAllCommands(url: string): Promise<void> {
   expect(await call(show, handle)).toMatchObject({ code: 0, out: expect.stringMatching(/^userId\t5$/m) })
   const counted = JSON.parse((await call(stats, '--json')).out)
   expect(counted).toMatchObject({ sessions: COUNT, indexes: { user: { sessions: COUNT, values: 3 } } })
-  const migrated = { code: 0, out: `${COUNT} sessions migrated, 0 were as wanted.\n` }
+  const migrated = { code: 0, out: `${COUNT} sessions migrated, 0 already in this form.\n` }
   expect(await call(migrate, '--to', 'connect-redis', '--yes')).toMatchObject(migrated)
   expect(await call(migrate, '--index', 'user=userId', '--yes')).toMatchObject(migrated)
   expect((await call(end, '--handle', handle, '--yes')).out).toBe('1 session ended.\n')

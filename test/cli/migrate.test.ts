@@ -145,7 +145,9 @@ test('ids become digests under a secret; those that are digests stay', async () 
   expect(await client.keys('*id-*')).toEqual([])
   expect(await store.destroyBy('user', 'u-1')).toBe(COUNT / 3)
   const again = await runHere(migrate, ['--hash-secret-env', 'SECRET', '--yes'], env, { isWatched: true })
-  expect(again.out).toBe('0 sessions migrated, 0 were as wanted.\n'.replace('0 were', `${(COUNT * 2) / 3} were`))
+  expect(again.out).toBe(
+    '0 sessions migrated, 0 already in this form.\n'.replace('0 already', `${(COUNT * 2) / 3} already`),
+  )
   expect(again.err).toMatch(/only their visitors know/)
 })
 
@@ -201,7 +203,7 @@ test('--dry-run counts, and changes nothing', async () => {
   expect(await digest()).toBe(before)
   expect([code, out]).toEqual([
     1,
-    '20 sessions would be migrated, 0 were as wanted.\n' +
+    '20 sessions would be migrated, 0 already in this form.\n' +
       '3 left as they are: not what this library or connect-redis writes as JSON.\n',
   ])
 })
@@ -215,7 +217,9 @@ test('asks on a terminal, with how many of how many', async () => {
   }
   await runHere(migrate, [], env, { ask: ask(false) })
   expect(await client.type('sess:id-0')).toBe('string')
-  expect((await runHere(migrate, [], env, { ask: ask(true) })).out).toBe('20 sessions migrated, 0 were as wanted.\n')
+  expect((await runHere(migrate, [], env, { ask: ask(true) })).out).toBe(
+    '20 sessions migrated, 0 already in this form.\n',
+  )
   expect(questions[1]).toMatch(/^Migrate 20 of 20 sessions under sess: at .*\? \[y\/N\] $/)
   expect((await runHere(migrate, [], env)).code).toBe(2)
 })

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { example, examplesOf } from '../support/markdown.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { Browser, Reader } from '../support/reader.js'
-import { commandOf, TOOLS } from '../support/tools.js'
+import { freePort } from '../support/redis-node.js'
+import { TOOLS, toolFunctions } from '../support/tools.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 
 const README = 'README.md'
@@ -16,12 +17,13 @@ let reader: Reader
 let env: Record<string, string>
 
 beforeAll(async () => {
-  redis = await privateRedis()
+  const port = await freePort()
+  redis = await privateRedis(['--port', String(port)])
   const folders = { express: 'express', 'express-session': 'express-session', ioredis: 'ioredis', redis: 'redis' }
   reader = new Reader({ ...folders, 'connect-redis': CONNECT_REDIS })
   reader.write(Object.fromEntries(FILES.map((name) => [name, example(README, 'run', name)])))
   const SESSION_SECRET = 'k7Jt0Yw9uQm3RzXa5LdPc1VbNe8HsGfTk7Jt0Yw9uQm='
-  env = { REDIS_URL: redis.socketPath, NODE_ENV: 'development', SESSION_SECRET }
+  env = { REDIS_URL: `redis://localhost:${port}`, NODE_ENV: 'development', SESSION_SECRET }
 })
 afterEach(() => redis.admin.flushall())
 afterAll(async () => {
@@ -32,8 +34,8 @@ afterAll(async () => {
 describe('the application of the README, each file run as printed', () => {
   test.each(TOOLS)('app.mjs: every line of the transcript comes out as the page shows it, with %s', async (tools) => {
     const { url, child } = await reader.start('app.mjs', env)
-    // The page says port 3000 and the default Redis; this machine has others.
-    const prelude = `rm -f jar; redis-cli() { ${commandOf('redis-cli', tools)} -s '${redis.socketPath}' "$@"; }`
+    // The page says port 3000; this machine has another one.
+    const prelude = `rm -f jar; REDIS_URL=${env.REDIS_URL}; ${toolFunctions(tools)}`
     const all = steps(example(README, 'transcript', 'app.mjs').replaceAll('localhost:3000', new URL(url).host))
     expect(asTyped(all, await typed(all, reader.dir, prelude, tools))).toEqual(asShown(all))
     child.kill()
@@ -94,6 +96,9 @@ describe('the application of the README, each file run as printed', () => {
     await ada.send('POST', '/login/ada')
     expect((await ada.send('GET', '/ready')).status).toBe(200)
     expect((await ada.send('GET', '/account/sessions')).status).toBe(200)
+    const nobody = new Browser(url)
+    expect(await nobody.send('POST', '/password')).toMatchObject({ status: 401, text: 'this needs a fresh login\n' })
+    expect(await nobody.send('GET', '/account/sessions')).toMatchObject({ status: 401, text: 'you are not logged in\n' })
     const ended = once(child, 'exit')
     child.kill('SIGTERM')
     expect(await ended).toEqual([0, null])
@@ -106,7 +111,7 @@ describe('the application of the README, each file run as printed', () => {
     const imports = String(before).replace('connectRedis, ', '')
     const warn = "sessions.store.on('warning', ({ code }) => console.error(code))\n"
     reader.write({ 'with-node-redis.mjs': `${imports}${example(README, 'run', 'node-redis.mjs')}${after}${warn}` })
-    const program = await reader.start('with-node-redis.mjs', { ...env, REDIS_URL: `unix://${redis.socketPath}` })
+    const program = await reader.start('with-node-redis.mjs', env)
     const ada = new Browser(program.url)
     await ada.send('POST', '/login/ada')
     expect((await ada.send('GET', '/')).text).toBe('ada, visit 1\n')
@@ -134,12 +139,11 @@ app.listen(process.env.PORT)\n`
   test('connect-redis: whoever was logged in still is', async () => {
     const { before, after } = sidesOf('connect-redis')
     reader.write({ 'before.mjs': before + ROUTES, 'after.mjs': after + ROUTES })
-    const unix = { ...env, REDIS_URL: `unix://${redis.socketPath}` }
-    const old = await reader.start('before.mjs', unix)
+    const old = await reader.start('before.mjs', env)
     const ada = new Browser(old.url)
     await ada.send('POST', '/login')
     old.child.kill()
-    const next = await reader.start('after.mjs', unix)
+    const next = await reader.start('after.mjs', env)
     const still = new Browser(next.url)
     still.cookie = ada.cookie
     expect((await still.send('GET', '/')).text).toBe('ada')
@@ -197,8 +201,7 @@ describe('the page', () => {
 
   test('introduces each secret and each file before it is used', () => {
     for (const name of readme.matchAll(/process\.env\.(\w+_SECRET)/g)) {
-      expect(readme.indexOf(`export ${name[1]}=`)).toBeGreaterThan(0)
-      expect(readme.indexOf(`export ${name[1]}=`)).toBeLessThan(name.index)
+      expect(readme.slice(0, name.index)).toMatch(new RegExp(`^export .*${name[1]}=`, 'm'))
     }
     for (const [, file = ''] of readme.matchAll(/from '\.\/(.+?)'/g)) {
       expect(readme.indexOf(`<!-- run: ${file} -->`)).toBeLessThan(readme.indexOf(`from './${file}'`))

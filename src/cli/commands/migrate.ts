@@ -168,7 +168,7 @@ function told(io: Io, { isJson, isDry }: Plan, counts: Counts): number {
     io.out('There is no session.\n')
   } else {
     io.out(
-      `${counted(migrated, 'session')} ${isDry ? 'would be ' : ''}migrated, ${grouped(asWanted + hashed)} were as wanted.\n`,
+      `${counted(migrated, 'session')} ${isDry ? 'would be ' : ''}migrated, ${grouped(asWanted + hashed)} already in this form.\n`,
     )
     for (const [name, text] of reasons) io.out(`${grouped(counts[name as Obstacle] ?? 0)} left as they are: ${text}.\n`)
   }

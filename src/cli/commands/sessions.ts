@@ -161,9 +161,8 @@ function print(io: Io, sessions: readonly Described[], isJson: boolean): void {
 }
 
 function nothing(io: Io, { prefix, address }: Opened, entry?: IndexEntry): number {
-  if (io.isWatched) {
-    const which = entry === undefined ? '' : ` with this value in index ${entry.name}`
-    io.err(`There are no sessions${which} under ${prefix} at ${address}.\n`)
-  }
+  const which = entry === undefined ? '' : ` with this value in index ${entry.name}`
+  const others = entry === undefined ? '' : ' A session that connect-redis wrote is in no index before its next save.'
+  io.err(`There are no sessions${which} under ${prefix} at ${address}.${others}\n`)
   return EXIT.found
 }

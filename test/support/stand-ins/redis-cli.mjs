@@ -1,4 +1,4 @@
-// Does what the pages use of redis-cli, for machines that have none: `-s <socket>`, a command, and `--scan --pattern`.
+// Does what the pages use of redis-cli, for machines that have none: `-s <socket>` or `-u <URL>`, a command, and `--scan --pattern`.
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 
@@ -6,12 +6,13 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     socket: { type: 'string', short: 's' },
+    url: { type: 'string', short: 'u' },
     scan: { type: 'boolean' },
     pattern: { type: 'string' },
   },
 })
 // RESP 2 gives a hash as the list that redis-cli prints.
-const redis = new Redis(values.socket, { protocol: 2, lazyConnect: true, retryStrategy: () => null })
+const redis = new Redis(values.socket ?? values.url, { protocol: 2, lazyConnect: true, retryStrategy: () => null })
 await redis.connect()
 for (const line of values.scan ? await scanned() : [await redis.call(...positionals)].flat()) console.log(String(line))
 redis.disconnect()
