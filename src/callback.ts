@@ -1,6 +1,6 @@
 import { realSetImmediate } from './real-set-immediate.js'
 
-/** A Node-style callback, as express-session passes them to a store. */
+/** A Node-style callback, as express-session passes it to a store. */
 export type Callback<T> = (err: unknown, value?: T) => void
 
 /**

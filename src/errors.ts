@@ -2,7 +2,7 @@ import { HttpError } from './http-error.js'
 
 /**
  * The codes of all failures that this library reports at run time. Test `err.code`, never `instanceof`: an application
- * may have two copies of this package. docs/errors.md explains each code and what to do.
+ * may have two copies of this package. docs/errors.md explains each code, and what to do.
  */
 export type SessionErrorCode =
   | 'ERR_SESSION_TIMEOUT'
@@ -60,12 +60,12 @@ const STATUS: Readonly<Record<SessionErrorCode, number>> = {
 export const ERROR_CODES = Object.keys(STATUS) as readonly SessionErrorCode[]
 
 /**
- * A failure of the store or of its middleware. It carries no session id, key or session data, so that it may be logged
- * as it is. `status` and `statusCode` are the HTTP status of the response: 503 if Redis is the reason, 500 if the
- * application is, 401 if the visitor has to log in, 403 if this device may not, 409 if they have logged in too often.
+ * A failure of the store or of its middleware. It carries no session id, key or session data, so you may log it as it
+ * is.
  */
 export class SessionStoreError extends HttpError {
   override readonly name = 'SessionStoreError'
+  /** What has failed. */
   readonly code: SessionErrorCode
 
   constructor(code: SessionErrorCode, message: string, options?: { cause?: unknown }) {

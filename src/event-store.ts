@@ -1,7 +1,7 @@
 import { Store } from 'express-session'
 import type { SessionEventName, SessionEvents } from './events.js'
 
-/** The events of a store: its own, and the two that express-session listens to. */
+/** The events of a store: its own, and `connect` and `disconnect`, to which express-session listens. */
 export type StoreEvents = { [Name in SessionEventName]: [payload: SessionEvents[Name]] } & {
   connect: []
   disconnect: []

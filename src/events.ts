@@ -4,8 +4,9 @@ import { handleOf } from './ids/handle.js'
 import { WARNINGS, type WarningCode } from './warnings.js'
 
 /**
- * Why a session was ended: `destroyed`, by the application; `expired`; `reuse`, a stolen id came back (`renewSession`);
- * `revoked`, by `destroyBy`; `evicted`, by `limit`; `invalid`, by `validate`; `mismatch`, by `bindClient`.
+ * Why a session ended. `destroyed`: the application ended it. `expired`: its time was over. `reuse`: a stolen id came
+ * back (`renewSession`). `revoked`: by `destroyBy`. `evicted`: by `limit`. `invalid`: by `validate`. `mismatch`: by
+ * `bindClient`.
  */
 export type DestroyReason = 'destroyed' | 'expired' | 'reuse' | 'revoked' | 'evicted' | 'invalid' | 'mismatch'
 
@@ -24,87 +25,110 @@ export function asDestroyReason(text: string | undefined): DestroyReason {
   return text !== undefined && Object.hasOwn(REASONS, text) ? (text as DestroyReason) : 'destroyed'
 }
 
-/** The payload that all session events share. `handle` is the public name of the session, never its id. */
+/** The payload that all events of a session share. */
 export interface SessionEvent {
+  /** Public name of the session, never its id. */
   handle: string
 }
 
-/** What somebody has done, or tried to do, with `adminRouter`. */
+/** What a person has done, or tried to do, with `adminRouter`. */
 export interface AuditEntry {
+  /** When it happened. */
   at: Date
-  /** What `authorize` has returned; undefined if it has let nobody in. */
+  /** What `authorize` returned; undefined if it admitted nobody. */
   who: unknown
-  /** What it was about; `end-by`: all sessions of an index value. */
+  /** What the request asked for. `end-by`: to end all sessions of an index value. */
   action: 'list' | 'show' | 'end' | 'end-by' | 'end-all' | 'stats' | 'activity' | 'events' | 'health'
   /**
-   * `begun`: so many sessions are ended that the answer did not wait; another entry follows. `refused`: not allowed.
-   * `failed`: it was not found, or could not be done.
+   * `done`. `begun`: the router ends so many sessions that the answer did not wait; another entry follows. `refused`:
+   * not allowed. `failed`: not found, or an error.
    */
   outcome: 'done' | 'begun' | 'refused' | 'failed'
-  /** Why it was refused or has failed: an error code, or a word. */
+  /** Why the router refused it or failed: an error code, or a word. */
   why?: string
+  /** The session that the request asked for. */
   handle?: string
-  /** The index, and the value in it, that was asked for. */
+  /** The index that the request asked for. */
   index?: string
+  /** The value in that index. */
   value?: string
-  /** How many sessions have been ended. */
+  /** How many sessions have ended. */
   ended?: number
 }
 
 /**
  * The payload of each event. None contains a session id, a Redis key or session data; names of properties may appear.
- * Each event is also published on `node:diagnostics_channel` as `connect-redis-hash:<name>`.
+ * The store publishes each event on `node:diagnostics_channel` as well, as `connect-redis-hash:<name>`.
  */
 export interface SessionEvents {
-  /** A session was written for the first time, or was replaced by a plain `set`. */
+  /** The store has written a session for the first time, or replaced it with a plain `set`. */
   created: SessionEvent
-  /** Changes of an existing session were written. */
+  /** The store has written changes of an existing session. `fields`: number of hash fields. */
   saved: SessionEvent & { fields: number }
-  /** A session was ended through this store. */
+  /** This store has ended a session. */
   destroyed: SessionEvent & { reason: DestroyReason }
   /**
    * A session has ended, in this process or, with the `broadcast` option, in another one. `rotated`: it continues under
-   * another id, and this id is invalid. Emitted at most once; messages sent while a connection is broken are lost.
+   * another id, and this id is invalid. Emitted at most once; messages are lost while a connection is broken.
    */
   ended: SessionEvent & { reason: DestroyReason | 'rotated' }
-  /** A session got a new id because its user changed or logged in. `handle` is that of the new session. */
+  /**
+   * A session has got a new id. `reason`: `login`, `switch` (of the user) or `logout` by `rotateOnLogin`; the `reason`
+   * of `rotateSession` (default `demand`); `adopted` by `acceptFrom`. `handle` is that of the new session.
+   */
   rotated: SessionEvent & { previousHandle: string; reason: string }
-  /** A session got its next id because the previous one was old enough (`renewSession`). */
+  /** A session has got its next id because the previous one was old enough (`renewSession`). */
   renewed: SessionEvent
-  /** An id came back that had been replaced long before. It was stolen, so the session was ended. */
+  /**
+   * A request has brought an id that was replaced long before. The id was stolen, so the store has ended the session.
+   */
   reuse: SessionEvent
-  /** A session was ended because its user has more sessions than `limit` allows. */
+  /** The store has ended a session because there were more than `limit` allows. */
   evicted: SessionEvent
   /** A write found that its session had ended meanwhile, and wrote nothing. */
   refused: SessionEvent & { operation: 'save' | 'touch' | 'patch' | 'increment' | 'setPath' }
   /**
-   * Another request changed the same properties between load and save. This save has overwritten them. `path`: with the
-   * `merge` option, where in a merged property: its name, and the keys that lead to the value.
+   * Another request has changed the same properties between load and save, and this save has overwritten them. `path`,
+   * only with the `merge` option: the place in a merged property, as its name and the keys that lead to the value.
    */
   conflict: SessionEvent & { properties: string[]; path?: string[] }
-  /** A key could not be read as a session. The session counts as absent, and the key is left unchanged. */
+  /**
+   * A key could not be read as a session. The session counts as absent, and the key is left unchanged. `reason`: what
+   * is wrong with it; `property`: the property that cannot be read.
+   */
   corrupt: SessionEvent & { reason: 'type' | 'bookkeeping' | 'field'; property?: string }
-  /** A session was used by another client than the one it is bound to (`bindClient`), and this action was taken. */
+  /**
+   * Another client has used a session than the one that it is bound to (`bindClient`). `action`: what `bindClient` did.
+   */
   mismatch: SessionEvent & {
     verdict: 'network' | 'client' | 'both'
     action: 'observe' | 'reauthenticate' | 'destroy'
   }
-  /** A browser has registered the key that the session is bound to from now on (`bindDevice`). */
+  /** A browser has registered the key to which the session is bound from now on (`bindDevice`). */
   bound: SessionEvent
   /**
-   * A bound session was used without a bound cookie that counts (`bindDevice`): by a thief, or by a browser that could
-   * not refresh it. `skipped`: why the browser says that it did not.
+   * A request of a bound session came without a valid bound cookie (`bindDevice`): from a thief, or from a browser that
+   * could not refresh the cookie. `skipped`: the browser's reason why it did not refresh.
    */
   unbound: SessionEvent & { skipped?: 'unreachable' | 'server_error' | 'quota_exceeded' }
-  /** Somebody has tried to prove with another key that they are the device of a session (`bindDevice`); refused. */
+  /**
+   * Somebody has tried to prove, with another key, that they are the device of a session (`bindDevice`). They were
+   * refused.
+   */
   'device-mismatch': SessionEvent & { reason: 'key' | 'signature' }
-  /** Somebody has looked at sessions, ended some, or was refused (`adminRouter`). */
+  /** Somebody has looked at sessions, has ended some, or was refused (`adminRouter`). */
   audit: AuditEntry
-  /** Redis stopped answering. In a Cluster: the master at this `host:port` did, after all had been available. */
+  /**
+   * Redis has stopped answering. `code`: that of the error. In a Cluster: the first of its masters has stopped
+   * answering; `master` is its `host:port`.
+   */
   unavailable: { code: string; master?: string }
   /** Redis answers again; in a Cluster, all masters do. `downMs`: milliseconds since `unavailable`. */
   available: { downMs: number }
-  /** Something works less well than configured. */
+  /**
+   * Something works less well than configured. `code`: see "Warnings". Only for an additional connection that goes down
+   * or comes back: `kind`, the option that uses it, and `since`, when it went down.
+   */
   warning: PlainWarning | SideConnectionWarning
 }
 
@@ -125,6 +149,7 @@ interface SideConnectionWarning {
   since: Date
 }
 
+/** The names of the events. */
 export type SessionEventName = keyof SessionEvents
 
 export const EVENT_NAMES: readonly SessionEventName[] = Object.keys({

@@ -4,7 +4,12 @@
  * `status`.
  */
 export class HttpError extends Error {
+  /**
+   * HTTP status of the response: 503 if Redis is the reason, 500 if the application is, 401 if visitors must log in
+   * again, 403 if their device is not allowed, 409 if they have logged in too often.
+   */
   readonly status: number
+  /** Equals `status`, for frameworks that read this name. */
   readonly statusCode: number
   /** Whether the visitor may read the message. Messages of 5xx errors are for the log. */
   readonly expose: boolean

@@ -12,22 +12,22 @@ import { sidIn } from './signed-cookie.js'
 import type { RedisStore } from './store.js'
 
 export interface LoadSessionOptions<Data extends object = SessionData> {
-  /** The store of the application's sessions. With `secureSession`: its `store`. */
+  /** The store of the application's sessions; with secureSession: `sessions.store`. */
   store: RedisStore<Data, Whatever>
-  /** The secret that `session()` or `secureSession` signs its cookies with, or the list of them. */
+  /** The secret with which `session()` or `secureSession` signs its cookies, or the list of secrets. */
   secret: string | readonly string[]
   /** Name of the cookie. Default `'connect.sid'`; `secureSession` uses `'__Host-sid'`. */
   name?: string
   /**
-   * The options of `bindClient`, if the application uses it: the session is then compared with the client of this
-   * request, and a session that `bindClient` would end is ended here, too, with the result null. Default: not compared.
-   * WARNING: without it, a stolen cookie that HTTP requests refuse still opens a socket.
+   * The options of `bindClient`, if the application uses it. The session is then compared with the client of this
+   * request; if `bindClient` would end the session, it ends, and the result is null. Default: not compared. WARNING:
+   * without it, a stolen cookie that HTTP requests refuse still opens a socket.
    */
   bind?: BindClientOptions<Data>
   /**
-   * The options of `bindDevice`, if the application uses it: a request of a bound session that does not bring the bound
-   * cookie then has the result null. Default: not asked. WARNING: without it, a stolen cookie that HTTP requests refuse
-   * still opens a socket.
+   * The options of `bindDevice`, if the application uses it. For a request of a bound session that does not bring the
+   * bound cookie, the result is then null. Default: not checked. WARNING: without it, a stolen cookie that HTTP
+   * requests refuse still opens a socket.
    */
   device?: BindDeviceOptions
 }
@@ -42,11 +42,13 @@ export interface ResolvedLoadSession {
 }
 
 /**
- * The content of a session. `id` and `handle` (its public name) are not enumerable, and hide properties of the session
- * with these names.
+ * The content of a session, with its `id` and `handle` (its public name). These two are not enumerable, and hide
+ * properties of the session with the same names.
  */
 export type OpenSession<Data extends object = SessionData> = SessionContent<Data> & {
+  /** The id of the session. */
   readonly id: string
+  /** The public name of the session, safe in logs. */
   readonly handle: string
 }
 
@@ -54,19 +56,20 @@ const NAMES: Record<keyof LoadSessionOptions, 0> = { store: 0, secret: 0, name: 
 
 /**
  * Loads the session of a request that does not go through Express: a WebSocket upgrade, or a request of a plain `http`
- * server. It verifies the signature of the cookie, then loads the session as `session()` does, with one HGETALL; no
- * command if there is no valid cookie. It does not extend the session, and changes of the result are not saved: write
- * with `store.patch(session.id, ...)`.
+ * server. It verifies the signature of the cookie, then loads the session as `session()` does, with one HGETALL.
+ * Without a valid cookie it sends no command. It does not prolong the session. To change the session, call
+ * `store.patch(session.id, ...)`; changes of the result are not saved.
  *
  * An id that `renewSession` has replaced is accepted within its grace period, and counts as stolen after it, as in a
- * request. There is one difference: a socket may pass the request that it began with again. A request that was given a
- * session once gets it again for as long as the session lives.
+ * request. There is one difference: a socket may present the request that it began with again. A request that was given
+ * a session once gets it again for as long as the session lives.
  *
  * With `bind`, the result of the comparison is in `req.sessionBinding`; with `device`, in `req.deviceSession`.
  *
- * @returns null if there is no session, the client binding has ended it, or the request does not come from its device
- * @throws TypeError for unknown or malformed options; rejects with a SessionStoreError if Redis fails, in which case
- *   the visitor is unknown
+ * @param req a request of Node's `http`
+ * @returns null if there is no session, if the client binding has ended it, or if the request does not come from its
+ *   device
+ * @throws TypeError for unknown or malformed options; SessionStoreError if Redis fails, so that the visitor is unknown
  */
 export function loadSession<Data extends object = SessionData>(
   req: IncomingMessage,

@@ -1,11 +1,7 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import { nameOf } from './errors.js'
 
-/**
- * The operations of a store. The last ones are those of middleware: `load`, of `loadSession`; `rotate`, a new id at a
- * login; `renew` and `confirm`, of `renewSession`; `device`, of `bindDevice`;
- * `adopt`, of `acceptFrom`.
- */
+/** All operations. */
 export const OPERATIONS = [
   'get',
   'set',
@@ -40,31 +36,38 @@ export const OPERATIONS = [
   'adopt',
 ] as const
 
+/**
+ * The operations of a store: its methods, and the steps of middleware. `load`: of `loadSession`; `rotate`: a new id at
+ * a login; `renew` and `confirm`: of `renewSession`; `device`: of `bindDevice`; `adopt`: of `acceptFrom`.
+ */
 export type OperationName = (typeof OPERATIONS)[number]
 
-/**
- * How an operation has ended. `absent`: there is no such session, so it has resolved null or false. `rejected`: the
- * visitor is the reason, for example one with more sessions than `limit` allows. `error`: Redis or the application is.
- */
+/** All outcomes. */
 export const OUTCOMES = ['ok', 'absent', 'rejected', 'error'] as const
 
+/**
+ * How an operation ended. `absent`: there is no such session, so that it resolved to null or false. `rejected`: the
+ * visitor is the reason, e.g. one with more sessions than `limit` allows. `error`: Redis or the application is.
+ */
 export type OperationOutcome = (typeof OUTCOMES)[number]
 
 /** Registered, so that telemetry recognises operations where a project has two copies of this package. */
 const OWNER: unique symbol = Symbol.for('connect-redis-hash.operation-owner') as never
 
 /**
- * What `tracingChannel('connect-redis-hash:operation')` publishes about an operation, with neither ids nor keys. Only
- * `name` is known from the start; the rest is set before `asyncEnd`.
+ * What `tracingChannel('connect-redis-hash:operation')` publishes about an operation, without ids and keys. Only `name`
+ * is known from the start; the other properties are set before `asyncEnd`.
  */
 export class Operation {
+  /** Which operation it is. */
   readonly name: OperationName
+  /** How the operation ended; undefined while it runs. */
   outcome: OperationOutcome | undefined = undefined
-  /** Code of the error; the name of its class if it has none. */
+  /** Code of the error, or the name of its class if it has none; undefined without an error. */
   code: string | undefined = undefined
-  /** `get` with the `cache` option: whether Redis was not asked. */
+  /** Only for `get` with the `cache` option: whether the near cache had the session, so that Redis was not asked. */
   cacheHit: boolean | undefined = undefined
-  /** Milliseconds. */
+  /** Duration in milliseconds. */
   duration: number | undefined = undefined
   readonly #owner: object
   readonly #start = performance.now()
@@ -79,12 +82,14 @@ export class Operation {
     return this.#owner
   }
 
+  /** The store calls it when the operation has succeeded. */
   succeed(result: unknown, cacheHit: boolean | undefined): void {
     this.outcome = result === null || result === false ? 'absent' : 'ok'
     this.cacheHit = cacheHit
     this.duration = performance.now() - this.#start
   }
 
+  /** The store calls it when the operation has failed. */
   fail(err: unknown): void {
     const { status } = (err ?? {}) as { status?: unknown }
     this.outcome = typeof status === 'number' && status < 500 ? 'rejected' : 'error'

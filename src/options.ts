@@ -28,40 +28,40 @@ export interface RedisStoreOptions<Data extends object = SessionData, Index exte
    */
   client: RedisClient
   /**
-   * What the keys of sessions begin with: the key of a session is prefix + id. The prefix of no other store may begin
-   * with it. Default `'sess:'`.
+   * The beginning of the keys of sessions: a key is prefix + id. No other store's prefix may begin with this one.
+   * Default `'sess:'`.
    */
   prefix?: string
   /**
-   * Seconds without a request after which a session ends (idle timeout), if its cookie has no `maxAge`: a number, or a
-   * function of the session. Default 86400.
+   * Idle timeout: how many seconds a session lives without a request, if its cookie has no `maxAge`. A number, or a
+   * function of the session that returns one. Default 86400.
    */
   ttl?: number | ((session: SessionContent<Data>) => number)
   /**
    * Minimum number of seconds between two refreshes of a session's expiry; 0 refreshes it at every request. The store
-   * never uses more than half the idle timeout, because otherwise a session could end while its user is active.
-   * Default: 60, or a twentieth of the idle timeout if that is less.
+   * uses at most half the idle timeout, because otherwise a session could end while its user is active. Default: 60, or
+   * a twentieth of the idle timeout if that is less.
    */
   touchInterval?: number
-  /** Requests that only read a session do not prolong it; saving does. Default false. */
+  /** true: requests that only read a session do not prolong it; those that save it do. Default false. */
   disableTouch?: boolean
   /**
-   * Sessions never expire; their keys stay until the sessions are destroyed. Use this only if something else deletes
-   * old sessions. Default false.
+   * true: sessions do not expire; their keys stay until the sessions are destroyed. Use this only if something else
+   * deletes old sessions. `absoluteTimeout` cannot be set as well. Default false.
    */
   disableTTL?: boolean
-  /** Seconds after its creation at which a session ends, even if it is in use. Default: none. */
+  /** How many seconds a session lives in all, even if it is in use. Default: no limit. */
   absoluteTimeout?: number
   /**
-   * Store only a digest of the session id in Redis, so that nobody can log in with ids from a dump of Redis
-   * (CVE-2019-16782): `true` for SHA-256, or a secret, or a list of secrets (current first), for HMAC-SHA256. A session
-   * stored under an older secret of the list moves to the current one when it is used. Default false.
+   * Stores only a digest of the session id in Redis, so that nobody can log in with ids from a dump of Redis
+   * (CVE-2019-16782). `true` for SHA-256; for HMAC-SHA256 a secret, or a list of secrets, current first. A session that
+   * was stored under an older secret of the list moves to the current one when it is used. Default false.
    */
   hashIds?: HashIds
   /**
-   * With `hashIds`: also accept sessions that were stored before ids were hashed, and move them when they are used.
-   * Default false. WARNING: while this is true, ids from an older dump of Redis are still accepted (session hijacking,
-   * CVE-2019-16782). Remove the option once `ttl` has passed.
+   * With `hashIds`: true also accepts sessions that were stored before ids were hashed, and moves them when they are
+   * used. Default false. WARNING: while this is true, ids from an older dump of Redis are still accepted (session
+   * hijacking, CVE-2019-16782). Remove the option once `ttl` has passed.
    */
   acceptPlainIds?: boolean
   /** Turns each property of a session into text and back. Default JSON. */
@@ -69,46 +69,46 @@ export interface RedisStoreOptions<Data extends object = SessionData, Index exte
   /** Encrypts each property of a session with AES-256-GCM before it is sent to Redis. Default: no encryption. */
   encryption?: Encryption
   /**
-   * Values by which sessions can be found: index name -> function of the session, e.g. `{ user: (s) => s.userId }`. A
-   * name begins with a letter and has at most 32 letters, digits and underscores. Redis stores the values unencrypted.
-   * Default: none.
+   * Functions that return the values by which sessions can be found, by name of the index, e.g.
+   * `{ user: (s) => s.userId }`. A name begins with a letter and has at most 32 letters, digits and underscores. Redis
+   * stores the values unencrypted. Default: none.
    */
   indexes?: Readonly<Record<Index, (session: SessionContent<Data>) => IndexValue | readonly IndexValue[]>>
   /**
    * Maximum number of sessions for each value of an index, e.g. `{ index: 'user', max: 3, onExceed: 'evict' }`. One
-   * more login ends the session that was least recently seen (`'evict'`), or fails with `ERR_SESSION_LIMIT`
-   * (`'reject'`). Default: none.
+   * more login ends the session that was seen least recently (`'evict'`), or fails with `ERR_SESSION_LIMIT`
+   * (`'reject'`). Default: no limit.
    */
   limit?: Limit<NoInfer<Index>>
   /**
-   * Properties that are merged if two requests change them at the same time: `true` (all but what `indexes` and the
-   * principal of `rotateOnLogin` read), a list of names, or an object whose values are true or functions
-   * `(base, theirs, mine) => value` (undefined removes the property). Objects are merged key by key. Default: none, the
-   * last save wins.
+   * Which properties the store merges if two requests change them at the same time: `true` (all but those that
+   * `indexes` and the principal of `rotateOnLogin` read), a list of names, or an object with a value for each name:
+   * true, or a function `(base, theirs, mine) => value` (undefined removes the property). Objects are merged key by
+   * key. Default: none, the last save wins.
    */
   merge?: MergeOption<NoInfer<Data>>
   /**
-   * Tell other processes which sessions have ended (`ended` event, `store.watch`). Uses Redis pub/sub and an additional
-   * connection. Default false.
+   * true: the store tells other processes which sessions have ended, for the `ended` event and `store.watch`. It uses
+   * Redis pub/sub and an additional connection. Default false.
    */
   broadcast?: boolean
   /**
-   * Count how many different users (by the index `user`) and sessions are active in each minute, hour and day, for
-   * `store.activity.read(...)`. Adds no round trip to requests. Default false.
+   * true: the store counts how many different users (by the index `user`) and sessions are active in each minute, hour
+   * and day, for `store.activity.read(...)`. This adds no round trip to requests. Default false.
    */
   activity?: boolean
   /**
-   * Called at every request with the loaded session: `(session, info) => boolean`, or a promise of a boolean. Return
-   * false to end the session, e.g. if the user has changed their password since; the request then has no session. An
-   * exception makes the request fail. `timeout` does not include the time this function takes. Default: none.
+   * The store calls this function at every request with the loaded session. It returns a boolean, or a promise of one:
+   * `(session, info) => boolean`. false ends the session, e.g. if the user has changed their password since; the
+   * request then has no session. If it throws, the request fails. It may take ten times `timeout`. Default: none.
    */
   validate?: (session: SessionContent<Data>, info: SessionInfo) => boolean | Promise<boolean>
   /**
-   * Called with the last content of every session that has ended, and the reason, e.g. for an archive:
-   * `async ({ session, info }, reason)`. One of the processes calls it, at least once for each session, and again a
-   * minute later if it throws. It is also called for sessions that expire while no process runs, if a process starts
-   * within 24 hours; their keys stay in Redis until then. Set it in every process that uses these sessions. A rotation
-   * does not end a session, so it does not call this function. Default: none.
+   * The store calls this function with the last content of every session that has ended, and the reason, e.g. for an
+   * archive: `async ({ session, info }, reason)`. One of the processes calls it, at least once for each session, and
+   * again if it throws or takes longer than a minute. It also hears of sessions that expire while no process runs, if a
+   * process starts within 24 hours; their keys stay in Redis until then. Set it in every process that uses these
+   * sessions. It does not hear of a rotation, which does not end a session. Default: none.
    */
   onEnd?: (ended: EndedSession<Data>, reason: DestroyReason) => void | Promise<void>
   /**
@@ -118,12 +118,15 @@ export interface RedisStoreOptions<Data extends object = SessionData, Index exte
    */
   replicas?: number
   /**
-   * Keep loaded sessions in the memory of this process (decrypted), so that a request that only reads its session sends
-   * nothing to Redis: at most `max` sessions, each for at most `maxAge` seconds. Redis reports changes
-   * (CLIENT TRACKING). docs/near-cache.md says how soon other processes learn of a logout. Default: none.
+   * Keeps loaded sessions in the memory of this process (decrypted), so that a request that only reads its session
+   * sends nothing to Redis: at most `max` sessions, each for at most `maxAge` seconds. Redis reports changes (CLIENT
+   * TRACKING). docs/near-cache.md says how soon other processes learn of a logout. Default: no cache.
    */
   cache?: NearCacheOptions
-  /** Milliseconds after which a store operation fails with `ERR_SESSION_TIMEOUT`. Default 1000. */
+  /**
+   * Milliseconds after which an operation on a session fails with `ERR_SESSION_TIMEOUT`. For an operation on many
+   * sessions, such as `scan`, it limits each step. Default 1000.
+   */
   timeout?: number
   /**
    * What happens to requests while Redis is unavailable. `'error'`: they fail with status 503. `'anonymous'`: they go
@@ -132,44 +135,44 @@ export interface RedisStoreOptions<Data extends object = SessionData, Index exte
    */
   onUnavailable?: 'error' | 'anonymous'
   /**
-   * Maximum size of a session's properties in Redis, in bytes of names and values. Writes that would make a session
-   * larger are refused. Default 1048576 (1 MiB).
+   * Maximum size of a session's properties in Redis, in bytes of names and values. If a write would make a session
+   * larger, and larger than this, it fails with `ERR_SESSION_TOO_LARGE`. Default 1048576 (1 MiB).
    */
   maxBytes?: number
   /**
-   * When a string that connect-redis wrote becomes a hash, which connect-redis cannot read: `'on-touch'`, at the first
-   * request that has to note something, such as an index value; `'on-save'`, when a request changes the session;
-   * `'never'`: this store reads and writes strings only, new sessions included, so that servers with connect-redis and
-   * servers with this store can serve the same visitors. docs/migrating.md says what the store does without meanwhile.
-   * Default `'on-touch'`.
+   * When the store turns a string that connect-redis wrote into a hash, which connect-redis cannot read. `'on-touch'`:
+   * at the first request that has to store something, such as an index value. `'on-save'`: when a request changes the
+   * session. `'never'`: the store reads and writes strings only, for new sessions as well, so that servers with
+   * connect-redis and servers with this store can serve the same visitors. docs/migrating.md says what the store lacks
+   * meanwhile. Default `'on-touch'`.
    */
   convert?: 'on-touch' | 'on-save' | 'never'
   /**
-   * The default of `thorough` in `destroyBy`: look at every session, not only at those that the index names. For as
-   * long as there are sessions of connect-redis's. Default false.
+   * The default of the option `thorough` of `destroyBy`. Set it to true while sessions that connect-redis wrote may
+   * exist. Default false.
    */
   thorough?: boolean
-  /** COUNT argument of the SCAN commands that `all`, `ids`, `length`, `clear` and `scan` send. Default 100. */
+  /** COUNT argument of the SCAN commands with which the store walks through all keys. Default 100. */
   scanCount?: number
 }
 
 /** Options of any store. */
 export type AnyStoreOptions = RedisStoreOptions<Whatever, Whatever>
 
-/** How properties are merged, by name. */
+/** Which properties the store merges, and how: true, a list of names, or true or a function for each name. */
 export type MergeOption<Data extends object = SessionData> =
   | true
   | readonly PropertyName<Data>[]
   | { readonly [Name in PropertyName<Data>]?: true | MergeFunction<SessionProperties<Data>[Name]> }
 
 /**
- * Merges two changes of a property. Called only if others have saved the property since the session was loaded;
- * undefined stands for a property that is not there.
+ * Merges two changes of a property. The store calls it only if others have saved the property since the session was
+ * loaded. undefined stands for a property that is not there.
  *
  * @param base the value that was loaded
  * @param theirs what others have saved since
  * @param mine what this request has made of `base`
- * @returns the value to save, at once; undefined removes the property
+ * @returns the value to save, not a promise; undefined removes the property
  */
 export type MergeFunction<Value = Whatever> = (
   base: Value | undefined,
@@ -177,22 +180,27 @@ export type MergeFunction<Value = Whatever> = (
   mine: Value | undefined,
 ) => Value | undefined
 
-/** What the function of an index returns. null and undefined: the session is not in the index. */
+/**
+ * What the function of an index returns, alone or in a list. With null or undefined, the session is not in the index.
+ */
 export type IndexValue = string | number | bigint | null | undefined
 
 export interface Limit<Index extends string = string> {
-  /** One of `indexes`. */
+  /** Name of one of the `indexes`. */
   index: Index
-  /** Maximum number of sessions for each value of the index. */
+  /** Maximum number of sessions for each value of the index, 1 or more. */
   max: number
-  /** `'evict'`: one more login ends the session that was least recently seen. `'reject'`: it fails. */
+  /**
+   * `'evict'`: one more login ends the session that was seen least recently. `'reject'`: it fails with
+   * `ERR_SESSION_LIMIT`.
+   */
   onExceed: 'evict' | 'reject'
 }
 
 export interface NearCacheOptions {
-  /** Maximum number of cached sessions. The least recently used one is dropped first. */
+  /** Maximum number of cached sessions. The store drops the least recently used one first. */
   max: number
-  /** Seconds after which a cached session is read again, even if Redis has reported no change. */
+  /** Seconds after which the store reads a cached session again, even if Redis has reported no change. */
   maxAge: number
 }
 

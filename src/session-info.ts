@@ -3,16 +3,16 @@ import type { SessionContent } from './hash/session-content.js'
 
 /** What the store knows about a session, apart from its properties. */
 export interface SessionInfo {
-  /** Public name of the session, safe to show; it is not accepted as a session id. */
+  /** Public name of the session. You may show it; the store does not accept it as a session id. */
   handle: string
+  /** When the session began. A new id does not change it. */
   createdAt: Date
   /** When the session's expiry was last refreshed. Its last request was at most `touchInterval` later. */
   seenAt: Date
-  /** When the session ends if nobody uses it; null if it never does (`disableTTL`). */
+  /** When the session ends if nobody uses it; null if it does not expire (`disableTTL`). */
   expiresAt: Date | null
   /**
-   * For each index of the store, the values by which the session can be found. A long value is replaced by its digest,
-   * `#…`.
+   * The values by which the session can be found, for each index of the store. A digest, `#…`, replaces a long value.
    */
   indexes: Readonly<Record<string, readonly string[]>>
   /**

@@ -1,13 +1,13 @@
 import type { SideConnectionKind } from './events.js'
 import type { StoreParts } from './store-context.js'
 
-/** What a store knows of its connections without asking Redis. */
+/** What a store knows about its connections without asking Redis. */
 export interface StoreHealth {
-  /** false from the event `unavailable` until `available`. In a Cluster: while any master is away. */
+  /** false from the event `unavailable` until `available`; in a Cluster, while any master does not answer. */
   available: boolean
   /**
-   * Whether the additional connections of each option that has some work: false from the warning `side-connection-down`
-   * until `side-connection-up`.
+   * Whether the additional connections work, for each of the options `cache`, `broadcast` and `replicas` that is set:
+   * false from the warning `side-connection-down` until `side-connection-up`.
    */
   sideConnections: Partial<Record<SideConnectionKind, boolean>>
 }

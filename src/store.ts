@@ -81,13 +81,19 @@ const TRACED = {
 } as const
 
 /**
- * A session that `all` resolves, with the id under which Redis stores it (with `hashIds`, a digest of the cookie's id).
+ * A session that `all` resolves to, with the `id` under which Redis stores it (with `hashIds`, a digest of the cookie's
+ * id).
  */
-export type ListedSession<Data extends object = SessionData> = SessionContent<Data> & { id: string }
+export type ListedSession<Data extends object = SessionData> = SessionContent<Data> & {
+  /** The id under which Redis stores the session. */
+  id: string
+}
 
 /** A session that `scan` yields. */
 export interface ScannedSession<Content = SessionContent> {
+  /** The session's properties and cookie, or those properties that the option `fields` names. */
   session: Content
+  /** What the store knows about the session. */
   info: SessionInfo
 }
 
@@ -97,13 +103,13 @@ export type AnyRedisStore = RedisStore<Whatever, Whatever>
 /**
  * An express-session store that keeps each session as one Redis hash.
  *
- * Every method of express-session's store contract takes an optional callback, which is called exactly once, and always
- * returns a promise. Reading an absent session resolves null, and destroying one is no error. Every failure of an
- * operation is a `SessionStoreError`.
+ * `get`, `set`, `touch`, `destroy`, `all`, `ids`, `length` and `clear` are express-session's store contract. They take
+ * an optional callback, which they call exactly once, and always return a promise. `sid` is a session id, such as
+ * `req.sessionID`. It is no error to read or end a session that does not exist.
  *
- * If a method has several signatures, the last one is that of the implementation and hidden from callers. The others
- * have the types that the application has declared. The signature without a callback makes a store with any `Data`
- * assignable to express-session's `Store`.
+ * A failure is a `SessionStoreError`, a wrong argument a `TypeError`; if `validate` or an index function throws, its
+ * error arrives as it is. docs/errors.md explains the codes. docs/storage.md has the Redis commands of each method;
+ * while `hashIds` changes, a method may send them once for each id under which the session may be stored.
  *
  * @typeParam Data type of the session's content. Default: express-session's `SessionData`, to which applications add
  *   their properties
@@ -150,7 +156,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return this.#parts
   }
 
-  /** Creates a new session for a request. express-session assigns this function. */
+  /** Makes a new session for a request. express-session assigns this function and calls it. */
   get generate(): Generate {
     return this.#requests.generate
   }
@@ -159,24 +165,28 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     this.#requests.generate = generate
   }
 
-  /** Number of times that this store has emitted each event. */
+  /** How often this store has emitted each event, by the event's name. */
   get counters(): Readonly<Record<SessionEventName, number>> {
     return this.#context.announcer.counters
   }
 
-  /** Whether Redis answers, and whether the store's additional connections work, as far as is known without asking. */
+  /**
+   * Whether Redis answers, and whether the store's additional connections work, as far as the store knows without
+   * asking.
+   */
   get health(): StoreHealth {
     return healthOf(this.#parts)
   }
 
-  /** Statistics of the near cache; undefined without the `cache` option. */
+  /** Counters of the near cache; undefined without the `cache` option. */
   get cacheStats(): Readonly<CacheStats> | undefined {
     return this.#parts.near?.stats
   }
 
   /**
-   * Loads a session; null if it is absent. Sends one command, HGETALL, or none if the near cache has the session
-   * (`cache` option).
+   * Loads a session. Sends one command, HGETALL, or none if the near cache (`cache` option) has the session.
+   *
+   * @returns null if there is no such session
    */
   override get(sid: string): Promise<SessionContent<Data> | null>
   override get(sid: string, callback?: Callback<SessionContent<Data> | null>): Promise<SessionContent<Data> | null>
@@ -204,8 +214,11 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Saves a session. If it was loaded from this store, only its changes are written, and nothing if it has ended
-   * meanwhile. Any other session is written completely. A cookie whose `expires` is in the past ends the session.
+   * Saves a session. If this store has loaded the session, it writes only the changes, and nothing if the session has
+   * ended meanwhile. It writes any other session completely. A cookie whose `expires` is in the past ends the session.
+   *
+   * @param session `req.session`, or plain data
+   * @throws ERR_SESSION_LIMIT, or one of the codes with status 500 if the session cannot be stored
    */
   override set(sid: string, session: AnySession | SessionContent<Data>, callback?: Callback<void>): Promise<void> {
     const saving = this.#run((signal) => {
@@ -230,9 +243,9 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Refreshes the expiry of a session, at most every `touchInterval` seconds, and writes a changed cookie.
-   * express-session calls it if the session's JSON has not changed. With another serializer than JSON it therefore also
-   * saves a Map, a Set or a class instance that was changed in place.
+   * Prolongs a session, at most every `touchInterval` seconds, and writes its cookie if that has changed.
+   * express-session calls it if the session's JSON has not changed. With a serializer other than JSON, it therefore
+   * also saves a Map, a Set or a class instance that was changed in place.
    */
   override touch(sid: string, session: AnySession | SessionContent<Data>, callback?: Callback<void>): Promise<void> {
     let unseen: boolean | Promise<boolean>
@@ -250,7 +263,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return this.#settle('touch', work, callback)
   }
 
-  /** Ends a session. Rejects if Redis does not confirm it, because a logout must not fail unnoticed. */
+  /** Ends a session. Rejects if Redis does not confirm the end, because a logout must not fail unnoticed. */
   override destroy(sid: string, callback?: Callback<void>): Promise<void> {
     const { entriesToEnd } = this.#requests
     const ending = this.#run(() =>
@@ -259,7 +272,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return this.#settle('destroy', ending, callback)
   }
 
-  /** Loads every session. Scans all keys of the database, so use it for administration, not in requests. */
+  /** Loads all sessions. Scans all keys of the database, so use it for administration, not in requests. */
   override all(): Promise<ListedSession<Data>[]>
   override all(callback?: Callback<ListedSession<Data>[]>): Promise<ListedSession<Data>[]>
   override all(callback?: Callback<Whatever>): Promise<Whatever> {
@@ -274,7 +287,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return sessions
   }
 
-  /** Lists the id of every session; with `hashIds`, the digest of each id. Scans all keys of the database. */
+  /** Lists the ids of all sessions; with `hashIds`, the digests of the ids. Scans all keys of the database. */
   ids(callback?: Callback<string[]>): Promise<string[]> {
     return this.#settle('ids', this.#storedIds(), callback)
   }
@@ -296,7 +309,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return length
   }
 
-  /** Ends every session. Scans all keys of the database. */
+  /** Ends all sessions, and deletes the store's indexes. Scans all keys of the database. */
   override clear(callback?: Callback<void>): Promise<void> {
     return this.#settle(
       'clear',
@@ -306,10 +319,10 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Reads a session, or only some of its properties (HMGET). Never prolongs the session. The store does not remember
-   * the result as loaded, so `set` cannot save changes to it; use `patch`.
+   * Reads a session, or only some of its properties (HMGET). Does not prolong the session. `set` cannot save changes of
+   * the result, because the store does not count it as loaded; use `patch`.
    *
-   * @param fields names of the properties; without it, the whole session
+   * @param fields names of the properties, without `cookie`; undefined: the whole session
    * @returns null if there is no such session
    */
   read(sid: string, fields?: undefined): Promise<SessionContent<Data> | null>
@@ -322,10 +335,12 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Changes some properties of an existing session atomically, without loading it. Does not prolong the session.
+   * Changes some properties of an existing session atomically. Loads the session first only if the store has `indexes`.
+   * Does not prolong the session.
    *
    * @param changes new values by property; `undefined` removes the property
    * @returns false if there is no such session
+   * @throws ERR_SESSION_NOT_SERIALIZABLE, ERR_SESSION_TOO_LARGE, ERR_SESSION_INVALID_INDEX or ERR_SESSION_LIMIT
    */
   patch(sid: string, changes: SessionChanges<Data>): Promise<boolean> {
     return this.#run(async () => {
@@ -339,14 +354,15 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Changes one value inside a property of an existing session atomically, and leaves its neighbours as they are. Plain
-   * objects that are missing on the way are made. Does not prolong the session. Sends HMGET and a script; with
-   * `indexes`, HGETALL and a script. Both again if others save meanwhile.
+   * Changes one value inside a property of an existing session atomically, without a change of its neighbours. If plain
+   * objects are missing on the path, it makes them. Does not prolong the session. Sends HMGET and a script, or HGETALL
+   * and a script with `indexes`; it repeats both if another request saves in between.
    *
-   * @param path names, e.g. `['preferences', 'theme']`
+   * @param path name of the property, then names of keys, e.g. `['preferences', 'theme']`
    * @param value undefined removes the value
    * @returns false if there is no such session
-   * @throws ERR_SESSION_NOT_AN_OBJECT if the path leads through a list, a scalar or an instance of a class
+   * @throws ERR_SESSION_NOT_AN_OBJECT if the path leads through a list, a scalar or an instance of a class;
+   *   ERR_SESSION_CONFLICT if others save a hundred times meanwhile; and what `patch` throws
    */
   setPath<const Path extends SessionPath<Data>>(
     sid: string,
@@ -366,9 +382,9 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Reads one value inside a property, with one command, HMGET. Never prolongs the session.
+   * Reads one value inside a property, with one command, HMGET. Does not prolong the session.
    *
-   * @param path names, e.g. `['preferences', 'theme']`
+   * @param path name of the property, then names of keys, e.g. `['preferences', 'theme']`
    * @returns undefined if there is no such value, or no such session
    */
   getPath<const Path extends SessionPath<Data>>(
@@ -386,9 +402,12 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Adds to a number in an existing session, atomically. An absent property counts as 0.
+   * Adds to a number in an existing session, atomically. Does not prolong the session.
    *
+   * @param field name of the property; an absent property counts as 0
+   * @param by the number to add, default 1; a negative number subtracts
    * @returns the new number; null if there is no such session
+   * @throws ERR_SESSION_NOT_A_NUMBER, ERR_SESSION_TOO_LARGE or ERR_SESSION_CONFLICT
    */
   increment(sid: string, field: NumberName<Data>, by = 1): Promise<number | null> {
     return this.#run(async () => {
@@ -397,12 +416,17 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     })
   }
 
-  /** Whether a session exists. Sends one command, HMGET. */
+  /** Tells whether a session exists. Sends the same commands as `info`. */
   async exists(sid: string): Promise<boolean> {
     return (await this.#info(sid)) !== null
   }
 
-  /** Tells when a session began, was last seen and will end; null if it is absent. Sends one command, HMGET. */
+  /**
+   * Tells when a session began, was last seen and will end. Sends one command, HMGET; a second one if the session has
+   * several values in one index.
+   *
+   * @returns null if there is no such session
+   */
   info(sid: string): Promise<SessionInfo | null> {
     return this.#info(sid)
   }
@@ -415,18 +439,21 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Finds the session with this public name; null if there is none. Scans all keys of the database until it is found, so
-   * use it for administration, not in requests. Never prolongs the session.
+   * Finds the session with this public name. Scans keys of the database until it finds the session, so use it for
+   * administration, not in requests. Does not prolong the session.
    *
    * @param handle as `info`, `findBy` and events give it
+   * @returns null if there is no such session
    */
   find(handle: string): Promise<SessionInfo | null> {
     return this.#runLong(() => findSession(this.#parts, handle))
   }
 
   /**
-   * Returns the handle of a session that this store has loaded or saved, such as `req.session`, for logs and traces;
-   * undefined for a new one. Sends no command.
+   * Tells the handle of a session that this store has loaded or saved, such as `req.session`, for logs and traces.
+   * Sends no command.
+   *
+   * @returns undefined for a new session
    */
   handleOf(session: object | null | undefined): string | undefined {
     const record = session ? this.#sessions.recordOf(session) : undefined
@@ -434,14 +461,15 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Finds the sessions that have a value in an index (`indexes` option), `limit` at a time. The order is by expiry,
-   * latest first; if all sessions have the same idle timeout, this is the order in which they were last seen. If one
-   * page holds all sessions, they are ordered exactly by when they were last seen. Each page costs one ZRANGE or
-   * script, and one HMGET for each session.
+   * Finds the sessions that have a value in an index (`indexes` option), `limit` at a time. The sessions that expire
+   * last come first; if all have the same idle timeout, these are the ones that were last seen. If one page holds all
+   * sessions, their order is exactly by when they were last seen. Sends ZRANGE or a script for each page, and HMGET for
+   * each session.
    *
    * @param index name of the index
-   * @param value e.g. the id of a user
-   * @returns fewer than `limit` sessions if there are no more
+   * @param value a string or a finite number, e.g. the id of a user
+   * @returns one page of sessions; fewer than `limit` if it is the last page
+   * @throws TypeError if the store has no such index
    */
   findBy(index: Index, value: string | number, options: FindByOptions = {}): Promise<SessionInfo[]> {
     return this.#run(async (signal) => {
@@ -453,6 +481,8 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   /**
    * Counts the sessions that have a value in an index (`indexes` option). The number may include a session that has
    * just ended. Sends one command, ZCOUNT.
+   *
+   * @param value as for `findBy`
    */
   countBy(index: Index, value: string | number): Promise<number> {
     return this.#run(async () => countMembers(this.#context, indexEntry(this.#context, index, value)))
@@ -463,6 +493,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    * that are getting a new id at this moment. A login that happens meanwhile may survive. Rejects if any session could
    * not be ended.
    *
+   * @param value as for `findBy`
    * @returns how many sessions were ended
    */
   destroyBy(index: Index, value: string | number, options: DestroyByOptions = {}): Promise<number> {
@@ -475,10 +506,10 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Yields every session, one after the other, so that they need not fit into memory at once. Scans all keys of the
-   * database, but never blocks Redis and never prolongs a session.
+   * Yields all sessions one by one, so that they need not fit into memory at once. Scans all keys of the database, but
+   * does not block Redis and does not prolong a session.
    *
-   * @param options.fields yield only these properties; all are loaded, and the others dropped
+   * @param options `{ fields }`: names of the properties to yield; the store loads whole sessions all the same
    */
   scan(options?: { fields?: undefined }): AsyncGenerator<ScannedSession<SessionContent<Data>>, void, undefined>
   scan<Name extends PropertyName<Data>>(options: {
@@ -503,7 +534,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    * without blocking Redis, and sends HMGET and MEMORY USAGE for each session, so use it for administration, not in
    * requests.
    *
-   * @param options.onProgress called repeatedly with the statistics so far
+   * @param options `{ onProgress }`: a function that is called repeatedly with the statistics so far
    */
   stats(options: { onProgress?: (soFar: Readonly<SessionStats>) => void } = {}): Promise<SessionStats> {
     const { onProgress = () => undefined } = options
@@ -511,9 +542,10 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Reads how many users and sessions were active in past minutes, hours or days.
+   * `store.activity.read({ from, to, step })` tells how many users and sessions were active in past minutes, hours or
+   * days (`ActivityRange`, `ActivityReport`).
    *
-   * @throws TypeError without the `activity` option
+   * @throws TypeError without the `activity` option, or if the range would have more than 10,000 steps
    */
   get activity(): { read(range: ActivityRange): Promise<ActivityReport> } {
     const { activity } = this.#parts
@@ -533,7 +565,8 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   /**
    * Calls a function once when a session has ended, for example to close a WebSocket. The call comes at once if the
    * session ends in this process or, with the `broadcast` option, in another one; otherwise within a minute. The reason
-   * is `expired` if the real one is not known. A renewal of the session's id does not count as an end.
+   * is `expired` if the store does not know the real one. A rotation ends the watch with the reason `rotated`; a
+   * renewal of the session's id does not end it.
    *
    * @param session the result of `loadSession`, or `req.session`
    * @returns a function that stops watching
@@ -547,9 +580,10 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Sends PING to Redis, for readiness endpoints. Rejects within `timeout` if Redis does not answer.
+   * Sends PING to Redis, for readiness endpoints.
    *
    * @returns duration of the round trip in milliseconds
+   * @throws ERR_SESSION_TIMEOUT or ERR_SESSION_UNAVAILABLE if Redis does not answer within `timeout`
    */
   ping(): Promise<number> {
     return this.#run(async () => {
@@ -560,8 +594,8 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Stops the store's timers, closes its additional connections, writes pending `activity` counts, and waits at most a
-   * minute for running calls of `onEnd`. The client stays open: close it yourself, afterwards.
+   * Stops the store's timers, closes its additional connections, and writes pending `activity` counts. Resolves when
+   * the running calls of `onEnd` have ended, at most a minute later. The client stays open: close it afterwards.
    */
   async close(): Promise<void> {
     const { availability, endings, near, handOver, activity, closers } = this.#parts
@@ -590,8 +624,9 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Ends the session of a request and gives the request a new one. If the old session cannot be ended, it fails;
-   * express-session's own method would go on with the new session.
+   * Ends the session of a request and gives the request a new one; express-session's `req.session.regenerate` calls it.
+   * If the old session cannot be ended, the callback gets the error. (express-session's own method would go on with the
+   * new session.)
    */
   override regenerate(req: Request, callback?: (err?: unknown) => void): void {
     const storedIds = this.#sessions.storedIds(req.sessionID)

@@ -5,8 +5,9 @@ import { GROUPS } from './groups.mjs'
 
 const HEAD = `# API
 
-Every export of the package, with every option, method, event and code. \`npm run api\` writes this page from the comments of the
-source, which editors show, too. \`?\` may be left out; times are seconds, and milliseconds only where that is said.
+Every export of the package, with its options, methods, events and codes. \`npm run api\` writes this page from the comments of
+the source, which editors show, too. A \`?\` marks what you may leave out. Times are in seconds, unless the text says milliseconds.
+If a function returns a promise, "Returns" says what the promise resolves to, and "Throws" says what it rejects with.
 `
 
 /**

@@ -128,13 +128,16 @@ function parametersOf({ parameters }) {
     .join(', ')
 }
 
+/** The comment of a symbol, then its parameters, its result and its errors. */
 function docOf(checker, symbol) {
   const text = ts.displayPartsToString(symbol.getDocumentationComment(checker))
-  const tags = symbol.getJsDocTags(checker).flatMap(({ name, text: parts }) => {
-    const label = { returns: 'Returns', throws: 'Throws' }[name]
-    return label ? [`${label} ${ts.displayPartsToString(parts).replace(/\.?$/, '.')}`] : []
-  })
-  return [text, ...tags].filter(Boolean).join('\n\n')
+  const tags = symbol.getJsDocTags(checker).map(({ name, text: parts }) => [name, ts.displayPartsToString(parts)])
+  const sentences = (wanted, sentence) =>
+    tags.filter(([name]) => name === wanted).map(([, said]) => sentence(said).replace(/\.?$/, '.'))
+  const parameters = sentences('param', (said) => said.replace(/^(\S+)\s+/, '`$1`: ')).join(' ')
+  const results = sentences('returns', (said) => `Returns ${said}`)
+  const errors = sentences('throws', (said) => `Throws ${said}`)
+  return [text, parameters, ...results, ...errors].filter(Boolean).join('\n\n')
 }
 
 /** The declaration of a type, as the source has it. */

@@ -4,28 +4,26 @@ import type { SessionEvents } from '../events.js'
 import { checkNames } from '../known-options.js'
 import type { AnyRedisStore } from '../store.js'
 
-/** What `authorize` gets: a request of Express, or of whatever the router is mounted in. */
+/** The request that `authorize` gets, as Express or another framework passes it to the router. */
 // biome-ignore lint/suspicious/noExplicitAny: middleware of the application has put into it whatever tells who this is
 export type AdminRequest = IncomingMessage & Record<string, any>
 
 export interface AdminRouterOptions {
-  /** The store whose sessions are looked at; with secureSession: `sessions.store`. */
+  /** The store whose sessions the pages show; with secureSession: `sessions.store`. */
   store: AnyRedisStore
   /**
-   * Says who makes a request, or that they may not: false, null, undefined, `''` and 0 are refused with status 403, unless
-   * the function has answered the request itself. What else it returns, or resolves to, is the `who` of audit entries.
-   * Whoever gets in can see and end all sessions. There is no default.
+   * Returns the name of the person who makes the request, or a promise of it; audit entries show it as `who`. If it
+   * returns false, null, undefined, `''` or 0, the request is refused with status 403, unless the function has answered
+   * it with `res`. Everybody it admits can see and end all sessions. Required.
    */
   authorize(req: AdminRequest, res: ServerResponse): unknown
-  /** Refuses everything that ends sessions. Default false. */
+  /** true: the router refuses every request that would end sessions. Default false. */
   readOnly?: boolean
-  /**
-   * Says of which properties the values may be shown, by returning true. Default: of none, only their names and sizes.
-   */
+  /** Returns true for each property whose values the pages may show. Default: they show only names and sizes. */
   showValue?(property: string): boolean
   /**
-   * Called with what somebody has done or looked at, before the answer is sent; a promise is waited for. If it fails, so
-   * does the request. The store emits the same as event `audit`.
+   * The router calls it with each action of a person, before it sends the answer, and awaits a promise. If it fails,
+   * the request fails. The store emits the same entry as the event `audit`.
    */
   audit?(entry: SessionEvents['audit']): unknown
   /**

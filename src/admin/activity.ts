@@ -2,31 +2,37 @@ import type { Within } from '../redis/deadline.js'
 import { COUNT_ACTIVE } from '../redis/scripts/count-active.js'
 import type { Context } from '../session/context.js'
 
+/** Length of the steps. Redis keeps the counts of minutes for 2 days, of hours for 62 days, of days for 2 years. */
 export type ActivityStep = 'minute' | 'hour' | 'day'
 type Counted = 'users' | 'sessions'
 
+/** The argument of `store.activity.read`. A range has at most 10,000 steps. */
 export interface ActivityRange {
   /** Start of the range: a Date, or milliseconds since 1970. The step that contains it is included as a whole. */
   from: Date | number
-  /** End of the range. The step that contains it is included, unless it begins exactly then. Default: now. */
+  /**
+   * End of the range: a Date, or milliseconds since 1970. The step that contains it is included, unless it begins
+   * exactly then. Default: now.
+   */
   to?: Date | number
+  /** Length of each step. */
   step: ActivityStep
 }
 
-/**
- * Number of different users and sessions that were active during one step, with an error of about one percent
- * (HyperLogLog).
- */
+/** Numbers of users and sessions that were active during one step, with an error of about one percent (HyperLogLog). */
 export interface ActivityPoint {
   /** When the step began. Steps are whole minutes, hours and days in UTC. */
   at: Date
+  /** Number of different users. */
   users: number
+  /** Number of different sessions. */
   sessions: number
 }
 
 export interface ActivityReport {
+  /** The steps of the range, earliest first. */
   points: ActivityPoint[]
-  /** Average per step, over all points. */
+  /** Average number of users and of sessions per step, over all points. */
   average: { users: number; sessions: number }
 }
 

@@ -5,29 +5,32 @@ import { inspectSession } from '../session/inspect.js'
 import type { SessionInfo } from '../session-info.js'
 import type { AdminAccess } from './admin-access.js'
 
-/** Number of sessions by the time since something happened, or until something will happen. */
+/** Numbers of sessions, by the time since something happened or until something will happen. */
 export interface Ages {
-  /** Less than a minute ago. */
+  /** Less than a minute. */
   minute: number
-  /** Less than an hour ago, but not less than a minute; and so on. */
+  /** A minute or more, and less than an hour. */
   hour: number
+  /** An hour or more, and less than a day. */
   day: number
+  /** A day or more, and less than a week. */
   week: number
-  /** A week ago or earlier. */
+  /** A week or more. */
   older: number
 }
 
 export interface SessionStats {
+  /** Number of sessions. */
   sessions: number
   /** Memory that sessions and indexes use in Redis, in bytes (MEMORY USAGE). */
   bytes: number
-  /** For each index: how many sessions have a value for it, and under how many values sessions are to be found. */
+  /** For each index: how many sessions have a value in it, and how many different values there are. */
   indexes: Record<string, { sessions: number; values: number }>
   /** Sessions by the time since they began. */
   age: Ages
   /** Sessions by the time since they were last seen. */
   idle: Ages
-  /** Sessions by the time until they end if nobody uses them; `never`: they do not (`disableTTL`). */
+  /** Sessions by the time until they end if nobody uses them. `never`: sessions that do not expire (`disableTTL`). */
   ends: Ages & { never: number }
 }
 

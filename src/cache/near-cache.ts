@@ -7,7 +7,7 @@ import { type KeyLocation, TrackedNodes } from './tracked-nodes.js'
 
 /** Counters of the near cache since the store was made. */
 export interface CacheStats {
-  /** Number of sessions that were served without asking Redis. */
+  /** Number of sessions that the cache served without asking Redis. */
   hits: number
   /** Number of reads that went to Redis, including those of sessions that do not exist. */
   misses: number

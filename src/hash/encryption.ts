@@ -1,22 +1,22 @@
 import { aes256gcm, type Codec, PLAIN } from './codec.js'
 
-/** Encrypts each property of a session with AES-256-GCM before it is sent to Redis. */
+/** How each property of a session is encrypted with AES-256-GCM before it is sent to Redis. */
 export interface Encryption {
   /**
-   * The first key encrypts. The others only decrypt: keep an old key until all its sessions have been saved again or
-   * have expired. A key is 32 random bytes: a Buffer, or text in base64 or hex (`openssl rand -base64 32`). Passphrases
-   * are refused, because somebody with a dump of Redis could guess them.
+   * One or more keys. The first key encrypts. The others only decrypt: keep an old key until all its sessions have been
+   * saved again or have expired. A key is 32 random bytes: a Buffer, or text in base64 or hex
+   * (`openssl rand -base64 32`). Passphrases are refused, because an attacker with a dump of Redis could guess them.
    */
   keys: readonly (string | Uint8Array)[]
   /**
-   * Also accept sessions that were written before encryption was turned on, and encrypt them at their next save.
-   * Default false. WARNING: while this is true, anybody who can write to Redis can forge a session (for example with
-   * the `userId` of an administrator, in plain text) and move values between sessions. Remove the option as soon as the
-   * old sessions have been saved again or have expired.
+   * true: also accepts sessions that were written before encryption was turned on, and encrypts them at their next
+   * save. Default false. WARNING: while this is true, anybody who can write to Redis can forge a session (for example
+   * with the `userId` of an administrator, in plain text) and move values between sessions. Remove the option as soon
+   * as the old sessions have been saved again or have expired.
    */
   acceptPlaintext?: boolean
   /**
-   * Read what is encrypted, but write plain text: the way back to a store without encryption. Implies
+   * true: reads what is encrypted, but writes plain text: the way back to a store without encryption. Implies
    * `acceptPlaintext`, with its warning. Default false.
    */
   decryptOnly?: boolean

@@ -1,11 +1,13 @@
 import { SessionStoreError } from '../errors.js'
 
 /**
- * Turns one session property into text and back. `JSON`, superjson and devalue fit; a binary format must encode its
- * bytes as text, for example in base64. `stringify` must be synchronous; `parse` may return a promise.
+ * Turns one session property into text and back. `JSON`, superjson and devalue fit. A binary format must encode its
+ * bytes as text, for example in base64.
  */
 export interface Serializer {
+  /** Returns the text of a value, not a promise. undefined: the property is not stored. */
   stringify(value: unknown): string
+  /** Returns the value of a text, or a promise of it. */
   parse(text: string): unknown
 }
 

@@ -20,6 +20,7 @@ type IsDeclared<Data extends object> = symbol extends keyof Data
     ? false
     : true
 
+/** The name of a property of a session, without `cookie`. */
 export type PropertyName<Data extends object = SessionData> = keyof SessionProperties<Data> & string
 
 /** The properties to which `increment` can add. */
@@ -29,26 +30,31 @@ export type NumberName<Data extends object = SessionData> = {
 
 /** A loaded session. Each property may be absent, because a session begins empty. */
 export type SessionContent<Data extends object = SessionData> =
-  IsDeclared<Data> extends true ? Partial<SessionProperties<Data>> & { cookie: Cookie } : Record<string, Whatever>
+  IsDeclared<Data> extends true
+    ? Partial<SessionProperties<Data>> & {
+        /** The session's cookie. */
+        cookie: Cookie
+      }
+    : Record<string, Whatever>
 
 /** Selected properties of a session. Each may be absent. */
 export type PropertiesOf<Data extends object, Name extends PropertyName<Data>> = Partial<
   Pick<SessionProperties<Data>, Name>
 >
 
-/** New values of some properties; undefined removes a property. */
+/** New values of some properties, by name; undefined removes a property. */
 export type SessionChanges<Data extends object = SessionData> = {
   readonly [Name in PropertyName<Data>]?: SessionProperties<Data>[Name] | undefined
 }
 
 /**
- * A way to a value of a session: the name of a property, and of keys of plain objects. If `Data` declares no property,
- * any list of names.
+ * A path to a value of a session: the name of a property, then names of keys of plain objects. If `Data` declares no
+ * property, any list of names fits.
  */
 export type SessionPath<Data extends object = SessionData> =
   IsDeclared<Data> extends true ? readonly [PropertyName<Data>, ...string[]] : readonly string[]
 
-/** The value at the end of a path; never if the types say that there is none. Anything if the names are not known. */
+/** The type of the value at the end of a path: never if the types say that there is none, any if they do not say. */
 export type ValueAt<Value, Path extends readonly string[]> = Path extends readonly [
   infer Name extends string,
   ...infer Rest extends readonly string[],

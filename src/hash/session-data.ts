@@ -1,6 +1,6 @@
 import type { SessionData } from 'express-session'
 
-/** A session as a store receives it: a live `Session`, or plain data with or without a cookie. */
+/** A session as a store receives it: `req.session`, or plain data with or without a cookie. */
 export type AnySession = SessionData | Record<string, unknown>
 
 /**

@@ -16,7 +16,7 @@ export interface IdMapper {
   areSeveral: boolean
 }
 
-/** `true` for a plain digest, a secret for an HMAC, or a list of these, current first. */
+/** `true` for a SHA-256 digest, a secret for an HMAC, or a list of these, current first. false stores plain ids. */
 export type HashIds = boolean | string | readonly (string | true)[]
 
 /** Format of a digest. */

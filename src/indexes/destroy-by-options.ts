@@ -2,18 +2,18 @@ import { checkNames } from '../known-options.js'
 
 export interface DestroyByOptions {
   /**
-   * Id of the session to keep: `req.sessionID`, for "log out everywhere else". If the session gets a new id during
-   * the call, it is kept under that id as well.
+   * Id of the session to keep: `req.sessionID`, for "log out everywhere else". If the session gets a new id during the
+   * call, it is kept under that id as well.
    */
   except?: string | undefined
   /**
-   * Ends only the session with this public name, if it is among them. A user can therefore end only their own
-   * sessions.
+   * Ends only the session with this public name, if it has the value. Users can therefore end only their own sessions.
    */
   handle?: string
   /**
-   * Also looks at every session in Redis, in case Redis has evicted the index itself. This walks the whole keyspace.
-   * Default false.
+   * true: also looks at every session in Redis, because the index may lack some: sessions that connect-redis wrote, or
+   * all of them if Redis has evicted the index. This scans all keys of the database. Default: the store's option
+   * `thorough`.
    */
   thorough?: boolean | undefined
 }

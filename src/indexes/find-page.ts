@@ -7,12 +7,13 @@ import type { SessionInfo } from '../session-info.js'
 import { dropGone, findAmong } from './find.js'
 
 export interface FindByOptions {
-  /** Maximum number of sessions. Default 100. */
+  /** Maximum number of sessions in the page, 1 or more. Default 100. */
   limit?: number | undefined
   /**
-   * The last session of the previous page, or its handle; the result is the next page. With the same object that
-   * `findBy` returned, the pages continue at the same place even if sessions were added, ended or used meanwhile. A
-   * handle must be searched for, and the handle of a session that has ended causes a TypeError.
+   * The last session of the previous page, or its handle; the result is the next page. Default: the first page. Pass
+   * the object that `findBy` returned: the next page then begins at the right place even if sessions were added, ended
+   * or used meanwhile. The store must search for a handle, and the handle of a session that has ended causes a
+   * TypeError.
    */
   after?: SessionInfo | string | undefined
 }

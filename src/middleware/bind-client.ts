@@ -31,13 +31,13 @@ declare global {
 type BoundRequest = SessionRequest & AddressedRequest & { sessionBinding?: SessionBinding }
 
 /**
- * Binds each session to the network and the kind of browser it began with, or last logged in with, so that a stolen
- * cookie is of less use elsewhere (OWASP Session Management Cheat Sheet, "Binding the Session ID to Other User
- * Properties"). Mount it right after `session()`.
+ * Binds each session to the network and the kind of browser that it began with, or that its user last logged in with. A
+ * stolen cookie is then of less use elsewhere (OWASP Session Management Cheat Sheet, "Binding the Session ID to Other
+ * User Properties"). Mount it right after `session()`.
  *
  * The session's first save stores the binding, as keyed digests; visitors without a session cause no write. Redis
- * commands: none, except one script per session for `reauthenticate` or after the secret was replaced, and one DEL for
- * `destroy`.
+ * commands: one script per session for `reauthenticate` or after you have replaced the secret, and one DEL for
+ * `destroy`; otherwise none.
  *
  * @throws TypeError for unknown or malformed options; Error at the first request if Express trusts every proxy
  */

@@ -25,17 +25,18 @@ import { abandonSession, hasSession, type Middleware, type SessionRequest, store
 const visits = attachment<DeviceVisit>()
 
 /**
- * Binds each session to the device that has logged in, where the browser can do that, so that a stolen cookie is worth
+ * Binds each session to the device that has logged in, if the browser supports this. A stolen cookie is then worth
  * nothing after a few minutes (W3C Device Bound Session Credentials). The browser makes a key that it cannot give away,
- * and proves every few minutes that it still has it; for each proof it gets a cookie that lasts until the next one. A
- * request of a bound session without that cookie is like one without a session. Nothing is destroyed: the owner's
- * browser goes on.
+ * and proves every few minutes that it still has it. For each proof it gets a cookie that lasts until the next one. A
+ * request of a bound session without that cookie is like one without a session. The session itself does not end: the
+ * owner's browser goes on using it.
  *
- * Browsers that cannot do it notice nothing, and neither do their sessions. Mount it right after `session()`: a
- * thief without the key then cannot make `bindClient` end the session. The site needs TLS.
+ * Nothing changes for browsers that do not support this. Mount it right after `session()`: a thief without the key then
+ * cannot make `bindClient` end the session. The site needs TLS. `bindDevice.offer(req, res)` offers the registration
+ * after a login that neither `rotateOnLogin` nor `rotateSession` sees.
  *
- * Redis commands: none, except one script for each registration, two for each refresh, and one for the first request with
- * a bound cookie.
+ * Redis commands: one script for each registration, two for each refresh, and one for the first request with a bound
+ * cookie; otherwise none.
  *
  * @throws TypeError for unknown or malformed options
  */

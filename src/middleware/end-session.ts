@@ -8,14 +8,14 @@ import { beginExpiry, cookieName, expiredCookie } from './logout/expired-cookie.
 import { abandonSession, type SessionRequest, storeOf } from './session-request.js'
 import { isStandIn } from './stand-in.js'
 
-/** What a browser can delete of a site (W3C Clear Site Data). */
+/** What a browser can delete of a site's data (W3C Clear Site Data). */
 export type SiteData = 'cache' | 'cookies' | 'storage' | 'executionContexts' | 'clientHints' | 'prefetchCache' | '*'
 
 export interface EndSessionOptions {
   /**
-   * What else the browser shall delete of this site: true for cookies and storage, or a list. Browsers obey over TLS
-   * only. WARNING: `cookies` deletes those of the whole registrable domain, other applications on it included. Default
-   * false: only the cookies of the session.
+   * What else the browser shall delete of this site's data: true for cookies and storage, or a list. Browsers obey over
+   * TLS only. WARNING: `cookies` deletes the cookies of the whole registrable domain, those of other applications as
+   * well. Default false: only the session's cookies.
    */
   clearSiteData?: boolean | readonly SiteData[]
 }
@@ -32,14 +32,14 @@ const SITE_DATA: Record<SiteData, 0> = {
 }
 
 /**
- * Logs the visitor of this request out: ends their session, and makes the browser delete its cookie, that of `bindDevice`
- * as well. The response gets `Cache-Control: no-store`. It does the same for a visitor whose session is gone already.
- * Afterwards the request has no session.
+ * Logs the visitor of this request out: ends their session, and makes the browser delete its cookie, and that of
+ * `bindDevice`. If the session is gone already, it still makes the browser delete the cookies. The response gets
+ * `Cache-Control: no-store`. Afterwards the request has no session.
  *
- * @returns false if the response had begun, or there is none (a socket), so that the cookie stays in the browser. It is
- *   worth nothing: the session has ended all the same.
- * @throws the error of the failed Redis command; the session and its cookie are still there. TypeError for unknown or
- *   malformed options
+ * @returns true; false if the response had begun, or if there is none (a socket), so that the browser keeps the cookie.
+ *   The cookie is worth nothing then, because the session has ended.
+ * @throws SessionStoreError if a Redis command fails: the session may still exist, and the browser keeps its cookie.
+ *   TypeError for unknown or malformed options
  */
 export async function endSession(request: object, response: object, options: EndSessionOptions = {}): Promise<boolean> {
   const [req, res] = [request as SessionRequest, response as ServerResponse]

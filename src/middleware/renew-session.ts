@@ -13,9 +13,9 @@ export interface RenewSessionOptions {
   /** Seconds until a session gets its next id. 0: as soon as its client has confirmed the previous one. Default 900. */
   every?: number
   /**
-   * How long the previous id is still accepted once the client has used the next one, in seconds; it covers requests
-   * that were already on their way. Choose less than `every`: an id that is two renewals old always counts as stolen.
-   * Default 30, or half of `every` if that is less.
+   * How many seconds the previous id is still accepted once the client has used the next one, for requests that were
+   * already on their way. Choose less than `every`: an id that is two renewals old always counts as stolen. Default 30,
+   * or half of `every` if that is less.
    */
   grace?: number
 }
@@ -28,21 +28,22 @@ const MAX_ID_LENGTH = 200
 const MAX_RENEWABLE_LENGTH = MAX_SID_LENGTH - 31
 
 /**
- * Renews the ids of sessions in use regularly. A stolen id is then of use only for a short time, and the theft is
- * detected when the id comes back (OWASP Session Management Cheat Sheet, "Renewal Timeout"; RFC 9700, 4.14.2, for
- * tokens).
+ * Renews the ids of sessions in use regularly. A thief can then use a stolen id only for a short time, and the id shows
+ * the theft when it comes back (OWASP Session Management Cheat Sheet, "Renewal Timeout"; for tokens, RFC 9700, 4.14.2).
  *
- * If several requests arrive together, one issues the next id, and all send this same id. Until the client uses it, the
- * previous id stays valid and is answered with the next id again, so that a lost response locks nobody out. Afterwards
- * requests with the previous id are served for `grace` seconds, without a cookie and without access to what
- * `requireFreshLogin` protects; their changes reach the session. A request that brings this id later, or an older one,
- * proves theft: the session is ended, and `reuse` is emitted.
+ * If several requests arrive together, one issues the next id, and all responses send it. Until the client uses the
+ * next id, the previous one stays valid, and each response to it sends the next id again; so a lost response locks
+ * nobody out. After that, requests with the previous id are served for `grace` seconds. They get no cookie and no
+ * access to what `requireFreshLogin` protects, but their changes reach the session. A request that brings this id
+ * later, or an older one, proves theft: the session ends, and the store emits `reuse`.
  *
  * The idle and the absolute timeout, the session's key in Redis and its handle do not change. HEAD requests and
- * upgrades renew nothing; with `bindClient`, neither do clients other than the one the session is bound to. Mount it
- * after `session()`. Redis commands: none, except one script when an id is issued, sent again, confirmed or out of
- * date, and one when express-session sends the cookie again (`rolling`, or a `maxAge` and a changed session). Until a
- * process has sent a first response that shows whether there is `rolling`, it takes it to be there.
+ * upgrades renew nothing. With `bindClient`, only requests of the client that the session is bound to renew its id.
+ * Mount it after `session()`.
+ *
+ * Redis commands: one script when an id is issued, sent again, confirmed or out of date, and one when express-session
+ * sends the cookie again (`rolling`, or a `maxAge` and a changed session); otherwise none. Until the first response of
+ * a process shows whether `session()` uses `rolling`, the middleware assumes that it does.
  *
  * @throws TypeError for unknown or malformed options
  */

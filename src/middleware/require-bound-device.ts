@@ -6,8 +6,8 @@ import { hasSession, type Middleware } from './session-request.js'
 
 export interface RequireBoundDeviceOptions {
   /**
-   * Handles a request that is not bound to its device, e.g. redirects to a page that says which browsers can do it.
-   * Default: an error with status 403.
+   * Handles a request without a valid bound cookie, e.g. redirects to a page that says which browsers can bind
+   * sessions. Default: an error with status 403.
    */
   onUnbound?: DeviceHandler
 }
@@ -15,13 +15,13 @@ export interface RequireBoundDeviceOptions {
 const NAMES: Record<keyof RequireBoundDeviceOptions, 0> = { onUnbound: 0 }
 
 /**
- * Lets a request pass only if `bindDevice` has found a bound cookie that counts: the request comes from the device that
- * has logged in. Use it for what must not be had with a stolen cookie, not even for minutes.
+ * Lets a request pass only if `bindDevice` has found a valid bound cookie: the request then comes from the device that
+ * has logged in. Use it for what a thief with a stolen cookie must not reach, not even for minutes.
  *
- * Any other request gets an error with status 403 and the code ERR_SESSION_DEVICE_NOT_BOUND, also from browsers that
- * cannot bind sessions. `onUnbound` replaces this.
+ * Any other request fails with status 403 and the code ERR_SESSION_DEVICE_NOT_BOUND, unless there is an `onUnbound`.
+ * This includes requests of browsers that cannot bind sessions.
  *
- * @throws TypeError for unknown or malformed options; Error at a request if `bindDevice` does not stand before it
+ * @throws TypeError for unknown or malformed options; Error at a request if `bindDevice` has not run before
  */
 export function requireBoundDevice(options: RequireBoundDeviceOptions = {}): Middleware {
   checkNames('requireBoundDevice', options, NAMES, 'requireBoundDevice({ onUnbound })')

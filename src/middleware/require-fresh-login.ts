@@ -7,7 +7,10 @@ import { neededLevel, sessionLevel } from './session-level.js'
 import { hasSession, type Middleware, type SessionRequest, storeOf } from './session-request.js'
 
 export interface RequireFreshLoginOptions {
-  /** How old the login may be, and the proof of its level, in seconds. Default with `level`: as old as the session. */
+  /**
+   * Maximum age of the login, and of the proof of its level, in seconds. Required without `level`; with `level`, the
+   * default is no limit.
+   */
   within?: number
   /**
    * The level that `rotateSession(req, { level })` must have recorded: 1 to 9. Default 1, any login; with the presets
@@ -15,8 +18,8 @@ export interface RequireFreshLoginOptions {
    */
   level?: number
   /**
-   * Handles a request whose login is older or of a lower level, e.g. redirects to a page that asks for the password or
-   * for the passkey again. Default: an error with status 401.
+   * Handles a request whose login is too old, has too low a level or is missing, e.g. redirects to a page that asks for
+   * the password or the passkey again. Default: an error with status 401.
    */
   onStale?: (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void
 }
@@ -27,8 +30,8 @@ const NAMES: Record<keyof RequireFreshLoginOptions, 0> = { within: 0, level: 0, 
  * Lets a request pass only if its user logged in recently. Use it where users change their password, pay, or end other
  * sessions (OWASP ASVS 5.0, 7.5.1 and 7.5.3). `rotateOnLogin` and `rotateSession` record the time of the login.
  *
- * A request whose login is older or of a lower level, or that has no login, gets an error with status 401 and the code
- * ERR_SESSION_LOGIN_NOT_FRESH. `onStale` replaces this.
+ * If the login is too old, has too low a level or is missing, the request fails with status 401 and the code
+ * ERR_SESSION_LOGIN_NOT_FRESH, unless there is an `onStale`.
  *
  * @throws TypeError for unknown or malformed options
  */

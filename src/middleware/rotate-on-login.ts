@@ -36,21 +36,21 @@ export interface RotateOnLoginOptions<Data extends object = SessionData> {
    */
   principal?: (session: SessionContent<Data>) => unknown
   /**
-   * Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. Properties
-   * that the login request itself has written are always kept.
+   * Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or a list of names. It always
+   * keeps properties that the login request itself has written.
    */
   keep?: 'all' | 'none' | readonly PropertyName<NoInfer<Data>>[]
 }
 
 /**
- * Changes the session id whenever the user of the session changes, without any change to the application's login code.
- * An id that an attacker planted or read before the login is worthless afterwards (session fixation; OWASP ASVS 5.0,
- * 7.2.4).
+ * Changes the session id whenever the user of the session changes; the application's login code stays as it is. An id
+ * that an attacker planted or read before the login is worthless afterwards (session fixation; OWASP ASVS 5.0, 7.2.4).
+ * Mount it after `session()`.
  *
- * It deletes the old session first; if that fails, the login fails with a `SessionStoreError`, and no cookie is sent.
- * It saves the new session before the response leaves. When one user replaces another, or a user logs out, only
- * properties that this request wrote are kept. If the application regenerates the session itself, as Passport does,
- * only the time of the login is recorded.
+ * It deletes the old session first. If that fails, the login fails with a `SessionStoreError`, and no cookie is sent.
+ * Then it saves the new session before the response leaves. When one user replaces another, or a user logs out, it
+ * keeps only properties that this request wrote. If the application regenerates the session itself, as Passport does,
+ * it only records the time of the login.
  *
  * @throws TypeError for unknown or malformed options
  */

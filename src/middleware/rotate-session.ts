@@ -27,24 +27,28 @@ declare global {
 }
 
 export interface RotateSessionOptions<Data extends object = SessionData> {
-  /** Which properties the session keeps under its new id: `'all'` (default), `'none'`, or their names. */
+  /** Which properties the session keeps under its new id: `'all'` (default), `'none'`, or a list of names. */
   keep?: 'all' | 'none' | readonly PropertyName<Data>[]
-  /** Reported in the `rotated` event. Default `'demand'`. */
+  /** The `reason` of the `rotated` event. Default `'demand'`. */
   reason?: string
   /**
-   * Whether the user has just proved who they are, which is what `requireFreshLogin` asks for. Default true. WARNING:
-   * set it to false unless this request has checked a password or passkey. Otherwise a stolen session would count as
-   * freshly logged in.
+   * Whether the user has just proved who they are, as `requireFreshLogin` demands. Default true. WARNING: set it to
+   * false unless this request has checked a password or passkey. Otherwise a stolen session would count as freshly
+   * logged in.
    */
   login?: boolean
   /**
    * How surely the user has just proved who they are: a whole number from 1 to 9, such as the authenticator assurance
-   * level of NIST SP 800-63B. `requireFreshLogin({ level })` asks for it, `req.sessionLevel` tells it. It replaces the
-   * level that the session had; without it, the session keeps that, and when it was proved. A lower one gives a higher
-   * one up. Another user, or a logout, begins anew: a login has level 1.
+   * level of NIST SP 800-63B. `requireFreshLogin({ level })` demands it, and `req.sessionLevel` tells it. It replaces
+   * the level of the session, even a higher one. Without it, the session keeps its level, and the time at which that
+   * was proved. With `login: false`, it must not be higher than the session's. The login of another user begins at
+   * level 1.
    */
   level?: number
-  /** How the user has proved it, for `req.sessionMethods`: names as in RFC 8176, such as `['pwd', 'otp']`. */
+  /**
+   * How the user has proved it, for `req.sessionMethods`: names as in RFC 8176, such as `['pwd', 'otp']`. Needs
+   * `level`.
+   */
   methods?: readonly string[]
 }
 
@@ -55,10 +59,10 @@ const NAMES: Record<keyof RotateSessionOptions, 0> = { keep: 0, reason: 0, login
  * when the user stays the same. It deletes the old session first, then saves the new one with the same creation time,
  * absolute deadline and cookie. Use `req.session` afterwards, not a reference that was taken before.
  *
- * @returns false if the session had ended meanwhile, or, with `login: false`, if the id of the request has been
+ * @returns true; false if the session had ended meanwhile, or, with `login: false`, if the id of the request has been
  *   renewed. The request then continues without a session, and nothing is saved.
- * @throws SessionStoreError ERR_SESSION_HEADERS_SENT if the response has begun, or there is none, as over a socket; or
- *   the error of the failed Redis command
+ * @throws ERR_SESSION_HEADERS_SENT if the response has begun, or if there is none, as with a socket; another
+ *   SessionStoreError if a Redis command fails; TypeError for malformed options, or a request without a session
  */
 export async function rotateSession<Data extends object = SessionData>(
   request: object,

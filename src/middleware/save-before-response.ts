@@ -4,12 +4,13 @@ import { passWithoutSession } from './pass-without-session.js'
 import { hasSession, type Middleware, type SessionRequest, saveSession, storeOf } from './session-request.js'
 
 /**
- * Holds a response until Redis has acknowledged the session's changes: no header and no byte leaves before that. The
- * visitor's next request therefore finds the session saved (`req.session.x = 1; res.redirect('/')` is safe, see
- * expressjs/session#360), and a save that fails becomes an error response instead of a success.
+ * Holds a response until Redis has acknowledged the session's changes: no header and no byte leaves before that. So the
+ * visitor's next request finds the session saved (`req.session.x = 1; res.redirect('/')` is safe, see
+ * expressjs/session#360), and a save that fails becomes an error response instead of a success. Mount it after
+ * `session()`.
  *
- * Responses of requests that changed nothing are not held, so they keep streaming. When a save fails, `req.session` is
- * undefined in the error handler, which gets a `SessionStoreError`.
+ * It does not hold responses of requests that have changed nothing, so they keep streaming. When a save fails, the
+ * error handler gets a `SessionStoreError`, and `req.session` is undefined there.
  */
 export function saveBeforeResponse(): Middleware {
   const pass = passWithoutSession('saveBeforeResponse()')

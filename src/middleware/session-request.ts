@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Session, SessionData } from 'express-session'
 import { STORE_ACCESS, type StoreAccess } from '../requests/store-access.js'
 
-/** A middleware for Express 4 and 5, Connect, and every framework that calls middleware like them. */
+/** A middleware for Express 4 and 5, Connect, and every framework that calls middleware in the same way. */
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void
 
 /** A request that express-session has processed. */

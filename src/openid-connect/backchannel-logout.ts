@@ -9,15 +9,17 @@ import { type BackchannelLogoutOptions, checkedBackchannelLogout, type ResolvedB
 import { readLogoutToken } from './read-logout-token.js'
 
 /**
- * Answers an OpenID Connect provider that logs a user out (OpenID Connect Back-Channel Logout 1.0; OWASP ASVS 5.0, 7.6.1):
- * ends every session under the `sid` of the logout token, or under its `sub` if it names no session at the provider. The
- * sessions are found with an index, which returns what the login got from the provider.
+ * Answers an OpenID Connect provider that logs a user out (OpenID Connect Back-Channel Logout 1.0; OWASP ASVS 5.0,
+ * 7.6.1). Ends every session under the `sid` of the logout token; if the token has no `sid`, every session under its
+ * `sub`. It finds the sessions with an index, which returns what the login got from the provider.
  *
- * Mount it with `app.post`, before middleware that asks for CSRF tokens. It answers 200 with an empty body, or 400 and why
- * the token was refused; a token counts once. If Redis or the provider's keys are out of reach, it answers 400 as well,
- * as the specification asks for, and the store emits a `warning` with the code `backchannel-logout-failed`.
+ * Mount it with `app.post`, before middleware that asks for CSRF tokens. It answers 200 with an empty body, or 400 with
+ * the reason why it refused the token; a token counts once. If Redis or the provider's keys are out of reach, it
+ * answers 400 as well, as the specification demands, and the store emits a `warning` with the code
+ * `backchannel-logout-failed`.
  *
- * Redis commands: EXISTS, those of `destroyBy`, and SET; those of `findBy` for a token that names both.
+ * Redis commands: EXISTS, those of `destroyBy`, and SET; if a token has both `sid` and `sub`, those of `findBy` as
+ * well.
  *
  * @throws TypeError for unknown or malformed options; Error if jose is needed and not installed
  */

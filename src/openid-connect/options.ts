@@ -8,23 +8,23 @@ export interface BackchannelLogoutOptions {
   /** The store of the application's sessions; with `secureSession`: `sessions.store`. */
   store: AnyRedisStore
   /**
-   * Name of the index that has the `sid` of each session at the provider, its `sub`, or both, such as
-   * `indexes: { oidc: (session) => [session.oidc?.sid, session.oidc?.sub] }`. One index for each provider: another one
-   * may have the same values. Default `'oidc'`.
+   * Name of the index whose values are the `sid` of each session at the provider, its `sub`, or both, such as
+   * `indexes: { oidc: (session) => [session.oidc?.sid, session.oidc?.sub] }`. Use one index for each provider, because
+   * two providers may have the same values. Default `'oidc'`.
    */
   index?: string
-  /** The provider's `issuer`, exactly as it is in its tokens. */
+  /** The provider's `issuer`, exactly as its tokens have it. */
   issuer: string
   /** The `client_id` of this application, or a list of them. */
   audience: string | readonly string[]
   /**
-   * The provider's public keys: their address (`jwks_uri`), or a JSON Web Key Set. Needs the package jose, version 6. Tokens may be
-   * signed with RS, PS and ES, 256 to 512, and with Ed25519.
+   * The provider's public keys: their address (`jwks_uri`), or a JSON Web Key Set. Needs the package jose, version 6.
+   * Accepts the signatures RS256 to RS512, PS256 to PS512, ES256 to ES512 and Ed25519. Required without `verify`.
    */
   jwks?: string | URL | { readonly keys: readonly object[] }
   /**
-   * Verifies the signature of a token in place of `jwks`, and returns its claims; rejects if it is wrong. The claims are
-   * checked afterwards.
+   * Verifies the signature of a token, in place of `jwks`. Returns the token's claims, which are checked afterwards, or
+   * a promise of them. Throws or rejects for a wrong signature.
    */
   verify?: VerifyToken
 }

@@ -1,7 +1,9 @@
 import { firstInstalled } from '../redis/connect/library.js'
 import { InvalidToken } from './logout-token.js'
 
-/** Returns the claims of a token whose signature is right; rejects for any other. */
+/**
+ * Returns the claims of a token whose signature is right, or a promise of them; throws or rejects for any other token.
+ */
 export type VerifyToken = (token: string) => Promise<Record<string, unknown>> | Record<string, unknown>
 
 /** The part of jose that is used. Types of an optional peer must not appear in ours. */

@@ -110,7 +110,7 @@ export class Sessions {
     })
   }
 
-  /** CopiedSessions the record to a Session that was made from loaded data, or from another Session under its next id. */
+  /** Copies the record to a Session that was made from loaded data, or from another Session under its next id. */
   carryOver(from: object, to: object): void {
     const record = this.#records.get(from)
     const marks = this.#marks.get(from)

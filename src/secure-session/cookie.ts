@@ -1,7 +1,7 @@
 export interface SecureCookieOptions {
   /**
-   * How long the browser keeps the cookie after each response, in milliseconds. It replaces `ttl` as the idle timeout,
-   * and must not exceed it. Default: none, the browser deletes the cookie when it is closed.
+   * How long the browser keeps the cookie after each response, in milliseconds. It is also the idle timeout, in place
+   * of `ttl`, and must not be longer than `ttl`. Default: none, the browser deletes the cookie when it is closed.
    */
   maxAge?: number
   /**
@@ -11,12 +11,15 @@ export interface SecureCookieOptions {
   sameSite?: 'lax' | 'strict' | true
   /**
    * Default true. false is for development without TLS: the cookie is then called `sid`, and anybody on the network can
-   * read it (session hijacking). It is refused if NODE_ENV is `production`.
+   * read it (session hijacking). If NODE_ENV is `production`, false is an error.
    */
   secure?: boolean
-  /** Which cookies a browser deletes first if it has too many. Default: none. */
+  /**
+   * `'low'`, `'medium'` or `'high'`: a browser that has too many cookies deletes those of low priority first. Default:
+   * none.
+   */
   priority?: 'low' | 'medium' | 'high'
-  /** Gives each site that embeds this one a separate cookie (CHIPS). Default false. */
+  /** true: each site that embeds this one gets a separate cookie (CHIPS). Default false. */
   partitioned?: boolean
 }
 

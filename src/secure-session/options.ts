@@ -21,27 +21,28 @@ import {
 
 interface OwnOptions<Data extends object> {
   /**
-   * Random text of at least 32 characters (`openssl rand -base64 32`). While you replace it, a list, current first. It
-   * signs the cookie, and the keys of `hashIds` and of the client binding are derived from it. Cookies and sessions
-   * made under an older secret of the list stay valid, and move to the current one when they are used.
+   * Random text of at least 32 characters (`openssl rand -base64 32`); while you replace it, a list of texts, current
+   * first. It signs the cookie, and the keys of `hashIds` and of the client binding are derived from it. Cookies and
+   * sessions made under an older secret of the list stay valid, and move to the current one when they are used.
    */
   secret: string | readonly string[] | undefined
   /**
    * Returns the id of the user that the session belongs to, or null or undefined if it has no user yet. The id must
    * never change. With Passport: `(s) => s.passport?.user?.id`, or `(s) => s.passport?.user` if `serializeUser` keeps
-   * only the id. A store that is made here also gets it as the index `user`: `sessions.store.destroyBy('user', id)`.
+   * only the id. If secureSession makes the store, this function is also its index `user`:
+   * `sessions.store.destroyBy('user', id)`.
    */
   user: (session: SessionContent<Data>) => string | number | bigint | null | undefined
   /**
-   * Upper limits of the idle and the absolute timeout. `'nist-aal2'` and `'nist-aal3'` also make `requireFreshLogin` ask
-   * for a login at level 2 or 3 (`rotateSession(req, { level })`). Default `'owasp-low'`: 30 minutes idle, 8 hours in all. A
-   * handler that sets `req.session.cookie.maxAge` chooses the idle timeout of that session; the absolute timeout still
-   * holds.
+   * Upper limits of the idle and the absolute timeout. `'nist-aal2'` and `'nist-aal3'` also make `requireFreshLogin`
+   * ask for a login at level 2 or 3 (`rotateSession(req, { level })`). Default `'owasp-low'`: 30 minutes idle, 8 hours
+   * in all. A handler that sets `req.session.cookie.maxAge` chooses the idle timeout of that session; the absolute
+   * timeout still holds.
    */
   preset?: TimeoutPreset
   /**
-   * Attributes of the cookie. Default: Secure, HttpOnly, SameSite=Lax and Path=/, no Domain, and deleted when the
-   * browser is closed.
+   * Attributes of the cookie. Default: Secure, HttpOnly, SameSite=Lax, Path=/ and no Domain; the browser deletes the
+   * cookie when it is closed.
    */
   cookie?: SecureCookieOptions
   /** Name of the cookie. Default `'__Host-sid'`; `'sid'` with `cookie: { secure: false }`. */
@@ -51,23 +52,28 @@ interface OwnOptions<Data extends object> {
    * bits in base64url.
    */
   genid?: GenerateId
-  /** Options of `bindClient`; false: sessions are not bound to their client. Default: the defaults of `bindClient`. */
+  /**
+   * Options of `bindClient` without `secret`; false: sessions are not bound to their client. Default: the defaults of
+   * `bindClient`.
+   */
   bind?: Omit<BindClientOptions<Data>, 'secret'> | false
   /**
-   * Binds sessions to the device that has logged in, where the browser can do that: true, or the options of `bindDevice`.
+   * true, or options of `bindDevice`: binds sessions to the device that has logged in, if its browser supports this.
    * Default false.
    */
   device?: true | BindDeviceOptions | false
   /**
-   * How often the session id is renewed, in seconds; false: only a login changes it. Default
-   * `{ every: 900, grace: 30 }`; `every` is 300 with the presets `'owasp-high'` and `'nist-aal3'`.
+   * Options of `renewSession`; false: only a login changes the session id. Default `{ every: 900, grace: 30 }`
+   * (seconds); `every` is 300 with the presets `'owasp-high'` and `'nist-aal3'`.
    */
   renew?: RenewSessionOptions | false
-  /** Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or their names. */
+  /** Which properties of an anonymous session a login keeps: `'all'` (default), `'none'`, or a list of names. */
   keep?: RotateOnLoginOptions<Data>['keep']
   /**
-   * The cookie that the application had before, such as that of `session()`: its visitors stay logged in, under a new id
-   * and with the new cookie. WARNING: until its end, an attacker needs only what the old cookie asked for. Default: none.
+   * The cookie that the application had before, such as that of `session()`:
+   * `{ name, secret, until, hashIds, cookie }`, as docs/migrating.md explains. Its visitors stay logged in; they get a
+   * new id and the new cookie. `until` is a Date, or a text such as `2027-03-01`, at most a year away. WARNING: until
+   * then, an attacker can log in with all that the old cookie accepted. Default: none.
    */
   acceptFrom?: AcceptFromOptions
 }
@@ -78,17 +84,19 @@ interface OwnOptions<Data extends object> {
  */
 interface StoreOptions<Data extends object, Index extends string>
   extends Omit<RedisStoreOptions<Data, Index>, 'disableTTL' | 'disableTouch' | 'ttl' | 'limit'> {
-  /** Idle timeout in seconds. Default, and upper limit: that of the preset. */
+  /** Idle timeout in seconds. The preset's is the default, and the upper limit. */
   ttl?: number
-  /** Works as in a store; the index `user` is there as well. */
+  /** The option `limit` of `RedisStore`. Its `index` may also be `user`. */
   limit?: Limit<NoInfer<Index> | 'user'>
 }
 
-/** Either `client` and any options of a store, which is then made, or a `store` that the caller has made. */
+/**
+ * Pass either `client`, with any options of `RedisStore`, and secureSession makes the store; or a `store` of your own.
+ */
 export type SecureSessionOptions<Data extends object = SessionData, Index extends string = string> =
   | (OwnOptions<Data> & StoreOptions<Data, Index> & { store?: never })
   | (OwnOptions<Data> & { [Name in keyof RedisStoreOptions]?: never } & {
-      /** A store whose timeouts satisfy the preset. No other `session()` may use it. */
+      /** A store whose timeouts keep to the preset. No other `session()` may use it. */
       store: RedisStore<Data, Index>
     })
 

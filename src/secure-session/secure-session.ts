@@ -25,28 +25,29 @@ import { type ResolvedSecureSession, resolveSecureSession, type SecureSessionOpt
 import { isOutdatedCookie } from './outdated-cookie.js'
 import { refusePlainHttp } from './refuse-plain-http.js'
 
-/** The middleware, with its store and two functions that work with its sessions. */
+/** The middleware, with its store and two functions for its sessions. */
 export type SecureSession<Data extends object = SessionData, Index extends string = string> = Middleware & {
   /** The store of these sessions, for `destroyBy`, `read` and its other methods. */
   readonly store: RedisStore<Data, Index>
   /**
-   * Loads the session of a request that does not go through Express, such as a WebSocket upgrade, with the cookie,
-   * secret, client binding and device binding of this middleware. Resolves null if there is none.
+   * Loads the session of a request that does not go through Express, such as a WebSocket upgrade. Works like
+   * `loadSession`, with the cookie, secret, client binding and device binding of this middleware. Resolves to null if
+   * there is no session.
    */
   load(req: IncomingMessage): Promise<OpenSession<Data> | null>
-  /** The store's `watch`: calls back once when a session ends, and returns a function that ends the watch. */
+  /** The store's `watch`: calls a function once when a session ends, and returns a function that stops watching. */
   watch: RedisStore['watch']
 }
 
 /**
  * Sessions as OWASP and NIST recommend them, in one middleware: express-session with a `__Host-` cookie, ids of 256
- * bits and timeouts, then `bindDevice` with the option `device`, `bindClient`, `rotateOnLogin`, `renewSession` and
+ * bits and timeouts, then `bindDevice` (with the option `device`), `bindClient`, `rotateOnLogin`, `renewSession` and
  * `saveBeforeResponse`.
  *
- * Responses that carry the cookie get `Cache-Control: no-store`; so do all responses to users, unless the handler sets
- * `Cache-Control` itself. A request that has ended its session expires its cookies. A request over plain HTTP that needs the cookie fails
- * with status 500, because the cookie cannot be sent. Behind a TLS proxy, `app.set('trust proxy', 1)` makes Express
- * recognise the visitor's TLS connection.
+ * A response that carries the cookie gets `Cache-Control: no-store`. So does every response to a logged-in user, unless
+ * the handler sets `Cache-Control` itself. If a request has ended its session, the response makes the browser delete
+ * the cookies. A request over plain HTTP fails with status 500 if its response needs the cookie, because the cookie
+ * cannot be sent. Behind a TLS proxy, `app.set('trust proxy', 1)` makes Express recognise the visitor's TLS connection.
  *
  * @throws TypeError for unknown, malformed or too lax options, and for insecure ones if NODE_ENV is `production`
  */

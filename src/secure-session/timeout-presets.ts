@@ -17,12 +17,13 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
 /**
- * Published recommendations for session timeouts, as upper limits.
+ * Published recommendations for session timeouts, as upper limits: `idle`, `absolute` and `renewEvery` in seconds, and
+ * the `level` that `requireFreshLogin` asks for.
  *
- * `owasp-low` and `owasp-high`: OWASP Session Management Cheat Sheet, "Session Expiration", with the longest of the
- * usual idle and absolute timeouts for low-risk and high-value applications. `nist-aal1` to `nist-aal3`: NIST SP
- * 800-63B-4, reauthentication at authenticator assurance levels 1 to 3. Level 1 has no inactivity limit, so its idle
- * timeout is the absolute one. At levels 2 and 3, `requireFreshLogin` asks for a login at this level.
+ * `owasp-low` and `owasp-high` come from the OWASP Session Management Cheat Sheet, "Session Expiration": the longest of
+ * the usual idle and absolute timeouts for low-risk and high-value applications. `nist-aal1` to `nist-aal3` come from
+ * NIST SP 800-63B-4, reauthentication at authenticator assurance levels 1 to 3. Level 1 has no inactivity limit, so its
+ * idle timeout is the absolute one. At levels 2 and 3, `requireFreshLogin` asks for a login at this level.
  */
 export const TIMEOUT_PRESETS = Object.freeze({
   'owasp-low': limits(30 * MINUTE, 8 * HOUR, 15 * MINUTE),

@@ -14,7 +14,7 @@ export interface DevicePageSession extends Pick<SessionInfo, 'handle' | 'created
   deviceBound: boolean
   /** The name of the device: `client`, or the text `unnamed`. It comes from the visitor's browser: escape it. */
   label: string
-  /** The beginning of the handle, which tells devices with one label apart. */
+  /** The beginning of the handle, which tells devices with the same label apart. */
   number: string
   /** `seenAt` in words, e.g. `3 hours ago`. */
   lastSeen: string
@@ -22,29 +22,29 @@ export interface DevicePageSession extends Pick<SessionInfo, 'handle' | 'created
   since: string
 }
 
-/** What a template needs for the device page. Nothing in it is markup: the template escapes every value. */
+/** What a template needs for the device page. All values are plain text: the template must escape them. */
 export interface DevicePage {
-  /** The session of this request first, then the others, most recently seen first; 50 at most. */
+  /** At most 50 sessions: that of the request first, then the others, most recently seen first. */
   sessions: DevicePageSession[]
-  /** Approximate number of sessions that are not among these. */
+  /** Approximate number of further sessions. */
   more: number
   /** Number of sessions that `endOthersUrl` ends. */
   others: number
   /** Path of the router relative to the page, e.g. `./sessions/`. */
   base: string
-  /** The form of a session posts its `handle` there. */
+  /** Where the form of each session posts its `handle`. */
   endUrl: string
-  /** The form that ends all sessions but that of this request posts there. It needs no fields. */
+  /** Where the form posts that ends all sessions except the one of this request. The form needs no fields. */
   endOthersUrl: string
-  /** Stylesheet of the built-in page. */
+  /** URL of the built-in page's stylesheet. */
   styleUrl: string
-  /** The `back` option. */
+  /** The `back` option; undefined without it. */
   back: string | undefined
-  /** How many sessions the user has ended just before; undefined on every other visit. */
+  /** How many sessions the user has just ended; undefined on every other visit. */
   ended: number | undefined
-  /** The language, for the `lang` attribute. */
+  /** Language of the page, for the `lang` attribute. */
   lang: string
-  /** The direction of its text, for the `dir` attribute. */
+  /** Direction of its text, for the `dir` attribute. */
   dir: 'ltr' | 'rtl'
   /** All sentences: those of the `texts` option, and defaults for the rest. */
   texts: SessionRouterTexts

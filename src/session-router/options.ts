@@ -27,34 +27,35 @@ export interface SessionRouterOptions {
    */
   store: AnyRedisStore
   /**
-   * Returns the id of the user who is logged in, as the index `user` stores it, or null or undefined if nobody is.
-   * Called only for requests with a session. Default: applies the index `user` to the session.
+   * Returns the id of the logged-in user, as the index `user` stores it, or null or undefined if nobody is logged in.
+   * The router calls it only for requests with a session. Default: applies the index `user` to the session.
    */
   user?(req: RequestOfUser): string | number | null | undefined
-  /** How old the login may be when a user ends sessions, in seconds. Default 300. */
+  /** Maximum age of the login when a user ends sessions, in seconds. Default 300. */
   within?: number
-  /** Handles a request whose login is older. Default: an error with status 401. */
+  /** Handles a request whose login is older than `within`. Default: an error with status 401. */
   onStale?: RequireFreshLoginOptions['onStale']
-  /** Path of a page of your site that the list links back to, e.g. `/account`. Default: no link. */
+  /** Path of a page of your site to which the list links back, e.g. `/account`. Default: no link. */
   back?: string
   /**
-   * Texts of the page that replace the English ones: some or all of them. A function returns those of a language, or a
-   * promise of them, for pages in several languages.
+   * Texts of the page that replace the English ones: some or all of them. For pages in several languages, a function
+   * that returns the texts of a language, or a promise of them.
    */
   texts?: SomeTexts | ((lang: string) => SomeTexts | undefined | Promise<SomeTexts | undefined>)
   /**
-   * Language of the page, as a tag of BCP 47 such as `pt-BR`: the `lang` and `dir` attributes, and the format of dates
-   * and times. A function returns that of a request. If what it returns is missing or malformed, the language is that
-   * of the default. It does not translate: `texts` does. Default `en`.
+   * Language of the page, as a tag of BCP 47 such as `pt-BR`, or a function that returns the language of a request. It
+   * decides the attributes `lang` and `dir`, and the format of dates and times; `texts` translates. If the function
+   * returns no valid tag, the default holds. Default `en`.
    */
   lang?: string | LanguageOfRequest
   /**
-   * Makes the page in the application's own design: returns HTML, or answers with `res` itself and returns nothing.
-   * Your template has to escape every value. Default: a page without scripts.
+   * Makes the page in the application's own design: `(page, req, res) =>` HTML or a promise of it. Or it answers with
+   * `res` itself and returns nothing. Your template has to escape every value. Default: the built-in page, without
+   * scripts.
    */
   render?: RenderDevicePage
   /**
-   * Content security policy of the page, on top of the application's own; false for none. It should have
+   * Content security policy of the page, in addition to the application's own; false for none. It should have
    * `frame-ancestors 'none'`, so that no other site can put the page under a visitor's mouse. Default
    * `default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'`.
    */

@@ -9,9 +9,9 @@ import { routesOf } from './routes.js'
  * A page on which users see where they are logged in, and end their own sessions (OWASP ASVS 5.0, 7.5.2). Mount it at a
  * path of its own, after `session()` and `rotateOnLogin()`: `app.use('/account/sessions', sessionRouter({ store }))`.
  *
- * `GET /` lists the sessions as HTML or JSON. `POST /end` ends the session with the `handle` in the body,
- * `POST /end-others` ends all others but the caller's own. Both need a fresh login, and must come from a page of the
- * same origin. Redis commands: those of `findBy`, `countBy`, `info` and `destroyBy`.
+ * `GET /` lists the sessions as HTML or JSON. `POST /end` ends the session whose `handle` is in the body.
+ * `POST /end-others` ends all sessions of the user except the one of the request. Both need a fresh login, and must
+ * come from a page of the same origin. Redis commands: those of `findBy`, `countBy`, `info` and `destroyBy`.
  *
  * @throws TypeError for unknown or malformed options
  */

@@ -1,6 +1,6 @@
 import { checkNames } from '../known-options.js'
 
-/** Every sentence of the device page. The page escapes them: they are text, not markup. */
+/** Every sentence of the device page. They are text, not markup: the built-in page escapes them. */
 export interface SessionRouterTexts {
   /** Title and heading of the page. */
   title: string
@@ -8,31 +8,55 @@ export interface SessionRouterTexts {
   lead: string
   /** The link to the path of the `back` option. */
   back: string
-  /** Marks the session of this request. */
+  /** The mark of the session of this request. */
   thisDevice: string
-  /** The name of a device that has none, because `bindClient` stores no labels. */
+  /** The name of a device without a label, e.g. because `bindClient` stores no labels. */
   unnamed: string
-  /** In place of `lastSeen`, for the session of this request. */
+  /** Replaces `lastSeen` for the session of this request. */
   inUse: string
-  /** When a device was seen. @param when e.g. `3 hours ago`, in the language of the page */
+  /**
+   * Says when a device was last seen.
+   *
+   * @param when e.g. `3 hours ago`, in the language of the page
+   */
   lastSeen: (when: string) => string
-  /** In place of a time, for a device that was seen less than a minute ago. */
+  /** Replaces `when` for a device that was seen less than a minute ago. */
   justNow: string
-  /** A session that is bound to its device. */
+  /** The mark of a session that is bound to its device. */
   deviceBound: string
-  /** When a session began. @param date in the language of the page, in UTC */
+  /**
+   * Says when a session began.
+   *
+   * @param date in the language of the page, in UTC
+   */
   since: (date: string) => string
-  /** Tells devices with one label apart. @param name the beginning of the handle */
+  /**
+   * Tells devices with the same label apart.
+   *
+   * @param name the beginning of the handle
+   */
   number: (name: string) => string
   /** The button that ends one session. */
   logOut: string
-  /** The button that ends all sessions but that of this request. @param count how many, 1 or more */
+  /**
+   * The button that ends all sessions except the one of this request.
+   *
+   * @param count how many, 1 or more
+   */
   logOutOthers: (count: number) => string
-  /** Further sessions. @param count number of those that the page does not show */
+  /**
+   * Says that there are further sessions.
+   *
+   * @param count how many sessions the page does not show
+   */
   more: (count: number) => string
-  /** In place of the button `logOutOthers`, if there are no others. */
+  /** Replaces the button `logOutOthers` if there are no other sessions. */
   alone: string
-  /** The message after sessions were ended. @param count how many; 0 if others had ended them already */
+  /**
+   * The message after the user has ended sessions.
+   *
+   * @param count how many; 0 if they had ended already
+   */
   ended: (count: number) => string
 }
 

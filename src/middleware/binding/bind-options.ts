@@ -7,37 +7,42 @@ import type { BindingVerdict } from './client-binding.js'
 import type { Prefixes } from './client-fingerprint.js'
 
 /**
- * What happens to a session that comes from another client. `observe`: only the `mismatch` event is emitted.
- * `reauthenticate`: its login counts as stale, so that `requireFreshLogin` refuses it. `destroy`: the session ends, and
+ * What happens to a session that another client uses. `observe`: the store only emits the `mismatch` event.
+ * `reauthenticate`: the login counts as stale, so that `requireFreshLogin` refuses it. `destroy`: the session ends, and
  * the request goes on without it.
  */
 export type MismatchAction = 'observe' | 'reauthenticate' | 'destroy'
 
-/** The result of `bindClient()` for a request, as `req.sessionBinding`. */
+/** The result of `bindClient()` for a request, in `req.sessionBinding`. */
 export interface SessionBinding {
+  /** How the request's client compares with the session's. */
   verdict: BindingVerdict
-  /** What was done about the verdict; `none` for `match`. */
+  /** What `bindClient` did about the verdict; `none` for `match`. */
   action: MismatchAction | 'none'
 }
 
+/** The argument of the function `onMismatch`. */
 export interface Mismatch<Data extends object = SessionData> {
+  /** What is different about the client. */
   verdict: Exclude<BindingVerdict, 'match'>
-  /** The action that is taken without `onMismatch`. */
+  /** The action that `bindClient` takes without `onMismatch`. */
   defaultAction: MismatchAction
+  /** The loaded session. */
   session: SessionContent<Data>
+  /** The request. */
   req: SessionRequest
 }
 
 export interface BindClientOptions<Data extends object = SessionData> {
-  /** Key of the digests in Redis. While you replace it, a list, current first. */
+  /** Key of the digests in Redis, a text; while you replace it, a list of texts, current first. */
   secret: string | readonly string[] | undefined
   /**
-   * How many leading bits of an address are its network. Default `{ v4: 24, v6: 64 }`. false: addresses are not
+   * Number of leading bits that make the network of an address. Default `{ v4: 24, v6: 64 }`. false: addresses are not
    * compared.
    */
   ip?: Partial<Prefixes> | false
   /**
-   * Which proxies are trusted to say who their client is (X-Forwarded-For): their number, false for none, or a function
+   * Which proxies to trust when they name their client (X-Forwarded-For): their number, false for none, or a function
    * of an address such as `proxyaddr.compile(['10.0.0.0/8'])` of the package proxy-addr. Default: Express's
    * `trust proxy` setting; without Express, none. Set it for sockets and for processes that do not use Express.
    */
@@ -45,20 +50,20 @@ export interface BindClientOptions<Data extends object = SessionData> {
   /**
    * `'family'` (default) compares browser, operating system and whether it is a mobile device, not their versions.
    * `'exact'` compares the whole header, so that every update of a browser is a mismatch. Both also compare the client
-   * hints (`Sec-CH-UA`) of browsers that send them: other hints are the verdict `client`. Alone they never end a
-   * session, whatever `onMismatch` says. false: not compared.
+   * hints (`Sec-CH-UA`) of browsers that send them. If only the hints differ, the verdict is `client`, but the session
+   * does not end, whatever `onMismatch` says. false: browsers are not compared.
    */
   userAgent?: 'family' | 'exact' | false
   /**
-   * One action for every mismatch, or a function that chooses one. Default: `observe` if only the network has changed,
-   * `reauthenticate` if only the browser or the operating system has, `destroy` if both have. WARNING: with `destroy`
-   * for a changed network, everybody who leaves their home with a phone is logged out.
+   * One action for every mismatch, or a function that returns one or a promise of one. Default: `observe` if only the
+   * network has changed, `reauthenticate` if only the browser or the operating system has, `destroy` if both have.
+   * WARNING: with `destroy` for a changed network, everybody who leaves their home with a phone is logged out.
    */
   onMismatch?: MismatchAction | ((mismatch: Mismatch<Data>) => MismatchAction | Promise<MismatchAction>)
   /**
-   * Also stores in plain text which kind of client the session began with, e.g. `Firefox on Linux`. It is available as
-   * `SessionInfo.client`, for a page that lists the user's devices. Default false: nothing readable about the client is
-   * stored.
+   * true: also stores in plain text the kind of client with which the session began, e.g. `Firefox on Linux`. It is
+   * available as `SessionInfo.client`, for a page that lists the user's devices. Default false: nothing readable about
+   * the client is stored.
    */
   label?: boolean
 }

@@ -4,8 +4,8 @@ import type { StoreAccess } from '../../requests/store-access.js'
 import type { Slot, SlotField } from './client-fingerprint.js'
 
 /**
- * How the client of a request compares with the client that the session is bound to: the same, or with another network,
- * another browser or operating system, or both.
+ * How the client of a request compares with the client that the session is bound to. `match`: it is the same.
+ * `network`: its network is another. `client`: its browser or operating system is another. `both`: both are.
  */
 export type BindingVerdict = 'match' | 'network' | 'client' | 'both'
 

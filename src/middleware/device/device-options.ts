@@ -11,25 +11,25 @@ export function handle(handler: DeviceHandler, ...[req, res, next]: Parameters<D
 
 export interface BindDeviceOptions {
   /**
-   * How long the bound cookie lasts, in seconds: a thief with all cookies is out after this time and `grace`. The
-   * browser asks for the next one in the background. Default 600.
+   * How long the bound cookie lasts, in seconds. The browser asks for the next one in the background. A thief with all
+   * cookies is out after this time and `grace`. Default 600.
    */
   every?: number
   /**
-   * How long requests that were on their way are still served, in seconds: after the end of a bound cookie, and without
+   * How many seconds requests that were on their way are still served: with a bound cookie that has ended, or without
    * one right after the registration. Default 10, or a quarter of `every` if that is less.
    */
   grace?: number
   /** Path at which browsers register and refresh. Default `'/.well-known/device-session'`. */
   path?: string
   /**
-   * The bound cookie. `name`: default `'__Host-device'`, and must begin with `__Host-`. `sameSite`: `'lax'` (default) or
-   * `'strict'`; with `secureSession`, that of its cookie.
+   * The bound cookie. `name` must begin with `__Host-`; default `'__Host-device'`. `sameSite`: `'lax'` (default) or
+   * `'strict'`; with `secureSession`, the default is that of its cookie.
    */
   cookie?: { name?: string; sameSite?: 'lax' | 'strict' }
   /**
-   * Handles a request whose session is bound, and which does not bring the bound cookie. `req.session` is another,
-   * empty one by then. Default: the request goes on like one without a session.
+   * Handles a request of a bound session that does not bring the bound cookie. `req.session` is then a new, empty one.
+   * Default: the request goes on like one without a session.
    */
   onUnbound?: DeviceHandler
 }

@@ -5,11 +5,11 @@ import { isLedHere } from './come-again.js'
 import type { DeviceOptions } from './device-options.js'
 import { type DeviceStanding, deviceStanding, isUnconfirmed } from './device-standing.js'
 
-/** The result of `bindDevice()` for a request, as `req.deviceSession`. */
+/** The result of `bindDevice()` for a request, in `req.deviceSession`. */
 export interface DeviceSession {
   /** Whether the session that the request came with is bound to a device. */
   bound: boolean
-  /** Whether the request has brought a bound cookie that counts. */
+  /** Whether the request has brought a valid bound cookie of this session. */
   fresh: boolean
 }
 

@@ -21,7 +21,7 @@ import {
 /** Options of an ioredis client. They take precedence over the settings of `connectRedis`. */
 export type ConnectRedisOptions = Omit<RedisOptions, 'replyMapping'> & CredentialsOption
 
-/** Options of an ioredis Cluster client. `redisOptions` has those of the connections to its nodes. */
+/** Options of an ioredis Cluster client. They take precedence over the settings of `connectRedis`. */
 export type ConnectClusterOptions = Omit<ClusterOptions, 'redisOptions'> & {
   /** Options of the connections to the nodes. */
   redisOptions?: Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>
@@ -29,9 +29,10 @@ export type ConnectClusterOptions = Omit<ClusterOptions, 'redisOptions'> & {
 
 interface CredentialsOption {
   /**
-   * Returns `{ username, password, expiresAt }` for credentials that change, such as tokens of IAM or Entra. It is called
-   * before each attempt to connect. If it gives an `expiresAt` (Date or milliseconds since 1970), it is called again
-   * when three quarters of that time are over, and the open connections log in anew. Replaces `username` and `password`.
+   * Returns `{ username, password, expiresAt }` for credentials that change, such as tokens of IAM or Entra. The client
+   * calls it before each attempt to connect. If it returns an `expiresAt` (a Date, or milliseconds since 1970), the
+   * client calls it again when three quarters of that time are over, and the open connections log in anew. Replaces
+   * `username` and `password`.
    */
   credentials?: GetCredentials
 }

@@ -1,13 +1,14 @@
-/** What a connection logs in with. */
+/** The name and password with which a connection logs in. */
 export interface RedisCredentials {
   /** Default: the user `default` of Redis. */
   username?: string
+  /** The password, or a token. */
   password: string
-  /** When the password ceases to be valid: a Date, or milliseconds since 1970. Default: never. */
+  /** When the password stops being valid: a Date, or milliseconds since 1970. Default: never. */
   expiresAt?: Date | number
 }
 
-/** Returns the current credentials, for example a token of the cloud provider. */
+/** Returns the current credentials, or a promise of them, for example a token of the cloud provider. */
 export type GetCredentials = () => RedisCredentials | Promise<RedisCredentials>
 
 /** @throws TypeError that does not repeat what was returned */
