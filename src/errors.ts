@@ -65,7 +65,7 @@ export const ERROR_CODES = Object.keys(STATUS) as readonly SessionErrorCode[]
  */
 export class SessionStoreError extends HttpError {
   override readonly name = 'SessionStoreError'
-  /** What has failed. */
+  /** What has failed (`SessionErrorCode`). */
   readonly code: SessionErrorCode
 
   constructor(code: SessionErrorCode, message: string, options?: { cause?: unknown }) {

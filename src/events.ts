@@ -93,12 +93,13 @@ export interface SessionEvents {
    */
   conflict: SessionEvent & { properties: string[]; path?: string[] }
   /**
-   * A key could not be read as a session. The session counts as absent, and the key is left unchanged. `reason`: what
-   * is wrong with it; `property`: the property that cannot be read.
+   * A key could not be read as a session. The session counts as absent, and the key is left unchanged. `reason`: the
+   * `type` of the key, its `bookkeeping`, or a `field`, which is that of `property`.
    */
   corrupt: SessionEvent & { reason: 'type' | 'bookkeeping' | 'field'; property?: string }
   /**
-   * Another client has used a session than the one that it is bound to (`bindClient`). `action`: what `bindClient` did.
+   * A client has used a session that is bound to another one (`bindClient`). `verdict`: what differs; `action`: what
+   * `bindClient` did.
    */
   mismatch: SessionEvent & {
     verdict: 'network' | 'client' | 'both'
@@ -112,8 +113,8 @@ export interface SessionEvents {
    */
   unbound: SessionEvent & { skipped?: 'unreachable' | 'server_error' | 'quota_exceeded' }
   /**
-   * Somebody has tried to prove, with another key, that they are the device of a session (`bindDevice`). They were
-   * refused.
+   * Somebody has tried to prove that they are the device of a session (`bindDevice`), and was refused. `reason`: the
+   * `key` is another one, or the `signature` is wrong.
    */
   'device-mismatch': SessionEvent & { reason: 'key' | 'signature' }
   /** Somebody has looked at sessions, has ended some, or was refused (`adminRouter`). */

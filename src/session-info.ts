@@ -5,7 +5,7 @@ import type { SessionContent } from './hash/session-content.js'
 export interface SessionInfo {
   /** Public name of the session. You may show it; the store does not accept it as a session id. */
   handle: string
-  /** When the session began. A new id does not change it. */
+  /** When the session began. A rotation does not change it. */
   createdAt: Date
   /** When the session's expiry was last refreshed. Its last request was at most `touchInterval` later. */
   seenAt: Date

@@ -104,8 +104,9 @@ export type AnyRedisStore = RedisStore<Whatever, Whatever>
  * An express-session store that keeps each session as one Redis hash.
  *
  * `get`, `set`, `touch`, `destroy`, `all`, `ids`, `length` and `clear` are express-session's store contract. They take
- * an optional callback, which they call exactly once, and always return a promise. `sid` is a session id, such as
- * `req.sessionID`. It is no error to read or end a session that does not exist.
+ * an optional callback, which they call exactly once, and always return a promise; that of `set`, `touch`, `destroy`
+ * and `clear` resolves to undefined. `sid` is a session id, such as `req.sessionID`. It is no error to read or end a
+ * session that does not exist.
  *
  * A failure is a `SessionStoreError`, a wrong argument a `TypeError`; if `validate` or an index function throws, its
  * error arrives as it is. docs/errors.md explains the codes. docs/storage.md has the Redis commands of each method;
@@ -186,7 +187,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   /**
    * Loads a session. Sends one command, HGETALL, or none if the near cache (`cache` option) has the session.
    *
-   * @returns null if there is no such session
+   * @returns its properties and cookie; null if there is no such session
    */
   override get(sid: string): Promise<SessionContent<Data> | null>
   override get(sid: string, callback?: Callback<SessionContent<Data> | null>): Promise<SessionContent<Data> | null>
@@ -263,7 +264,11 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     return this.#settle('touch', work, callback)
   }
 
-  /** Ends a session. Rejects if Redis does not confirm the end, because a logout must not fail unnoticed. */
+  /**
+   * Ends a session. Rejects if Redis does not confirm the end, because a logout must not fail unnoticed.
+   *
+   * @throws ERR_SESSION_NOT_REPLICATED with the option `replicas`, and the other codes with status 503
+   */
   override destroy(sid: string, callback?: Callback<void>): Promise<void> {
     const { entriesToEnd } = this.#requests
     const ending = this.#run(() =>
@@ -323,7 +328,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    * the result, because the store does not count it as loaded; use `patch`.
    *
    * @param fields names of the properties, without `cookie`; undefined: the whole session
-   * @returns null if there is no such session
+   * @returns the properties; null if there is no such session
    */
   read(sid: string, fields?: undefined): Promise<SessionContent<Data> | null>
   read<Name extends PropertyName<Data>>(sid: string, fields: readonly Name[]): Promise<PropertiesOf<Data, Name> | null>
@@ -339,7 +344,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    * Does not prolong the session.
    *
    * @param changes new values by property; `undefined` removes the property
-   * @returns false if there is no such session
+   * @returns true; false if there is no such session
    * @throws ERR_SESSION_NOT_SERIALIZABLE, ERR_SESSION_TOO_LARGE, ERR_SESSION_INVALID_INDEX or ERR_SESSION_LIMIT
    */
   patch(sid: string, changes: SessionChanges<Data>): Promise<boolean> {
@@ -354,15 +359,15 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Changes one value inside a property of an existing session atomically, without a change of its neighbours. If plain
+   * Changes one value inside a property of an existing session atomically; its neighbours stay as they are. If plain
    * objects are missing on the path, it makes them. Does not prolong the session. Sends HMGET and a script, or HGETALL
    * and a script with `indexes`; it repeats both if another request saves in between.
    *
    * @param path name of the property, then names of keys, e.g. `['preferences', 'theme']`
    * @param value undefined removes the value
-   * @returns false if there is no such session
+   * @returns true; false if there is no such session
    * @throws ERR_SESSION_NOT_AN_OBJECT if the path leads through a list, a scalar or an instance of a class;
-   *   ERR_SESSION_CONFLICT if others save a hundred times meanwhile; and what `patch` throws
+   *   ERR_SESSION_CONFLICT if others save a hundred times meanwhile; and the codes of `patch`
    */
   setPath<const Path extends SessionPath<Data>>(
     sid: string,
@@ -384,7 +389,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   /**
    * Reads one value inside a property, with one command, HMGET. Does not prolong the session.
    *
-   * @param path name of the property, then names of keys, e.g. `['preferences', 'theme']`
+   * @param path as for `setPath`
    * @returns undefined if there is no such value, or no such session
    */
   getPath<const Path extends SessionPath<Data>>(
@@ -416,7 +421,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
     })
   }
 
-  /** Tells whether a session exists. Sends the same commands as `info`. */
+  /** Tells whether a session exists: true or false. Sends the same commands as `info`. */
   async exists(sid: string): Promise<boolean> {
     return (await this.#info(sid)) !== null
   }
@@ -425,7 +430,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    * Tells when a session began, was last seen and will end. Sends one command, HMGET; a second one if the session has
    * several values in one index.
    *
-   * @returns null if there is no such session
+   * @returns a `SessionInfo`; null if there is no such session
    */
   info(sid: string): Promise<SessionInfo | null> {
     return this.#info(sid)
@@ -443,7 +448,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    * administration, not in requests. Does not prolong the session.
    *
    * @param handle as `info`, `findBy` and events give it
-   * @returns null if there is no such session
+   * @returns a `SessionInfo`; null if there is no such session
    */
   find(handle: string): Promise<SessionInfo | null> {
     return this.#runLong(() => findSession(this.#parts, handle))
@@ -462,13 +467,13 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
 
   /**
    * Finds the sessions that have a value in an index (`indexes` option), `limit` at a time. The sessions that expire
-   * last come first; if all have the same idle timeout, these are the ones that were last seen. If one page holds all
-   * sessions, their order is exactly by when they were last seen. Sends ZRANGE or a script for each page, and HMGET for
+   * last come first; if all have the same idle timeout, these are the ones that were seen last. If one page holds all
+   * sessions, it orders them exactly by when they were last seen. Sends ZRANGE or a script for each page, and HMGET for
    * each session.
    *
    * @param index name of the index
    * @param value a string or a finite number, e.g. the id of a user
-   * @returns one page of sessions; fewer than `limit` if it is the last page
+   * @returns a list of `SessionInfo`, with fewer than `limit` if it is the last page
    * @throws TypeError if the store has no such index
    */
   findBy(index: Index, value: string | number, options: FindByOptions = {}): Promise<SessionInfo[]> {
@@ -506,8 +511,8 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Yields all sessions one by one, so that they need not fit into memory at once. Scans all keys of the database, but
-   * does not block Redis and does not prolong a session.
+   * Yields all sessions one by one (`ScannedSession`), so that they need not fit into memory at once. Scans all keys of
+   * the database, but does not block Redis and does not prolong a session.
    *
    * @param options `{ fields }`: names of the properties to yield; the store loads whole sessions all the same
    */
@@ -535,6 +540,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    * requests.
    *
    * @param options `{ onProgress }`: a function that is called repeatedly with the statistics so far
+   * @returns `SessionStats`
    */
   stats(options: { onProgress?: (soFar: Readonly<SessionStats>) => void } = {}): Promise<SessionStats> {
     const { onProgress = () => undefined } = options
@@ -569,6 +575,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
    * renewal of the session's id does not end it.
    *
    * @param session the result of `loadSession`, or `req.session`
+   * @param onEnd called with the reason (`EndReason`)
    * @returns a function that stops watching
    */
   watch(session: { id: string }, onEnd: (reason: EndReason) => void): () => void {

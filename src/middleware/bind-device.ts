@@ -62,11 +62,11 @@ export function bindDevice(options: BindDeviceOptions = {}): Middleware {
 }
 
 /**
- * Offers the browser of this request to register a key for the session: for logins that neither `rotateOnLogin` nor
- * `rotateSession` sees. WARNING: call it only in a request in which the user has just proved who they are. Whoever
- * receives the offer can bind the session to their own device.
+ * Offers the browser of this request to register a key for the session, after a login that neither `rotateOnLogin` nor
+ * `rotateSession` sees. WARNING: call it only in a request in which the user has just proved who they are. The client
+ * that receives the offer can bind the session to its own device.
  *
- * @returns false if the session is bound already
+ * @returns true; false if the session is bound already
  * @throws Error if `bindDevice()` has not run for this request
  */
 bindDevice.offer = function offer(req: object, _res: object): boolean {

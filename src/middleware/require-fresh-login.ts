@@ -18,8 +18,8 @@ export interface RequireFreshLoginOptions {
    */
   level?: number
   /**
-   * Handles a request whose login is too old, has too low a level or is missing, e.g. redirects to a page that asks for
-   * the password or the passkey again. Default: an error with status 401.
+   * A function `(req, res, next)` that handles a request whose login is too old, has too low a level or is missing,
+   * e.g. redirects to a page that asks for the password or the passkey again. Default: an error with status 401.
    */
   onStale?: (req: IncomingMessage, res: ServerResponse, next: (err?: unknown) => void) => void
 }

@@ -15,12 +15,11 @@ declare global {
   namespace Express {
     interface Request {
       /**
-       * How surely the user of the session has proved who they are: 0, nobody has logged in; 1, somebody has; above, what
-       * `rotateSession` was told. It is that of the session that the request has at this moment. Set by `rotateOnLogin`
-       * and `secureSession`.
+       * How surely the user of the request's current session has proved who they are. 0: nobody has logged in. 1:
+       * somebody has. Above: what `rotateSession` was told. Set by `rotateOnLogin` and `secureSession`.
        */
       sessionLevel?: number
-      /** How they have proved it, as `rotateSession` was told. */
+      /** How the user has proved it, as `rotateSession` was told. */
       sessionMethods?: readonly string[]
     }
   }

@@ -4,22 +4,24 @@ import type { OldIds } from '../session/adopt.js'
 import { derivedKeys } from './secrets.js'
 
 /**
- * The cookie that an application had before it came to `secureSession`. WARNING: until its end, a session is worth what
- * that cookie is worth: a name without `__Host-` can be planted by a subdomain, an old secret that has leaked lets
- * anybody forge the cookie, and ids that Redis holds as they are can be read in a dump.
+ * The cookie that an application had before it came to `secureSession`. WARNING: while it is accepted, sessions are
+ * only as safe as that cookie. A subdomain can plant a name without `__Host-`, a leaked old secret lets anybody forge
+ * the cookie, and plain ids can be read in a dump of Redis.
  */
 export interface AcceptFromOptions {
   /** Name of the old cookie, such as `connect.sid`. */
   name: string
-  /** What signs the old cookie: the secret of `session()`, or the list of them. */
+  /** The secret with which `session()` signed the old cookie, or the list of secrets. */
   secret: string | readonly string[]
-  /** When the old cookie is accepted no more: a Date, or a text like `2027-03-01`; at most a year from now. */
+  /** When the old cookie stops being accepted: a Date, or a text like `2027-03-01`; at most a year from now. */
   until: Date | string
-  /** The option `hashIds` of the old store, if it had one. Default: the old sessions are under their plain ids. */
+  /**
+   * The option `hashIds` of the old store, if it had one. Default: the old sessions are stored under their plain ids.
+   */
   hashIds?: HashIds
   /**
-   * Attributes that the old cookie was set with, for its end: a browser deletes only a cookie with the same ones.
-   * Default: those that the old session has.
+   * Attributes with which the old cookie was set: a browser deletes only a cookie with the same ones. Default: the
+   * attributes of the old session's cookie.
    */
   cookie?: OldCookieAttributes
 }

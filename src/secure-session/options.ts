@@ -73,7 +73,8 @@ interface OwnOptions<Data extends object> {
    * The cookie that the application had before, such as that of `session()`:
    * `{ name, secret, until, hashIds, cookie }`, as docs/migrating.md explains. Its visitors stay logged in; they get a
    * new id and the new cookie. `until` is a Date, or a text such as `2027-03-01`, at most a year away. WARNING: until
-   * then, an attacker can log in with all that the old cookie accepted. Default: none.
+   * then, sessions are only as safe as the old cookie: think of a secret that has leaked, or of plain ids in a dump of
+   * Redis. Default: none.
    */
   acceptFrom?: AcceptFromOptions
 }
@@ -90,9 +91,7 @@ interface StoreOptions<Data extends object, Index extends string>
   limit?: Limit<NoInfer<Index> | 'user'>
 }
 
-/**
- * Pass either `client`, with any options of `RedisStore`, and secureSession makes the store; or a `store` of your own.
- */
+/** Pass `client` and any options of `RedisStore`; secureSession then makes the store. Or pass a `store` of your own. */
 export type SecureSessionOptions<Data extends object = SessionData, Index extends string = string> =
   | (OwnOptions<Data> & StoreOptions<Data, Index> & { store?: never })
   | (OwnOptions<Data> & { [Name in keyof RedisStoreOptions]?: never } & {

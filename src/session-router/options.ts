@@ -33,7 +33,10 @@ export interface SessionRouterOptions {
   user?(req: RequestOfUser): string | number | null | undefined
   /** Maximum age of the login when a user ends sessions, in seconds. Default 300. */
   within?: number
-  /** Handles a request whose login is older than `within`. Default: an error with status 401. */
+  /**
+   * A function `(req, res, next)` that handles a request whose login is older than `within`. Default: an error with
+   * status 401.
+   */
   onStale?: RequireFreshLoginOptions['onStale']
   /** Path of a page of your site to which the list links back, e.g. `/account`. Default: no link. */
   back?: string

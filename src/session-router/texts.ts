@@ -20,7 +20,7 @@ export interface SessionRouterTexts {
    * @param when e.g. `3 hours ago`, in the language of the page
    */
   lastSeen: (when: string) => string
-  /** Replaces `when` for a device that was seen less than a minute ago. */
+  /** The `when` of `lastSeen` for a device that was seen less than a minute ago. */
   justNow: string
   /** The mark of a session that is bound to its device. */
   deviceBound: string

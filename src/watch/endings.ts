@@ -7,7 +7,7 @@ import type { Context } from '../session/context.js'
 import { firstOf } from '../session/first-found.js'
 import { inspectSession } from '../session/inspect.js'
 
-/** Why a session ended: a `DestroyReason`, or `rotated`: it continues under another id. */
+/** Why a session ended: a `DestroyReason`; or `rotated`, if it continues under another id. */
 export type EndReason = SessionEvents['ended']['reason']
 
 const REASONS: Readonly<Record<EndReason, 0>> = {
