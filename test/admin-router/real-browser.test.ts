@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RedisStore, type SessionContent } from 'connect-redis-hash'
 import helmet from 'helmet'
 import { type Browser, chromium } from 'playwright-core'
 import { handleOf } from '../../src/ids/handle.js'
-import { CHROMIUM } from '../support/chromium.js'
+import { axeFaults } from '../support/axe.js'
+import { CHROMIUM, takeShot } from '../support/chromium.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { until } from '../support/until.js'
@@ -18,10 +18,6 @@ if (CHROMIUM === undefined) {
   test.skip('the pages in a real browser: skipped, no Chromium is installed (set CHROMIUM_PATH)', () => {})
 } else {
   describe('the pages in Chromium', () => inChromium(CHROMIUM as string))
-}
-
-interface AxeResults {
-  violations: { id: string; nodes: { html: string; failureSummary: string }[] }[]
 }
 
 function inChromium(executablePath: string): void {
@@ -108,15 +104,8 @@ function inChromium(executablePath: string): void {
       if (name === 'events') await somethingHappens()
       const { context, page } = await visitor(viewport, true)
       await page.goto(at(path))
-      await page.addScriptTag({ content: readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8') })
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme })
-        const shots = process.env.SCREENSHOTS
-        const shot = `${shots}/${name}-${viewport.width}-${colorScheme}.png`
-        if (shots !== undefined) await page.screenshot({ path: shot, fullPage: true })
-        const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResults
-        expect([colorScheme, violations.map(({ id, nodes }) => [id, nodes])]).toEqual([colorScheme, []])
-      }
+      const taken = async (scheme: string) => takeShot(page, `${name}-${viewport.width}-${scheme}`)
+      expect(await axeFaults(page, taken)).toEqual([])
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(viewport.width)
       await context.close()
     })

@@ -98,7 +98,10 @@ describe('the application of the README, each file run as printed', () => {
     expect((await ada.send('GET', '/account/sessions')).status).toBe(200)
     const nobody = new Browser(url)
     expect(await nobody.send('POST', '/password')).toMatchObject({ status: 401, text: 'this needs a fresh login\n' })
-    expect(await nobody.send('GET', '/account/sessions')).toMatchObject({ status: 401, text: 'you are not logged in\n' })
+    expect(await nobody.send('GET', '/account/sessions')).toMatchObject({
+      status: 401,
+      text: 'you are not logged in\n',
+    })
     const ended = once(child, 'exit')
     child.kill('SIGTERM')
     expect(await ended).toEqual([0, null])

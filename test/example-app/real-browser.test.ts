@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { axeFaults } from '../support/axe.js'
 import { CHROMIUM } from '../support/chromium.js'
 import { privateRedis } from '../support/private-redis.js'
 import { until } from '../support/until.js'
@@ -34,10 +34,6 @@ const LAYOUT = `(() => {
     nameWidth: Math.round(name.width),
   }
 })()`
-
-interface AxeResults {
-  violations: { id: string; nodes: { html: string; failureSummary: string }[] }[]
-}
 
 function inChromium(executablePath: string): void {
   let redis: Awaited<ReturnType<typeof privateRedis>>
@@ -112,12 +108,7 @@ function inChromium(executablePath: string): void {
     await signUp(page, 'Ada')
     await page.goto(`${origin}${path}`)
     if (path === '/account') await page.waitForSelector('[data-state=live]')
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme })
-      await page.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'))
-      const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResults
-      expect([colorScheme, violations.map(({ id, nodes }) => [id, nodes])]).toEqual([colorScheme, []])
-    }
+    expect(await axeFaults(page)).toEqual([])
     await context.close()
   })
 

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { AxeResults } from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { axeFaults } from '../support/axe.js'
 import { CHROMIUM } from '../support/chromium.js'
 import { openShop } from './shop.js'
 
@@ -82,15 +81,7 @@ function inChromium(executablePath: string): void {
       await page.getByRole('button', { name: 'Run all four' }).click()
       await page.waitForSelector('.side')
       await page.locator('.commands summary').click()
-      await page.addScriptTag({ content: readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8') })
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme })
-        // Buttons fade from one colour to the other.
-        await page.evaluate('Promise.all(document.getAnimations().map(({ finished }) => finished))')
-        const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResults
-        const faults = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`)
-        expect([colorScheme, faults]).toEqual([colorScheme, []])
-      }
+      expect(await axeFaults(page)).toEqual([])
     })
   })
 

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { RedisStore, type SessionRouterTexts } from 'connect-redis-hash'
 import helmet from 'helmet'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
-import { CHROMIUM } from '../support/chromium.js'
+import { axeFaults } from '../support/axe.js'
+import { CHROMIUM, takeShot } from '../support/chromium.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { MOUNT, site } from './site.js'
 
@@ -23,10 +23,6 @@ const ARABIC: Partial<SessionRouterTexts> = {
   logOut: 'تسجيل الخروج',
   logOutOthers: () => 'تسجيل خروج الجهاز الآخر',
   ended: () => 'تم تسجيل خروج جهاز واحد.',
-}
-
-interface AxeResults {
-  violations: { id: string; nodes: unknown[] }[]
 }
 
 if (CHROMIUM === undefined) {
@@ -131,15 +127,8 @@ function inChromium(executablePath: string): void {
       await page.context().addCookies(await context.cookies())
       await page.goto(`${trusted}${MOUNT}?ended=1&lang=${lang}`)
       expect(await page.getAttribute('html', 'lang')).toBe(lang)
-      await page.addScriptTag({ content: readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8') })
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme })
-        const shots = process.env.SCREENSHOTS
-        const shot = `${shots}/devices-${lang}-${viewport.width}-${colorScheme}.png`
-        if (shots !== undefined) await page.screenshot({ path: shot, fullPage: true })
-        const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResults
-        expect([colorScheme, violations.map(({ id, nodes }) => [id, nodes])]).toEqual([colorScheme, []])
-      }
+      const taken = async (scheme: string) => takeShot(page, `devices-${lang}-${viewport.width}-${scheme}`)
+      expect(await axeFaults(page, taken)).toEqual([])
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(viewport.width)
       await Promise.all([page.context().close(), context.close()])
       await store.clear()
@@ -149,8 +138,7 @@ function inChromium(executablePath: string): void {
   test.each([NARROW, WIDE])('at $width pixels it is styled, and nothing sticks out', async (viewport) => {
     const [{ page }] = [await loggedIn(trusted, viewport), await loggedIn(trusted)]
     await page.goto(`${trusted}${MOUNT}`)
-    const shots = process.env.SCREENSHOTS
-    if (shots !== undefined) await page.screenshot({ path: `${shots}/devices-${viewport.width}.png`, fullPage: true })
+    await takeShot(page, `devices-${viewport.width}`)
     const boxes = await Promise.all(
       (await page.locator('button, a, h1, .device').all()).map((part) => part.boundingBox()),
     )
