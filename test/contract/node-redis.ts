@@ -1,10 +1,13 @@
 import { RedisStore as ConnectRedisStore } from 'connect-redis10'
-import { createClient } from 'redis'
+import type { createClient } from 'redis'
+import { connectNodeRedis } from '../support/node-redis.js'
+import { until } from '../support/until.js'
 
 /** Makes a connect-redis store as its users do: with a node-redis client, on the Redis of this test run. */
 export async function connectRedis() {
-  const client = createClient({ socket: { path: process.env.TEST_REDIS_SOCKET as string, tls: false } })
-  await client.connect()
+  // A client of a Cluster has what the store calls, too.
+  const client = connectNodeRedis() as unknown as ReturnType<typeof createClient>
+  await until('connect-redis is connected', () => client.exists('a').then(() => true))
   return {
     client,
     store: (options: Omit<ConstructorParameters<typeof ConnectRedisStore>[0], 'client'> = {}) =>

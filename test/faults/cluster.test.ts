@@ -1,5 +1,5 @@
 import { connectRedis, RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
-import type { Cluster } from 'ioredis'
+import { Cluster } from 'ioredis'
 import { type ClusterRig, keysOf, startClusterRig } from '../support/cluster-rig.js'
 import { expectNoSecrets, failsAtOnce, failureOf } from '../support/failure.js'
 import { figure } from '../support/figures.js'
@@ -46,6 +46,16 @@ const sids = Array.from({ length: 60 }, (_, i) => `hush-${i}`)
 async function fill(store: RedisStore): Promise<void> {
   await Promise.all(sids.map((sid, i) => store.set(sid, session({ userId: `u${i % 3}`, value: i }))))
 }
+
+// It comes first: CLUSTER SLOTS leaves out replicas of a Cluster that has been empty so far.
+test('sessions that begin before a client of ioredis itself is connected are kept, though it leaves nodes it began with', async () => {
+  const client = new Cluster(rig.addresses)
+  client.on('error', () => {})
+  clients.push(client)
+  const store = storeOn(client, { timeout: 30_000 })
+  await fill(store)
+  expect(await store.length()).toBe(sids.length)
+})
 
 test('every master holds some of the sessions, and get, set, touch and destroy find each', async () => {
   const store = storeOn(connect())

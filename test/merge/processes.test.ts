@@ -41,5 +41,6 @@ test.each([
   const scripts = (await log.take()).filter(([command]) => /^eval(sha)?$/i.test(command ?? ''))
   log.stop()
   expect(Object.keys((await held(store, SID)).cart)).toHaveLength(processes * requests)
-  expect(scripts.length).toBeLessThanOrEqual(60)
+  // What one process saves can refuse one save of each other process that is under way, and nothing of its own.
+  expect(scripts.length).toBeLessThanOrEqual(processes * requests * processes)
 })

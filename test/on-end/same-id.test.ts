@@ -24,7 +24,8 @@ test('a save that has timed out, as the session before was still being told of, 
   const isToGoOn = new Promise<void>((resolve) => {
     goOn = resolve
   })
-  const store = storeWith({ timeout: 200, onEnd: () => isToGoOn })
+  await client.ping()
+  const store = storeWith({ timeout: 1000, onEnd: () => isToGoOn })
   await store.set('a', { cookie } as never)
   await store.destroy('a')
   await expect(store.set('a', { cookie } as never)).rejects.toMatchObject({ code: 'ERR_SESSION_TIMEOUT' })

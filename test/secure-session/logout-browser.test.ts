@@ -9,6 +9,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { selfSigned } from '../support/bound-chromium.js'
 import { CHROMIUM } from '../support/chromium.js'
 import { connect, freshPrefix } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { type App, options } from './site.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'logout-site-'))
@@ -52,6 +53,8 @@ function inChromium(executablePath: string, tls: object): void {
     page = await context.newPage()
     await page.goto(`${origin}/login`)
     await page.evaluate('localStorage.setItem("draft", "a letter"); document.cookie = "theme=dark; Secure"')
+    // A script's cookie arrives a little later.
+    await until('both cookies are there', async () => (await names()).length === 2)
   })
   afterEach(() => context.close())
 

@@ -5,6 +5,7 @@ import { CREATE } from '../../src/redis/scripts/create.js'
 import { ENTER } from '../../src/redis/scripts/index-sessions.js'
 import { allScripts } from '../support/all-scripts.js'
 import { type Flight, Flights, type Journey } from '../support/flights.js'
+import { privateRedis } from '../support/private-redis.js'
 import { freshPrefix, socketPath } from '../support/redis.js'
 import { ANY_CHANNEL } from '../support/server.js'
 import { Visitor } from '../support/visitor.js'
@@ -292,11 +293,14 @@ describe('what must not happen because a step before it has failed', () => {
 })
 
 test('where Redis knows one script and not the next, the session is entered again behind its write', async () => {
-  await warmUp()
-  const { newVisitor } = siteWith()
-  await client.script('FLUSH')
-  await client.script('LOAD', ENTER.lua)
+  // Others must not load scripts meanwhile.
+  const redis = await privateRedis()
+  const own = new Redis({ port: await flights.lineTo({ path: redis.socketPath }) })
+  const { newVisitor } = siteWith({ client: own })
+  await own.script('LOAD', ENTER.lua)
   const { needed } = await journey(() => visit(newVisitor(), '/login'))
   expect(needed).toEqual([['create', 'enter', 'enter'], ['create'], ['enter']])
-  expect(await client.script('EXISTS', CREATE.sha)).toEqual([1])
+  expect(await own.script('EXISTS', CREATE.sha)).toEqual([1])
+  own.disconnect()
+  await redis.stop()
 })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import superjson from 'superjson'
-import { type CommandLog, watchCommands } from '../support/commands.js'
+import { watchCommands } from '../support/commands.js'
 import { connect, freshPrefix } from '../support/redis.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
@@ -10,13 +10,8 @@ type Bag = any
 const client = connect()
 const prefix = freshPrefix()
 const stores: RedisStore<Bag>[] = []
-let log: CommandLog
 
-beforeAll(async () => {
-  log = await watchCommands(client, prefix)
-})
 afterAll(async () => {
-  log.stop()
   await stores[0]?.clear()
   for (const store of stores) await store.close()
   await client.quit()
@@ -164,7 +159,10 @@ test('__proto__, cookie and what is no list of names are TypeErrors', async () =
 })
 
 test('getPath costs one HMGET; setPath an HMGET and a script, and only the first one if nothing changes', async () => {
-  const store = storeOf()
+  // Stores with onEnd, on the other prefix, look for work now and then.
+  const own = freshPrefix()
+  const log = await watchCommands(client, own)
+  const store = storeOf({ prefix: own })
   await begin(store, 'cost', { a: { b: 1 } })
   await store.setPath('cost', ['a', 'b'], 2)
   await log.take()
@@ -175,6 +173,8 @@ test('getPath costs one HMGET; setPath an HMGET and a script, and only the first
   expect(await names()).toEqual(['HMGET', 'EVALSHA'])
   await store.setPath('cost', ['a', 'b'], 3)
   expect(await names()).toEqual(['HMGET'])
+  log.stop()
+  await store.clear()
 })
 
 test('setPath prolongs no session, and is saved and refused like patch', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cluster, Redis } from 'ioredis'
 import { freePorts, RedisNode } from './redis-node.js'
+import { isRedisSince } from './server.js'
 import { until } from './until.js'
 
 const SLOTS = 16_384
@@ -51,11 +52,14 @@ export async function startClusterRig({ nodeTimeoutMs = 1000 } = {}): Promise<Cl
       const slot = await slotOf(serving()[0] as RedisNode, key)
       const from = await rig.masterOf(key)
       if (from === undefined) throw new Error('nobody serves this slot')
-      const moved = await moveSlot(slot, from, to, await rig.masters(), onStep)
+      const { moved, tell } = await moveSlot(slot, from, to, await rig.masters(), onStep)
       // Redis before 7.0 tells replicas with a later heartbeat only. One that does not know yet may undo the move.
       await until('every node knows the new owner', async () => {
         const views = await Promise.all(serving().map(viewOf))
-        return views.every(({ found }) => ownerOf(slot, found)?.port === to.port)
+        if (views.every(({ found }) => ownerOf(slot, found)?.port === to.port)) return true
+        // What a replica has undone is said again.
+        if (!isRedisSince(7, 0)) await tell()
+        return false
       })
       return moved
     },
@@ -116,13 +120,14 @@ async function joinAll(nodes: readonly RedisNode[]): Promise<void> {
   }
 }
 
+/** @returns how many keys it moved, and what tells every master of the new owner */
 async function moveSlot(
   slot: number,
   from: RedisNode,
   to: RedisNode,
   masters: readonly RedisNode[],
   onStep: () => Promise<unknown>,
-): Promise<number> {
+): Promise<{ moved: number; tell(): Promise<void> }> {
   const [fromId, toId] = [await idOf(from), await idOf(to)]
   const source = new Redis({ ...from.address })
   try {
@@ -138,10 +143,13 @@ async function moveSlot(
     }
     // Tell the new owner first, as the documentation of SETSLOT says. Otherwise the slot would have no owner for a
     // moment.
-    for (const node of [to, from, ...masters.filter((one) => one !== to && one !== from)]) {
-      await node.send('CLUSTER', 'SETSLOT', slot, 'NODE', toId)
+    const tell = async () => {
+      for (const node of [to, from, ...masters.filter((one) => one !== to && one !== from)]) {
+        await node.send('CLUSTER', 'SETSLOT', slot, 'NODE', toId)
+      }
     }
-    return moved
+    await tell()
+    return { moved, tell }
   } finally {
     source.disconnect()
   }

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
 /** A connection to Redis, on its own Unix socket, that holds back every command until the test releases it. */
@@ -13,10 +15,8 @@ export interface LineGuard {
   answered?(): void
 }
 
-let made = 0
-
 export async function guardedLineTo(redisSocketPath: string, { admit, answered }: LineGuard): Promise<GuardedLine> {
-  const path = `${redisSocketPath}.${process.pid.toString(36)}${made++}`
+  const path = `${redisSocketPath}.${randomBytes(6).toString('hex')}`
   const sockets = new Set<{ destroy(): void }>()
   const server = createServer((client) => {
     const redis = connect(redisSocketPath)
@@ -48,9 +48,7 @@ export async function guardedLineTo(redisSocketPath: string, { admit, answered }
       })
     }
   })
-  await new Promise<void>((resolve) => {
-    server.listen(path, resolve)
-  })
+  await once(server.listen(path), 'listening')
   return {
     path,
     close() {

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { bookkeeping } from './raw-session.js'
 
 const AT_ONCE = 1000
@@ -29,10 +29,13 @@ export async function makeMany(client: Redis, prefix: string, user: string, coun
 
 /** The maximum number of commands that waited for a reply at the same time, sampled in every turn of the event loop. */
 export function watchQueue(client: Redis): { stop(): number } {
+  const nodes = client.isCluster ? (client as unknown as Cluster).nodes('master') : [client]
+  const connections = nodes as unknown as { commandQueue?: { length: number } }[]
   let most = 0
   let isWatching = true
   const look = () => {
-    most = Math.max(most, (client as unknown as { commandQueue: { length: number } }).commandQueue.length)
+    const waiting = connections.map(({ commandQueue }) => commandQueue?.length ?? 0)
+    most = Math.max(most, ...waiting)
     if (isWatching) setImmediate(look)
   }
   look()

@@ -22,7 +22,7 @@ export const topology = JSON.parse(process.env.TEST_TOPOLOGY ?? '{}') as {
 }
 
 /**
- * Makes a client. A Cluster client also has the type Redis here: tests use only what both have, and `keys` and `del`.
+ * Makes a client. A Cluster client also has the type Redis here: tests use only what both have, and what `ofCluster` adds.
  */
 export const connect = connectWith({ Redis, Cluster })
 /** Makes a client of ioredis 5. */
@@ -53,7 +53,7 @@ function clusterOptions({
 
 /** Makes commands that Redis runs on one node only run on all nodes. */
 function ofCluster(cluster: Cluster): Redis {
-  const { call, del } = cluster
+  const { call, del, exists } = cluster
   const onEach = async <T>(work: (node: Redis) => Promise<T>, role: 'master' | 'all' = 'master') => {
     await cluster.ping()
     return Promise.all(cluster.nodes(role).map(work))
@@ -70,11 +70,14 @@ function ofCluster(cluster: Cluster): Redis {
         ? onEach((node) => node.call(name, ...args), 'all')
         : call.call(cluster, name, ...args),
     acl: (...args: unknown[]) => onEach((node) => node.call('ACL', ...(args as string[]))),
-    del: async (...keys: (string | string[])[]) => {
-      const counts = await Promise.all(keys.flat().map((key) => del.call(cluster, key as never) as Promise<number>))
-      return counts.reduce((sum, count) => sum + count, 0)
-    },
+    del: (...keys: (string | string[])[]) => counted(keys.flat(), (key) => del.call(cluster, key as never)),
+    exists: (...keys: (string | string[])[]) => counted(keys.flat(), (key) => exists.call(cluster, key as never)),
   })
+}
+
+async function counted(keys: string[], count: (key: string) => Promise<number>): Promise<number> {
+  const counts = await Promise.all(keys.map(count))
+  return counts.reduce((sum, one) => sum + one, 0)
 }
 
 /** Makes a prefix that no other test uses, so that test files can share one Redis. */

@@ -4,6 +4,7 @@
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis'
 import { isRedisClient } from '../clients/client-of.js'
 import { type Ioredis, internalsOf } from '../clients/ioredis/internals.js'
+import { leaveSentinels } from '../clients/ioredis/leave-sentinels.js'
 import type { GetCredentials } from './credentials.js'
 import { CurrentCredentials } from './current-credentials.js'
 import { failFast } from './fail-fast.js'
@@ -86,6 +87,7 @@ function connectOne(given: ConnectRedisOptions): Redis {
   const { credentials, ...options }: ConnectRedisOptions = { ...defaults, ...known(given) }
   if (credentials !== undefined) options.lazyConnect = true
   const client = new (library('connectRedis').Redis)(options)
+  leaveSentinels(client)
   const changes = changesOf(client.options)
   // ioredis's own method would copy the current `enableOfflineQueue`, so the new client's first commands would fail.
   client.duplicate = ((others: ConnectRedisOptions = {}) =>

@@ -38,10 +38,14 @@ async function roundTrip(store: RedisStore): Promise<void> {
   expect(await store.get('a')).toEqual({ cookie, n: 2, ...CONTENT })
 }
 
-const libraries = topology.sentinels === undefined ? { connect5, connectLowest, connectValkey } : {}
-test.each(Object.entries(libraries))('a session comes back as it was, with %s', async (_name, connectWith) => {
-  await roundTrip(new RedisStore({ client: mine(connectWith()), prefix: freshPrefix() }))
-})
+// Other libraries have other options for Sentinels.
+const testOther = topology.sentinels === undefined ? test : test.skip
+testOther.each(Object.entries({ connect5, connectLowest, connectValkey }))(
+  'a session comes back as it was, with %s',
+  async (_name, connectWith) => {
+    await roundTrip(new RedisStore({ client: mine(connectWith()), prefix: freshPrefix() }))
+  },
+)
 
 const OPTIONS: RedisOptions[] = [
   {},

@@ -11,6 +11,7 @@ import {
   methodsOf,
   optionsOf,
 } from './internals.js'
+import { leaveSentinels } from './leave-sentinels.js'
 import { Losses } from './losses.js'
 import { flatten, takeOut } from './replies.js'
 import { sendRaw, sendsRaw } from './send-raw.js'
@@ -40,6 +41,7 @@ export class IoredisClient implements Client {
     this.isCluster = isCluster(client)
     this.#client = client
     this.#cork = new Cork(client)
+    leaveSentinels(client)
   }
 
   get isReady(): boolean {

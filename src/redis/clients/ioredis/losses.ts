@@ -18,17 +18,17 @@ export class Losses {
 
   private constructor(client: Ioredis) {
     if (!sendsAgain(client)) return
-    if (isCluster(client)) client.on('-node', () => this.#count++)
-    else this.#watch(client)
-  }
-
-  #watch(client: Ioredis): void {
     let isReady = client.status === 'ready'
+    const lost = () => {
+      if (isReady) this.#count++
+    }
     client.on('ready', () => {
       isReady = true
     })
+    // Before it is ready, a Cluster leaves those of its first nodes that CLUSTER SLOTS does not name.
+    if (isCluster(client)) client.on('-node', lost)
+    else client.on('close', lost)
     client.on('close', () => {
-      if (isReady) this.#count++
       isReady = false
     })
   }
