@@ -5,7 +5,7 @@ import { FILES, FILES_OF } from './test/support/other-clients.mjs'
 const ON_OWN_CLIENT = [
   'test/example-app/(pages|command-strip|two-requests|two-requests-browser)[.]test',
   'test/on-end/out-of-reach[.]test',
-  'test/redis/(cork|replies)[.]test',
+  'test/redis/(cork|replies|clients/send-raw)[.]test',
 ]
 
 /** What meets one Redis at the other end of a line of its own, or asks what only one can do: not for a Cluster. */

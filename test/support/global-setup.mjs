@@ -45,7 +45,7 @@ export default async function globalSetup({ maxWorkers, testPathPatterns: { patt
   globalThis.testRedis = { dir, rigs }
 }
 
-/** Makes a user who may use any prefix of the tests, and any command that a store needs. */
+/** Makes a user who may use any prefix of the tests, also that of a client, and any command that a store needs. */
 async function makeUser(redis) {
   const { aclRules } = await tsImport('../../src/redis/permissions/acl.ts', import.meta.url)
   const { Redis } = await import('ioredis')
@@ -57,7 +57,7 @@ async function makeUser(redis) {
   const commands = aclRules({ prefix: '', version, isAdmin: true }).filter((rule) => /^[+-]/.test(rule))
   const keys = ['~t*', '~idx:t*', '~*sess:*']
   const { isRedisSince } = await tsImport('./server.ts', import.meta.url)
-  const channels = isRedisSince(6, 2) ? ['&idx:*', '&__redis__:invalidate'] : []
+  const channels = isRedisSince(6, 2) ? ['&idx:*', '&t*', '&__redis__:invalidate'] : []
   await admin.call('ACL', 'SETUSER', 'sessions', 'reset', 'on', '>sessions', ...keys, ...channels, ...commands)
   await admin.quit()
 }
