@@ -16,7 +16,7 @@ const TEXTS: { [E in SessionEventName]: (payload: SessionEvents[E]) => string } 
   created: () => 'was written for the first time',
   saved: ({ fields }) => `${fields} ${fields === 1 ? 'field' : 'fields'} written`,
   destroyed: ({ reason }) => reason,
-  ended: ({ reason }) => `whoever watches it is told: ${reason}`,
+  ended: ({ reason }) => `its watchers are told: ${reason}`,
   rotated: ({ previousHandle, reason }) => `a new id because of ${reason}; before, it was ${short(previousHandle)}`,
   renewed: () => 'got its next id, because the one before was old enough',
   reuse: () => 'an id that was replaced long ago came back: stolen',

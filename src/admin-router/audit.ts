@@ -2,7 +2,7 @@ import type { AuditEntry } from '../events.js'
 import { inTime } from './in-time.js'
 import type { ResolvedAdminRouter } from './options.js'
 
-/** Tells the application, and whoever listens to the store, what somebody has done. Rejects if the application does not take it. */
+/** Tells the application, and the listeners of the store, what somebody has done. Rejects if the application does not take it. */
 export async function audit(
   { audit: tell, access }: ResolvedAdminRouter,
   entry: Omit<AuditEntry, 'at'>,

@@ -9,7 +9,7 @@ import type { Budget } from './budget.js'
 
 /** Sessions on one page. */
 export const PAGE_SIZE = 50
-/** Whoever wants to see more should look for less. */
+/** A longer list helps nobody: to see more, search for less. */
 export const MAX_PAGE = 200
 
 export interface SessionList {

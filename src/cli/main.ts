@@ -92,7 +92,7 @@ process.stdout.on('error', (err: NodeJS.ErrnoException) => {
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    // The first one lets the command say how to go on. Whoever sends another one does not want to wait for that.
+    // The first one lets the command say how to go on. A second one means that nobody wants to wait for that.
     if (stop.signal.aborted) process.exit(EXIT.stopped)
     stop.abort()
   })

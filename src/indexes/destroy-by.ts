@@ -6,7 +6,7 @@ import type { Within } from '../redis/deadline.js'
 import { type Context, reading } from '../session/context.js'
 import { idsOf } from '../session/continuation.js'
 import { endRevoked } from '../session/end-key.js'
-import { dropEntry, type Member, newestMembers } from '../session/index-entries.js'
+import { dropEntry, leave, type Member, newestMembers } from '../session/index-entries.js'
 import { loadSession } from '../session/load.js'
 import { batches, has } from './find.js'
 import { Revocation, type Revoked } from './revocation.js'
@@ -90,6 +90,7 @@ class AllOf {
       const { members } = await this.#within(revocation.next(PAGE))
       const ids = new Set([...members.flatMap(({ text }) => idsOf(text)), ...storedIds])
       const ended = await this.#within(Promise.all([...ids].map((storedId) => this.#end(storedId))))
+      await Promise.all(members.filter(isPair).map(({ text }) => leave(this.#context, text, [this.#entry])))
       if (ended.includes(true)) this.#ended += 1
     })
   }
@@ -130,7 +131,7 @@ class AllOf {
 
   /** Ends the sessions that the index lists, one page at a time. Drops entries whose session is gone. */
   async #endListed(revocation: Revocation): Promise<void> {
-    // The members that stay, because their sessions may be just about to be created.
+    // The members that stay, because their sessions may be just about to be created, and those that could not be dropped.
     const stay = new Set<string>()
     for (let isAll = false; !isAll; ) {
       const page = await this.#within(revocation.next(PAGE + stay.size))
@@ -142,13 +143,14 @@ class AllOf {
     }
   }
 
-  /** @returns the member if its entry stays; otherwise undefined */
+  /** @returns the member if its entry stays, or may stay; otherwise undefined */
   async #endMember(member: Member): Promise<string | undefined> {
     let isEnded = false
     for (const storedId of idsOf(member.text)) isEnded = (await this.#end(storedId)) || isEnded
     if (isEnded) this.#ended += 1
-    else if (member.from === undefined && !(await dropEntry(this.#context, member, this.#entry))) return member.text
-    return undefined
+    if (isPair(member)) await leave(this.#context, member.text, [this.#entry])
+    else if (isEnded || (await dropEntry(this.#context, member, this.#entry))) return undefined
+    return member.text
   }
 
   /** Ends sessions that exist but are in no index: the index was lost, or the session is older than the index. */
@@ -175,6 +177,11 @@ class AllOf {
     // another request may be just about to convert the session.
     return (await isFound(this.#context, storedId, this.#entry)) && endRevoked(this.#context, storedId)
   }
+}
+
+/** Whether a member stands for a session that is getting another id. */
+function isPair({ from }: Member): boolean {
+  return from !== undefined
 }
 
 /**

@@ -36,7 +36,7 @@ const logouts = new WeakSet<ServerResponse>()
 
 /**
  * Forbids caches to store a response whatever its handler says about caching: it expires a cookie, and would log out
- * whoever gets it from a cache. `forbidCaching` must have run for the response.
+ * everybody who gets it from a cache. `forbidCaching` must have run for the response.
  */
 export function forbidCachingOfLogout(res: ServerResponse): void {
   logouts.add(res)

@@ -93,5 +93,5 @@ function userIn(principal: Principal, session: AnySession | Readonly<Record<stri
 }
 
 const CHANGED_OUTSIDE =
-  'its id stays, so that whoever has planted or read it before is logged in as well (session fixation). Log in with an HTTP ' +
+  'its id stays, so anybody who has planted or read it before is logged in as well (session fixation). Log in with an HTTP ' +
   'request, whose response brings a new id, and let sockets connect again'

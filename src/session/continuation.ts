@@ -12,11 +12,12 @@ import { leave, parseMember, pendingMs, settleEntry } from './index-entries.js'
  *                 value are being ended (REVOKE)
  *     2 take      the session away from the first id
  *     3 write     it under the second id
- *     4 settle    replace the pair by the second id; if the pair is gone, end the session
+ *     4 settle    replace the pair by the second id; if the pair is gone or marked, end the session
  *
- * The operation that ends all sessions drops the pairs that it finds, and from then on no new pair is entered. So one
- * of three things is true of a session: it is still found under its first id; or it loses its pair and ends in step 4;
- * or it has passed step 4 and is found under its second id. Nobody has the second id before step 4.
+ * The operation that ends all sessions marks the pairs that it finds, and from then on no new pair is entered. So one of
+ * three things is true of a session: it is still found under its first id; or its pair is marked and it ends in step 4;
+ * or it has passed step 4 and is found under its second id. Nobody has the second id before step 4. A marked pair is
+ * dropped once both ids have been ended: until then, the next operation of that kind finds the session by it.
  */
 
 /** The change of a session from one id to another. */

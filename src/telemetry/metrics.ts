@@ -45,7 +45,7 @@ export function countsActive(store: AnyRedisStore): boolean {
 /**
  * Reads how many users and sessions have been active in the current minute, hour and day. Sends six PFCOUNT.
  *
- * @returns `[]` if Redis does not answer: whoever collects metrics wants the others all the more then
+ * @returns `[]` if Redis does not answer: a collector needs the other metrics all the more then
  */
 export async function readActive(store: AnyRedisStore): Promise<ActiveCount[]> {
   const from = Date.now()

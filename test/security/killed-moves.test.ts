@@ -275,6 +275,24 @@ describe.each(fleets)('%s', (_what, servers) => {
     300_000,
   )
 
+  test('a mover that dies at any command, and a destroyBy that dies at any command: the index still names what is left, and the next one ends it', async () => {
+    for (const mover of movers) {
+      const from = idsOf(servers[mover] as Options).at(-1) as string
+      const maker = all.findLast((i) => idsOf(servers[i] as Options)[0] === from) as number
+      for (let moves = 0, hasMoved = false; !hasMoved; moves++) {
+        for (let most = 0, hasDied = true; hasDied; most++) {
+          await clean()
+          await stores[maker]?.set('s', { cookie, user: 'ada', n: 1 } as never)
+          hasMoved = !(await dying({ ...servers[mover], indexes }, moves, (store) => save(store, { n: 2 })))
+          hasDied = await dying({ ...servers[mover], indexes }, most, (store) => store.destroyBy('user', 'ada'))
+          await expectEverywhere(await found(), mover)
+          await stores[mover]?.destroyBy('user', 'ada')
+          await expectEverywhere(null, mover)
+        }
+      }
+    }
+  }, 300_000)
+
   test('any number of deaths, reads, saves and ends in any order: what has ended is nowhere, and the last save is everywhere', async () => {
     const step = fc.record({
       by: fc.constantFrom(...all),

@@ -44,6 +44,6 @@ function whose(what: Question['what']): string {
   if ('all' in what)
     return 'Every visitor is logged out at once, in every process, and so are you if your login is among them. This cannot be undone.'
   if ('handle' in what)
-    return `Whoever uses session ${what.handle.slice(0, 8)} is logged out at once. This cannot be undone.`
+    return `This logs out the user of session ${what.handle.slice(0, 8)} at once. This cannot be undone.`
   return `Everybody with ${what.index} ${shown(what.value)} is logged out at once, in every process. This cannot be undone.`
 }

@@ -11,7 +11,7 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Not at the moment',
 }
 
-/** A page that says what is wrong. Whoever was not let in sees nothing else. */
+/** A page that says what is wrong. Somebody who was not let in sees nothing else. */
 export function errorPage(
   router: ResolvedAdminRouter,
   visit: Visit,

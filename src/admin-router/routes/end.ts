@@ -108,7 +108,7 @@ class End {
     })
   }
 
-  /** Whoever asks for it while it is being done waits for the same. */
+  /** Requests that ask for it while it is being done wait for its result. */
   #endAll(): Run {
     const { access } = this.#router
     this.#all ??= startRun(async (run) => {

@@ -71,7 +71,7 @@ else
   s = parse(redis.call('HGET', key, '@') or '')
   if not s then return {-1} end
   if is_shut(s) or is_overdue(s, now, absolute) then return {0} end
-  -- Whoever has made a hash of it has given it its time.
+  -- The process that made a hash of it has given it its time.
   if keeps and changes_count == '0' and #ARGV == all_end then return {2, format(s), 1} end
   s.saves = base36(tonumber(s.saves, 36) + 1)
   fields, removed = slice(11, 10 + 2 * tonumber(changes_count)), slice(all_end + 1, #ARGV)

@@ -10,6 +10,7 @@ export const PENDING_MS = 10_000
  *     x3J…            a session
  *     x3J… Pq0…       a session that is getting another id: it is, or was just now, under the first id, and will be
  *                     under the second id
+ *     x3J… Pq0… !     the same, while it is being ended or has to be: what replaces the pair in this form ends the session
  *     !b3J… x3J…      not a session but a revocation: ! = all sessions are being ended except those listed, ? = only
  *                     those listed (REVOKE). Its score is below 0, so that counts by score do not include it
  *
@@ -190,7 +191,9 @@ function decodeAdmit(reply: ScriptReply): AdmitReply {
 
 /**
  * Lists sessions to end, and from then on keeps them from moving to another id. A session that is just getting
- * another id loses its entry, and therefore ends (ENTER). The caller must end the sessions, and then call REOPEN.
+ * another id loses its pair of ids, and therefore ends (ENTER). A marked pair takes the place of the pair, so that the index
+ * still names the session if nobody gets to end it now. The caller must end the sessions, drop the marked pairs, and then
+ * call REOPEN.
  *
  * KEYS[1]   index key                                                       'idx:sess:user:u-1'
  * ARGV[1]   ! = all except those that follow, ? = only those; and a token   '!b3J…'
@@ -198,7 +201,7 @@ function decodeAdmit(reply: ScriptReply): AdmitReply {
  * ARGV[3]   number of entries to read, those that expire first              '500'
  * ARGV[4…]  stored ids
  *
- * returns   {1, 1 | 0 these were all entries, stored ids that are listed now: 'x3J… Pq0…', member, score, …}
+ * returns   {1, 1 | 0 these were all entries, stored ids that are listed now: 'x3J… Pq0…', member, score, …}   pairs: marked
  */
 export const REVOKE = defineScript(
   'revoke',
@@ -220,10 +223,15 @@ local count = revocations(key)
 local page = most > 0 and redis.call('ZRANGE', key, count, count + most - 1, 'WITHSCORES') or {}
 local reply = {1, #page < 2 * most and 1 or 0, ''}
 for i = 1, #page, 2 do
-  local from, to = string.match(page[i], '^(%S+) (%S+)$')
-  if means(own, from or page[i], to or page[i]) then
-    if from then redis.call('ZREM', key, page[i]) end
-    reply[#reply + 1], reply[#reply + 2] = page[i], page[i + 1]
+  local member, score = page[i], page[i + 1]
+  local from, to, mark = string.match(member, '^(%S+) (%S+)( ?!?)$')
+  if means(own, from or member, to or member) then
+    if mark == '' then
+      redis.call('ZREM', key, member)
+      member = member .. ' !'
+      redis.call('ZADD', key, score, member)
+    end
+    reply[#reply + 1], reply[#reply + 2] = member, score
   elseif from then
     own = spare(key, own, to)
   end

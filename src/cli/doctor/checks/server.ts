@@ -31,7 +31,7 @@ export function checkVersion(facts: Facts): Finding[] {
     ]
   }
   if (isOlder(version, OLDEST_MAINTAINED)) {
-    return [note(`${name} works; security fixes for it come from whoever packages it, no longer from Redis`)]
+    return [note(`${name} works; security fixes for it come from its distribution, no longer from Redis`)]
   }
   return [ok(name)]
 }
