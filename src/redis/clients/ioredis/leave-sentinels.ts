@@ -1,4 +1,4 @@
-import { type Ioredis, isCluster, optionsOf } from './internals.js'
+import { type Ioredis, isClosedByCaller, isCluster, optionsOf } from './internals.js'
 
 const left = new WeakSet<Ioredis>()
 
@@ -9,5 +9,8 @@ const left = new WeakSet<Ioredis>()
 export function leaveSentinels(client: Ioredis): void {
   if (isCluster(client) || optionsOf(client)?.failoverDetector !== true || left.has(client)) return
   left.add(client)
-  client.on('end', () => client.disconnect())
+  client.on('end', () => {
+    // A client that has ended by itself may be told to connect again, and would not after this.
+    if (isClosedByCaller(client)) client.disconnect()
+  })
 }
