@@ -42,15 +42,20 @@ export async function* idsUnder({ context, within }: Store, entry: IndexEntry): 
 export interface Selected {
   storedId: string
   info: SessionInfo
-  /** Whether connect-redis wrote it, so that times and indexes are not known. */
+  /** Whether it is a string of connect-redis, so that times and indexes are not known. */
   isString: boolean
 }
 
-/** Reads which of these ids are sessions, and under this index value if there is one. */
+/**
+ * Reads which of these ids are sessions, and under this index value if there is one.
+ *
+ * @param isListed whether the index lists the ids. A string does not say itself where it belongs
+ */
 export async function sessionsAmong(
   { context, within }: Store,
   storedIds: readonly string[],
   entry: IndexEntry | undefined,
+  isListed = true,
 ): Promise<Selected[]> {
   const indexed = withIndexes(context, [entry?.name ?? ANY_INDEX])
   const found = await within((signal) => {
@@ -59,10 +64,10 @@ export async function sessionsAmong(
   })
   return storedIds.flatMap((storedId, i) => {
     const inspected = found[i]
-    if (!inspected || (entry !== undefined && !has(inspected.entries, entry))) return []
-    // The info of a string that connect-redis wrote has no indexes; any other has those that were asked for.
-    const isString = Object.keys(inspected.info.indexes).length === 0
-    return [{ storedId, info: inspected.info, isString }]
+    if (!inspected) return []
+    const { info, entries, isString } = inspected
+    const isMeant = entry === undefined || has(entries, entry) || (isString && isListed)
+    return isMeant ? [{ storedId, info, isString }] : []
   })
 }
 

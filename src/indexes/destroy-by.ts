@@ -25,6 +25,8 @@ export interface Ending {
   except: readonly string[]
   handle: string | undefined
   thorough: boolean
+  /** Whether strings belong to the index that lists them: for callers who have no function that says so. */
+  trustsIndex?: boolean
 }
 
 /** @returns number of sessions that were ended */
@@ -32,11 +34,11 @@ export async function endSessions(
   context: Context,
   keyspace: Keyspace,
   entry: IndexEntry,
-  { except, handle, thorough }: Ending,
+  { except, handle, thorough, trustsIndex = false }: Ending,
   within: Within,
 ): Promise<number> {
   if (!thorough && context.strings.mayBeThere) warnOfStrings(context)
-  const all = new AllOf(context, entry, thorough ? keyspace : undefined, within)
+  const all = new AllOf(context, entry, { keyspace: thorough ? keyspace : undefined, trustsIndex }, within)
   if (handle === undefined) return all.endBut(except)
   const named = await all.namedBy(handle)
   const meant = named.filter((storedId) => !except.includes(storedId))
@@ -60,14 +62,21 @@ class AllOf {
   readonly #context: Context
   readonly #entry: IndexEntry
   readonly #keyspace: Keyspace | undefined
+  readonly #trustsIndex: boolean
   readonly #within: Within
   #ended = 0
 
   /** @param keyspace where to search for sessions that the index does not list; undefined: the index only */
-  constructor(context: Context, entry: IndexEntry, keyspace: Keyspace | undefined, within: Within) {
+  constructor(
+    context: Context,
+    entry: IndexEntry,
+    { keyspace, trustsIndex }: { keyspace: Keyspace | undefined; trustsIndex: boolean },
+    within: Within,
+  ) {
     this.#context = context
     this.#entry = entry
     this.#keyspace = keyspace
+    this.#trustsIndex = trustsIndex
     this.#within = within
   }
 
@@ -148,7 +157,8 @@ class AllOf {
     let isEnded = false
     for (const storedId of idsOf(member.text)) isEnded = (await this.#end(storedId)) || isEnded
     if (isEnded) this.#ended += 1
-    if (isPair(member)) await leave(this.#context, member.text, [this.#entry])
+    // Of a hash, END has dropped the entry.
+    if (isPair(member) || (isEnded && this.#trustsIndex)) await leave(this.#context, member.text, [this.#entry])
     else if (isEnded || (await dropEntry(this.#context, member, this.#entry))) return undefined
     return member.text
   }
@@ -175,7 +185,9 @@ class AllOf {
     if (await endRevoked(this.#context, storedId, this.#entry)) return true
     // A session that connect-redis wrote has no index fields, so its content decides. Use END without an index then:
     // another request may be just about to convert the session.
-    return (await isFound(this.#context, storedId, this.#entry)) && endRevoked(this.#context, storedId)
+    return (
+      (await isFound(this.#context, storedId, this.#entry, this.#trustsIndex)) && endRevoked(this.#context, storedId)
+    )
   }
 }
 
@@ -187,10 +199,13 @@ function isPair({ from }: Member): boolean {
 /**
  * Whether a session belongs to this index value, by its index fields or by its content. The content counts because
  * the session may be older than the index.
+ *
+ * @param isListed whether the index lists it, and is to be believed about a string
  */
-async function isFound(context: Context, storedId: string, entry: IndexEntry): Promise<boolean> {
+async function isFound(context: Context, storedId: string, entry: IndexEntry, isListed = false): Promise<boolean> {
   const loaded = await loadSession(context, storedId)
   if (loaded === null) return false
+  if (isListed && loaded.record.origin.kind === 'string') return true
   const { session, record } = loaded
   return has(
     [...entriesIn(record.fields), ...entriesIn(indexFields(context.options.indexes, session, new Map()))],

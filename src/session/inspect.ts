@@ -74,6 +74,8 @@ const INFO_FIELDS = [BOOKKEEPING_FIELD, RENEWAL_FIELD, CLIENT_FIELD, DEVICE_KEY_
 export interface Inspected {
   info: SessionInfo
   entries: IndexEntry[]
+  /** Whether connect-redis wrote it, or a store with `convert: 'never'`. */
+  isString: boolean
 }
 
 /**
@@ -103,7 +105,7 @@ export async function inspectSession(
   const more = furtherFields(fields)
   const rest = more.length === 0 ? [] : ((await readFields(context, storedId, more)) ?? [])
   const entries = entriesIn([...fields, ...more.map((field, i) => [field, rest[i] ?? ''] as const)])
-  return { info: infoOf(context, storedId, meta, entries, { client, deviceKey }), entries }
+  return { info: infoOf(context, storedId, meta, entries, { client, deviceKey }), entries, isString: false }
 }
 
 /** Whether this id gives access to a session with this `@renew` field. */
@@ -129,6 +131,7 @@ async function inspectString(context: Context, storedId: string): Promise<Inspec
   return {
     info: { handle: handleOf(storedId), createdAt: now, seenAt: now, expiresAt, indexes, deviceBound: false },
     entries,
+    isString: true,
   }
 }
 

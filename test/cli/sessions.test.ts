@@ -274,6 +274,38 @@ test('a terminal gets titles and a table that fits', async () => {
   })
 })
 
+describe("strings of a store with convert: 'never', which the index lists", () => {
+  let store: RedisStore<Content>
+  beforeEach(async () => {
+    store = storeOf({ convert: 'never' })
+    await write(store, ['u-1', 'u-2'])
+    expect(await client.type(`${prefix}${prefix.slice(1, 9)}-0`)).toBe('string')
+    // A hash that has left the index, whose entry has stayed.
+    await storeOf({ prefix }).set('moved', { userId: 'u-2' })
+    const [, score = ''] = await client.zrange(`idx:${prefix}user:u-1`, '0', '0', 'WITHSCORES')
+    await client.zadd(`idx:${prefix}user:u-1`, score, 'moved')
+  })
+
+  test('are listed with --user', async () => {
+    const [one, ...others] = await list('--user', 'u-1')
+    expect(others).toEqual([])
+    expect((await store.findBy('user', 'u-1')).map(({ handle }) => handle)).toEqual([one?.handle])
+  })
+
+  test.each([[[]], [['--thorough']]])('are ended with --user %j, and nobody else', async (more) => {
+    expect((await call(end, ['--user', 'u-1', '--dry-run', ...more])).out).toBe('1 session would be ended.\n')
+    expect(await call(end, ['--user', 'u-1', '--yes', ...more])).toMatchObject({ code: 0, out: '1 session ended.\n' })
+    expect(await store.countBy('user', 'u-1')).toBe(0)
+    expect(await store.findBy('user', 'u-2')).toHaveLength(2)
+  })
+
+  test('are ended one by one with --user and --handle', async () => {
+    const [{ handle = '' } = {}] = await store.findBy('user', 'u-1')
+    expect((await call(end, ['--user', 'u-1', '--handle', handle, '--yes'])).out).toBe('1 session ended.\n')
+    expect(await store.findBy('user', 'u-2')).toHaveLength(2)
+  })
+})
+
 describe('end asks', () => {
   test.each([
     ['yes', 0, '2 sessions ended.\n', 0],

@@ -112,29 +112,31 @@ async function endIndexed(io: Io, store: Opened, plan: Plan, entry: IndexEntry):
   const which = `${handle === undefined ? '' : `${handle} of `}${printable(entryText(entry))}`
   if (!(await isWanted(io, store, plan, found, which))) return told(io, plan, found, 0)
   const context = withIndexes(store.context, [entry.name])
-  const ending = { except: [], handle, thorough }
+  const ending = { except: [], handle, thorough, trustsIndex: true }
   return told(io, plan, found, await endSessions(context, store.keyspace, entry, ending, store.within))
 }
 
-/** Counts the sessions of an index value. With `--thorough` it looks at every session, those of the index among them. */
+/** Counts the sessions of an index value. With `--thorough` it then looks at every session. */
 async function countIndexed(io: Io, store: Opened, plan: Plan, entry: IndexEntry): Promise<number> {
   let found = 0
   // While a session gets another id, it may be found under both.
   const handles = new RecentKeys()
-  const add = async (batch: readonly string[]) => {
-    const there = (await sessionsAmong(store, batch, entry)).map(({ info }) => info.handle)
-    found += handles.unseen(there).filter((handle) => plan.handle === undefined || handle === plan.handle).length
+  const add = async (batch: readonly string[], isListed: boolean) => {
+    const there = await sessionsAmong(store, batch, entry, isListed)
+    // Only the index says of a string where it belongs; a walk finds all others.
+    const counted = plan.thorough ? there.filter(({ isString }) => isString === isListed) : there
+    found += handles
+      .unseen(counted.map(({ info }) => info.handle))
+      .filter((handle) => plan.handle === undefined || handle === plan.handle).length
   }
-  if (!plan.thorough) {
-    for await (const batch of idsUnder(store, entry)) await add(batch)
-    return found
-  }
+  for await (const batch of idsUnder(store, entry)) await add(batch, true)
+  if (!plan.thorough) return found
   const walk = new Walk(io, store, { of: 'end --thorough', resume: undefined, data: {} })
   await walk.round(
     (place) => store.keyspace.candidates(place),
     async (batch) => {
       walk.count += batch.length
-      await add(batch)
+      await add(batch, false)
     },
   )
   if (walk.isStopped) throw new CommandError('Stopped while counting. Nothing has been ended.', EXIT.stopped)

@@ -162,7 +162,7 @@ function print(io: Io, sessions: readonly Described[], isJson: boolean): void {
 
 function nothing(io: Io, { prefix, address }: Opened, entry?: IndexEntry): number {
   const which = entry === undefined ? '' : ` with this value in index ${entry.name}`
-  const others = entry === undefined ? '' : ' A session that connect-redis wrote is in no index before its next save.'
+  const others = entry === undefined ? '' : ' Those that connect-redis wrote are in no index before their next request.'
   io.err(`There are no sessions${which} under ${prefix} at ${address}.${others}\n`)
   return EXIT.found
 }
