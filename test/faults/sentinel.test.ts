@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectRedis, RedisStore } from 'connect-redis-hash'
-import type { Redis } from 'ioredis'
+import { Redis } from 'ioredis'
 import { expectNoSecrets, failsAtOnce, failureOf } from '../support/failure.js'
 import { figure } from '../support/figures.js'
 import { type SentinelRig, startSentinelRig } from '../support/sentinel-rig.js'
@@ -133,6 +133,23 @@ describe.each([
 })
 
 // In this case ioredis's failover detector calls connector.disconnect(), which ioredis alone takes for the end.
+test.each([
+  ['connectRedis', () => connectRedis(rig.options)],
+  ['ioredis itself, under a store', () => new Redis({ ...rig.options, failoverDetector: true })],
+])('a client of %s that has quit leaves no connection to the Sentinels', async (_what, make) => {
+  const subscribers = async () => {
+    const lists = await Promise.all(rig.sentinels.map((sentinel) => sentinel.send('CLIENT', 'LIST')))
+    return lists.flatMap((list) => list.split('\n')).filter((line) => line.includes(' sub=1 ')).length
+  }
+  const before = await subscribers()
+  const client = make()
+  const store = new RedisStore({ client })
+  await until('it listens to the Sentinels', async () => (await subscribers()) > before)
+  await store.close()
+  await client.quit()
+  await until('they are left alone', async () => (await subscribers()) === before)
+})
+
 test('Sentinels announce a new master in the moment in which the client asks for one: it connects all the same', async () => {
   await rig.healed()
   const client = connect()

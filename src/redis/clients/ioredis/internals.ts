@@ -38,8 +38,8 @@ export interface TimeoutInternals {
 
 interface Internals extends CommandInternals, TimeoutInternals {
   manuallyClosing?: boolean
-  /** Opens the socket; called by every attempt to connect. */
-  connector: { connect(emit: unknown): Promise<unknown> }
+  /** Opens the socket, at every attempt to connect, and closes it; with Sentinels, the connections to them, too. */
+  connector: { connect(emit: unknown): Promise<unknown>; disconnect?(): void }
   /** What the attempt to connect that has begun logs in with. */
   condition: { auth?: string | [username: string, password: string] }
   silentEmit(event: 'error', err: unknown): void

@@ -1,16 +1,13 @@
-import { type Ioredis, isClosedByCaller, isCluster, optionsOf } from './internals.js'
+import { type Ioredis, internalsOf, isCluster, optionsOf } from './internals.js'
 
-const left = new WeakSet<Ioredis>()
+const led = new WeakSet<Ioredis>()
 
 /**
  * Ends the connections to the Sentinels together with the client. With `failoverDetector`, ioredis keeps them after QUIT, and they
- * keep the process alive; only `disconnect` ends them.
+ * keep the process alive. Its own `disconnect` would end them, too, but the client could not be told to connect again.
  */
 export function leaveSentinels(client: Ioredis): void {
-  if (isCluster(client) || optionsOf(client)?.failoverDetector !== true || left.has(client)) return
-  left.add(client)
-  client.on('end', () => {
-    // A client that has ended by itself may be told to connect again, and would not after this.
-    if (isClosedByCaller(client)) client.disconnect()
-  })
+  if (isCluster(client) || optionsOf(client)?.failoverDetector !== true || led.has(client)) return
+  led.add(client)
+  client.on('end', () => internalsOf(client).connector.disconnect?.())
 }
