@@ -5,7 +5,7 @@ import { isLoopback } from '../target.js'
 const OPEN = 'anyone who can connect gets in without a password'
 const SHUT = [
   'CONFIG SET requirepass <password>',
-  'or a user of its own (connect-redis-hash doctor --acl), and then: ACL SETUSER default off',
+  'or a user of its own (connect-redis-hash doctor --acl) and one with +@all for yourself, and then: ACL SETUSER default off',
 ]
 
 export function checkAccess(facts: Facts): Finding[] {
@@ -39,7 +39,9 @@ function withoutPassword({ target, config }: Facts): Finding[] {
   const { note, problem, warning } = findingsOf('access')
   const consequence = 'They can read every session, log in as anybody, or delete everything.'
   if (!target.isLocal) return [problem(OPEN, consequence, SHUT)]
-  if (config === undefined) return [warning(OPEN, consequence, SHUT)]
+  if (config === undefined) {
+    return [warning(`${OPEN}; whether from this machine only, this user may not see (CONFIG GET)`, consequence, SHUT)]
+  }
   if (config.port === '0' || listensHere(config.bind)) return [note(`${OPEN}, from this machine only`)]
   if (config['protected-mode'] !== 'no') return [note(`${OPEN}, from this machine only (protected-mode yes)`)]
   return [
