@@ -28,7 +28,9 @@ export function asText(facts: Facts, findings: readonly Finding[], hasColours: b
   }
   lines.push('', summary(findings))
   if (findings.some(({ change }) => change?.some((line) => line.includes('CONFIG SET')))) {
-    lines.push('CONFIG SET lasts until Redis restarts. CONFIG REWRITE makes it last, where Redis has a configuration file.')
+    lines.push(
+      'CONFIG SET lasts until Redis restarts. CONFIG REWRITE makes it last, where Redis has a configuration file.',
+    )
   }
   return `${lines.join('\n')}\n`
 }
