@@ -37,9 +37,16 @@ function connectWith(library: object): (options?: Options) => Redis {
   return (options = {}) => {
     if (topology.nodes !== undefined) return ofCluster(new AsCluster(topology.nodes, clusterOptions(options)))
     if (topology.sentinels !== undefined)
-      return new AsRedis({ ...topology, failoverDetector: true, ...options } as never)
-    return new AsRedis(socketPath(), options)
+      return quitting(new AsRedis({ ...topology, failoverDetector: true, ...options } as never))
+    return quitting(new AsRedis(socketPath(), options))
   }
+}
+
+/** A connection that is closed before Redis has answered QUIT has ended as well. */
+function quitting(client: Redis): Redis {
+  const { quit } = client
+  const end = () => quit.call(client).catch((err) => (client.status === 'end' ? 'OK' : Promise.reject(err)))
+  return Object.assign(client, { quit: end })
 }
 
 function clusterOptions({
