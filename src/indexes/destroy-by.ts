@@ -6,7 +6,7 @@ import type { Within } from '../redis/deadline.js'
 import { type Context, reading } from '../session/context.js'
 import { idsOf } from '../session/continuation.js'
 import { endRevoked } from '../session/end-key.js'
-import { dropEntry, leave, type Member, newestMembers } from '../session/index-entries.js'
+import { dropEntry, type Member, newestMembers } from '../session/index-entries.js'
 import { loadSession } from '../session/load.js'
 import { batches, has } from './find.js'
 import { Revocation, type Revoked } from './revocation.js'
@@ -99,7 +99,7 @@ class AllOf {
       const { members } = await this.#within(revocation.next(PAGE))
       const ids = new Set([...members.flatMap(({ text }) => idsOf(text)), ...storedIds])
       const ended = await this.#within(Promise.all([...ids].map((storedId) => this.#end(storedId))))
-      await Promise.all(members.filter(isPair).map(({ text }) => leave(this.#context, text, [this.#entry])))
+      await this.#within(Promise.all(members.filter(isPair).map((member) => this.#drop(member))))
       if (ended.includes(true)) this.#ended += 1
     })
   }
@@ -140,7 +140,7 @@ class AllOf {
 
   /** Ends the sessions that the index lists, one page at a time. Drops entries whose session is gone. */
   async #endListed(revocation: Revocation): Promise<void> {
-    // The members that stay, because their sessions may be just about to be created, and those that could not be dropped.
+    // The members that stay, because their sessions may be just about to be created.
     const stay = new Set<string>()
     for (let isAll = false; !isAll; ) {
       const page = await this.#within(revocation.next(PAGE + stay.size))
@@ -152,15 +152,21 @@ class AllOf {
     }
   }
 
-  /** @returns the member if its entry stays, or may stay; otherwise undefined */
+  /** @returns the member if its entry stays; otherwise undefined */
   async #endMember(member: Member): Promise<string | undefined> {
     let isEnded = false
     for (const storedId of idsOf(member.text)) isEnded = (await this.#end(storedId)) || isEnded
     if (isEnded) this.#ended += 1
-    // Of a hash, END has dropped the entry.
-    if (isPair(member) || (isEnded && this.#trustsIndex)) await leave(this.#context, member.text, [this.#entry])
-    else if (isEnded || (await dropEntry(this.#context, member, this.#entry))) return undefined
-    return member.text
+    // END drops the entry of a hash, but no pair, and nothing for a string whose values the caller cannot compute.
+    if (isPair(member) || (isEnded && this.#trustsIndex)) await this.#drop(member)
+    else if (!isEnded && !(await dropEntry(this.#context, member, this.#entry))) return member.text
+    return undefined
+  }
+
+  /** Drops an entry, or rejects: a pass that finds it again and again would never end. */
+  #drop({ text }: Member): Promise<void> {
+    const { gateway, keys } = this.#context
+    return gateway.zrem(keys.index(this.#entry.name, this.#entry.value), text)
   }
 
   /** Ends sessions that exist but are in no index: the index was lost, or the session is older than the index. */

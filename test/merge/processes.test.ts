@@ -24,6 +24,7 @@ afterAll(async () => {
 
 test.each([
   [2, 10],
+  [3, 6],
   [4, 5],
 ])('%i processes that save %i requests each at once: all changes of the cart survive', async (processes, requests) => {
   await begin(store, SID, { cart: {} })
