@@ -43,11 +43,7 @@ export default {
   // Nobody closes the connections that stores have there (test/support/least-privilege.ts).
   forceExit: isAcl || TEST_CLIENT !== undefined,
   moduleNameMapper: {
-    '^connect-redis-hash$': isAcl
-      ? '<rootDir>/test/support/least-privilege.ts'
-      : TEST_CLIENT === undefined
-        ? '<rootDir>/src/index.ts'
-        : '<rootDir>/test/support/other-client.ts',
+    '^connect-redis-hash$': `<rootDir>/test/support/${isAcl ? 'least-privilege' : TEST_CLIENT === undefined ? 'patient' : 'other-client'}.ts`,
     '^connect-redis-hash/(prometheus|opentelemetry)$': '<rootDir>/src/telemetry/$1.ts',
     '^connect-redis-hash/(.+)$': '<rootDir>/src/$1.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

@@ -41,7 +41,7 @@ export interface EmbeddedRedis {
   kill(): Promise<void>
 }
 
-const START_TIMEOUT_MS = 15_000
+const START_TIMEOUT_MS = 60_000
 /**
  * Every owner of a persistent server keeps a connection of this name open, so that each can see whether it is the last.
  */

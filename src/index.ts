@@ -44,6 +44,7 @@ export type { IndexValue, Limit, MergeFunction, MergeOption, NearCacheOptions, R
 export type { RedisClient } from './redis/clients/redis-client.js'
 export { type ConnectClusterOptions, type ConnectRedisOptions, connectRedis } from './redis/connect/connect-redis.js'
 export type { GetCredentials, RedisCredentials } from './redis/connect/credentials.js'
+export type { AcceptFromOptions } from './secure-session/accept-from.js'
 export type { SecureCookieOptions } from './secure-session/cookie.js'
 export type { SecureSessionOptions } from './secure-session/options.js'
 export { type SecureSession, secureSession } from './secure-session/secure-session.js'

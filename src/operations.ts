@@ -58,16 +58,24 @@ const OWNER: unique symbol = Symbol.for('connect-redis-hash.operation-owner') as
  * What `tracingChannel('connect-redis-hash:operation')` publishes about an operation, without ids and keys. Only `name`
  * is known from the start; the other properties are set before `asyncEnd`.
  */
-export class Operation {
+export interface Operation {
   /** Which operation it is. */
   readonly name: OperationName
   /** How the operation ended; undefined while it runs. */
-  outcome: OperationOutcome | undefined = undefined
+  readonly outcome: OperationOutcome | undefined
   /** Code of the error, or the name of its class if it has none; undefined without an error. */
-  code: string | undefined = undefined
+  readonly code: string | undefined
   /** Only for `get` with the `cache` option: whether the near cache had the session, so that Redis was not asked. */
-  cacheHit: boolean | undefined = undefined
+  readonly cacheHit: boolean | undefined
   /** Duration in milliseconds. */
+  readonly duration: number | undefined
+}
+
+class RunningOperation implements Operation {
+  readonly name: OperationName
+  outcome: OperationOutcome | undefined = undefined
+  code: string | undefined = undefined
+  cacheHit: boolean | undefined = undefined
   duration: number | undefined = undefined
   readonly #owner: object
   readonly #start = performance.now()
@@ -82,14 +90,12 @@ export class Operation {
     return this.#owner
   }
 
-  /** The store calls it when the operation has succeeded. */
   succeed(result: unknown, cacheHit: boolean | undefined): void {
     this.outcome = result === null || result === false ? 'absent' : 'ok'
     this.cacheHit = cacheHit
     this.duration = performance.now() - this.#start
   }
 
-  /** The store calls it when the operation has failed. */
   fail(err: unknown): void {
     const { status } = (err ?? {}) as { status?: unknown }
     this.outcome = typeof status === 'number' && status < 500 ? 'rejected' : 'error'
@@ -103,7 +109,7 @@ export const OPERATION_CHANNELS = tracingChannel<Operation, Operation>('connect-
 
 /** Whether an operation belongs to a store. */
 export function isOperationOf(operation: Operation, owner: object): boolean {
-  return operation[OWNER] === owner
+  return (operation as Partial<RunningOperation>)[OWNER] === owner
 }
 
 /** Whether anybody listens to operations. Ask this before anything is allocated for a trace. */
@@ -132,7 +138,7 @@ export function traced<T>(
   run: () => Promise<T>,
   cacheHitOf?: (result: T) => boolean | undefined,
 ): Promise<T> {
-  const operation = new Operation(name, owner)
+  const operation = new RunningOperation(name, owner)
   const { start, end, asyncStart, asyncEnd, error } = OPERATION_CHANNELS
   const settled = () => {
     asyncStart.publish(operation)

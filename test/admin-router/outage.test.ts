@@ -3,6 +3,7 @@ import { RedisStore, type SessionContent } from 'connect-redis-hash'
 import { Redis } from 'ioredis'
 import request from 'supertest'
 import { handleOf } from '../../src/ids/handle.js'
+import { makeUser } from '../support/acl-user.js'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { until } from '../support/until.js'
@@ -86,6 +87,21 @@ test.each(['hold', 'mute', 'stall'] as const)(
     })
   },
 )
+
+test('as a Redis user who lacks a permission, the page says so, and not that it will pass', async () => {
+  await makeUser(redis.admin, { name: 'app', password: 'secret' })
+  const limited = new Redis(redis.socketPath, { username: 'app', password: 'secret' })
+  const own = new RedisStore({ client: limited, indexes, activity: true })
+  const restricted = site(own)
+  const page = await request(restricted)
+    .get(`${MOUNT}/stats`)
+    .set({ Cookie: 'admin=grace', ...HTML })
+  expect(page.status).toBe(503)
+  expect(page.text).toMatch(/<h1>Redis does not allow that<\/h1>\s*<p class="lead">The Redis user lacks a permission/)
+  restricted.close()
+  await own.close()
+  limited.disconnect()
+})
 
 test('if Redis goes away in the middle of a walk, the answer is 503', async () => {
   for (let i = 0; i < 1500; i += 1) await redis.admin.hset(`sess:many-${i}`, '@', 'nothing')

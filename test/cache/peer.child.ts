@@ -15,7 +15,7 @@ client.duplicate = ((changed: RedisOptions) => {
   tracking = new Redis(line, changed as object)
   return tracking
 }) as never
-const store = new RedisStore({ client, ...(JSON.parse(options) as Partial<RedisStoreOptions>) })
+const store = new RedisStore({ client, timeout: 10_000, ...(JSON.parse(options) as Partial<RedisStoreOptions>) })
 
 const content = (session: Bag) => {
   if (session === null) return null

@@ -103,7 +103,7 @@ test('an end is told once: with its reason where a store has broadcast, else wit
 
 test('knows that a session which it has seen has expired', async () => {
   const { seen, at } = await watching()
-  await storeOf({ ttl: 0.5 }).set('id-1', { userId: 'u-1' })
+  await storeOf({ ttl: 2 }).set('id-1', { userId: 'u-1' })
   await at('created')
   await until('Redis has noticed', async () => (await redis.admin.exists('sess:id-1')) === 0)
   await at('ended')

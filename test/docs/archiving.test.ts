@@ -30,7 +30,9 @@ const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' 
 /** Runs an example in a process of its own, with a test's code around it. @returns what that prints */
 function run(before: string, [page, kind, name]: [string, string, string], after: string): unknown {
   // The example gets a directory of its own, and the keys of this test.
-  const code = example(page, kind, name).replace('client,', 'client, prefix, ttl: 2,').replace("'./archive'", 'dir')
+  const code = example(page, kind, name)
+    .replace('client,', 'client, prefix, timeout: 10_000,')
+    .replace("'./archive'", 'dir')
   const file = join(dir, 'app.mjs')
   writeFileSync(file, `${HEAD}${before}\n${code}\n${after}\nawait client.quit()\n`)
   const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8' })
@@ -45,7 +47,9 @@ test('docs/archiving.md: what sessions held is in PostgreSQL once they have ende
     ['docs/archiving.md', 'run', 'postgres'],
     `
     const userId = prefix
-    for (const sid of ['a', 'b', 'c']) await store.set(sid, { cookie, userId, cart: [sid] })
+    for (const sid of ['a', 'b']) await store.set(sid, { cookie, userId, cart: [sid] })
+    const soon = { ...cookie, originalMaxAge: 2000, expires: new Date(Date.now() + 2000) }
+    await store.set('c', { cookie: soon, userId, cart: ['c'] })
     const { handle, createdAt } = await store.info('a')
     await store.destroy('a')
     await store.destroy('b')

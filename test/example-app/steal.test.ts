@@ -5,7 +5,7 @@ import { openShop } from './shop.js'
 import { Visitor } from './visitor.js'
 
 const plain = openShop()
-const behindTls = openShop({ behindTls: true, deviceSeconds: 1 })
+const behindTls = openShop({ behindTls: true, deviceSeconds: 3 })
 
 afterAll(() => Promise.all([plain.close(), behindTls.close()]))
 

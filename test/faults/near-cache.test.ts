@@ -85,7 +85,7 @@ async function ends(writer: RedisStore, reader: RedisStore): Promise<void> {
 describe('behind Sentinels', () => {
   let rig: SentinelRig
   beforeAll(async () => {
-    rig = await startSentinelRig()
+    rig = await startSentinelRig({ downAfterMs: 1000 })
   })
   afterAll(() => rig.stop())
 
@@ -121,7 +121,7 @@ describe('behind Sentinels', () => {
 describe('on a Cluster', () => {
   let rig: ClusterRig
   beforeAll(async () => {
-    rig = await startClusterRig()
+    rig = await startClusterRig({ nodeTimeoutMs: 1000 })
   })
   afterAll(() => rig.stop())
 

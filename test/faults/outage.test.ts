@@ -124,7 +124,7 @@ describe.each([
     const store = storeOn(client, { timeout: 5000 })
     // These clients give a first command no time to wait for the connection.
     if (options.enableOfflineQueue === false || options.commandTimeout !== undefined) await once(client, 'ready')
-    await store.ping()
+    await until('it is connected', async () => (await failureOf(store.ping())) === undefined)
     client.disconnect()
     await new Promise((end) => client.once('end', end))
     for (const { code } of await failuresOf(store)) expect(code).toBe('ERR_SESSION_UNAVAILABLE')

@@ -105,7 +105,7 @@ describe('a logout that a replica has to confirm', () => {
     expect(await failureOf(store.destroy('a'))).toMatchObject(NOT_REPLICATED)
     expect(await failureOf(store.destroy('a'))).toMatchObject(NOT_REPLICATED)
     replica.resume()
-    await store.destroy('a')
+    await until('it is confirmed', async () => (await failureOf(store.destroy('a'))) === undefined)
     expect(await onReplica('a')).toBe(false)
   })
 
@@ -132,7 +132,7 @@ describe('a logout that a replica has to confirm', () => {
     expect([answer.status, answer.text]).toEqual([503, 'ERR_SESSION_NOT_REPLICATED'])
     expect(await store.get(old)).toBeNull()
     replica.resume()
-    expect((await visitor.get('/login')).status).toBe(200)
+    await until('a login is confirmed', async () => (await visitor.get('/login')).status === 200)
   })
 
   test('without the option nobody waits for replicas', async () => {

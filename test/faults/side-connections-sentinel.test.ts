@@ -8,7 +8,7 @@ afterEach(closeStores)
 describe('behind Sentinels', () => {
   let rig: SentinelRig
   beforeAll(async () => {
-    rig = await startSentinelRig()
+    rig = await startSentinelRig({ downAfterMs: 1000 })
   })
   afterAll(() => rig.stop())
 

@@ -63,7 +63,7 @@ test("a store with broadcast on a client of the caller's own: the same", async (
   const client = new Redis({
     path: line.path,
     retryStrategy: () => 20,
-    commandTimeout: 50,
+    commandTimeout: 500,
     autoResendUnfulfilledCommands: false,
   })
   client.on('error', () => {})
@@ -74,7 +74,7 @@ test("a store with broadcast on a client of the caller's own: the same", async (
 })
 
 test('a client of connectRedis that the application subscribes with: the same', async () => {
-  const client = connectRedis(line.path, { commandTimeout: 200 })
+  const client = connectRedis(line.path, { commandTimeout: 1000 })
   client.on('error', () => {})
   await client.subscribe('news')
   await loseTwice()

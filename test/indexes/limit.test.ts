@@ -203,7 +203,8 @@ test('a login that fails while it makes room leaves nobody logged in whom "log o
     admit: (args) => (args.includes(END.sha) || args.includes(END.lua) ? new Promise(() => {}) : undefined),
   })
   const far = new Redis(line.path)
-  await expect(login('b', storeWith('evict', 1, { client: far, timeout: 200 }))).rejects.toMatchObject({
+  await far.ping()
+  await expect(login('b', storeWith('evict', 1, { client: far, timeout: 1000 }))).rejects.toMatchObject({
     code: 'ERR_SESSION_TIMEOUT',
   })
   expect(await near.destroyBy('user', 'ada')).toBe(1)

@@ -68,7 +68,7 @@ describe('requireFreshLogin', () => {
     const visitor = site()
     await visitor.get('/login/ada')
     expect((await visitor.get('/pay')).text).toBe('paid')
-    later(299)
+    later(290)
     expect((await visitor.get('/pay')).text).toBe('paid')
     later(302)
     const response = await visitor.get('/pay')

@@ -168,7 +168,7 @@ describe.each(frameworks)('saveBeforeResponse on %s', (_name, make) => {
 
 test('without it, a redirect followed at once over a slow Redis misses what was set', async () => {
   const server = await serve(express5(), false)
-  proxy.setDelay(60)
+  proxy.setDelay(600)
   const first = await fetchOnce(server, '/set?value=new')
   const second = await fetchOnce(other, '/show', first.cookie)
   expect(await second.body).toBe('value undefined')

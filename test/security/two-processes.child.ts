@@ -10,7 +10,7 @@ type Bag = any
 
 const [prefix = ''] = process.argv.slice(2)
 const app = express()
-const store = new RedisStore({ client: connect(), prefix })
+const store = new RedisStore({ client: connect(), prefix, timeout: 10_000 })
 app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
 app.use(rotateOnLogin({ principal: (held) => (held as Bag).user }))
 app.get('/login/:user', (req, res) => {

@@ -14,7 +14,7 @@ const client = connect()
 const store = new RedisStore({
   client,
   prefix,
-  ttl: 2,
+  timeout: 10_000,
   indexes: { user: (held) => held.userId },
   broadcast: broadcast === 'broadcast',
 })
@@ -24,6 +24,7 @@ const app = express()
 app.use(session({ store, secret, resave: false, saveUninitialized: false }), rotateOnLogin())
 app.get('/login/:user', (req, res) => {
   Object.assign(req.session, { userId: req.params.user })
+  if (req.query.seconds !== undefined) req.session.cookie.maxAge = 1000 * Number(req.query.seconds)
   res.end()
 })
 app.get('/logout', (req, res, next) => {

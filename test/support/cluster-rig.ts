@@ -25,7 +25,7 @@ export interface ClusterRig {
   stop(): Promise<void>
 }
 
-export async function startClusterRig({ nodeTimeoutMs = 1000 } = {}): Promise<ClusterRig> {
+export async function startClusterRig({ nodeTimeoutMs = 30_000 } = {}): Promise<ClusterRig> {
   const dir = mkdtempSync(join(tmpdir(), 'crh-cluster-'))
   const ports = await freePorts(2 * MASTERS)
   const args = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0', '--cluster-enabled', 'yes']

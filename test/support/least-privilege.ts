@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import * as library from '../../src/index.js'
+import { wrapped } from './wrapped.js'
 
 /*
  * Replaces the library in `npm run test:acl`: each store on the Redis of the test run gets its own connection, as a
@@ -18,10 +18,4 @@ function asUser<O>(options: O): O {
   return { timeout: 5000, ...options, client: own }
 }
 
-export class RedisStore extends library.RedisStore {
-  constructor(options: library.RedisStoreOptions) {
-    super(asUser(options))
-  }
-}
-
-export const secureSession: typeof library.secureSession = (options) => library.secureSession(asUser(options))
+export const { RedisStore, secureSession } = wrapped(asUser)

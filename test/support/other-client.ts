@@ -1,5 +1,5 @@
-import * as library from '../../src/index.js'
 import { isOfTests, siblingOf } from './siblings.js'
+import { wrapped } from './wrapped.js'
 
 /*
  * Replaces the library in `npm run test:node-redis`, `test:iovalkey` and `test:ioredis5`: each store on a client of
@@ -14,10 +14,4 @@ function onSibling<O>(options: O): O {
   return { ...(client.isCluster && { timeout: 5000 }), ...options, client: siblingOf(client) }
 }
 
-export class RedisStore extends library.RedisStore {
-  constructor(options: library.RedisStoreOptions) {
-    super(onSibling(options))
-  }
-}
-
-export const secureSession: typeof library.secureSession = (options) => library.secureSession(onSibling(options))
+export const { RedisStore, secureSession } = wrapped(onSibling)

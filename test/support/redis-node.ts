@@ -7,6 +7,9 @@ import { sendOnce } from '../../scripts/redis-wire.js'
 import { dieWithParent } from '../../src/testing/die-with-parent.js'
 import { until } from './until.js'
 
+/** Long enough for a busy machine. Nobody asks a process that is halted. */
+const PATIENCE_MS = 20_000
+
 /** One redis-server process on 127.0.0.1 that a test can kill, halt and restart. It ends with the test. */
 export class RedisNode {
   readonly port: number
@@ -52,7 +55,7 @@ export class RedisNode {
 
   /** Sends a command over a new connection and resolves the raw reply. */
   send(...command: (string | number)[]): Promise<string> {
-    return sendOnce(this.address, command.map(String), 1000)
+    return sendOnce(this.address, command.map(String), PATIENCE_MS)
   }
 
   /** Reads one field of INFO or CLUSTER INFO: `field('INFO', 'role')`. */

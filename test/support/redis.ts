@@ -3,6 +3,7 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import * as ioredis5 from 'ioredis5'
 import * as lowest from 'ioredis5-lowest'
 import * as iovalkey from 'iovalkey'
+import { leaveSentinels } from '../../src/redis/clients/ioredis/leave-sentinels.js'
 
 /** Client options. `replyMapping` is excluded because it changes the type of the client. */
 type Options = Omit<RedisOptions, 'replyMapping'>
@@ -36,9 +37,11 @@ function connectWith(library: object): (options?: Options) => Redis {
   const { Redis: AsRedis, Cluster: AsCluster } = library as { Redis: typeof Redis; Cluster: typeof Cluster }
   return (options = {}) => {
     if (topology.nodes !== undefined) return ofCluster(new AsCluster(topology.nodes, clusterOptions(options)))
-    if (topology.sentinels !== undefined)
-      return quitting(new AsRedis({ ...topology, failoverDetector: true, ...options } as never))
-    return quitting(new AsRedis(socketPath(), options))
+    if (topology.sentinels === undefined) return quitting(new AsRedis(socketPath(), options))
+    const client = new AsRedis({ ...topology, failoverDetector: true, ...options } as never)
+    // As stores do with their clients: a file that gives this one to no store has to end, too.
+    leaveSentinels(client)
+    return quitting(client)
   }
 }
 

@@ -23,7 +23,10 @@ export interface SentinelRig {
 }
 
 /** @param masterArgs arguments of redis-server for the first master only */
-export async function startSentinelRig({ downAfterMs = 1000, masterArgs = [] as string[] } = {}): Promise<SentinelRig> {
+export async function startSentinelRig({
+  downAfterMs = 30_000,
+  masterArgs = [] as string[],
+} = {}): Promise<SentinelRig> {
   const dir = mkdtempSync(join(tmpdir(), 'crh-sentinel-'))
   const [first, second, ...others] = (await freePorts(5)) as [number, number, ...number[]]
   const data = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0', '--repl-timeout', '5']

@@ -97,7 +97,7 @@ test('two stores count for themselves, each in its own registry', async () => {
 
 test('while Redis is away, the metrics are there, say so, and leave out who is active', async () => {
   const redis = await privateRedis()
-  const away = new RedisStore({ client: redis.connect(), activity: true, timeout: 200 })
+  const away = new RedisStore({ client: redis.connect(), activity: true, timeout: 1000 })
   const register = new Registry()
   sessionMetrics(away, { register })
   await away.ping()

@@ -36,8 +36,8 @@ afterAll(async () => {
 })
 
 const get = (host: string, path: string, cookie = '') => fetch(`http://${host}${path}`, { headers: { cookie } })
-async function logIn(user: string): Promise<string> {
-  const response = await get(here, `/login/${user}`)
+async function logIn(user: string, query = ''): Promise<string> {
+  const response = await get(here, `/login/${user}${query}`)
   return response.headers.getSetCookie()[0]?.split(';')[0] as string
 }
 
@@ -72,7 +72,7 @@ describe.each<[string, Open]>([
     ['a new id, as its user has changed', 'rotated', (cookie) => get(here, '/login/bob', cookie)],
     ['the end of its time', 'expired', () => Promise.resolve()],
   ])('is closed by %s', async (_how, reason, end) => {
-    const cookie = await logIn('ada')
+    const cookie = await logIn('ada', reason === 'expired' ? '?seconds=2' : '')
     const { hello, ended } = await open(there, cookie)
     expect(hello).toBe('Hello ada')
     await end(cookie)

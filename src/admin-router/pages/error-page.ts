@@ -11,13 +11,18 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Not at the moment',
 }
 
+/** Titles of what does not pass by itself, although its status says so. */
+const BY_CODE: Readonly<Record<string, string>> = {
+  ERR_SESSION_FORBIDDEN: 'Redis does not allow that',
+}
+
 /** A page that says what is wrong. Somebody who was not let in sees nothing else. */
 export function errorPage(
   router: ResolvedAdminRouter,
   visit: Visit,
-  { status, message }: { status: number; message: string },
+  { status, message, code = '' }: { status: number; message: string; code?: string },
 ): string {
-  const title = TITLES[status] ?? 'That did not work'
+  const title = BY_CODE[code] ?? TITLES[status] ?? 'That did not work'
   const body = html`<h1>${title}</h1>
 <p class="lead">${capital(message)}.</p>`
   if (visit.who !== undefined) {

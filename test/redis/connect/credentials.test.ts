@@ -133,6 +133,28 @@ test('the function fails at first: said, tried again, and requests fail without 
   expect([asked, errors.length]).toEqual([3, 2])
 })
 
+test('the function never answers: said after 10 seconds, and called again', async () => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'performance', 'Date'] })
+  try {
+    let asked = 0
+    const client = connect(() => {
+      asked += 1
+      return asked === 1 ? new Promise(() => {}) : ada
+    })
+    await until('it is asked', () => asked === 1)
+    await jest.advanceTimersByTimeAsync(9999)
+    expect([asked, errors]).toEqual([1, []])
+    await jest.advanceTimersByTimeAsync(1)
+    expect(errors.map(({ message }) => message)).toEqual([
+      'the "credentials" function has not returned within 10 seconds',
+    ])
+    await until('it is connected', () => jest.advanceTimersByTimeAsync(1000).then(() => client.status === 'ready'))
+    expect([await whoami(client), asked]).toEqual(['ada', 2])
+  } finally {
+    jest.useRealTimers()
+  }
+})
+
 test.each([
   ['nothing', undefined],
   ['a text', 'of-ada'],

@@ -8,7 +8,7 @@ import type { Fault, Topology } from './topology.js'
 
 /** Three masters with a replica each. */
 export async function clusterTopology(): Promise<Topology> {
-  const rig = await startClusterRig()
+  const rig = await startClusterRig({ nodeTimeoutMs: 1000 })
   const masters = () => rig.masters()
 
   async function replaced(old: RedisNode): Promise<void> {

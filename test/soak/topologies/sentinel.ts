@@ -7,7 +7,7 @@ import type { Fault, Topology } from './topology.js'
 
 /** A master, a replica and three Sentinels. */
 export async function sentinelTopology(): Promise<Topology> {
-  const rig = await startSentinelRig()
+  const rig = await startSentinelRig({ downAfterMs: 1000 })
   const masters = async () => [await rig.master()]
 
   async function replaced(old: RedisNode): Promise<void> {
