@@ -10,6 +10,7 @@ export const GROUPS = [
     [
       'secureSession',
       'SecureSessionOptions',
+      'AcceptFromOptions',
       'SecureCookieOptions',
       'TIMEOUT_PRESETS',
       'TimeoutPreset',
