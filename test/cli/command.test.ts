@@ -14,8 +14,8 @@ beforeAll(async () => {
   await redis.admin.call('ACL', 'SETUSER', 'app', 'on', '>p4ss/word', '~*', ...ANY_CHANNEL, '+@all')
   await redis.admin.call('ACL', 'SETUSER', 'default', 'resetpass', '>other')
   url = `${redis.socketPath}?username=app&password=${PASSWORD}`
-  // The server takes connections, and says nothing.
-  silent = createServer(() => {}).listen(0, '127.0.0.1')
+  // The server takes connections, and says nothing. It reads, so that it notices their end.
+  silent = createServer((socket) => socket.resume()).listen(0, '127.0.0.1')
   await new Promise((resolve) => silent.once('listening', resolve))
 })
 afterAll(async () => {

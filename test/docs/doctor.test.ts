@@ -5,7 +5,7 @@ import { runHere } from '../support/command-line.js'
 import { example } from '../support/markdown.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { freePort } from '../support/redis-node.js'
-import { COMPACT, testSince } from '../support/server.js'
+import { COMPACT, isValkey, testSince } from '../support/server.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 
 const PAGE = 'docs/doctor.md'
@@ -31,7 +31,9 @@ testSince(7, 0).each(TRANSCRIPTS)(
     const main = join(process.cwd(), 'src', 'cli', 'main.ts')
     const prelude = `REDIS_URL=redis://localhost:${port}; npx() { shift; '${process.execPath}' --import tsx '${main}' "$@"; }`
     // The page names the default port of Redis; this machine may have another one.
-    const all = steps(example(page, kind, name).replaceAll('localhost:6379', `localhost:${port}`))
+    const shown = example(page, kind, name).replaceAll('localhost:6379', `localhost:${port}`)
+    // So may its server.
+    const all = steps(isValkey ? shown.replace(/^Redis (?=.* at localhost)/m, 'Valkey ') : shown)
     for (const step of all) step.expected = step.expected.filter(Boolean)
     expect(all.length).toBeGreaterThan(0)
     expect(asTyped(all, await typed(all, process.cwd(), prelude))).toEqual(asShown(all))

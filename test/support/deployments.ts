@@ -44,7 +44,7 @@ async function oneRedis(): Promise<Deployment> {
 }
 
 async function sentinels(): Promise<Deployment> {
-  const rig = await startSentinelRig()
+  const rig = await startSentinelRig({ downAfterMs: 1000 })
   const nodes = [await rig.master(), await rig.replica()]
   const others = new Others(EMPTY)
   const list = rig.options.sentinels.map(({ host, port }) => `${host}:${port}`)
@@ -72,7 +72,7 @@ async function sentinels(): Promise<Deployment> {
 }
 
 async function cluster(): Promise<Deployment> {
-  const rig = await startClusterRig()
+  const rig = await startClusterRig({ nodeTimeoutMs: 1000 })
   const others = new Others([...EMPTY, '--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'])
   const [first] = rig.addresses
   return {

@@ -5,6 +5,9 @@
 const [NAME, VERSION = ''] = (process.env.TEST_SERVER ?? '').split(' ')
 const [MAJOR = 0, MINOR = 0] = VERSION.split('.').map(Number)
 
+/** Whether the server is Valkey. */
+export const isValkey = NAME === 'Valkey'
+
 /** Whether the server is at least this version of Redis. Valkey counts as Redis 7.2. */
 export function isRedisSince(major: number, minor: number): boolean {
   if (NAME !== 'Redis') return true
