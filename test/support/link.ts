@@ -67,7 +67,9 @@ export class Link {
   }
 
   async close(): Promise<void> {
-    this.reset()
+    this.#waiting = []
+    // A reset would wait for a connection that is still being made.
+    for (const socket of this.#sockets) socket.destroy()
     this.#server.close()
   }
 
