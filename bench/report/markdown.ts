@@ -10,7 +10,7 @@ export function toMarkdown(results: Results, charts: readonly string[]): string 
   const packages = Object.entries(machine.packages).map(([name, version]) => `${name.replace(/\d+$/, '')} ${version}`)
   const parts = [
     '# Benchmarks',
-    'Written by the program, from one run. To repeat it (it installs what it needs, and takes about three quarters of an hour):',
+    'Written by the program, from one run. To repeat it (it installs what it needs, and takes about half an hour):',
     `\`\`\`sh\n${command}\n\`\`\``,
     `${date.slice(0, 10)}; ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, Redis ` +
       `${machine.redis}. ${pinning(machine.pinned)} Load average before the run: ${machine.load.toFixed(2)}. ${packages.join(', ')}.`,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { RedisStore } from '../../src/index.js'
 import { childScript } from '../support/child-script.js'
 import type { Ended } from '../support/command-line.js'
+import { guardedLineTo } from '../support/guarded-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { until } from '../support/until.js'
 
@@ -75,22 +76,17 @@ test.each(['sessions --all --json', 'sessions --limit 5000', 'stats'])('%s can b
 
 test('Ctrl-C stops a walk with exit code 3, and --resume goes on with it', async () => {
   const run = (args: string) => `exec '${process.execPath}' '${MAIN}' sessions --all --json ${args}`
-  const monitor = await redis.connect().monitor()
-  const stopped = async () => {
-    const walk = shell(run(''))
-    let isStopped = false
-    const onCommand = (_time: string, [name]: string[]) => {
-      if (name !== 'scan' || isStopped) return
-      isStopped = true
-      process.kill(walk.pid, 'SIGINT')
-    }
-    monitor.on('monitor', onCommand)
-    return walk.ended.finally(() => monitor.off('monitor', onCommand))
-  }
-  let first = await stopped()
-  // On a busy machine, the signal may come when the walk has reached its end.
-  while (first.code === 0) first = await stopped()
-  monitor.disconnect()
+  let pages = 0
+  // The signal is there before the second of some five pages is.
+  const line = await guardedLineTo(redis.socketPath, {
+    admit: ([name = '']) => {
+      if (name.toLowerCase() === 'scan' && ++pages === 2) process.kill(stopped.pid, 'SIGINT')
+      return undefined
+    },
+  })
+  const stopped = shell(run(''), { REDIS_URL: line.path })
+  const first = await stopped.ended
+  await line.close()
   expect(first.code).toBe(3)
   const [resume = ''] = /--resume=[\w-]+/.exec(first.err) ?? []
   const rest = await shell(run(resume)).ended

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import type { NetConnectOpts } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,6 +8,7 @@ import { Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { failureOf } from '../support/failure.js'
 import { Link } from '../support/link.js'
+import { socketPath } from '../support/redis.js'
 import { freePorts, RedisNode } from '../support/redis-node.js'
 import { ANY_CHANNEL } from '../support/server.js'
 import { unlessStalled } from '../support/unless-stalled.js'
@@ -51,6 +53,18 @@ describe('one Redis with a replica', () => {
 
   const credentials = async () => ({ username: 'app', password })
 
+  /** What happens only where nobody has stood still: connections are given up after a second, and counted. */
+  const judged = (attempt: () => Promise<void>, at: NetConnectOpts = { host: '127.0.0.1', port }) =>
+    unlessStalled(
+      900,
+      async () => {
+        await closeStores()
+        await setUser('one')
+        await attempt()
+      },
+      at,
+    )
+
   test.each<[string, boolean, () => Redis]>([
     ['of connectRedis that has been told of it', false, () => connectRedis(options())],
     ['of connectRedis that asks for its credentials', true, () => connectRedis({ port, credentials })],
@@ -61,69 +75,57 @@ describe('one Redis with a replica', () => {
       () => new Redis5(options()) as unknown as Redis,
     ],
   ])('a new password, and a client %s: all work again, and said so', async (_name, asks, connect) => {
-    await unlessStalled(
-      900,
-      async () => {
-        await closeStores()
-        await setUser('one')
-        password = 'one'
-        const client = connect()
-        const { store, warnings, down, up } = storeOn(client)
-        await works(store, client, elsewhere)
-        expect(warnings).toEqual([])
-        const before = Date.now()
-        await setUser('two')
-        password = 'two'
-        if (!asks) client.options.password = 'two'
-        await killUser()
-        await works(store, client, elsewhere)
-        await until('it has said that all are back', () => up().length === 3)
-        expect([down(), up()]).toEqual([KINDS, KINDS])
-        for (const { since } of warnings) {
-          expect(since?.getTime()).toBeGreaterThanOrEqual(before)
-          expect(since?.getTime()).toBeLessThanOrEqual(Date.now())
-        }
-      },
-      { host: '127.0.0.1', port },
-    )
+    await judged(async () => {
+      password = 'one'
+      const client = connect()
+      const { store, warnings, down, up } = storeOn(client)
+      await works(store, client, elsewhere)
+      expect(warnings).toEqual([])
+      const before = Date.now()
+      await setUser('two')
+      password = 'two'
+      if (!asks) client.options.password = 'two'
+      await killUser()
+      await works(store, client, elsewhere)
+      await until('it has said that all are back', () => up().length === 3)
+      expect([down(), up()]).toEqual([KINDS, KINDS])
+      for (const { since } of warnings) {
+        expect(since?.getTime()).toBeGreaterThanOrEqual(before)
+        expect(since?.getTime()).toBeLessThanOrEqual(Date.now())
+      }
+    })
   })
 
   test('a client that learns of the new password late: said once, tried in vain without a storm, then all work', async () => {
-    await unlessStalled(
-      900,
-      async () => {
-        await closeStores()
-        await setUser('one')
-        const client = connectRedis({ ...options(), lazyConnect: true })
-        const { store, warnings, down, up } = storeOn(client)
-        await works(store, client, elsewhere)
-        await setUser('two')
-        // The client itself stays connected: it has logged in before.
-        const id = await client.client('ID')
-        for (const line of String(await admin.client('LIST')).split('\n')) {
-          const other = /^id=(\d+) .* user=app\b/.exec(line)?.[1]
-          if (other !== undefined && other !== String(id)) await admin.client('KILL', 'ID', other)
-        }
-        await until('it has said that all are down', () => down().length === 3)
-        const connected = Number(await master.field('INFO stats', 'total_connections_received'))
-        await sleep(3000)
-        // Three kinds try after 50, 100, 200, 400, 800 and then every 1000 milliseconds at most; the test's look connects
-        // too.
-        expect(Number(await master.field('INFO stats', 'total_connections_received')) - connected).toBeLessThan(24)
-        await store.set('late', { cookie } as never)
-        expect(await failureOf(store.destroy('late'))).toMatchObject({
-          code: 'ERR_SESSION_NOT_REPLICATED',
-          status: 503,
-        })
-        expect([down(), up()]).toEqual([KINDS, []])
-        for (const { message } of warnings) expect(message).toMatch(/ is down: Redis refused the user name or password/)
-        client.options.password = 'two'
-        await works(store, client, elsewhere)
-        await until('it has said that all are back', () => up().length === 3)
-        expect(down()).toEqual(KINDS)
-      },
-      { host: '127.0.0.1', port },
-    )
+    await judged(async () => {
+      const client = connectRedis({ ...options(), lazyConnect: true })
+      const { store, warnings, down, up } = storeOn(client)
+      await works(store, client, elsewhere)
+      await setUser('two')
+      // The client itself stays connected: it has logged in before.
+      const id = await client.client('ID')
+      for (const line of String(await admin.client('LIST')).split('\n')) {
+        const other = /^id=(\d+) .* user=app\b/.exec(line)?.[1]
+        if (other !== undefined && other !== String(id)) await admin.client('KILL', 'ID', other)
+      }
+      await until('it has said that all are down', () => down().length === 3)
+      const connected = Number(await master.field('INFO stats', 'total_connections_received'))
+      await sleep(3000)
+      // Three kinds try after 50, 100, 200, 400, 800 and then every 1000 milliseconds at most; the test's look connects
+      // too.
+      expect(Number(await master.field('INFO stats', 'total_connections_received')) - connected).toBeLessThan(24)
+      await store.set('late', { cookie } as never)
+      expect(await failureOf(store.destroy('late'))).toMatchObject({
+        code: 'ERR_SESSION_NOT_REPLICATED',
+        status: 503,
+      })
+      expect([down(), up()]).toEqual([KINDS, []])
+      for (const { message } of warnings) expect(message).toMatch(/ is down: Redis refused the user name or password/)
+      client.options.password = 'two'
+      await works(store, client, elsewhere)
+      await until('it has said that all are back', () => up().length === 3)
+      expect(down()).toEqual(KINDS)
+    })
   })
 
   test('a user that is deleted, and made again: all work again', async () => {
@@ -144,33 +146,27 @@ describe('one Redis with a replica', () => {
     ['of connectRedis', () => connectRedis(options())],
     ["of the application's own", () => new Redis(options())],
   ])('links of a client %s that have died in silence: noticed, said, and all work again', async (_name, connect) => {
-    await unlessStalled(
-      900,
-      async () => {
-        await closeStores()
-        await setUser('one')
-        const target = new Link({ host: '127.0.0.1', port })
-        await target.open()
-        try {
-          const client = connect()
-          const { duplicate } = client
-          client.duplicate = ((others: object) => duplicate.call(client, { ...others, port: target.port })) as never
-          const { store, down, up } = storeOn(client)
-          await works(store, client, elsewhere)
-          expect(down()).toEqual([])
-          target.become('silent')
-          await until('it has said that all are down', () => down().length === 3)
-          expect(await store.ping()).toBeGreaterThan(0)
-          target.become('good')
-          await works(store, client, elsewhere)
-          await until('it has said that all are back', () => up().length === 3)
-          expect(down()).toEqual(KINDS)
-        } finally {
-          await target.close()
-        }
-      },
-      { host: '127.0.0.1', port },
-    )
+    await judged(async () => {
+      const target = new Link({ host: '127.0.0.1', port })
+      await target.open()
+      try {
+        const client = connect()
+        const { duplicate } = client
+        client.duplicate = ((others: object) => duplicate.call(client, { ...others, port: target.port })) as never
+        const { store, down, up } = storeOn(client)
+        await works(store, client, elsewhere)
+        expect(down()).toEqual([])
+        target.become('silent')
+        await until('it has said that all are down', () => down().length === 3)
+        expect(await store.ping()).toBeGreaterThan(0)
+        target.become('good')
+        await works(store, client, elsewhere)
+        await until('it has said that all are back', () => up().length === 3)
+        expect(down()).toEqual(KINDS)
+      } finally {
+        await target.close()
+      }
+    })
   })
 
   test('links that a gateway forgets after 5 idle seconds: after 11 quiet ones all work at once, and nothing was lost', async () => {
@@ -232,34 +228,25 @@ describe('one Redis with a replica', () => {
   })
 
   test('a client that cannot be copied any more: said, nothing is thrown, and all work once it can be', async () => {
-    await unlessStalled(
-      900,
-      async () => {
-        await closeStores()
-        await setUser('one')
-        const client = connectRedis(options())
-        const { store, down, up } = storeOn(client)
-        await works(store, client, elsewhere)
-        const { duplicate } = client
-        client.duplicate = () => {
-          throw new TypeError('an option that ioredis does not take')
-        }
-        await killUser()
-        await until('it has said that all are down', () => down().length === 3)
-        client.duplicate = duplicate
-        await works(store, client, elsewhere)
-        await until('it has said that all are back', () => up().length === 3)
-      },
-      { host: '127.0.0.1', port },
-    )
+    await judged(async () => {
+      const client = connectRedis(options())
+      const { store, down, up } = storeOn(client)
+      await works(store, client, elsewhere)
+      const { duplicate } = client
+      client.duplicate = () => {
+        throw new TypeError('an option that ioredis does not take')
+      }
+      await killUser()
+      await until('it has said that all are down', () => down().length === 3)
+      client.duplicate = duplicate
+      await works(store, client, elsewhere)
+      await until('it has said that all are back', () => up().length === 3)
+    })
   })
 
   test('a Redis that restarts: each is said to be down once, and back once', async () => {
-    await unlessStalled(
-      900,
+    await judged(
       async () => {
-        await closeStores()
-        await setUser('one')
         const client = connectRedis({ port })
         const { store, down, up } = storeOn(client)
         await works(store, client, elsewhere)
@@ -272,31 +259,25 @@ describe('one Redis with a replica', () => {
         await until('it has said that all are back', () => up().length === down().length)
         expect(new Set(down()).size).toBe(down().length)
       },
-      { host: '127.0.0.1', port },
+      { path: socketPath() },
     )
   })
 
   test('a client that the application has closed: nothing is tried, and nothing said; opened again, all work', async () => {
-    await unlessStalled(
-      900,
-      async () => {
-        await closeStores()
-        await setUser('one')
-        const client = connectRedis(options())
-        const { store, warnings } = storeOn(client)
-        await works(store, client, elsewhere)
-        await client.quit()
-        await until('no connection is left', async () => (await connections()) === 0)
-        const connected = Number(await master.field('INFO stats', 'total_connections_received'))
-        await sleep(2500)
-        // The test's look connects too.
-        expect(Number(await master.field('INFO stats', 'total_connections_received')) - connected).toBe(1)
-        expect(warnings).toEqual([])
-        await client.connect()
-        await works(store, client, elsewhere)
-      },
-      { host: '127.0.0.1', port },
-    )
+    await judged(async () => {
+      const client = connectRedis(options())
+      const { store, warnings } = storeOn(client)
+      await works(store, client, elsewhere)
+      await client.quit()
+      await until('no connection is left', async () => (await connections()) === 0)
+      const connected = Number(await master.field('INFO stats', 'total_connections_received'))
+      await sleep(2500)
+      // The test's look connects too.
+      expect(Number(await master.field('INFO stats', 'total_connections_received')) - connected).toBe(1)
+      expect(warnings).toEqual([])
+      await client.connect()
+      await works(store, client, elsewhere)
+    })
   })
 
   test('close ends all of them, and nothing is said', async () => {

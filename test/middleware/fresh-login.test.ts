@@ -58,17 +58,17 @@ function site(onStale?: Parameters<typeof requireFreshLogin>[0]['onStale']): Vis
   return new Visitor(app)
 }
 
-const later = (seconds: number) => {
-  const now = Date.now()
+const later = (seconds: number, now = Date.now()) => {
   jest.spyOn(Date, 'now').mockImplementation(() => now + seconds * 1000)
 }
 
 describe('requireFreshLogin', () => {
   test('lets a fresh login pass, and answers 401 to one that has grown old', async () => {
+    const before = Date.now()
     const visitor = site()
     await visitor.get('/login/ada')
     expect((await visitor.get('/pay')).text).toBe('paid')
-    later(290)
+    later(299, before)
     expect((await visitor.get('/pay')).text).toBe('paid')
     later(302)
     const response = await visitor.get('/pay')

@@ -11,9 +11,6 @@ const CLOSED_WITHIN_MS = 20_000
 const OWN_REDIS = JSON.parse(process.env.TEST_REDIS_SOCKETS ?? '[]')[Number(process.env.JEST_WORKER_ID ?? 1) - 1]
 if (OWN_REDIS !== undefined) process.env.TEST_REDIS_SOCKET = OWN_REDIS
 
-// A worker process that has run many files takes longer to free its heap than Jest waits for it.
-if (process.send !== undefined) process.once('beforeExit', () => process.exit())
-
 /**
  * Extends Jest's environment. Each test file gets an empty Redis that no other file uses meanwhile, because some tests
  * walk over all keys. At the end it waits until all that the file has opened is closed: connections, servers,

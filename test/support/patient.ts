@@ -7,9 +7,8 @@ import { wrapped } from './wrapped.js'
 export * from '../../src/index.js'
 
 function patient<O>(options: O): O {
-  const { client } = (options ?? {}) as { client?: { options?: { path?: unknown } } }
-  const isShared = client?.options?.path === process.env.TEST_REDIS_SOCKET
-  return isShared && client !== undefined ? { timeout: 10_000, ...options } : options
+  const path = (options as { client?: { options?: { path?: unknown } } } | undefined)?.client?.options?.path
+  return path !== undefined && path === process.env.TEST_REDIS_SOCKET ? { timeout: 10_000, ...options } : options
 }
 
 export const { RedisStore, secureSession } = wrapped(patient)

@@ -3,24 +3,28 @@ import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { socketPath } from './redis.js'
 
+/** A machine that stands still each time shows nothing by standing still once more. */
+const ATTEMPTS = 5
+
 /**
  * Runs what depends on time. If it fails although this machine has stood still for longer than it allows, it is run again,
  * because such a run proves nothing.
  *
  * @param allowedMs the longest pause of this process and Redis that cannot be the reason of a failure
- * @param at address of the Redis of this test. Default: that of the test run
+ * @param at address of a Redis that runs all the time. Default: that of the test run
  */
 export async function unlessStalled(
   allowedMs: number,
   attempt: () => Promise<void>,
   at: NetConnectOpts = { path: socketPath() },
 ): Promise<void> {
-  for (;;) {
+  for (let left = ATTEMPTS; ; ) {
     const pauses = new Pauses(at)
     try {
       return await attempt()
     } catch (err) {
-      if (pauses.longestMs < allowedMs) throw err
+      left -= 1
+      if (left === 0 || pauses.longestMs < allowedMs) throw err
     } finally {
       pauses.stop()
     }
@@ -32,16 +36,20 @@ class Pauses {
   readonly #socket: Socket
   #last = performance.now()
   #longestMs = 0
+  #isLost = false
 
   constructor(at: NetConnectOpts) {
     this.#socket = connect(at)
-    // Without answers, all of the attempt is one pause.
+    // A Redis that is gone is no pause, and excuses nothing.
     this.#socket.on('error', () => undefined)
+    this.#socket.once('close', () => {
+      this.#isLost = true
+    })
     this.#watch().catch(() => undefined)
   }
 
   get longestMs(): number {
-    return Math.max(this.#longestMs, performance.now() - this.#last)
+    return this.#isLost ? this.#longestMs : Math.max(this.#longestMs, performance.now() - this.#last)
   }
 
   stop(): void {
