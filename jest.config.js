@@ -15,7 +15,7 @@ const ON_ONE_REDIS = [
   'test/middleware/save-before-response[.]test',
   'test/on-end/killed[.]test',
   'test/security/(interleavings|killed-moves|killed-process)[.]test',
-  'test/session/(flights|round-trips)[.]test',
+  'test/session/(changing-form|flights|round-trips)[.]test',
 ]
 
 /** What comes as ES modules only, which Jest cannot load as they are. */

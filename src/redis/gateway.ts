@@ -83,6 +83,13 @@ export class Gateway {
     return integer('EXISTS', await this.#send('EXISTS', key, () => this.#client.send('exists', key))) === 1
   }
 
+  /** @returns the name that Redis has for what the key holds: 'hash', 'string', 'none' */
+  async type(key: string): Promise<string> {
+    const reply = await this.#send('TYPE', key, () => this.#client.send('type', key))
+    if (typeof reply !== 'string') throw unexpected('TYPE')
+    return reply
+  }
+
   /** Sets a key without content for a time (milliseconds), unless it is there already. */
   async setMarker(key: string, ms: number): Promise<void> {
     await this.#send('SET', key, () => this.#client.send('set', key, '', 'PX', ms, 'NX'))

@@ -1,4 +1,5 @@
 import { SessionStoreError } from '../errors.js'
+import type { LoadedSession } from '../hash/decode.js'
 import { fieldOf } from '../hash/field-name.js'
 import { type Serializer, toText } from '../hash/serializer.js'
 import { handleOf } from '../ids/handle.js'
@@ -6,10 +7,10 @@ import type { StoredIds } from '../ids/id-mapper.js'
 import { INCREMENT } from '../redis/scripts/increment.js'
 import { SWAP } from '../redis/scripts/swap.js'
 import type { Context } from './context.js'
-import { assertPatchable, firstWritten, onHash } from './patch.js'
-import { patchString } from './patch-string.js'
+import { assertPatchable, encodeChanges, firstWritten } from './patch.js'
 import { tooLarge } from './size.js'
 import { reindex } from './write-indexed.js'
+import { writeUnloaded } from './write-unloaded.js'
 
 /** How often others may change the number before we give up. Each lost race means that another request succeeded. */
 const ATTEMPTS = 100
@@ -27,10 +28,15 @@ export async function incrementProperty(
   if (!Number.isFinite(by)) throw new TypeError('increment needs a finite number to add')
   const count = context.options.serializer === JSON && context.codec.isPlain ? countInRedis : countHere
   const value = await firstWritten(context, storedIds, async (storedId) => {
-    const counted =
-      context.options.convert === 'never' ? await countInString(context, storedId, property, by) : undefined
-    if (counted !== undefined) return counted
-    const result = await onHash(context, storedId, () => count(context, storedId, property, by))
+    let sum = 0
+    const result = await writeUnloaded(context, storedId, {
+      onHash: () => count(context, storedId, property, by),
+      onString({ session }) {
+        sum = numberIn(session, property) + by
+        return encodeChanges(context, { [property]: sum })
+      },
+    })
+    if (result.kind === 'rewritten') return sum
     if (result.kind !== 'counted') return null
     context.announcer.announceOf(storedId, 'saved', { fields: 1 })
     await reindex(context, storedId)
@@ -41,17 +47,11 @@ export async function incrementProperty(
   return null
 }
 
-/** Resolves undefined if the session is no string, and null if it is gone. */
-async function countInString(context: Context, storedId: string, property: string, by: number) {
-  let value = 0
-  const isCounted = await patchString(context, storedId, (session) => {
-    const before = Object.hasOwn(session, property) ? session[property] : 0
-    if (typeof before !== 'number') throw notANumber(property)
-    value = before + by
-    session[property] = value
-    return { set: [[fieldOf(property), toText(context.options.serializer, property, value) as string]], remove: [] }
-  })
-  return isCounted ? value : isCounted === false ? null : undefined
+/** @throws ERR_SESSION_NOT_A_NUMBER */
+function numberIn(session: LoadedSession, property: string): number {
+  const value = Object.hasOwn(session, property) ? session[property] : 0
+  if (typeof value !== 'number') throw notANumber(property)
+  return value
 }
 
 async function countInRedis(

@@ -92,10 +92,12 @@ export function isAbsent(context: Context, meta: Bookkeeping): boolean {
 
 /** Loads a session from a key that does not hold a hash. */
 export async function loadString(context: Context, storedId: string, isAgain = false): Promise<Loaded | null> {
-  const text = await context.gateway.get(context.keys.session(storedId))
+  const key = context.keys.session(storedId)
+  const text = await context.gateway.get(key)
   if (text === null) return null
-  // Another request may have converted it into a hash in between.
-  if (text === undefined && !isAgain) return loadSession(context, storedId, true)
+  // Others may have converted it in between, there and back as well. So only Redis's word proves that it is neither.
+  if (text === undefined && (!isAgain || FORMS.has(await context.gateway.type(key))))
+    return loadSession(context, storedId, true)
   const loaded = text === undefined ? unreadableType(context, storedId) : await fromString(context, storedId, text)
   if (loaded !== null && context.options.indexes.length > 0) {
     context.strings.meet()
@@ -103,6 +105,9 @@ export async function loadString(context: Context, storedId: string, isAgain = f
   }
   return loaded
 }
+
+/** What the key of a session holds, or no longer holds. */
+const FORMS: ReadonlySet<string> = new Set(['hash', 'string', 'none'])
 
 function unreadableType({ announcer }: Context, storedId: string): null {
   announcer.announce('corrupt', { handle: handleOf(storedId), reason: 'type' })

@@ -3,26 +3,19 @@ import { indexFields } from '../hash/index-fields.js'
 import { toText } from '../hash/serializer.js'
 import type { StoredIds } from '../ids/id-mapper.js'
 import type { Context } from './context.js'
-import { convertInPlace } from './convert-in-place.js'
-import { hasArrived } from './leftovers.js'
 import { loadSession } from './load.js'
 import { writeWherever } from './move.js'
-import { patchString } from './patch-string.js'
+import type { PropertyChanges } from './patch-string.js'
 import type { Loaded } from './session-record.js'
 import { lease } from './snapshot.js'
 import { UNKNOWN, updateFields } from './update-fields.js'
 import { changedOf, NOWHERE, placingOf, writeIndexed } from './write-indexed.js'
-import { foreignKey, type WriteReply } from './write-reply.js'
-
-interface Changes {
-  values: Readonly<Record<string, unknown>>
-  set: [field: string, text: string][]
-  remove: string[]
-}
+import type { WriteReply } from './write-reply.js'
+import { writeUnloaded } from './write-unloaded.js'
 
 /** @throws TypeError for names that cannot be a property, ERR_SESSION_NOT_SERIALIZABLE */
-export function encodeChanges(context: Context, changes: Readonly<Record<string, unknown>>): Changes {
-  const encoded: Changes = { values: changes, set: [], remove: [] }
+export function encodeChanges(context: Context, changes: Readonly<Record<string, unknown>>): PropertyChanges {
+  const encoded: PropertyChanges = { values: changes, set: [], remove: [] }
   for (const [property, value] of Object.entries(changes)) {
     assertPatchable(property)
     const text = toText(context.options.serializer, property, value)
@@ -45,32 +38,24 @@ export function assertPatchable(property: string): void {
  *
  * @throws ERR_SESSION_LIMIT if these changes would make one session more than `limit` allows, ERR_SESSION_TOO_LARGE
  */
-export async function patchSession(context: Context, storedIds: StoredIds, changes: Changes): Promise<boolean> {
+export async function patchSession(context: Context, storedIds: StoredIds, changes: PropertyChanges): Promise<boolean> {
   const { announcer } = context
-  const storedId = await firstWritten(context, storedIds, async (id) => {
-    const isPatched = context.options.convert === 'never' ? await patchAsString(context, id, changes) : undefined
-    if (isPatched !== undefined) return isPatched ? id : null
-    const reply = await onHash(context, id, () => patchHash(context, id, changes))
-    return reply.kind === 'written' || reply.kind === 'contended' ? id : null
-  })
-  if (storedId !== null) {
-    const fields = changes.set.length + changes.remove.length
-    announcer.announceOf(storedId, 'saved', { fields })
+  const isPatched = await firstWritten(context, storedIds, async (id) => {
+    const { kind } = await writeUnloaded(context, id, {
+      onHash: () => patchHash(context, id, changes),
+      onString: () => changes,
+    })
+    if (kind !== 'written' && kind !== 'contended') return kind === 'rewritten' || null
+    announcer.announceOf(id, 'saved', { fields: changes.set.length + changes.remove.length })
     return true
-  }
+  })
+  if (isPatched) return true
   announcer.announceOf(storedIds[0], 'refused', { operation: 'patch' })
   return false
 }
 
-function patchAsString(context: Context, storedId: string, { values, set, remove }: Changes) {
-  return patchString(context, storedId, (session) => {
-    Object.assign(session, values)
-    return { set: [...set], remove: [...remove] }
-  })
-}
-
 /** Changes a hash. With indexes, loads the session first: its index values may depend on all of its properties. */
-async function patchHash(context: Context, storedId: string, changes: Changes): Promise<WriteReply> {
+async function patchHash(context: Context, storedId: string, changes: PropertyChanges): Promise<WriteReply> {
   const { indexes } = context.options
   if (indexes.length === 0) return updateFields(context, storedId, changes)
   const loaded = await loadSession(context, storedId)
@@ -90,7 +75,7 @@ async function patchHash(context: Context, storedId: string, changes: Changes): 
 export async function patchLoaded(
   context: Context,
   storedId: string,
-  changes: Changes,
+  changes: PropertyChanges,
   { session, record }: Loaded,
   isStrict: boolean,
 ): Promise<WriteReply> {
@@ -115,30 +100,4 @@ export async function firstWritten<T>(
   const written = await write(home)
   if (written !== null || others.length === 0) return written
   return writeWherever(context, storedIds, '', write)
-}
-
-/**
- * Runs a script that needs a hash. If the key holds connect-redis's string, converts it and runs the script again. If
- * the session was to move here and the process that moved it has died, completes the move and runs the script again.
- *
- * @throws ERR_SESSION_FOREIGN_KEY if the key holds neither
- */
-export async function onHash<T extends { kind: string; isArriving?: boolean }>(
-  context: Context,
-  storedId: string,
-  work: () => Promise<T | { kind: 'foreign' }>,
-): Promise<T> {
-  let first = await work()
-  if ('isArriving' in first && first.isArriving && (await hasArrived(context, storedId))) first = await work()
-  if (first.kind !== 'foreign') return first as T
-  const loaded = await loadSession(context, storedId)
-  // The string may be gone meanwhile, or may be a hash again. The second attempt then does not find a foreign key.
-  if (loaded?.record.origin.kind !== 'string') return notForeign(await work())
-  await convertInPlace(context, loaded)
-  return notForeign(await work())
-}
-
-function notForeign<T extends { kind: string }>(result: T | { kind: 'foreign' }): T {
-  if (result.kind === 'foreign') throw foreignKey()
-  return result as T
 }

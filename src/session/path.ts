@@ -5,10 +5,12 @@ import { NoWay, type Path, withValueAt } from '../hash/path.js'
 import type { StoredIds } from '../ids/id-mapper.js'
 import { assertGoingOn, type Context } from './context.js'
 import { decodeOrAnnounce, loadSession } from './load.js'
-import { encodeChanges, firstWritten, onHash, patchLoaded } from './patch.js'
+import { encodeChanges, firstWritten, patchLoaded } from './patch.js'
 import { readFields } from './read-hash.js'
+import type { Loaded } from './session-record.js'
 import { updateFields } from './update-fields.js'
 import type { WriteReply } from './write-reply.js'
+import { writeUnloaded } from './write-unloaded.js'
 
 /** How often others may save before we give up. Each lost race means that another request has saved. */
 const ATTEMPTS = 100
@@ -24,11 +26,14 @@ type PathReply = WriteReply | { kind: 'unchanged' }
  */
 export async function setAtPath(context: Context, storedIds: StoredIds, path: Path, value: unknown): Promise<boolean> {
   const written = await firstWritten(context, storedIds, async (storedId) => {
-    const reply = await context.queue.take(storedId, () =>
-      onHash(context, storedId, () => setHere(context, storedId, path, value)),
+    const { kind } = await context.queue.take(storedId, () =>
+      writeUnloaded(context, storedId, {
+        onHash: () => setHere(context, storedId, path, value),
+        onString: (loaded) => newsOf(context, loaded, path, value),
+      }),
     )
-    if (reply.kind === 'gone') return null
-    if (reply.kind !== 'unchanged') context.announcer.announceOf(storedId, 'saved', { fields: 1 })
+    if (kind === 'gone') return null
+    if (kind === 'written' || kind === 'contended') context.announcer.announceOf(storedId, 'saved', { fields: 1 })
     return true
   })
   if (written !== null) return true
@@ -66,9 +71,14 @@ async function setField(context: Context, storedId: string, path: Path, value: u
 async function setIndexed(context: Context, storedId: string, path: Path, value: unknown): Promise<PathReply> {
   const loaded = await loadSession(context, storedId)
   if (loaded === null) return { kind: 'gone', isArriving: false }
-  const changes = changesOf(context, loaded.session, path, value)
-  if (changes.set[0]?.[1] === loaded.record.fields.get(fieldOf(path[0]))) return { kind: 'unchanged' }
-  return patchLoaded(context, storedId, changes, loaded, true)
+  const changes = newsOf(context, loaded, path, value)
+  return changes === undefined ? { kind: 'unchanged' } : patchLoaded(context, storedId, changes, loaded, true)
+}
+
+/** Returns undefined if the session holds this value already. */
+function newsOf(context: Context, { session, record }: Loaded, path: Path, value: unknown) {
+  const changes = changesOf(context, session, path, value)
+  return changes.set[0]?.[1] === record.fields.get(fieldOf(path[0])) ? undefined : changes
 }
 
 function changesOf(context: Context, session: Record<string, unknown>, [property, ...names]: Path, value: unknown) {

@@ -103,8 +103,9 @@ export async function writeDelta(
   const doubted = record.isCertain ? NOTHING : new Set(record.uncertain)
   const reply = await sendDelta(context, record, meta, next, lease, delta)
   const now = reply.kind === 'foreign' ? await loadSession(context, record.storedId) : null
-  if (now?.record.origin.kind === 'string' && isSave) {
-    // connect-redis, which still runs on another server, has overwritten the hash. Merge our changes into its string.
+  if (now !== null && isSave) {
+    // connect-redis, which still runs on another server, has overwritten the hash. Merge our changes into its string, or
+    // into the hash that another request may have made of it since.
     return saveString(context, record, MERGE, { ...next, fields: [] }, delta)
   }
   if (reply.kind !== 'written' && reply.kind !== 'contended') {
