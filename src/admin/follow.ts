@@ -3,6 +3,9 @@ import type { AdminAccess } from './admin-access.js'
 import { type Change, Changes } from './changes.js'
 
 const CHECK_MS = 1000
+/** After this many checks in which the client has no connection, that is told. */
+const MAX_AWAY = 3
+const IS_DOWN = 'A connection to Redis is down, and is tried again.'
 
 export interface FollowNews {
   changed(change: Change): void
@@ -38,7 +41,7 @@ export function followChanges(store: AdminAccess, news: FollowNews): () => void 
     },
     lost: missed,
     refused: (why) => warn(`Redis does not report changes: ${why}. Only ends are shown, of stores with "broadcast".`),
-    down: () => warn('A connection to Redis is down, and is tried again.'),
+    down: () => warn(IS_DOWN),
     up: () => warned.clear(),
   })
   // A Cluster client connects to a master when it sends something there, and others may become masters.
@@ -46,8 +49,14 @@ export function followChanges(store: AdminAccess, news: FollowNews): () => void 
     for (const server of client.masters()) if (!server.isReady) server.ask('ping').catch(() => undefined)
   }
   connectAll()
+  let away = 0
   const timer = setInterval(() => {
     connectAll()
+    // Tracking begins once the client is connected, so until then nothing tells that it is not.
+    const masters = client.masters()
+    const isThere = masters.length > 0 && masters.every(({ isReady }) => isReady)
+    away = isThere ? 0 : away + 1
+    if (away >= MAX_AWAY) warn(IS_DOWN)
     if (changes.takeMissed() > 0) missed()
   }, CHECK_MS)
   return () => {

@@ -25,7 +25,8 @@ beforeEach(async () => {
   client = new Redis(line.path, { maxRetriesPerRequest: 1, retryStrategy: () => 20 })
   client.on('error', () => undefined)
   store = new RedisStore({ client, indexes, activity: true, timeout: 400 })
-  await store.set('ada-1', { userId: 'ada' } as never)
+  // By a store with more patience.
+  await new RedisStore({ client: redis.admin, indexes }).set('ada-1', { userId: 'ada' } as never)
   server = site(store)
 })
 afterEach(async () => {
@@ -121,18 +122,38 @@ test('if Redis goes away in the middle of a walk, the answer is 503', async () =
   await redis.admin.flushall()
 })
 
-test('a feed stays open while Redis is away, and says so', async () => {
+/** Opens the live feed. @returns a function that reads on until it says this */
+async function follow() {
   const { port } = server.address() as { port: number }
-  const stop = new AbortController()
   const answer = await fetch(`http://localhost:${port}${MOUNT}/events`, {
     headers: { cookie: 'admin=grace', accept: 'text/event-stream' },
-    signal: stop.signal,
   })
-  const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+  const reader = (answer.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader()
   let text = ''
+  return async (expected: RegExp) => {
+    while (!expected.test(text)) {
+      const { value, done } = await reader.read()
+      if (done) throw new Error('the feed has ended')
+      text += value
+    }
+    return () => reader.cancel()
+  }
+}
+
+test('a feed stays open while Redis is away, and says so', async () => {
+  const says = await follow()
   line.hold()
   line.cut()
-  while (!/event: (missed|warning)/.test(text)) text += new TextDecoder().decode((await reader.read()).value)
+  const leave = await says(/event: (missed|warning)/)
   line.release()
-  stop.abort()
+  await leave()
+})
+
+test('a feed that begins while Redis does not answer says so', async () => {
+  line.hold()
+  line.cut()
+  const says = await follow()
+  const leave = await says(/event: warning/)
+  line.release()
+  await leave()
 })

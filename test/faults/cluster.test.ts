@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connectRedis, RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import { Cluster } from 'ioredis'
 import { type ClusterRig, keysOf, startClusterRig } from '../support/cluster-rig.js'
@@ -35,6 +36,14 @@ function connect(): Cluster {
   return client
 }
 
+/** A client of ioredis itself, which sends again what was under way when it has lost a connection. */
+function plain(): Cluster {
+  const client = new Cluster(rig.addresses)
+  client.on('error', () => {})
+  clients.push(client)
+  return client
+}
+
 const storeOn = (client: Cluster, options: Partial<RedisStoreOptions> = {}) =>
   new RedisStore({ client, timeout: TIMEOUT_MS, touchInterval: 0, ...options })
 
@@ -49,12 +58,30 @@ async function fill(store: RedisStore): Promise<void> {
 
 // It comes first: CLUSTER SLOTS leaves out replicas of a Cluster that has been empty so far.
 test('sessions that begin before a client of ioredis itself is connected are kept, though it leaves nodes it began with', async () => {
-  const client = new Cluster(rig.addresses)
-  client.on('error', () => {})
-  clients.push(client)
+  const client = plain()
   const store = storeOn(client, { timeout: 30_000 })
   await fill(store)
   expect(await store.length()).toBe(sids.length)
+})
+
+test('a session that begins while the client leaves a replica is kept', async () => {
+  const client = plain()
+  const store = storeOn(client, { timeout: 30_000 })
+  await fill(store)
+  await until('the client knows the replicas', async () => {
+    await new Promise((done) => client.refreshSlotsCache(done))
+    return client.nodes('slave').length === 3
+  })
+  const home = (await rig.masterOf('sess:new')) as RedisNode
+  const left = once(client, '-node')
+  await home.send('CLIENT', 'PAUSE', '500')
+  const saving = store.set('new', session({ value: 1 }))
+  await until('it is under way', () => client.nodes('master').some((node) => waitingIn(node) > 0))
+  // Nothing that is written goes there.
+  client.nodes('slave')[0]?.disconnect()
+  await left
+  await saving
+  expect(await store.exists('new')).toBe(true)
 })
 
 test('every master holds some of the sessions, and get, set, touch and destroy find each', async () => {

@@ -20,7 +20,7 @@ let slow: RedisStore
 let other: RedisStore
 
 function storeOn(path: string, options: Partial<RedisStoreOptions> = {}): RedisStore {
-  return new RedisStore({ client: redis.connect({ path }), timeout: 300, touchInterval: 0, ...options })
+  return new RedisStore({ client: redis.connect({ path }), timeout: 1000, touchInterval: 0, ...options })
 }
 
 beforeAll(async () => {
@@ -187,7 +187,7 @@ test.each([
 ])('after a save that timed out and %s, the same object saves on', async (_name, fails) => {
   await other.set('sid', { value: 1, count: 1 })
   const client = redis.connect({ path: line.path, autoResendUnfulfilledCommands: false })
-  const store = new RedisStore({ client, timeout: 300 })
+  const store = new RedisStore({ client, timeout: 1000 })
   const loaded = await load(store, 'sid', { value: 2, count: undefined })
   fails()
   expect((await failureOf(store.set('sid', loaded)))?.code).toBe('ERR_SESSION_TIMEOUT')

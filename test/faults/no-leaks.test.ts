@@ -38,7 +38,7 @@ const listeners = EVENTS.map((name) => ({
 function watch(options: Partial<RedisStoreOptions> = {}): RedisStore {
   const login = { username: 'app', password: '4711-password' }
   const client = redis.connect({ path: line.path, ...login })
-  const store = new RedisStore({ client, prefix: PREFIX, touchInterval: 0, timeout: 300, ...options })
+  const store = new RedisStore({ client, prefix: PREFIX, touchInterval: 0, timeout: 1000, ...options })
   for (const name of EVENTS) store.on(name, (payload) => void emitted.push({ name, payload: payload as Bag }))
   stores.push(store)
   return store

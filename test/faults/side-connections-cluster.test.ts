@@ -51,7 +51,7 @@ describe('on a Cluster', () => {
   test('one master that refuses the password: said, and the sessions of the others are cached and confirmed', async () => {
     await setUser(rig.nodes, 'one')
     const client = connect()
-    const { store, warnings, down, up } = storeOn(client, { broadcast: false, timeout: 500 })
+    const { store, warnings, down, up } = storeOn(client, { broadcast: false, timeout: 1000 })
     await isCaching(store, { client })
     const sids = Array.from({ length: 30 }, (_, i) => `s${i}`)
     for (const sid of sids) await store.set(sid, { cookie } as never)

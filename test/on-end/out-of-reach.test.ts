@@ -38,7 +38,7 @@ const until = async (isSo: () => boolean) => {
 }
 
 test('a save does not wait for a queue that does not answer, nor does a logout, and that one is told of', async () => {
-  const { store, told } = archiving({ timeout: 300 })
+  const { store, told } = archiving({ timeout: 1000 })
   hang((key) => key.includes('@ends'))
   await store.set('a', { cookie, name: 'a' } as never)
   const held = await store.get('a')
@@ -63,7 +63,7 @@ test('one queue that does not answer does not hide the others, one session that 
   const [queue] = (await client.keys(`idx:${prefix}@ends:*`)).filter((key) => key.endsWith('1'))
   const unreachable = new Set(names.slice(0, 50).map((name) => prefix + name))
   hang((key) => key === queue || unreachable.has(key))
-  const { told } = archiving({ timeout: 300 })
+  const { told } = archiving({ timeout: 1000 })
   await until(() => told.length === 10)
   expect(told.toSorted()).toEqual(names.slice(50, 60))
 })

@@ -48,7 +48,7 @@ afterAll(async () => {
 })
 
 const storeWith = (options: Partial<RedisStoreOptions> = {}) =>
-  new RedisStore({ client: redis.connect(LOGIN), prefix: PREFIX, timeout: 600, ...options })
+  new RedisStore({ client: redis.connect(LOGIN), prefix: PREFIX, timeout: 2000, ...options })
 const write = (store: RedisStore, value: unknown = VALUE) => store.set(SID, { 'hush-property': value } as never)
 const config = (name: string, value: string) => redis.admin.config('SET', name, value)
 

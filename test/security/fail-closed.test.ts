@@ -42,7 +42,7 @@ afterAll(async () => {
 /** @param plain express-session alone, which shows what a store can do without any help */
 async function serve(client: Redis, plain = false): Promise<Server> {
   const app = express()
-  const store = new RedisStore({ client, timeout: 600, touchInterval: 0 })
+  const store = new RedisStore({ client, timeout: 2000, touchInterval: 0 })
   app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
   if (!plain) app.use(rotateOnLogin({ principal: (held) => (held as Bag).user }), saveBeforeResponse())
   app.get('/show', (req, res) => {

@@ -345,7 +345,7 @@ describe('while Redis fails', () => {
   test.each(['hold', 'mute'] as const)('(%s) no answer is a success', async (how) => {
     const line = await badLineTo(socketPath())
     const redis = new Redis(line.path, { maxRetriesPerRequest: 1 })
-    const away = new RedisStore({ client: redis, prefix, indexes, timeout: 400 })
+    const away = new RedisStore({ client: redis, prefix, indexes, timeout: 1000 })
     let isFailing = false
     const fail = (_req: unknown, _res: unknown, next: () => void) => {
       if (isFailing) line[how]()

@@ -1,3 +1,4 @@
+import type { Cluster, Redis } from 'ioredis'
 import { type Ioredis, isCluster, optionsOf } from './internals.js'
 
 const known = new WeakMap<Ioredis, Losses>()
@@ -18,17 +19,42 @@ export class Losses {
 
   private constructor(client: Ioredis) {
     if (!sendsAgain(client)) return
+    if (isCluster(client)) this.#watchCluster(client)
+    else this.#watchOne(client)
+  }
+
+  #watchOne(client: Redis): void {
     let isReady = client.status === 'ready'
-    const lost = () => {
-      if (isReady) this.#count++
-    }
     client.on('ready', () => {
       isReady = true
     })
-    // Before it is ready, a Cluster leaves those of its first nodes that CLUSTER SLOTS does not name.
-    if (isCluster(client)) client.on('-node', lost)
-    else client.on('close', lost)
     client.on('close', () => {
+      if (isReady) this.#count++
+      isReady = false
+    })
+  }
+
+  /**
+   * Counts masters only: nothing is written to replicas, which come and go in CLUSTER SLOTS, nor to those of the first
+   * nodes that a Cluster leaves while it connects.
+   */
+  #watchCluster(cluster: Cluster): void {
+    let isReady = cluster.status === 'ready'
+    const masters = new Set<Redis>(isReady ? cluster.nodes('master') : [])
+    cluster.on('refresh', () => {
+      for (const node of cluster.nodes('master')) masters.add(node)
+    })
+    cluster.on('ready', () => {
+      isReady = true
+    })
+    // A MOVED reply may name a master before CLUSTER SLOTS does.
+    cluster.on('+node', (node: Redis) => {
+      if (isReady && !node.options.readOnly) masters.add(node)
+    })
+    cluster.on('-node', (node: Redis) => {
+      if (masters.delete(node)) this.#count++
+    })
+    cluster.on('close', () => {
       isReady = false
     })
   }
