@@ -56,6 +56,11 @@ export class Availability {
     return key !== undefined && (this.#away.get(masterOfKey(this.#options.client, key))?.isShut ?? false)
   }
 
+  /** Number of commands that wait for their replies. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
   /** Whether Redis, or any master of a Cluster, does not answer. */
   get isAway(): boolean {
     return this.#away.size > 0

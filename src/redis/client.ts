@@ -62,8 +62,12 @@ export interface Client extends Commands {
   readonly harmfulSettings: readonly string[]
   /** Where to find settings that do no harm: a sentence. */
   readonly harmlessSettings: string
-  /** Call this before sending. Commands then leave together at the end of this turn of the event loop. */
-  hold(): void
+  /**
+   * Call this before sending. Commands then leave together at the end of this turn of the event loop.
+   *
+   * @param isAlone whether the request usually sends nothing else in this turn: the first command may leave at once
+   */
+  hold(isAlone: boolean): void
   ping(): Promise<unknown>
   memoryUsage(key: string): Promise<unknown>
   publish(channel: string, message: string): Promise<unknown>

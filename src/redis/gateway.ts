@@ -9,7 +9,13 @@ import { toInteger, UnexpectedReply } from './scripts/reply.js'
 import type { Script } from './scripts/script.js'
 import type { Waiting } from './waiting-commands.js'
 
-type Reported = Pick<Availability, 'isShut' | 'sent' | 'answered' | 'refused' | 'hasFailedSince'>
+type Reported = Pick<Availability, 'isShut' | 'waiting' | 'sent' | 'answered' | 'refused' | 'hasFailedSince'>
+
+/**
+ * Up to so many commands under way, a server is not busy, and what a request sends alone need not be collected. Above,
+ * commands come back in batches, and to send the first of each at once would split the batches.
+ */
+const FEW = 8
 
 /** Sends all commands on single keys, and converts every error (redis-error.ts). */
 export class Gateway {
@@ -164,7 +170,7 @@ export class Gateway {
   async hgetall(key: string): Promise<string[] | null> {
     const refusal = this.#refusal('HGETALL', key)
     if (refusal !== undefined) throw refusal
-    const waiting = this.#begin(key)
+    const waiting = this.#begin(key, true)
     try {
       const reply = await this.#client.hgetall(key)
       this.#availability.answered(waiting)
@@ -216,7 +222,7 @@ export class Gateway {
     const commands = server ?? this.#client
     const onWrite = script.isRead ? undefined : this.onWrite
     onWrite?.(key)
-    const waiting = this.#begin(key)
+    const waiting = this.#begin(key, script.isAlone)
     let raw: unknown
     try {
       raw = await commands.evalsha(script.sha, key, args)
@@ -300,8 +306,8 @@ export class Gateway {
     }
   }
 
-  #begin(key: string | undefined): Waiting {
-    this.#client.hold()
+  #begin(key: string | undefined, isAlone = false): Waiting {
+    this.#client.hold(isAlone && this.#availability.waiting < FEW)
     return this.#availability.sent(key)
   }
 

@@ -19,12 +19,18 @@ interface Linked extends Waiting {
 export class WaitingCommands {
   #first: Linked | undefined
   #last: Linked | undefined
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
 
   add(key: string | undefined): Waiting {
     const added: Linked = { key, since: performance.now(), earlier: this.#last, later: undefined, isListed: true }
     if (this.#last === undefined) this.#first = added
     else this.#last.later = added
     this.#last = added
+    this.#size += 1
     return added
   }
 
@@ -38,6 +44,7 @@ export class WaitingCommands {
     if (later === undefined) this.#last = earlier
     else later.earlier = earlier
     linked.isListed = false
+    this.#size -= 1
   }
 
   /** Yields the commands, oldest first. The one that was yielded last may be removed meanwhile. */

@@ -36,6 +36,7 @@ ${BOOKKEEPING}
 return {1, keep(key, parse(meta))}
 `,
   decodeQuickSave,
+  { isAlone: true },
 )
 
 /** @returns false if nothing was written; the bookkeeping if it is not what the caller has sent */

@@ -43,7 +43,7 @@ return reply
 export type ReadReply<Found> = { kind: 'hash'; leftMs: number; found: Found } | Foreign
 
 /** Reads all fields: `[field, text, …]`. */
-export const READ = defineScript('read', LUA, decoderOf(hashFrom), { isRead: true })
+export const READ = defineScript('read', LUA, decoderOf(hashFrom), { isRead: true, isAlone: true })
 
 /** Reads some fields; null for a field that does not exist. */
 export const READ_FIELDS = defineScript('read-fields', LUA, decoderOf(fieldsFrom), { isRead: true })

@@ -11,6 +11,8 @@ export interface Script<Reply = unknown> {
   readonly sha: string
   /** Whether the script only reads. */
   readonly isRead: boolean
+  /** Whether a request that runs the script usually sends nothing else in the same turn of the event loop. */
+  readonly isAlone: boolean
   /** @throws UnexpectedReply for anything that this script does not return */
   decode(reply: ScriptReply): Reply
   /**
@@ -20,16 +22,16 @@ export interface Script<Reply = unknown> {
   timeOf(reply: Reply, args: readonly (string | number)[]): number | undefined
 }
 
-type Traits<Reply> = Partial<Pick<Script<Reply>, 'isRead' | 'timeOf'>>
+type Traits<Reply> = Partial<Pick<Script<Reply>, 'isRead' | 'isAlone' | 'timeOf'>>
 
 export function defineScript<Reply>(
   name: string,
   lua: string,
   decode: (reply: ScriptReply) => Reply,
-  { isRead = false, timeOf = unknownTime }: Traits<Reply> = {},
+  { isRead = false, isAlone = false, timeOf = unknownTime }: Traits<Reply> = {},
 ): Script<Reply> {
   const title = `script ${name}`
-  return { name, title, lua, sha: createHash('sha1').update(lua).digest('hex'), isRead, decode, timeOf }
+  return { name, title, lua, sha: createHash('sha1').update(lua).digest('hex'), isRead, isAlone, decode, timeOf }
 }
 
 function unknownTime(): undefined {

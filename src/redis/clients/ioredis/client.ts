@@ -76,8 +76,8 @@ export class IoredisClient implements Client {
     return harmfulSettings(this.#client)
   }
 
-  hold(): void {
-    this.#cork.hold()
+  hold(isAlone: boolean): void {
+    this.#cork.hold(isAlone)
   }
 
   send(name: string, key: string, ...args: Arg[]): Promise<unknown> {

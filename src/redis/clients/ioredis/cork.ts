@@ -15,24 +15,37 @@ interface Corkable {
  */
 export class Cork {
   readonly #client: Ioredis
+  /** Whether a command has been sent in this turn. */
+  #hasSent = false
   #held: Corkable[] | undefined
 
   constructor(client: Ioredis) {
     this.#client = client
   }
 
-  /** Call this before sending. Commands then leave at the end of this turn of the event loop. */
-  hold(): void {
+  /**
+   * Call this before sending. Commands then leave at the end of this turn of the event loop.
+   *
+   * @param isAlone whether the request usually sends nothing else in this turn. If it is the first command of the turn,
+   *   it leaves at once: on a server that is not busy, the turn ends when the response has been written
+   */
+  hold(isAlone: boolean): void {
     if (this.#held !== undefined) return
+    // An immediate runs after the callbacks of all requests that have arrived in the same turn.
+    if (!this.#hasSent) realSetImmediate(this.#release)
+    if (isAlone && !this.#hasSent) {
+      this.#hasSent = true
+      return
+    }
+    this.#hasSent = true
     const held = isCluster(this.#client) ? this.#client.nodes().map(corkableOf) : [corkableOf(this.#client)]
     this.#held = held.filter((stream) => stream !== undefined)
     for (const stream of this.#held) stream.cork()
-    // An immediate runs after the callbacks of all requests that have arrived in the same turn.
-    realSetImmediate(this.#release)
   }
 
   readonly #release = () => {
     const held = this.#held ?? []
+    this.#hasSent = false
     this.#held = undefined
     // If a connection has ended meanwhile, this does nothing.
     for (const stream of held) stream.uncork()
