@@ -20,7 +20,7 @@ export interface PropertyChanges extends Delta {
  *
  * @param changesOf computes the changes, undefined if there are none to make; called again with what another server has
  *   written meanwhile
- * @returns `no-string`: it has to be changed as a hash, or is gone
+ * @returns `rewritten`: the string holds the changes; `no-string`: it has to be changed as a hash, or is gone
  */
 export async function patchString(
   context: Context,

@@ -18,11 +18,8 @@ interface Work<T> {
   onString(loaded: Loaded): PropertyChanges | undefined
 }
 
-/** `rewritten`: a string was changed, and `saved` announced. */
-export type Unloaded<T> =
-  | Exclude<T, { kind: 'foreign' }>
-  | { kind: 'rewritten' }
-  | { kind: 'gone'; isArriving?: boolean }
+/** `rewritten`: a string holds the change; if it had to be written, `saved` was announced. */
+export type Unloaded<T> = Exclude<T, { kind: 'foreign' }> | { kind: 'rewritten' | 'gone' }
 
 /**
  * Changes a session that the caller has not loaded, and whose form it therefore does not know: a hash, or a string of

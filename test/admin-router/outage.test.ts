@@ -142,6 +142,11 @@ async function follow() {
 
 test('a feed stays open while Redis is away, and says so', async () => {
   const says = await follow()
+  let isTold = false
+  const changing = async () => {
+    for (let n = 0; !isTold; n++) await store.patch('ada-1', { n } as never)
+  }
+  await Promise.all([changing(), says(/event: saved/).finally(() => (isTold = true))])
   line.hold()
   line.cut()
   const leave = await says(/event: (missed|warning)/)

@@ -74,6 +74,17 @@ test('the first session that is loaded or saved in a turn does not wait for its 
   }
 })
 
+test('while many commands are under way, a load waits for the others of its turn', async () => {
+  const before = Array.from({ length: 8 }, () => store.get('a'))
+  // They have left, and no answer has been read.
+  await new Promise((resolve) => setImmediate(resolve))
+  const writes = writesOf(streams())
+  const more = [store.get('a'), store.get('a')]
+  expect(writes()).toBe(0)
+  await Promise.all([...before, ...more])
+  expect(writes()).toBe(1)
+})
+
 test('what the caller sends over the same connection meanwhile keeps its place', async () => {
   const key = `${prefix}a`
   const [, before, , after] = await Promise.all([

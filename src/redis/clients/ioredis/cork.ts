@@ -8,7 +8,7 @@ interface Corkable {
 }
 
 /**
- * Sends all commands of one turn of the event loop in one system call, as node-redis does. ioredis makes one system
+ * Sends the commands of one turn of the event loop in one system call, as node-redis does. ioredis makes one system
  * call for each command, which costs a busy server more than the command itself. Unlike ioredis's
  * `enableAutoPipelining`, this changes neither the order nor the results of commands, and needs no option of the
  * application's client. Commands that the application sends over the same connection meanwhile are included.
@@ -31,13 +31,11 @@ export class Cork {
    */
   hold(isAlone: boolean): void {
     if (this.#held !== undefined) return
-    // An immediate runs after the callbacks of all requests that have arrived in the same turn.
-    if (!this.#hasSent) realSetImmediate(this.#release)
-    if (isAlone && !this.#hasSent) {
-      this.#hasSent = true
-      return
-    }
+    const isFirst = !this.#hasSent
     this.#hasSent = true
+    // An immediate runs after the callbacks of all requests that have arrived in the same turn.
+    if (isFirst) realSetImmediate(this.#release)
+    if (isFirst && isAlone) return
     const held = isCluster(this.#client) ? this.#client.nodes().map(corkableOf) : [corkableOf(this.#client)]
     this.#held = held.filter((stream) => stream !== undefined)
     for (const stream of this.#held) stream.cork()
