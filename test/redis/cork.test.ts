@@ -74,6 +74,22 @@ test('the first session that is loaded or saved in a turn does not wait for its 
   }
 })
 
+test('the first session that is loaded by a script, with onEnd, does not wait for the end of its turn either', async () => {
+  const lasting = new RedisStore({ client, prefix: `${prefix}lasting:`, onEnd: () => undefined })
+  try {
+    await lasting.set('a', { cookie, user: 'ada' } as never)
+    // From now on, Redis knows the script.
+    await lasting.get('a')
+    const writes = writesOf(streams())
+    const first = lasting.get('a')
+    expect(writes()).toBe(1)
+    await Promise.all([first, ...Array.from({ length: 50 }, () => lasting.get('a'))])
+    expect(writes()).toBe(2)
+  } finally {
+    await lasting.close()
+  }
+})
+
 test('while many commands are under way, a load waits for the others of its turn', async () => {
   const before = Array.from({ length: 8 }, () => store.get('a'))
   // They have left, and no answer has been read.
