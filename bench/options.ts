@@ -46,7 +46,7 @@ const FULL: Scale = {
   sizes: [1000, 10_000, 100_000, 1_000_000],
   revokes: 300,
   capacity: 1_000_000,
-  steadySeconds: 3,
+  steadySeconds: 5,
 }
 
 const QUICK: Scale = {

@@ -7,9 +7,6 @@ import { cookieHeader } from './site.js'
 /** The visitors' connections; visitors have a process of their own. */
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 
-/** The connections of visitors who come at the same time. */
-const manyAgent = new Agent({ keepAlive: true, maxSockets: 50 })
-
 function visit(port: number, i: number, path = '/', by = agent): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { agent: by, host: '127.0.0.1', port, path, headers: { cookie: cookieHeader(i) } }
@@ -25,8 +22,8 @@ function visit(port: number, i: number, path = '/', by = agent): Promise<string>
   })
 }
 
-async function assertKnown(port: number): Promise<void> {
-  const answer = await visit(port, 0)
+async function assertKnown(port: number, by = agent): Promise<void> {
+  const answer = await visit(port, 0, '/', by)
   if (answer !== '200 welcome back') throw new Error(`the application does not know its visitor: ${answer}`)
 }
 
@@ -49,7 +46,9 @@ const handlers = {
    */
   async pace(params: { port: number; sessions: number; perSecond: number; seconds: number }) {
     const { port, sessions, perSecond, seconds } = params
-    await assertKnown(port)
+    // The application closes idle connections if it is halted between two rounds, so that each round needs new ones.
+    const many = new Agent({ keepAlive: true, maxSockets: 50 })
+    await assertKnown(port, many)
     const times: Record<'reads' | 'writes', number[]> = { reads: [], writes: [] }
     const visits: Promise<void>[] = []
     const begin = performance.now()
@@ -57,7 +56,7 @@ const handlers = {
       await sleep(Math.max(0, begin + (i * 1000) / perSecond - performance.now()))
       const kind = i % 2 === 0 ? 'reads' : 'writes'
       const start = performance.now()
-      const visiting = visit(port, i % sessions, kind === 'reads' ? '/' : '/write', manyAgent).then((answer) => {
+      const visiting = visit(port, i % sessions, kind === 'reads' ? '/' : '/write', many).then((answer) => {
         if (answer !== '200 welcome back') throw new Error(`the application has failed a visitor: ${answer}`)
         times[kind].push(performance.now() - start)
       })
@@ -65,6 +64,7 @@ const handlers = {
       visits.push(visiting)
     }
     await Promise.all(visits)
+    many.destroy()
     return times
   },
 

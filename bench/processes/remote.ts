@@ -72,6 +72,15 @@ export class Remote<H extends Handlers> {
     })
   }
 
+  /** Stands still until `resume`: takes no CPU time from others, not even to collect garbage. */
+  halt(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT')
+  }
+
   async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const ended = once(this.#child, 'exit')

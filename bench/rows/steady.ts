@@ -1,10 +1,11 @@
-import type { Bench } from '../bench.js'
+import type { Bench, Worker } from '../bench.js'
 import { cell, type Goal, ratio, ratioGoal, type Table } from '../results.js'
 import { median, quantile } from '../statistics.js'
 import { alternate, namesOf, type Row, titleOf } from './row.js'
 
 const SESSIONS = 200
 const PER_SECOND = 200
+const WARM_UP_PER_SECOND = 1000
 const DISTANCE_MS = 1
 const PEERS = ['connect-redis 10', 'connect-redis 8', 'connect-valkey']
 
@@ -22,14 +23,21 @@ export const steadyRow: Row = {
       await worker.call('seed', { content: '8 fields x 20 B', cookie: 'session cookie', from: 0, to: SESSIONS })
       sites.set(worker.contender, await worker.call('serve', { isBare: false }))
     }
-    await proxy.call('delay', DISTANCE_MS)
     const load = bench.load()
-    const times = await alternate(bench, workers, Math.min(rounds, 5), async ({ contender }) => {
-      const port = sites.get(contender) as number
+    const visit = ({ contender }: Worker, perSecond: number, seconds: number) =>
+      load.call('pace', { port: sites.get(contender) as number, sessions: SESSIONS, perSecond, seconds })
+    // An application that has run for a while: at this pace, V8 would compile the last functions after minutes only.
+    for (const worker of workers) await visit(worker, WARM_UP_PER_SECOND, steadySeconds)
+    await proxy.call('delay', DISTANCE_MS)
+    // All applications share one core. What the others do when nobody visits them would be a part of the slowest requests.
+    for (const worker of workers) worker.halt()
+    const times = await alternate(bench, workers, Math.min(rounds, 5), async (worker) => {
+      worker.resume()
       const before = await bench.redisCpu()
-      const pace = { port, sessions: SESSIONS, perSecond: PER_SECOND, seconds: steadySeconds }
-      const visits = await load.call('pace', pace)
-      return { ...visits, redis: (await redisUs(bench, before)) / (PER_SECOND * steadySeconds) }
+      const visits = await visit(worker, PER_SECOND, steadySeconds)
+      const redis = (await redisUs(bench, before)) / (PER_SECOND * steadySeconds)
+      worker.halt()
+      return { ...visits, redis }
     })
     await bench.end([load, ...workers, proxy])
     const table: Table = {
@@ -69,7 +77,8 @@ async function redisUs(bench: Bench, before: number): Promise<number> {
 
 const HOW =
   `Express 5 with \`session()\`; requests leave on time whether or not those before have been answered, every other one changes a property. The ` +
-  `proxy is that of the row above. p99 is that of all rounds together. "Redis" is the CPU of the Redis server per request, which at this pace cannot ` +
+  `proxy is that of the row above. Applications have had ${WARM_UP_PER_SECOND} requests/s for some seconds before, and stand still (SIGSTOP) while others are ` +
+  `measured. p99 is that of all rounds together. "Redis" is the CPU of the Redis server per request, which at this pace cannot ` +
   `handle several commands together.`
 
 function goalsOf(title: string, table: Table): Goal[] {

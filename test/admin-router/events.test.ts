@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { RedisStore, type SessionContent } from 'connect-redis-hash'
 import request from 'supertest'
 import { handleOf } from '../../src/ids/handle.js'
+import { privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { until } from '../support/until.js'
 import { HTML, MOUNT, type SiteOptions, site } from './site.js'
@@ -143,9 +144,9 @@ test('an idle feed shows signs of life', async () => {
 
 test('a feed ends after its time, so that authorize is asked again', async () => {
   const stream = await follow(open(makeStore(), { limits: { followMs: 50 } }))
-  await until('it ends', () => stream.response.complete)
+  await until('it ends', () => stream.response.readableEnded)
   const page = await follow(open(makeStore(), { limits: { followMs: 50 } }), HTML, 'events?live')
-  await until('the page ends', () => page.response.complete)
+  await until('the page ends', () => page.response.readableEnded)
   expect(page.text()).toContain('The time is over.')
 })
 
@@ -163,17 +164,23 @@ test('there are only so many at a time, and one who leaves makes room', async ()
 })
 
 test('after the last visitor has left, nothing is asked of Redis any more', async () => {
-  const store = makeStore()
-  // Those to which Redis reports changes.
-  const connections = async () => ((await client.client('LIST')) as string).match(/ flags=\w*t/g)?.length ?? 0
-  await until('nobody listens any more', async () => (await connections()) === 0)
-  const stream = await follow(open(store, { limits: { lingerMs: 20 } }))
-  await untilToldOf(store, stream)
-  expect(await connections()).toBe(1)
-  expect(store.listenerCount('ended')).toBe(1)
-  stream.response.destroy()
-  await until('the connection is closed', async () => (await connections()) === 0)
-  expect(store.listenerCount('ended')).toBe(0)
+  // Other test files listen to the Cluster of the test run.
+  const redis = await privateRedis()
+  const store = new RedisStore({ client: redis.connect(), prefix, indexes, broadcast: true })
+  try {
+    // Those to which Redis reports changes.
+    const connections = async () => String(await redis.admin.client('LIST')).match(/ flags=\w*t/g)?.length ?? 0
+    const stream = await follow(open(store, { limits: { lingerMs: 20 } }))
+    await untilToldOf(store, stream)
+    expect(await connections()).toBe(1)
+    expect(store.listenerCount('ended')).toBe(1)
+    stream.response.destroy()
+    await until('the connection is closed', async () => (await connections()) === 0)
+    expect(store.listenerCount('ended')).toBe(0)
+  } finally {
+    await store.close()
+    await redis.stop()
+  }
 })
 
 test('a visitor who reads nothing loses changes, and costs no memory', async () => {
@@ -202,6 +209,6 @@ test('when the store is closed, feeds end, and no new one begins', async () => {
   const server = open(store)
   const stream = await follow(server)
   await store.close()
-  await until('it ends', () => stream.response.complete)
+  await until('it ends', () => stream.response.readableEnded)
   expect((await follow(server)).response.statusCode).toBe(503)
 })

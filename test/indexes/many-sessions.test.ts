@@ -4,7 +4,8 @@ import { END } from '../../src/redis/scripts/end.js'
 import { watchCommands } from '../support/commands.js'
 import { guardedLineTo } from '../support/guarded-line.js'
 import { makeMany, watchQueue } from '../support/many-sessions.js'
-import { connect, freshPrefix, socketPath, topology } from '../support/redis.js'
+import { connect, freshPrefix, socketPath } from '../support/redis.js'
+import { topology } from '../support/topology.js'
 
 const client = connect()
 const prefix = freshPrefix()

@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis'
 import { monitor } from './monitor.js'
-import { socketPath, topology } from './redis.js'
+import { socketPath } from './redis.js'
+import { topology } from './topology.js'
 
 /** Records the commands with this prefix that Redis receives, without commands inside scripts. */
 export async function watchCommands(client: Redis, prefix: string): Promise<CommandLog> {

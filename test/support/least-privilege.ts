@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { PATIENCE } from './patience.js'
 import { wrapped } from './wrapped.js'
 
 /*
@@ -14,8 +15,7 @@ function asUser<O>(options: O): O {
   if (client.options.username != null || client.options.connectionName != null) return options
   const own = client.duplicate({ username: 'sessions', password: 'sessions' })
   own.on('error', () => {})
-  // The test's own client has connected before; this one begins with the first command, on a machine that may be busy.
-  return { timeout: 5000, ...options, client: own }
+  return { ...PATIENCE, ...options, client: own }
 }
 
 export const { RedisStore, secureSession } = wrapped(asUser)

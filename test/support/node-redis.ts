@@ -1,6 +1,7 @@
 import { createClient, createCluster, createSentinel } from 'redis'
 import * as redis5 from 'redis5'
-import { socketPath, topology } from './redis.js'
+import { socketPath } from './redis.js'
+import { topology } from './topology.js'
 
 /** Any client of node-redis: what tests need of it. */
 export interface NodeRedis {

@@ -1,3 +1,4 @@
+import { isOnTestRun, PATIENCE } from './patience.js'
 import { isOfTests, siblingOf } from './siblings.js'
 import { wrapped } from './wrapped.js'
 
@@ -10,8 +11,7 @@ export * from '../../src/index.js'
 function onSibling<O>(options: O): O {
   const { client } = (options ?? {}) as { client?: unknown }
   if (!isOfTests(client)) return options
-  // The test's own client has connected before; the sibling begins with the first command, on a machine that may be busy.
-  return { ...(client.isCluster && { timeout: 5000 }), ...options, client: siblingOf(client) }
+  return { ...(isOnTestRun(client) && PATIENCE), ...options, client: siblingOf(client) }
 }
 
 export const { RedisStore, secureSession } = wrapped(onSibling)

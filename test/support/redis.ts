@@ -4,6 +4,7 @@ import * as ioredis5 from 'ioredis5'
 import * as lowest from 'ioredis5-lowest'
 import * as iovalkey from 'iovalkey'
 import { leaveSentinels } from '../../src/redis/clients/ioredis/leave-sentinels.js'
+import { topology } from './topology.js'
 
 /** Client options. `replyMapping` is excluded because it changes the type of the client. */
 type Options = Omit<RedisOptions, 'replyMapping'>
@@ -13,13 +14,6 @@ export function socketPath(): string {
   const path = process.env.TEST_REDIS_SOCKET
   if (!path) throw new Error('no Redis for this run: start the tests with `npm test`')
   return path
-}
-
-/** The Sentinels or Cluster nodes of this test run, if it has any (test/support/global-setup.mjs). */
-export const topology = JSON.parse(process.env.TEST_TOPOLOGY ?? '{}') as {
-  sentinels?: { host: string; port: number }[]
-  name?: string
-  nodes?: { host: string; port: number }[]
 }
 
 /**

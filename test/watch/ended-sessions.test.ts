@@ -4,7 +4,8 @@ import { RedisStore } from 'connect-redis-hash'
 import { io } from 'socket.io-client'
 import { WebSocket } from 'ws'
 import { childScript } from '../support/child-script.js'
-import { connect, freshPrefix, topology } from '../support/redis.js'
+import { connect, freshPrefix } from '../support/redis.js'
+import { topology } from '../support/topology.js'
 
 const CHILD = childScript('test', 'sockets', 'server.child.ts')
 const prefix = freshPrefix()

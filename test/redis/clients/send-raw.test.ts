@@ -2,7 +2,8 @@ import { channel } from 'node:diagnostics_channel'
 import { RedisStore } from 'connect-redis-hash'
 import { Redis, type RedisOptions } from 'ioredis'
 import { failureOf } from '../../support/failure.js'
-import { connect5, connectLowest, connectValkey, freshPrefix, socketPath, topology } from '../../support/redis.js'
+import { connect5, connectLowest, connectValkey, freshPrefix, socketPath } from '../../support/redis.js'
+import { topology } from '../../support/topology.js'
 
 /* Clients of ioredis send the store's commands as they are, see src/redis/clients/ioredis/send-raw.ts. */
 
