@@ -92,10 +92,12 @@ function connection(
     announcer,
     emitter,
     goOn: onUnavailable === 'anonymous',
-    probe: (key) => within(() => gateway.probe(key)),
+    probe: (key) => withinProbe(() => gateway.probe(key)),
   })
   const isConnected = () => client.isReady
-  const within = deadlines(timeoutMs, isConnected, (err) => availability.failed(err))
+  const failed = (err: unknown) => availability.failed(err)
+  const within = deadlines(timeoutMs, isConnected, failed)
+  const withinProbe = deadlines(timeoutMs, isConnected, failed, false)
   const gateway: Gateway = new Gateway(client, timeoutMs, availability)
   return { availability, gateway, within }
 }

@@ -25,6 +25,7 @@ export type Within = <T>(work: Promise<T> | ((signal: Signal) => Promise<T>)) =>
  * even if Redis executes it late. Loops check the signal and send nothing more.
  *
  * @param onFailure called with the error before the promise rejects
+ * @param keepsProcess false: the process may end while the work goes on
  * @param signal aborted before the promise rejects
  */
 function withDeadline<T>(
@@ -32,6 +33,7 @@ function withDeadline<T>(
   timeoutMs: number,
   isConnected: () => boolean,
   onFailure: (err: unknown) => void,
+  keepsProcess: boolean,
   signal = { aborted: false },
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -54,7 +56,7 @@ function withDeadline<T>(
       )
     }
     setPatientTimeout(onTime, timeoutMs, (next) => {
-      timer = next
+      timer = keepsProcess ? next : next.unref()
     })
     work.then((value) => {
       isSettled = true
@@ -68,16 +70,23 @@ function withDeadline<T>(
  * Makes the function that applies `timeoutMs` to each operation of a store.
  *
  * @param onFailure called with the error of every failure
+ * @param keepsProcess false: the process may end while an operation is under way, because nobody waits for it
  */
-export function deadlines(timeoutMs: number, isConnected: () => boolean, onFailure: (err: unknown) => void): Within {
+export function deadlines(
+  timeoutMs: number,
+  isConnected: () => boolean,
+  onFailure: (err: unknown) => void,
+  keepsProcess = true,
+): Within {
   return (work) => {
-    if (typeof work !== 'function') return withDeadline(work, timeoutMs, isConnected, onFailure)
+    if (typeof work !== 'function') return withDeadline(work, timeoutMs, isConnected, onFailure, keepsProcess)
     const signal = { aborted: false }
     return withDeadline(
       started(() => work(signal)),
       timeoutMs,
       isConnected,
       onFailure,
+      keepsProcess,
       signal,
     )
   }

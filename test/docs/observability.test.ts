@@ -106,7 +106,7 @@ test('pino logs what goes wrong, once and without an id', async () => {
     pino: () => pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) }),
   })
   const redis = await privateRedis()
-  const failing = new RedisStore({ client: redis.connect(), timeout: 1000 })
+  const failing = new RedisStore({ client: redis.connect() })
   await failing.set('known-to-a-visitor', { cookie: {}, text: 'x' } as never)
   await redis.admin.hset('sess:known-to-a-visitor', 'text', '{"half')
   await failing.get('known-to-a-visitor')
@@ -130,7 +130,7 @@ test('the events that pino is given exist', () => {
 
 test('a process is alive whether Redis answers or not, and ready only if it does', async () => {
   const redis = await privateRedis()
-  const own = new RedisStore({ client: redis.connect(), timeout: 1000 })
+  const own = new RedisStore({ client: redis.connect() })
   const app = express()
   run('probes', { app, store: own })
   const ready = await request(app).get('/readyz').expect(200)

@@ -13,7 +13,7 @@ let store: RedisStore
 
 beforeAll(async () => {
   redis = await privateRedis()
-  store = new RedisStore({ client: redis.connect(), ttl: TTL_MS / 1000, touchInterval: 0, timeout: 1000 })
+  store = new RedisStore({ client: redis.connect(), ttl: TTL_MS / 1000, touchInterval: 0 })
 })
 afterAll(() => redis.stop())
 beforeEach(() => redis.admin.flushall())

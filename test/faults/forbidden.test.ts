@@ -17,7 +17,7 @@ let redis: PrivateRedis
 let client: Redis
 
 const allow = (...rules: string[]) => redis.admin.call('ACL', 'SETUSER', 'app', ...rules)
-const storeWith = (options: Partial<RedisStoreOptions> = {}) => new RedisStore({ client, timeout: 500, ...options })
+const storeWith = (options: Partial<RedisStoreOptions> = {}) => new RedisStore({ client, ...options })
 
 beforeAll(async () => {
   redis = await privateRedis()
@@ -253,7 +253,7 @@ describe('a Redis in which a command is disabled', () => {
   ])('%s: the error names it, and what to look for', async (disabled, work) => {
     const own = await privateRedis(['--rename-command', disabled, ''])
     try {
-      const store = new RedisStore({ client: own.connect(), timeout: 1000 })
+      const store = new RedisStore({ client: own.connect() })
       const failure = await failureOf(work(store))
       expect(failure).toMatchObject({ code: 'ERR_SESSION_REDIS', status: 503 })
       expect(failure?.error.message).toBe(
@@ -270,7 +270,7 @@ describe('a Redis in which a command is disabled', () => {
   beforeSeven('scripts that may not ask for the time and then write: the error names the setting', async () => {
     const own = await privateRedis(['--lua-replicate-commands', 'no'])
     try {
-      const store = new RedisStore({ client: own.connect(), timeout: 1000 })
+      const store = new RedisStore({ client: own.connect() })
       const failure = await failureOf(store.set('hush-sid', { value: 1 }))
       expect(failure).toMatchObject({ code: 'ERR_SESSION_REDIS', status: 503 })
       expect(failure?.error.message).toMatch(/set lua-replicate-commands to yes/)

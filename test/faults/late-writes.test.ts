@@ -27,7 +27,7 @@ beforeAll(async () => {
   redis = await privateRedis()
   line = await badLineTo(redis.socketPath)
   slow = storeOn(line.path)
-  other = storeOn(redis.socketPath, { timeout: 2000 })
+  other = storeOn(redis.socketPath, { timeout: 10_000 })
   await slow.ping()
 })
 afterAll(async () => {

@@ -8,6 +8,7 @@ import { privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix } from '../support/redis.js'
 
 const CHILD = childScript('test', 'hosts', 'shutdown.child.ts')
+const PROBING = childScript('test', 'hosts', 'probing.child.ts')
 const client = connect()
 afterAll(() => client.quit())
 
@@ -60,6 +61,21 @@ test.each(['ioredis', 'node-redis'])(
     }
   },
 )
+
+test('a process whose client is unref()ed ends although its store is probing a Redis that hangs', async () => {
+  const redis = await privateRedis()
+  const child = spawn(process.execPath, [PROBING, redis.socketPath, String(redis.pid)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  try {
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    expect((await lines.next()).value).toBe('ends before its probe is over')
+  } finally {
+    child.kill('SIGKILL')
+    process.kill(redis.pid, 'SIGCONT')
+    await redis.stop()
+  }
+})
 
 test('the README ends a process as the page about operations does', () => {
   const of = (code: string) => code.slice(code.indexOf("process.once('SIGTERM'")).trim()

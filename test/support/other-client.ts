@@ -1,4 +1,4 @@
-import { isOnTestRun, PATIENCE } from './patience.js'
+import { isOnTestRedis, PATIENCE } from './patience.js'
 import { isOfTests, siblingOf } from './siblings.js'
 import { wrapped } from './wrapped.js'
 
@@ -11,7 +11,7 @@ export * from '../../src/index.js'
 function onSibling<O>(options: O): O {
   const { client } = (options ?? {}) as { client?: unknown }
   if (!isOfTests(client)) return options
-  return { ...(isOnTestRun(client) && PATIENCE), ...options, client: siblingOf(client) }
+  return { ...(isOnTestRedis(client) && PATIENCE), ...options, client: siblingOf(client) }
 }
 
 export const { RedisStore, secureSession } = wrapped(onSibling)

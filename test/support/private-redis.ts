@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis, type RedisOptions } from 'ioredis'
 import { startRedis } from '../../scripts/embedded-redis.js'
+import { bePatientWith } from './patience.js'
 
 /** A Redis for one test file, for tests that would disturb the Redis that all files share. */
 export interface PrivateRedis {
@@ -22,6 +23,7 @@ export async function privateRedis(args: string[] = []): Promise<PrivateRedis> {
   const dir = mkdtempSync(join(tmpdir(), 'crh-'))
   const redis = await startRedis({ dir, persistent: false, args })
   const socketPath = redis.socketPath as string
+  bePatientWith(socketPath)
   const clients: Redis[] = []
 
   function connect(options: Omit<RedisOptions, 'replyMapping'> = {}): Redis {
