@@ -15,7 +15,7 @@ const log = jest.spyOn(console, 'error').mockImplementation(() => {})
 let redis: PrivateRedis
 
 beforeAll(async () => {
-  redis = await privateRedis()
+  redis = await privateRedis([], { isStopped: true })
 })
 afterAll(async () => {
   log.mockRestore()

@@ -2,7 +2,7 @@ import { topology } from './topology.js'
 
 /**
  * How long a store waits if its test does not say: longer than by default, because on a busy machine a Redis may stand
- * still for a second. Tests that stop a Redis say how long a store waits for it.
+ * still for a second. Tests that stop a Redis say how long a store waits for it (or see privateRedis).
  */
 export const PATIENCE = { timeout: 10_000 }
 

@@ -19,11 +19,12 @@ export interface PrivateRedis {
   stop(): Promise<void>
 }
 
-export async function privateRedis(args: string[] = []): Promise<PrivateRedis> {
+/** @param isStopped whether the test stops it: stores that cannot be told how long to wait then wait as by default */
+export async function privateRedis(args: string[] = [], { isStopped = false } = {}): Promise<PrivateRedis> {
   const dir = mkdtempSync(join(tmpdir(), 'crh-'))
   const redis = await startRedis({ dir, persistent: false, args })
   const socketPath = redis.socketPath as string
-  bePatientWith(socketPath)
+  if (!isStopped) bePatientWith(socketPath)
   const clients: Redis[] = []
 
   function connect(options: Omit<RedisOptions, 'replyMapping'> = {}): Redis {
