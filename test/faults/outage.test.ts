@@ -5,6 +5,7 @@ import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import { type RedisOptions as AllOptions, Redis } from 'ioredis'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { expectNoSecrets, type Failure, failureOf } from '../support/failure.js'
+import { watchTimers } from '../support/live-timers.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { testSince } from '../support/server.js'
 import { sessionApp } from '../support/session-app.js'
@@ -27,14 +28,16 @@ beforeAll(async () => {
   redis = await privateRedis()
   line = await badLineTo(redis.socketPath)
 })
-afterAll(async () => {
+afterEach(async () => {
   // A store whose Redis is away goes on asking for it.
-  for (const store of stores) await store.close()
-  for (const client of clients) {
+  for (const store of stores.splice(0)) await store.close()
+  for (const client of clients.splice(0)) {
     // ioredis would connect again if a ready check fails after this, as one with a command timeout may.
     client.options.retryStrategy = () => null
     client.disconnect()
   }
+})
+afterAll(async () => {
   await line.close()
   await redis.stop()
 })
@@ -209,8 +212,7 @@ describe('a Redis that hangs', () => {
     const client = connectTo({ path: redis.socketPath })
     const store = storeOn(client)
     await store.ping()
-    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
-    const before = timers()
+    const timers = watchTimers()
     freeze()
     const waiting = timeoutHere()
     const failures = await Promise.all(Array.from({ length: 500 }, (_, i) => failureOf(store.get(`hush-${i}`))))
@@ -220,8 +222,8 @@ describe('a Redis that hangs', () => {
     await store.ping()
     await store.close()
     expect(client.commandQueue.length).toBe(0)
-    // Servers of earlier tests have a few timers of their own.
-    expect(timers()).toBeLessThan(before + 20)
+    timers.stop()
+    expect(timers.count).toBe(0)
   })
 
   test('does not end a walk over all sessions while each step of it is answered in time', async () => {
