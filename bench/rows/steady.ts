@@ -6,6 +6,8 @@ import { alternate, namesOf, type Row, titleOf } from './row.js'
 const SESSIONS = 200
 const PER_SECOND = 200
 const WARM_UP_PER_SECOND = 1000
+/** Seconds of traffic after a process has stood still, which do not count. */
+const RESUME_SECONDS = 1
 const DISTANCE_MS = 1
 const PEERS = ['connect-redis 10', 'connect-redis 8', 'connect-valkey']
 
@@ -33,6 +35,8 @@ export const steadyRow: Row = {
     for (const worker of workers) worker.halt()
     const times = await alternate(bench, workers, Math.min(rounds, 5), async (worker) => {
       worker.resume()
+      // An application that goes on after a pause has timers that are due, connections to open, and nothing in the caches.
+      await visit(worker, PER_SECOND, RESUME_SECONDS)
       const before = await bench.redisCpu()
       const visits = await visit(worker, PER_SECOND, steadySeconds)
       const redis = (await redisUs(bench, before)) / (PER_SECOND * steadySeconds)
@@ -50,13 +54,12 @@ export const steadyRow: Row = {
         { key: 'redis', title: 'Redis, µs', digits: 0 },
       ],
       lines: [...times].map(([name, rounds]) => {
-        const reads = rounds.flatMap((round) => round.reads)
-        const writes = rounds.flatMap((round) => round.writes)
+        const over = (kind: 'reads' | 'writes', q: number) => median(rounds.map((round) => quantile(round[kind], q)))
         const values = {
-          read: quantile(reads, 0.99),
-          write: quantile(writes, 0.99),
-          readMedian: median(reads),
-          writeMedian: median(writes),
+          read: over('reads', 0.99),
+          write: over('writes', 0.99),
+          readMedian: over('reads', 0.5),
+          writeMedian: over('writes', 0.5),
           redis: name === 'MemoryStore' ? '-' : median(rounds.map((round) => round.redis)),
         }
         return { name, title: titleOf(name), values }
@@ -78,7 +81,7 @@ async function redisUs(bench: Bench, before: number): Promise<number> {
 const HOW =
   `Express 5 with \`session()\`; requests leave on time whether or not those before have been answered, every other one changes a property. The ` +
   `proxy is that of the row above. Applications have had ${WARM_UP_PER_SECOND} requests/s for some seconds before, and stand still (SIGSTOP) while others are ` +
-  `measured. p99 is that of all rounds together. "Redis" is the CPU of the Redis server per request, which at this pace cannot ` +
+  `measured; the first second after that does not count. Figures are medians of alternating rounds. "Redis" is the CPU of the Redis server per request, which at this pace cannot ` +
   `handle several commands together.`
 
 function goalsOf(title: string, table: Table): Goal[] {
