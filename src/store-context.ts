@@ -97,6 +97,7 @@ function connection(
   const isConnected = () => client.isReady
   const failed = (err: unknown) => availability.failed(err)
   const within = deadlines(timeoutMs, isConnected, failed)
+  // An application may end while its store is looking for a Redis that is away.
   const withinProbe = deadlines(timeoutMs, isConnected, failed, false)
   const gateway: Gateway = new Gateway(client, timeoutMs, availability)
   return { availability, gateway, within }

@@ -130,7 +130,7 @@ test('the events that pino is given exist', () => {
 
 test('a process is alive whether Redis answers or not, and ready only if it does', async () => {
   const redis = await privateRedis()
-  const own = new RedisStore({ client: redis.connect() })
+  const own = new RedisStore({ client: redis.connect(), timeout: 1000 })
   const app = express()
   run('probes', { app, store: own })
   const ready = await request(app).get('/readyz').expect(200)

@@ -93,7 +93,10 @@ describe.each([
       client.on('close', () => {
         closed += 1
       })
-      const losses = () => ({ unavailable: store.counters.unavailable, closed })
+      const losses = () => {
+        const { unavailable, available } = store.counters
+        return { unavailable, available, closed }
+      }
       // The halt begins in the turn in which the requests are made, when nothing has left yet, or once they have left.
       for (const turns of [0, 2]) {
         // If this machine is too busy all the time, the test can tell nothing.

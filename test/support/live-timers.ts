@@ -3,27 +3,33 @@
  * counts what the files before it have left in the same process.
  */
 export function watchTimers() {
-  const { setTimeout: set, clearTimeout: clear } = globalThis
+  const real = { setTimeout, clearTimeout, setInterval, clearInterval }
   const live = new Set<unknown>()
   globalThis.setTimeout = ((run: (...args: unknown[]) => void, ms?: number, ...args: unknown[]) => {
-    const timer = set(() => {
+    const timer = real.setTimeout(() => {
       live.delete(timer)
       run(...args)
     }, ms)
     live.add(timer)
     return timer
   }) as typeof setTimeout
-  globalThis.clearTimeout = (timer) => {
+  globalThis.setInterval = ((...args: Parameters<typeof setInterval>) => {
+    const timer = real.setInterval(...args)
+    live.add(timer)
+    return timer
+  }) as typeof setInterval
+  const clear: typeof clearTimeout = (timer) => {
     live.delete(timer)
-    clear(timer)
+    real.clearTimeout(timer)
   }
+  Object.assign(globalThis, { clearTimeout: clear, clearInterval: clear })
   return {
-    /** Number of timers that have been set since, and have neither fired nor been cleared. */
+    /** Number of timers that have been set since and may still fire. */
     get count() {
       return live.size
     },
     stop() {
-      Object.assign(globalThis, { setTimeout: set, clearTimeout: clear })
+      Object.assign(globalThis, real)
     },
   }
 }
