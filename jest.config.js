@@ -26,6 +26,7 @@ const { TEST_CLIENT } = process.env
 
 /** @type {import('jest').Config} */
 export default {
+  runner: '<rootDir>/test/support/runner.mjs',
   testEnvironment: '<rootDir>/test/support/environment.mjs',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
@@ -50,6 +51,8 @@ export default {
   },
   // More than there are processors: much of the time goes by waiting for Redis and other processes.
   maxWorkers: 2 * availableParallelism(),
+  // Jest kills a process that has not ended after half a second, which a busy machine may need.
+  workerGracefulExitTimeout: 10_000,
   // It ends what hangs, and judges nothing: a machine that is busy with other things may take long. No test has one of its own.
   testTimeout: 300_000,
 }

@@ -64,18 +64,20 @@ export async function startClusterRig({ nodeTimeoutMs = 30_000 } = {}): Promise<
       return moved
     },
     async healed() {
-      await until('all nodes say the Cluster is ok, and replicas are in step', async () => {
+      await until('all nodes say the Cluster is ok, replicas are in step, and their masters count them', async () => {
         const states = await Promise.all(
           serving().map(async (node) => {
             const isOk = (await node.field('CLUSTER INFO', 'cluster_state')) === 'ok'
             const isReplica = (await node.field('INFO replication', 'role')) === 'slave'
             const isInStep = !isReplica || (await node.field('INFO replication', 'master_link_status')) === 'up'
-            return { isReady: isOk && isInStep, isReplica, view: await viewOf(node) }
+            return { isReady: isOk && isInStep, isReplica, counted: await countedBy(node), view: await viewOf(node) }
           }),
         )
+        const replicas = serving().length - MASTERS
         return (
           states.every(({ isReady, view }) => isReady && view.text === states[0]?.view.text) &&
-          states.filter(({ isReplica }) => isReplica).length === serving().length - MASTERS
+          states.filter(({ isReplica }) => isReplica).length === replicas &&
+          states.reduce((sum, { counted }) => sum + counted, 0) === replicas
         )
       })
     },
@@ -181,6 +183,11 @@ async function viewOf(node: RedisNode): Promise<View> {
     })
     .sort((a, b) => a.port - b.port)
   return { found, text: JSON.stringify(found) }
+}
+
+/** How many replicas a node counts as its own (WAIT). A replica says earlier that it is in step. */
+async function countedBy(node: RedisNode): Promise<number> {
+  return (await node.send('INFO', 'replication')).match(/^slave\d+:.*state=online/gm)?.length ?? 0
 }
 
 async function idOf(node: RedisNode): Promise<string> {

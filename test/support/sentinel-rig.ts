@@ -61,7 +61,7 @@ export async function startSentinelRig({
       return servers.find((node) => node !== current) as RedisNode
     },
     async healed() {
-      await until('a master and a replica in step, known to every Sentinel', async () => {
+      await until('a master that counts a replica in step, known to every Sentinel', async () => {
         const current = await master()
         const other = await rig.replica()
         const states = await Promise.all(
@@ -70,6 +70,7 @@ export async function startSentinelRig({
         return (
           (await other.field('INFO replication', 'master_port')) === String(current.port) &&
           (await other.field('INFO replication', 'master_link_status')) === 'up' &&
+          /state=online/.test((await current.field('INFO replication', 'slave0')) ?? '') &&
           states.every(
             (state) => /status=ok,.*:\d+,slaves=1,sentinels=3/.test(state) && state.includes(`:${current.port},`),
           )
