@@ -4,6 +4,8 @@ import { ROWS } from './rows/index.js'
 /** The amount of measuring. */
 export interface Scale {
   rounds: number
+  /** Rounds of the rows about CPU: each of them is short. */
+  cpuRounds: number
   /** Whether a first round runs that does not count. */
   hasWarmUp: boolean
   roundMs: number
@@ -37,6 +39,7 @@ export interface Options {
 
 const FULL: Scale = {
   rounds: 7,
+  cpuRounds: 15,
   hasWarmUp: true,
   roundMs: 300,
   requests: 150,
@@ -51,6 +54,7 @@ const FULL: Scale = {
 
 const QUICK: Scale = {
   rounds: 1,
+  cpuRounds: 1,
   hasWarmUp: false,
   roundMs: 60,
   requests: 20,

@@ -9,6 +9,11 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
 }
 
+/** What CPU work takes while nothing else on the machine slows it down: others can only add to it. */
+export function undisturbed(values: readonly number[]): number {
+  return quantile(values, 0.25)
+}
+
 /** The distance between the quartiles, as a share of the median: half of the rounds lie within it. */
 export function spread(values: readonly number[]): number {
   return (quantile(values, 0.75) - quantile(values, 0.25)) / median(values)

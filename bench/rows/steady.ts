@@ -1,6 +1,6 @@
 import type { Bench, Worker } from '../bench.js'
 import { cell, type Goal, ratio, ratioGoal, type Table } from '../results.js'
-import { median, quantile } from '../statistics.js'
+import { median, quantile, spread } from '../statistics.js'
 import { alternate, namesOf, type Row, titleOf } from './row.js'
 
 const SESSIONS = 200
@@ -48,16 +48,22 @@ export const steadyRow: Row = {
       title: '',
       columns: [
         { key: 'read', title: 'p99 of reads, ms', digits: 1 },
+        { key: 'readSpread', title: '±', digits: 0 },
         { key: 'write', title: 'p99 of writes, ms', digits: 1 },
+        { key: 'writeSpread', title: '±', digits: 0 },
         { key: 'readMedian', title: 'p50 of reads', digits: 1 },
         { key: 'writeMedian', title: 'p50 of writes', digits: 1 },
         { key: 'redis', title: 'Redis, µs', digits: 0 },
       ],
       lines: [...times].map(([name, rounds]) => {
-        const over = (kind: 'reads' | 'writes', q: number) => median(rounds.map((round) => quantile(round[kind], q)))
+        const of = (kind: 'reads' | 'writes', q: number) => rounds.map((round) => quantile(round[kind], q))
+        const over = (kind: 'reads' | 'writes', q: number) => median(of(kind, q))
+        const spreadOf = (kind: 'reads' | 'writes') => `${(spread(of(kind, 0.99)) * 100).toFixed(0)} %`
         const values = {
           read: over('reads', 0.99),
+          readSpread: spreadOf('reads'),
           write: over('writes', 0.99),
+          writeSpread: spreadOf('writes'),
           readMedian: over('reads', 0.5),
           writeMedian: over('writes', 0.5),
           redis: name === 'MemoryStore' ? '-' : median(rounds.map((round) => round.redis)),

@@ -1,5 +1,5 @@
 import { cell, type Goal, type Table } from '../results.js'
-import { median } from '../statistics.js'
+import { undisturbed } from '../statistics.js'
 import { alternate, type Row, titleOf } from './row.js'
 
 const SESSIONS = 1000
@@ -11,7 +11,7 @@ export const telemetryRow: Row = {
   names: ['telemetry'],
   title: 'CPU of get + touch with and without a listener for operations, 8 fields x 20 B',
   async run(bench) {
-    const { rounds, roundMs } = bench.options.scale
+    const { cpuRounds, roundMs } = bench.options.scale
     await bench.admin.flushall()
     const workers = await bench.workers(STORES)
     for (const worker of workers) {
@@ -28,10 +28,10 @@ export const telemetryRow: Row = {
     }
     for (const key of ['unheard', 'heard'] as const) {
       for (const worker of workers) await worker.call('listen', { isOn: key === 'heard' })
-      const costs = await alternate(bench, workers, rounds, async (worker) => {
+      const costs = await alternate(bench, workers, cpuRounds, async (worker) => {
         return worker.call('cost', { work: 'read', sessions: SESSIONS, concurrency: 50, ms: roundMs })
       })
-      for (const line of table.lines) line.values[key] = median((costs.get(line.name) ?? []).map(({ cpu }) => cpu))
+      for (const line of table.lines) line.values[key] = undisturbed((costs.get(line.name) ?? []).map(({ cpu }) => cpu))
     }
     for (const worker of workers) await worker.call('listen', { isOn: false })
     for (const [i, line] of table.lines.entries()) {
