@@ -11,6 +11,7 @@ import { fromRedis } from '../../../src/redis/redis-error.js'
 import { slotsBetween } from '../../support/cluster-rig.js'
 import { DeviceBrowser } from '../../support/device-browser.js'
 import { isCaching } from '../../support/near-cache.js'
+import { PATIENCE } from '../../support/patience.js'
 import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
 import { freePort } from '../../support/redis-node.js'
 import { isRedisSince } from '../../support/server.js'
@@ -153,7 +154,7 @@ test('the line for a Cluster lets ioredis find its nodes, and Redis has nothing 
     const redisOptions = { username: 'sessions', password: '4711' }
     cluster = new Cluster([{ host: '127.0.0.1', port }], { redisOptions })
     cluster.on('error', () => undefined)
-    const store = new RedisStore({ client: cluster, prefix: PREFIX, broadcast: true, activity: true })
+    const store = new RedisStore({ client: cluster, prefix: PREFIX, broadcast: true, activity: true, ...PATIENCE })
     await store.set('c', { cookie, n: 1 } as never)
     expect(await store.get('c')).toMatchObject({ n: 1 })
     await store.destroy('c')
