@@ -77,7 +77,7 @@ export async function startClusterRig({ nodeTimeoutMs = 30_000 } = {}): Promise<
         return (
           states.every(({ isReady, view }) => isReady && view.text === states[0]?.view.text) &&
           states.filter(({ isReplica }) => isReplica).length === replicas &&
-          states.reduce((sum, { counted }) => sum + counted, 0) === replicas
+          states.reduce((sum, { counted }) => sum + counted, 0) >= replicas
         )
       })
     },
