@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { connectRedis, RedisStore, type RedisStoreOptions, rotateOnLogin } from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
-import type { Redis } from 'ioredis'
+import { Redis } from 'ioredis'
 import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
 import { failureOf } from '../support/failure.js'
 import { freePorts, RedisNode } from '../support/redis-node.js'
@@ -157,6 +157,15 @@ describe('on a Cluster', () => {
   let rig: ClusterRig
   beforeAll(async () => {
     rig = await startClusterRig()
+    // A replica that has just joined is counted some seconds before it confirms anything.
+    for (const { address } of await rig.masters()) {
+      const master = new Redis(address)
+      await until('its replica confirms a write', async () => {
+        await master.flushall()
+        return (await master.wait(1, 1000)) === 1
+      })
+      master.disconnect()
+    }
   })
   afterAll(() => rig.stop())
 
