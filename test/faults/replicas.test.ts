@@ -14,9 +14,9 @@ import { Visitor } from '../support/visitor.js'
 // biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there
 type Bag = any
 
-/** Of stores whose logout a replica has to confirm that is cut off: each of them waits that long. */
+/** The timeout of stores whose replica does not answer. The test waits for it. */
 const TIMEOUT_MS = 1000
-/** Of stores that succeed: on a busy machine the replica takes its time. */
+/** The timeout of stores whose replica answers, which takes time on a busy machine. */
 const PATIENT_MS = 10_000
 const NOT_REPLICATED = { code: 'ERR_SESSION_NOT_REPLICATED', status: 503 }
 const cookie = { originalMaxAge: null, expires: null, httpOnly: true, path: '/' }
