@@ -1,7 +1,7 @@
 import type { AdminAccess } from '../admin/admin-access.js'
-import type { Questions } from '../cli/doctor/connection.js'
 import type { Finding } from '../cli/doctor/finding.js'
 import { judge } from '../cli/doctor/judge.js'
+import { type Questions, questionsOver } from '../cli/doctor/questions.js'
 import { readFacts } from '../cli/doctor/read-facts.js'
 import type { SessionEventName } from '../events.js'
 import type { Server } from '../redis/client.js'
@@ -84,7 +84,7 @@ function questionsTo(server: Server): Questions {
     () => server.isReady,
     () => undefined,
   )
-  const ask: Questions['ask'] = async (command, ...args) => {
+  return questionsOver(async (command, ...args) => {
     try {
       return { value: await within(server.ask(command.toLowerCase(), ...args)) }
     } catch (err) {
@@ -92,20 +92,5 @@ function questionsTo(server: Server): Questions {
       if (error === '') throw err
       return { error, isUnknown: error === 'ERR' && /unknown (sub)?command/i.test((err as Error).message) }
     }
-  }
-  const valueFrom = async (...call: Parameters<Questions['ask']>) => {
-    const answer = await ask(...call)
-    return 'value' in answer ? answer.value : undefined
-  }
-  return {
-    ask,
-    text: async (...call) => {
-      const value = await valueFrom(...call)
-      return typeof value === 'string' ? value : undefined
-    },
-    list: async (...call) => {
-      const value = await valueFrom(...call)
-      return Array.isArray(value) ? value : undefined
-    },
-  }
+  })
 }

@@ -6,6 +6,7 @@ import { handleOf } from '../../src/ids/handle.js'
 import { makeUser } from '../support/acl-user.js'
 import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
+import { testSince } from '../support/server.js'
 import { until } from '../support/until.js'
 import { HTML, JSON_ONLY, MOUNT, SAME_ORIGIN, site } from './site.js'
 
@@ -99,6 +100,29 @@ test('as a Redis user who lacks a permission, the page says so, and not that it 
     .set({ Cookie: 'admin=grace', ...HTML })
   expect(page.status).toBe(503)
   expect(page.text).toMatch(/<h1>Redis does not allow that<\/h1>\s*<p class="lead">The Redis user lacks a permission/)
+  restricted.close()
+  await own.close()
+  limited.disconnect()
+})
+
+// Redis before 7.0 cannot be asked what a user may do.
+testSince(7, 0)('a user who may not look at settings gets a health page, and Redis has nothing to refuse', async () => {
+  await makeUser(redis.admin, { name: 'app', password: 'secret' })
+  const limited = new Redis(redis.socketPath, { username: 'app', password: 'secret' })
+  await limited.ping()
+  await redis.admin.call('ACL', 'LOG', 'RESET')
+  const own = new RedisStore({ client: limited })
+  const restricted = site(own)
+  const { status, body } = await request(restricted)
+    .get(`${MOUNT}/health`)
+    .set({ Cookie: 'admin=grace', ...JSON_ONLY })
+  expect(status).toBe(200)
+  expect(body.servers[0].findings).toContainEqual({
+    check: 'encoding',
+    level: 'unknown',
+    what: expect.stringMatching(/may not run CONFIG GET/),
+  })
+  expect(await redis.admin.call('ACL', 'LOG')).toEqual([])
   restricted.close()
   await own.close()
   limited.disconnect()

@@ -1,6 +1,6 @@
 import { CommandError } from '../io.js'
-import type { Questions } from './connection.js'
 import type { Permission } from './facts.js'
+import type { Questions } from './questions.js'
 
 /** Asks Redis for the permission of each command, without running any; undefined if Redis does not tell. */
 export type Ask = (commands: readonly (readonly string[])[]) => Promise<Permission[] | undefined>

@@ -3,25 +3,25 @@ import type { Redis } from 'ioredis'
 import { type Library, library } from '../../redis/connect/library.js'
 import { replyCode } from '../../redis/redis-error.js'
 import { CommandError } from '../io.js'
+import { type Questions, questionsOver, type Reply } from './questions.js'
 
 const PATIENCE_MS = 3000
 /** Bytes after which a server counts as none: all that doctor asks for takes far less. */
 const MAX_BYTES = 8 * 2 ** 20
 
-/** The result of a command: a reply, or the code of an error, e.g. `NOPERM`. */
-export type Reply = { value: unknown } | { error: string; isUnknown: boolean }
-
-/** How a server is asked; what asks need not care whose connection it is. */
-export type Questions = Pick<Connection, 'ask' | 'text' | 'list'>
-
 /** A connection to one server that fails quickly and never reconnects. */
-export class Connection {
+export class Connection implements Questions {
+  readonly text: Questions['text']
+  readonly list: Questions['list']
   readonly #client: Redis
   /** Why the connection was lost. */
   #failure: unknown
 
   private constructor(client: Redis) {
     this.#client = client
+    const { text, list } = questionsOver((...call) => this.ask(...call))
+    this.text = text
+    this.list = list
     client.on('error', (err) => {
       this.#failure ??= err
     })
@@ -71,18 +71,6 @@ export class Connection {
       if (error === '') throw this.#failure ?? err
       return { error, isUnknown: error === 'ERR' && /unknown (sub)?command/i.test((err as Error).message) }
     }
-  }
-
-  /** Runs a command and returns its reply if it is text; otherwise undefined. */
-  async text(command: string, ...args: (string | number)[]): Promise<string | undefined> {
-    const answer = await this.ask(command, ...args)
-    return 'value' in answer && typeof answer.value === 'string' ? answer.value : undefined
-  }
-
-  /** Runs a command and returns its reply if it is a list; otherwise undefined. */
-  async list(command: string, ...args: (string | number)[]): Promise<unknown[] | undefined> {
-    const answer = await this.ask(command, ...args)
-    return 'value' in answer && Array.isArray(answer.value) ? answer.value : undefined
   }
 
   close(): void {

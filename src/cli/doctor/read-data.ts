@@ -1,6 +1,6 @@
 import { Keys } from '../../redis/keys.js'
-import type { Questions } from './connection.js'
 import type { DataFacts } from './facts.js'
+import type { Questions } from './questions.js'
 
 /** Milliseconds after which no more keys are looked at. */
 const PATIENCE_MS = 5000

@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { commandsFor } from '../../redis/permissions/acl.js'
 import { replyCode } from '../../redis/redis-error.js'
 import { askFor, askForUs } from './ask-permissions.js'
-import { Connection, type Questions } from './connection.js'
+import { Connection } from './connection.js'
 import { type Facts, fieldsOf, versionOf } from './facts.js'
+import type { Questions } from './questions.js'
 import { readData } from './read-data.js'
 import { readPermissions } from './read-permissions.js'
 import { readClockSkew, readLatencyEvents, readPings, readSlowCommands } from './read-speed.js'
 import { type Target, withoutLogin } from './target.js'
+import { withoutDenied } from './without-denied.js'
 
 const SETTINGS = [
   'maxmemory',
@@ -50,8 +52,9 @@ export interface Examination {
 }
 
 /** Reads all facts, and changes nothing. */
-export async function readFacts(connection: Questions, examination: Examination): Promise<Facts> {
+export async function readFacts(anyConnection: Questions, examination: Examination): Promise<Facts> {
   const { url, target, prefix, isAdmin, user } = examination
+  const connection = await withoutDenied(anyConnection)
   const info = await readInfo(connection)
   // The names of this field in Redis and in Valkey.
   const isSentinel = (info?.redis_mode ?? info?.server_mode) === 'sentinel'

@@ -2,9 +2,9 @@ import { endedChannel } from '../../redis/channel.js'
 import { Keys } from '../../redis/keys.js'
 import type { NeededCommand } from '../../redis/permissions/commands.js'
 import type { Ask } from './ask-permissions.js'
-import type { Questions } from './connection.js'
 import type { KeyPermission, Permission } from './facts.js'
 import { NOT_HARMLESS, type ProbeKeys, probeOf } from './probes.js'
+import type { Questions } from './questions.js'
 
 /**
  * Reads what a user may do with keys of sessions and with other keys.

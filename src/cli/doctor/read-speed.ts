@@ -1,5 +1,5 @@
-import type { Questions } from './connection.js'
 import type { Facts, SlowCommand } from './facts.js'
+import type { Questions } from './questions.js'
 
 const PINGS = 20
 const SLOWEST = 32
