@@ -149,7 +149,7 @@ class HashReader {
     } catch {
       return new CorruptHash('bookkeeping')
     }
-    const fields = new LoadedFields(this.#plain ?? this.#reply, this.#values)
+    const fields = new LoadedFields(this.#plain ?? this.#reply, this.#values.slice())
     const outdated = this.#outdated
     return { meta, session, fields, loadedExpires: session.cookie?.expires, loadedCookie, outdated, generation }
   }

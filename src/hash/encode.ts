@@ -17,15 +17,20 @@ export interface KnownTexts {
  * @param known texts of the loaded session: an unchanged value keeps its text
  */
 export function encodeProperties(session: AnySession, serializer: Serializer, known?: KnownTexts): FieldList {
-  const fields: [field: string, text: string][] = []
-  for (const property of Object.keys(session)) {
+  // These pairs become those of the fields. Pairs that this code makes would stay in memory (redis/clients/take-out.ts).
+  const entries: [name: string, value: unknown][] = Object.entries(session)
+  let count = 0
+  for (const entry of entries) {
+    const [property, value] = entry
     if (!isProperty(property)) continue
     const field = fieldOf(property)
-    const value = (session as Record<string, unknown>)[property]
     const text = known?.textOf(field, value) ?? toText(serializer, property, value)
     if (text === undefined) continue
-    fields.push([field, text])
+    entry[0] = field
+    entry[1] = text
+    entries[count++] = entry
     known?.learn?.(field, value, text)
   }
-  return fields
+  entries.length = count
+  return entries as [field: string, text: string][]
 }

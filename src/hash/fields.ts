@@ -21,6 +21,9 @@ export class LoadedFields {
   #places: Map<string, number> | undefined
 
   /**
+   * Both arrays are kept as long as the request waits for Redis, so they should come from `slice`
+   * (redis/clients/take-out.ts).
+   *
    * @param reply `[field, text, field, text, …]`
    * @param values for each pair, the decoded value if it can be compared with `===`, otherwise undefined
    */

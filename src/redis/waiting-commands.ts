@@ -43,6 +43,8 @@ export class WaitingCommands {
     else earlier.later = later
     if (later === undefined) this.#last = earlier
     else later.earlier = earlier
+    // Otherwise each command would lead to the next one, and all would stay in memory as long as the first.
+    linked.earlier = linked.later = undefined
     linked.isListed = false
     this.#size -= 1
   }

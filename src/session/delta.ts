@@ -7,7 +7,7 @@ import type { SessionRecord } from './session-record.js'
 
 /** The changes that a save has to write. */
 export interface Delta {
-  set: [field: string, text: string][]
+  set: (readonly [field: string, text: string])[]
   remove: string[]
 }
 
@@ -16,10 +16,11 @@ export function difference(record: SessionRecord, next: FieldList, serializer: S
   const { isCertain } = record
   const differing: Delta['set'] = []
   let known = 0
-  for (const [field, text] of next) {
+  for (const pair of next) {
+    const [field, text] = pair
     const before = record.heldText(field)
     if (before !== undefined && isOurs(field)) known += 1
-    if (before !== text || !(isCertain || !record.uncertain.has(field))) differing.push([field, text])
+    if (before !== text || !(isCertain || !record.uncertain.has(field))) differing.push(pair)
   }
   const remove = isCertain && known === countOurs(record) ? [] : removedFrom(record, next)
   if (differing.length === 0) return { set: differing, remove }

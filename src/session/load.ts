@@ -49,8 +49,9 @@ export function isArriving(reply: readonly string[]): boolean {
 
 /** Makes a loaded session. A save of it is compared with what was decoded. */
 export function loadedFrom(storedId: string, decoded: Omit<DecodedHash, 'session'>, session: LoadedSession): Loaded {
-  const { meta, fields, generation } = decoded
-  return { session, generation, record: new SessionRecord(storedId, { kind: 'hash', meta }, fields, decoded) }
+  const { meta, fields, generation, loadedExpires, loadedCookie, outdated } = decoded
+  const provenance = { loadedExpires, loadedCookie, outdated }
+  return { session, generation, record: new SessionRecord(storedId, { kind: 'hash', meta }, fields, provenance) }
 }
 
 /**

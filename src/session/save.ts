@@ -282,7 +282,7 @@ function announceConflict(
   delta: Delta,
   old: (string | null)[],
 ): void {
-  const touched: [field: string, text: string | null][] = [
+  const touched: (readonly [field: string, text: string | null])[] = [
     ...delta.set,
     ...delta.remove.map((f) => [f, null] as [string, null]),
   ]

@@ -27,14 +27,27 @@ export interface Lease {
   isAsInString: boolean
 }
 
-/** A session at one moment, in the form that Redis will hold. */
-export interface Snapshot extends Lease {
+/** A session at one moment, in the form that Redis will hold. A class because it is kept (redis/clients/take-out.ts). */
+export class Snapshot implements Lease {
+  cookie: EncodedCookie
+  idle: number
+  indexed: Fields
+  isAsInString: boolean
   /** Properties, `@cookie` fields, index fields, and the marks that middleware has set on the session. */
   fields: FieldList
   /** The session that this one continues under a new id. */
   ancestor?: Ancestor | undefined
   /** Nobody has the id of this session yet. */
   isNew?: boolean
+
+  constructor({ cookie, idle, indexed, isAsInString }: Lease, fields: FieldList, ancestor: Ancestor | undefined) {
+    this.cookie = cookie
+    this.idle = idle
+    this.indexed = indexed
+    this.isAsInString = isAsInString
+    this.fields = fields
+    this.ancestor = ancestor
+  }
 }
 
 export interface Ancestor {
@@ -95,11 +108,12 @@ export function snapshot(
   ancestor?: Ancestor,
   known: KnownTexts | undefined = record,
 ): Snapshot {
-  const { cookie, idle, indexed, isAsInString } = lease(context, session, record)
+  const held = lease(context, session, record)
+  const { cookie, indexed } = held
   const properties = encodeProperties(session, context.options.serializer, known)
   const hasMore = cookie.fields.length + marks.size + indexed.size > 0
   const fields = hasMore ? [...properties, ...cookie.fields, ...marks, ...indexed] : properties
-  return { cookie, idle, indexed, isAsInString, fields, ancestor }
+  return new Snapshot(held, fields, ancestor)
 }
 
 /** Makes a script argument: whether keys get a TTL, or by how many milliseconds they outlive their sessions. */

@@ -13,7 +13,7 @@ import {
 } from './internals.js'
 import { leaveSentinels } from './leave-sentinels.js'
 import { Losses } from './losses.js'
-import { flatten, takeOut } from './replies.js'
+import { flatten, textsIn } from './replies.js'
 import { sendRaw, sendsRaw } from './send-raw.js'
 import { hgetall, IoredisServer } from './server.js'
 import { harmfulSettings } from './settings.js'
@@ -115,7 +115,7 @@ export class IoredisClient implements Client {
   }
 
   elementsIn<T>(reply: T[]): T[] {
-    return takeOut(reply)
+    return textsIn(reply)
   }
 
   masters(): readonly Server[] {

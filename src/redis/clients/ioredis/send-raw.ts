@@ -40,7 +40,7 @@ function isPlain(client: Ioredis): boolean {
 
 /**
  * All that `Redis.sendCommand` of ioredis 5, ioredis 6 and iovalkey needs of a command that does not block. It has no
- * closure of its own, see `takeOut`.
+ * closure of its own (take-out.ts).
  */
 class RawCommand {
   readonly name: string

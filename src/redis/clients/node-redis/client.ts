@@ -1,4 +1,5 @@
 import type { Arg, Client, Server } from '../../client.js'
+import { takeOut } from '../take-out.js'
 import { ClusterRoute } from './cluster.js'
 import { OneRoute } from './one.js'
 import type { Route } from './route.js'
@@ -75,11 +76,11 @@ export class NodeRedisClient implements Client {
   }
 
   fieldsIn(reply: unknown): string[] | undefined {
-    return Array.isArray(reply) ? reply : undefined
+    return Array.isArray(reply) ? takeOut(reply) : undefined
   }
 
   elementsIn<T>(reply: T[]): T[] {
-    return reply
+    return takeOut(reply)
   }
 
   masters(): readonly Server[] {
