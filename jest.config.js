@@ -23,6 +23,8 @@ const ES_MODULES = '/node_modules/(jose|superjson|copy-anything|is-what|@apidevt
 
 const isAcl = process.env.TEST_ON === 'acl'
 const { TEST_CLIENT } = process.env
+/** Where connectRedis makes clients of another library, too. */
+const isOtherIoredis = TEST_CLIENT === 'iovalkey' || TEST_CLIENT === 'ioredis5'
 
 /** @type {import('jest').Config} */
 export default {
@@ -47,6 +49,7 @@ export default {
     '^connect-redis-hash$': `<rootDir>/test/support/${isAcl ? 'least-privilege' : TEST_CLIENT === undefined ? 'patient' : 'other-client'}.ts`,
     '^connect-redis-hash/(prometheus|opentelemetry)$': '<rootDir>/src/telemetry/$1.ts',
     '^connect-redis-hash/(.+)$': '<rootDir>/src/$1.ts',
+    ...(isOtherIoredis && { '^(\\.|\\.\\./\\.\\./redis/connect)/library\\.js$': '<rootDir>/test/support/other-library.ts' }),
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   // More than there are processors: much of the time goes by waiting for Redis and other processes.

@@ -22,12 +22,6 @@ const FOUND: readonly (readonly [goal: RegExp, limit: string])[] = [
     'A save has to find the session alive and unchanged by others, which takes a script, and a script that does nothing takes 1.55x of a SET.',
   ],
   [
-    /^CPU of a one-field write request.*8 fields x 2 kB/,
-    "Most of it is V8's garbage collector: of the 46 kB that such a request allocates, 20 kB, the texts that were loaded, outlive two minor collections and are found dead by a major one only, so that each " +
-      'minor collection copies them (a heap profile with `includeObjectsCollectedByMajorGC`; 30 bytes with connect-redis 8). What holds them is not known yet. With ' +
-      '`--max-semi-space-size=64` the same write takes 0.4x of the time.',
-  ],
-  [
     /^CPU of a one-field write request/,
     'Half of it is the load: ioredis decodes eighteen texts instead of one. The other half has no large part any more: system calls are a sixth of all, ioredis a seventh, and what this library ' +
       'does is spread over sixty functions, none of which takes 2 %.',

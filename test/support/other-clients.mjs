@@ -26,6 +26,9 @@ export const FILES_OF = {
 export const TESTS = [
   // It stops the line when the test's client sends a certain command.
   'if Redis goes away in the middle of a walk',
+  // They wait for something that the test's client does.
+  'a session that begins while the client leaves a replica is kept',
+  'is no such save if it has waited for the connection',
 ]
 
 /** Single tests that are not for one library, by a part of their name. @type {Readonly<Record<string, readonly string[]>>} */
