@@ -49,7 +49,9 @@ export default {
     '^connect-redis-hash$': `<rootDir>/test/support/${isAcl ? 'least-privilege' : TEST_CLIENT === undefined ? 'patient' : 'other-client'}.ts`,
     '^connect-redis-hash/(prometheus|opentelemetry)$': '<rootDir>/src/telemetry/$1.ts',
     '^connect-redis-hash/(.+)$': '<rootDir>/src/$1.ts',
-    ...(isOtherIoredis && { '^(\\.|\\.\\./\\.\\./redis/connect)/library\\.js$': '<rootDir>/test/support/other-library.ts' }),
+    ...(isOtherIoredis && {
+      '^(\\.|\\.\\./\\.\\./redis/connect)/library\\.js$': '<rootDir>/test/support/other-library.ts',
+    }),
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   // More than there are processors: much of the time goes by waiting for Redis and other processes.
