@@ -5,10 +5,15 @@ import type { FieldList } from '../hash/fields.js'
 import { isPlainString, isThenable, type Serializer } from '../hash/serializer.js'
 import type { SessionRecord } from './session-record.js'
 
-/** The changes that a save has to write. */
-export interface Delta {
+/** The changes that a save has to write. A class because it is kept (redis/clients/take-out.ts). */
+export class Delta {
   set: (readonly [field: string, text: string])[]
   remove: string[]
+
+  constructor(set: Delta['set'], remove: string[]) {
+    this.set = set
+    this.remove = remove
+  }
 }
 
 /** Compares what Redis held with what the session holds now. Returns a promise if the serializer is asynchronous. */
@@ -23,7 +28,7 @@ export function difference(record: SessionRecord, next: FieldList, serializer: S
     if (before !== text || !(isCertain || !record.uncertain.has(field))) differing.push(pair)
   }
   const remove = isCertain && known === countOurs(record) ? [] : removedFrom(record, next)
-  if (differing.length === 0) return { set: differing, remove }
+  if (differing.length === 0) return new Delta([], remove)
 
   const isSame = differing.map(([field, text]) => {
     const before = record.uncertain.has(field) ? undefined : record.heldText(field)
@@ -31,7 +36,7 @@ export function difference(record: SessionRecord, next: FieldList, serializer: S
   })
   const deltaOf = (same: readonly boolean[]): Delta => {
     const changed = differing.filter((_, i) => !same[i])
-    return { set: withWholeCookie(changed, next), remove }
+    return new Delta(withWholeCookie(changed, next), remove)
   }
   return isSame.every((one) => typeof one === 'boolean') ? deltaOf(isSame) : Promise.all(isSame).then(deltaOf)
 }

@@ -31,8 +31,7 @@ export function quickSave(
   if (origin.kind === 'string' || !isPossible(context, record, origin.meta, delta, slides)) return undefined
   const next = nextOf(context, record, origin.meta, delta, slides)
   if (next === undefined) return undefined
-  const args = [origin.meta.text, next.text, slides ? lifeOf(context, origin.meta) : '']
-  for (const [field, text] of delta.set) args.push(field, text)
+  const args = [origin.meta.text, next.text, slides ? lifeOf(context, origin.meta) : ''].concat(...delta.set)
   return context.gateway.script(QUICK_SAVE, context.keys.session(record.storedId), args).then((reply) => {
     if (reply === false) return atLength()
     return acceptWrite<WriteReply>(context, {

@@ -90,7 +90,7 @@ export class IoredisClient implements Client {
 
   evalsha(sha: string, key: string, args: readonly Arg[]): Promise<unknown> {
     const client = this.#client
-    if (sendsRaw(client)) return sendRaw(client, 'EVALSHA', [sha, '1', key, ...args.map(String)])
+    if (sendsRaw(client)) return sendRaw(client, 'EVALSHA', [sha, '1', key].concat(args.map(String)))
     return client.evalsha(sha, 1, key, asOneArgument(args))
   }
 

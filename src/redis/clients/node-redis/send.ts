@@ -19,8 +19,7 @@ export const PLAIN = {
 
 /** Appends arguments. node-redis takes texts only. */
 export function texts(command: string[], args: readonly Arg[]): string[] {
-  for (const arg of args) command.push(typeof arg === 'string' ? arg : String(arg))
-  return command
+  return command.concat(args.map(String))
 }
 
 /**
