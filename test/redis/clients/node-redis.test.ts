@@ -73,6 +73,26 @@ describe.each<[string, (options?: object) => NodeRedis]>([
     expect(await store.length()).toBe(0)
   })
 
+  test('once a session has been read, nothing of it is left in the replies that the client holds', async () => {
+    const client = kept(connect())
+    const store = storeOn(client)
+    await store.set('a', session({ name: 'Ada Lovelace' }))
+    const replies: Promise<unknown>[] = []
+    const node = client as unknown as { sendCommand(...args: unknown[]): Promise<unknown> }
+    const sendCommand = node.sendCommand.bind(client)
+    node.sendCommand = (...args) => {
+      const reply = sendCommand(...args)
+      replies.push(reply)
+      return reply
+    }
+
+    expect(await store.get('a')).toMatchObject({ name: 'Ada Lovelace' })
+    expect(await store.read('a', ['name'])).toEqual({ name: 'Ada Lovelace' })
+
+    expect(replies.length).toBe(2)
+    expect(JSON.stringify(await Promise.all(replies))).not.toContain('Ada')
+  })
+
   test('onEnd gets the last content of a session', async () => {
     const ended: unknown[] = []
     const store = storeOn(kept(connect()), {
