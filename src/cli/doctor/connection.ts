@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
-import type { Redis } from 'ioredis'
+import type { Redis, RedisOptions } from 'ioredis'
 import { type Library, library } from '../../redis/connect/library.js'
+import { parseUrl } from '../../redis/connect/redis-url.js'
 import { replyCode } from '../../redis/redis-error.js'
 import { CommandError } from '../io.js'
 import { type Questions, questionsOver, type Reply } from './questions.js'
@@ -29,7 +30,8 @@ export class Connection implements Questions {
 
   /** @throws the error of ioredis; its message may contain parts of the URL */
   static async open(url: string): Promise<Connection> {
-    const client = new (installedRedis())(url, {
+    const client = new (installedRedis())({
+      ...optionsOf(url),
       lazyConnect: true,
       connectTimeout: PATIENCE_MS,
       commandTimeout: PATIENCE_MS,
@@ -90,6 +92,19 @@ function limit(client: Redis): void {
     bytes += chunk.length
     if (bytes > MAX_BYTES) stream.destroy(new Error('Protocol error: the server does not stop talking'))
   })
+}
+
+/**
+ * Options of a socket are read here, as iovalkey takes them for a part of its path.
+ *
+ * @throws CommandError
+ */
+function optionsOf(url: string): Omit<RedisOptions, 'replyMapping'> {
+  try {
+    return parseUrl(/^\/|:\/\//.test(url) ? url : `redis://${url}`)
+  } catch (err) {
+    throw new CommandError(`${(err as Error).message}.`)
+  }
 }
 
 /** @throws CommandError that says what to install */

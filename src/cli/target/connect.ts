@@ -41,7 +41,7 @@ export async function connect(address: string, keyPrefix: string): Promise<Conne
   let client: CliClient
   try {
     if (kind === 'sentinel') client = connectRedis({ ...options, ...bySentinels(where, url, masters) })
-    else if (kind === 'one') client = connectRedis({ ...optionsOf(url), ...options })
+    else if (kind === 'one') client = connectRedis({ ...parseUrl(url), ...options })
     else client = connectRedis([...where.urls], { keyPrefix, redisOptions: { commandTimeout: TIMEOUT_MS } })
   } catch (err) {
     // What connectRedis throws does not contain the URL.
@@ -65,14 +65,6 @@ async function ready(client: CliClient, target: Target): Promise<void> {
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** The options in a URL, or in the path of a socket: `/run/redis.sock?username=app&password=secret`. */
-function optionsOf(url: string): Record<string, unknown> {
-  if (!url.startsWith('/')) return parseUrl(url)
-  const [path, query] = url.split('?', 2)
-  const { db, ...others } = Object.fromEntries(new URLSearchParams(query))
-  return { path, ...others, ...(db !== undefined && { db: Number(db) }) }
 }
 
 export interface Examined {
@@ -134,7 +126,7 @@ export function masterName(given: string | undefined, masters: readonly string[]
 
 /** @param url the Sentinel that answers: it may have been given as a plain URL */
 function bySentinels({ sentinels }: Where, url: string, masters: readonly string[]) {
-  const { host, port, ...rest } = optionsOf(sentinels?.rest ?? url) as { host: string; port: number }
+  const { host, port, ...rest } = parseUrl(sentinels?.rest ?? url) as { host: string; port: number }
   const name = masterName(sentinels?.name, masters)
   // The connections that listen for failovers print errors of Sentinels that are away, and a command is soon over.
   const quiet = { failoverDetector: false }

@@ -22,14 +22,14 @@ type Parsed = Credentials & Record<string, unknown> & { host?: string; port?: nu
  * @throws TypeError
  */
 export function parseUrl(text: string): Parsed {
-  if (text.startsWith('/') && !text.startsWith('//')) return { path: text }
+  if (text.startsWith('/') && !text.startsWith('//')) return socketOf(text)
   const url = asUrl(text)
   if (url === undefined) throw new TypeError(`connectRedis cannot read the URL: it must be ${FORMS}`)
   const db = url.pathname.slice(1)
   if (!/^\d*$/.test(db))
     throw new TypeError('the path of a Redis URL must be the number of a database: redis://host:6379/0')
   return {
-    ...queryOf(url),
+    ...queryOf(url.searchParams),
     host: url.hostname.replace(/^\[|\]$/g, '') || 'localhost',
     port: url.port === '' ? 6379 : Number(url.port),
     ...(db !== '' && { db: Number(db) }),
@@ -37,6 +37,12 @@ export function parseUrl(text: string): Parsed {
     ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
     ...(url.protocol === 'rediss:' && { tls: {} }),
   }
+}
+
+/** The path of a Unix socket, and its options: `/run/redis.sock?username=app&password=secret`. */
+function socketOf(text: string): Parsed {
+  const [path, query] = text.split('?', 2)
+  return { ...queryOf(new URLSearchParams(query)), path }
 }
 
 function asUrl(text: string): URL | undefined {
@@ -49,10 +55,10 @@ function asUrl(text: string): URL | undefined {
 }
 
 /** Converts the options of the query, e.g. `?commandTimeout=500`, to their types. */
-function queryOf(url: URL): Record<string, unknown> {
+function queryOf(query: URLSearchParams): Record<string, unknown> {
   const kinds = sentinelOptions({}) as Record<string, unknown>
   return Object.fromEntries(
-    [...url.searchParams].map(([name, text]) => {
+    [...query].map(([name, text]) => {
       if (typeof kinds[name] === 'boolean') return [name, text === 'true']
       if (name !== 'family' && name !== 'db' && typeof kinds[name] !== 'number') return [name, text]
       if (!/^\d+$/.test(text)) throw new TypeError(`"${name}" in the URL must be a number`)
@@ -86,4 +92,5 @@ function isPort(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536
 }
 
-const FORMS = 'redis://host:6379, rediss://user:password@host:6379/0, or the path of a Unix socket'
+const FORMS =
+  'redis://host:6379, rediss://user:password@host:6379/0, or the path of a Unix socket, /run/redis.sock?username=user&password=password'

@@ -113,6 +113,11 @@ describe('where it connects to', () => {
     ['rediss://me:secret@cache.example', { username: 'me', password: 'secret', tls: {} }],
     ['redis://[::1]:6379', { host: '::1' }],
     ['/run/redis.sock', { path: '/run/redis.sock' }],
+    [
+      '/run/redis.sock?username=me&password=p%40ss&db=2',
+      { path: '/run/redis.sock', username: 'me', password: 'p@ss', db: 2 },
+    ],
+    ['/run/redis.sock?commandTimeout=500', { path: '/run/redis.sock', commandTimeout: 500 }],
   ])('%s', (url, expected) => {
     expect(optionsOf(url, LAZY)).toMatchObject(expected)
   })
@@ -147,6 +152,7 @@ describe('what it cannot connect to is a TypeError that says what to do', () => 
     ['localhost:6379', /must be redis:/],
     ['http://localhost', /must be redis:/],
     ['redis://localhost/sessions', /number of a database/],
+    ['/run/redis.sock?db=two', /"db" in the URL must be a number/],
     ['redis://localhost?commandTimeout=soon', /"commandTimeout" in the URL must be a number/],
     [{ url: 'redis://localhost' }, /"url".*connectRedis\(url/],
     [{ socket: { host: 'localhost' } }, /"socket".*\{ host, port \}/],
