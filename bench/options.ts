@@ -49,7 +49,7 @@ const FULL: Scale = {
   sizes: [1000, 10_000, 100_000, 1_000_000],
   revokes: 300,
   capacity: 1_000_000,
-  steadySeconds: 5,
+  steadySeconds: 20,
 }
 
 const QUICK: Scale = {

@@ -3,10 +3,13 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { build } from 'esbuild'
 import { pack } from './pack.mjs'
 import { capture, installed, root } from './run.mjs'
 
-const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'consumer.ts', 'any-client.mjs', 'telemetry.mjs']
+/** Formats of an application that is bundled into one file. */
+const BUNDLES = /** @type {const} */ (['esm', 'cjs'])
+const CONSUMERS = ['esm.mjs', 'cjs.cjs', 'bundled.mjs', 'consumer.ts', 'any-client.mjs', 'telemetry.mjs']
 /**
  * Code that must compile, and code that must not (`@ts-expect-error`): one program each, as a declaration holds for a
  * whole program.
@@ -99,6 +102,32 @@ function source(file) {
 }
 
 /**
+ * Bundles an application.
+ *
+ * @param {string} project
+ * @param {typeof BUNDLES[number]} format
+ * @returns {Promise<string>} name of the file
+ */
+async function bundle(project, format) {
+  const file = format === 'esm' ? 'bundle.mjs' : 'bundle.cjs'
+  // ES modules have no `require`, which esbuild leaves in the code of packages in CommonJS.
+  const js =
+    format === 'esm'
+      ? "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)"
+      : ''
+  await build({
+    entryPoints: [join(project, 'bundled.mjs')],
+    bundle: true,
+    platform: 'node',
+    format,
+    outfile: join(project, file),
+    logLevel: 'silent',
+    banner: { js },
+  })
+  return file
+}
+
+/**
  * @param {string[]} tests names of configurations
  * @returns {Record<string, string[]>} how each compiler compiles each
  */
@@ -144,6 +173,7 @@ export async function checkConsumers(tarball) {
         'TypeScript, nodenext': [installed('typescript', 'bin', 'tsc'), '-p', 'nodenext.json'],
         'TypeScript, commonjs': [installed('typescript', 'bin', 'tsc'), '-p', 'commonjs.json'],
       }
+      for (const format of BUNDLES) commands[`bundled, ${format}`] = [await bundle(project, format)]
       // The types are the same whichever ioredis there is.
       const typeTests = ioredis === 'ioredis' ? addTypeTests(project, TYPE_TESTS) : []
       Object.assign(commands, compiled(typeTests))

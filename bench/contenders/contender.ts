@@ -17,7 +17,8 @@ export interface Place {
 export interface RawOperations {
   seed(sid: string, json: Record<string, string>): Promise<unknown>
   read(sid: string): Promise<unknown>
-  write(sid: string, field: string, text: string, whole: Record<string, string>): Promise<unknown>
+  load(sid: string): Promise<unknown>
+  save(sid: string, field: string, text: string, whole: Record<string, string>): Promise<unknown>
 }
 
 export interface Opened {

@@ -19,10 +19,8 @@ export const rawString: Contender = {
           await client.get(`sess:${sid}`)
           await client.expire(`sess:${sid}`, TTL)
         },
-        async write(sid, _field, _text, whole) {
-          await client.get(`sess:${sid}`)
-          await save(sid, whole)
-        },
+        load: (sid) => client.get(`sess:${sid}`),
+        save: (sid, _field, _text, whole) => save(sid, whole),
       },
     }
   },
@@ -37,16 +35,15 @@ export const rawHash: Contender = {
   isRaw: true,
   async open(place) {
     const client = await ioredis(place)
-    const write = (sid: string, fields: Record<string, string>) =>
+    const save = (sid: string, fields: Record<string, string>) =>
       Promise.all([client.hset(`sess:${sid}`, fields), client.pexpire(`sess:${sid}`, TTL * 1000)])
+    const load = (sid: string) => client.hgetall(`sess:${sid}`)
     return {
       raw: {
-        seed: write,
-        read: (sid) => client.hgetall(`sess:${sid}`),
-        async write(sid, field, text) {
-          await client.hgetall(`sess:${sid}`)
-          await write(sid, { [field]: text })
-        },
+        seed: save,
+        read: load,
+        load,
+        save: (sid, field, text) => save(sid, { [field]: text }),
       },
     }
   },

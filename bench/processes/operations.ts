@@ -9,7 +9,13 @@ export interface Operations {
   read(i: number): Promise<unknown>
   /** A request that changes one property. */
   write(i: number): Promise<unknown>
+  /** What such a request does once it has loaded the session. */
+  save(i: number): Promise<unknown>
 }
+
+export type Work = 'read' | 'write' | 'save'
+
+type Live = SessionData & { touch(): void }
 
 const Cookie = session.Cookie as unknown as new (options: object) => session.Cookie
 
@@ -37,12 +43,22 @@ function storeOperations(store: Store, content: Content, cookie: CookieKind): Op
 
   /** Loads a session and makes it a `req.session`, as express-session does. */
   const load = (sid: string) =>
-    new Promise<SessionData & { touch(): void }>((resolve, reject) => {
+    new Promise<Live>((resolve, reject) => {
       store.get(sid, (error, data) => {
         if (error || !data) reject(error ?? new Error('a session is not there'))
         else resolve(store.createSession({ sessionID: sid, sessionStore: store } as never, data) as never)
       })
     })
+
+  const loaded = new Map<string, Live>()
+
+  async function change(sid: string, live: Live): Promise<void> {
+    const content = live as unknown as { visits?: number; field3?: string }
+    if (content.visits !== undefined) content.visits += 1
+    else content.field3 = other(content.field3 as string)
+    live.touch()
+    await save(store, sid, live)
+  }
 
   return {
     async seed(i) {
@@ -62,11 +78,13 @@ function storeOperations(store: Store, content: Content, cookie: CookieKind): Op
     },
     async write(i) {
       const sid = sidOf(i)
-      const live = (await load(sid)) as unknown as Record<string, unknown>
-      if ('visits' in live) live.visits = (live.visits as number) + 1
-      else live.field3 = other(live.field3 as string)
-      ;(live as unknown as { touch(): void }).touch()
-      await save(store, sid, live as unknown as SessionData)
+      await change(sid, await load(sid))
+    },
+    async save(i) {
+      const sid = sidOf(i)
+      const live = loaded.get(sid) ?? (await load(sid))
+      loaded.set(sid, live)
+      await change(sid, live)
     },
   }
 }
@@ -83,9 +101,14 @@ function rawOperations({ raw }: Opened, content: Content): Operations {
     Object.fromEntries(Object.entries(contentOf(content, i)).map(([name, value]) => [name, JSON.stringify(value)]))
   const whole = json(0)
   const other = otherTexts((whole.field3?.length ?? 2) - 2)
+  const save = (i: number) => raw.save(sidOf(i), 'field3', JSON.stringify(other('')), whole)
   return {
     seed: (i) => raw.seed(sidOf(i), json(i)),
     read: (i) => raw.read(sidOf(i)),
-    write: (i) => raw.write(sidOf(i), 'field3', JSON.stringify(other('')), whole),
+    async write(i) {
+      await raw.load(sidOf(i))
+      await save(i)
+    },
+    save,
   }
 }

@@ -6,7 +6,7 @@ import { type Opened, type Place, Skip } from '../contenders/contender.js'
 import { contenderNamed } from '../contenders/index.js'
 import { type Content, type CookieKind, sidOf } from '../contents.js'
 import { flightsOf } from './flights.js'
-import { type Operations, operationsOf } from './operations.js'
+import { type Operations, operationsOf, type Work } from './operations.js'
 import { answerCalls } from './remote.js'
 import { serve } from './site.js'
 
@@ -52,7 +52,7 @@ const handlers = {
     operations = operationsOf(opened, content, 'session cookie')
   },
 
-  async cost(params: { work: 'read' | 'write'; sessions: number; concurrency: number; ms: number }): Promise<Cost> {
+  async cost(params: { work: Work; sessions: number; concurrency: number; ms: number }): Promise<Cost> {
     const { work, sessions, concurrency, ms } = params
     const share = Math.floor(sessions / concurrency)
     let count = 0
@@ -124,7 +124,7 @@ const handlers = {
     return counts
   },
 
-  async once({ work, i }: { work: 'read' | 'write'; i: number }) {
+  async once({ work, i }: { work: Work; i: number }) {
     await operations[work](i)
   },
 

@@ -6,6 +6,7 @@ import { alternate, namesOf, type Row, titleOf } from './row.js'
 const SESSIONS = 200
 const PER_SECOND = 200
 const WARM_UP_PER_SECOND = 1000
+const WARM_UP_SECONDS = 5
 /** Seconds of traffic after a process has stood still, which do not count. */
 const RESUME_SECONDS = 1
 const DISTANCE_MS = 1
@@ -29,7 +30,7 @@ export const steadyRow: Row = {
     const visit = ({ contender }: Worker, perSecond: number, seconds: number) =>
       load.call('pace', { port: sites.get(contender) as number, sessions: SESSIONS, perSecond, seconds })
     // An application that has run for a while: at this pace, V8 would compile the last functions after minutes only.
-    for (const worker of workers) await visit(worker, WARM_UP_PER_SECOND, steadySeconds)
+    for (const worker of workers) await visit(worker, WARM_UP_PER_SECOND, Math.min(steadySeconds, WARM_UP_SECONDS))
     await proxy.call('delay', DISTANCE_MS)
     // All applications share one core. What the others do when nobody visits them would be a part of the slowest requests.
     for (const worker of workers) worker.halt()

@@ -20,56 +20,12 @@ export function signalFor(ms: number): Signal {
 export type Within = <T>(work: Promise<T> | ((signal: Signal) => Promise<T>)) => Promise<T>
 
 /**
- * Settles with `work`, or rejects after `timeoutMs`, or a little later if the event loop was blocked
- * (patient-timeout.ts). A command that has been sent cannot be cancelled, so every write of this library must be safe
- * even if Redis executes it late. Loops check the signal and send nothing more.
+ * Makes the function that applies `timeoutMs` to each operation of a store: its promise settles with the work, or
+ * rejects after that time, or a little later if the event loop was blocked (patient-timeout.ts). A command that has been
+ * sent cannot be cancelled, so every write of this library must be safe even if Redis executes it late. Loops check the
+ * signal and send nothing more.
  *
- * @param onFailure called with the error before the promise rejects
- * @param keepsProcess false: the process may end while the work goes on
- * @param signal aborted before the promise rejects
- */
-function withDeadline<T>(
-  work: Promise<T>,
-  timeoutMs: number,
-  isConnected: () => boolean,
-  onFailure: (err: unknown) => void,
-  keepsProcess: boolean,
-  signal = { aborted: false },
-): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    let isSettled = false
-    let timer: NodeJS.Timeout | undefined
-    const fail = (err: unknown) => {
-      // Work that has timed out may also fail much later. That failure has been reported already.
-      if (isSettled) return
-      isSettled = true
-      signal.aborted = true
-      clearTimeout(timer)
-      onFailure(err)
-      reject(err)
-    }
-    const onTime = () => {
-      fail(
-        isConnected()
-          ? timedOut(timeoutMs)
-          : new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis within ${timeoutMs} ms`),
-      )
-    }
-    setPatientTimeout(onTime, timeoutMs, (next) => {
-      timer = keepsProcess ? next : next.unref()
-    })
-    work.then((value) => {
-      isSettled = true
-      clearTimeout(timer)
-      resolve(value)
-    }, fail)
-  })
-}
-
-/**
- * Makes the function that applies `timeoutMs` to each operation of a store.
- *
- * @param onFailure called with the error of every failure
+ * @param onFailure called with the error of every failure, before the promise rejects
  * @param keepsProcess false: the process may end while an operation is under way, because nobody waits for it
  */
 export function deadlines(
@@ -78,15 +34,41 @@ export function deadlines(
   onFailure: (err: unknown) => void,
   keepsProcess = true,
 ): Within {
+  const lateness = () =>
+    isConnected()
+      ? timedOut(timeoutMs)
+      : new SessionStoreError('ERR_SESSION_UNAVAILABLE', `no connection to Redis within ${timeoutMs} ms`)
+
+  function settled<T>(work: Promise<T>, signal = { aborted: false }): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let isSettled = false
+      let timer: NodeJS.Timeout | undefined
+      const fail = (err: unknown) => {
+        // Work that has timed out may also fail much later. That failure has been reported already.
+        if (isSettled) return
+        isSettled = true
+        signal.aborted = true
+        clearTimeout(timer)
+        onFailure(err)
+        reject(err)
+      }
+      const onTime = () => fail(lateness())
+      setPatientTimeout(onTime, timeoutMs, (next) => {
+        timer = keepsProcess ? next : next.unref()
+      })
+      work.then((value) => {
+        isSettled = true
+        clearTimeout(timer)
+        resolve(value)
+      }, fail)
+    })
+  }
+
   return (work) => {
-    if (typeof work !== 'function') return withDeadline(work, timeoutMs, isConnected, onFailure, keepsProcess)
+    if (typeof work !== 'function') return settled(work)
     const signal = { aborted: false }
-    return withDeadline(
+    return settled(
       started(() => work(signal)),
-      timeoutMs,
-      isConnected,
-      onFailure,
-      keepsProcess,
       signal,
     )
   }

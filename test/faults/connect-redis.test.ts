@@ -20,7 +20,11 @@ const TIMEOUT_MS = 1000
 /** A busy machine takes this much longer. */
 const SLACK_MS = 1500
 
-describe.each(['ioredis', 'ioredis5', 'ioredis5-lowest'])('a client of %s', (ioredis) => {
+/** A run over another library has that one throughout (test/support/other-library.ts). */
+const { TEST_CLIENT: other } = process.env
+const LIBRARIES = other === undefined ? ['ioredis', 'ioredis5', 'ioredis5-lowest'] : [other]
+
+describe.each(LIBRARIES)('a client of %s', (ioredis) => {
   const dir = mkdtempSync(join(tmpdir(), 'crh-single-'))
   const clients: Redis[] = []
   let library: Library
@@ -225,7 +229,7 @@ async function address(): Promise<[port: number, args: string[]]> {
 async function libraryOn(ioredis: string): Promise<Library> {
   let library: Library | undefined
   await jest.isolateModulesAsync(async () => {
-    jest.doMock('ioredis', () => jest.requireActual(ioredis))
+    if (other === undefined) jest.doMock('ioredis', () => jest.requireActual(ioredis))
     library = await import('connect-redis-hash')
     // ioredis is loaded with the first client.
     library.connectRedis('redis://localhost:6379', { lazyConnect: true })

@@ -5,6 +5,7 @@ import { parseUrl } from '../../redis/connect/redis-url.js'
 import { replyCode } from '../../redis/redis-error.js'
 import { CommandError } from '../io.js'
 import { type Questions, questionsOver, type Reply } from './questions.js'
+import { isLoginRefused } from './unreachable.js'
 
 const PATIENCE_MS = 3000
 /** Bytes after which a server counts as none: all that doctor asks for takes far less. */
@@ -56,6 +57,8 @@ export class Connection implements Questions {
       await client.ping().catch((err: unknown) => {
         if (!isState(replyCode(err))) throw err
       })
+      // ioredis 5 and iovalkey go on after a wrong password, as the user that needs none.
+      if (isLoginRefused(failure)) throw failure
       return new Connection(client)
     } catch (err) {
       client.disconnect()

@@ -32,10 +32,16 @@ export function unreachable(err: unknown, target: Target): CommandError {
   return new CommandError(`Cannot use Redis at ${target.address}: ${reason(err, target)}`)
 }
 
+/** Redis before 6 has no code for this. */
+export function isLoginRefused(err: unknown): boolean {
+  const reply = replyCode(err)
+  return reply === 'NOAUTH' || reply === 'WRONGPASS' || (reply === 'ERR' && /password|auth/i.test(String(err)))
+}
+
 function reason(err: unknown, target: Target): string {
   const { code = '', message = '' } = (err ?? {}) as { code?: string; message?: string }
   const reply = replyCode(err)
-  const isRefused = reply === 'NOAUTH' || reply === 'WRONGPASS' || (reply === 'ERR' && /password|auth/i.test(message))
+  const isRefused = isLoginRefused(err)
   if (isRefused && target.hasUser && !target.hasPassword) {
     return 'the URL has a user name but no password. A password alone is written redis://:password@host.'
   }
@@ -44,7 +50,6 @@ function reason(err: unknown, target: Target): string {
   if (BY_SYSTEM[code]) return BY_SYSTEM[code]
   if (reply === 'DENIED')
     return 'it is in protected mode: without a password it takes connections of its own machine only.'
-  // Redis before 6 has no code for this.
   if (isRefused) return BY_REPLY.WRONGPASS as string
   if (reply !== '') return `it answers with the error ${reply}.`
   if (message === 'Command timed out') return 'it takes the connection but does not answer within 3 seconds.'
