@@ -165,6 +165,8 @@ describe.each(LIBRARIES)('a client of %s', (ioredis) => {
     await redis.send('CLIENT', 'UNPAUSE')
     await until('it is connected', () => client.status === 'ready')
     figure(`${ioredis}: connection lost`, { recovery: performance.now() - start })
+    // On a busy machine the save has waited for so long that the circuit breaker has opened. It closes with the next probe.
+    await until('it reads', () => store.get('hush-sid').then(Boolean, () => false))
     expect(await store.get('hush-sid')).toEqual({ value: 1 })
     // By then the timer of the lost connection is over; it must not end the next connection.
     await sleep(600)
