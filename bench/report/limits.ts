@@ -20,7 +20,7 @@ const FOUND: readonly (readonly [goal: RegExp, limit: string])[] = [
   [
     /^CPU of a one-field write request.*the command alone in Redis$/,
     'A save has to find the session alive and unchanged by others, which takes a script. Of 4.1 µs, an empty script takes 1.4, to compare one field 0.9, HSET 0.7, PEXPIRE 0.7, and the Lua ' +
-      'between them 0.4; SET takes 0.9. To read a command and send the reply takes Redis over 5 µs more for either, which "a save" counts.',
+      'between them 0.4; SET takes 0.9. To read a command and send the reply takes Redis over 5 µs more for either, which is not in these figures.',
   ],
   [
     /^CPU of a one-field write request/,
@@ -40,7 +40,7 @@ const FOUND: readonly (readonly [goal: RegExp, limit: string])[] = [
     /^p99 under/,
     'The slowest requests meet a garbage collection, nine in ten of this library and of connect-redis 10, seven to nine of connect-redis 8, and compute for most of their time: V8 marks what is in memory in ' +
       'threads that want the same core. It takes longer the more there is: with 3.4 MB of code of this library loaded beside it, connect-redis 8 takes 1.35x as long for reads and 1.2x for writes. So ' +
-      'what an application does not use is not loaded; what the store itself needs are 2.2 MB. A write allocates more than a read. `±` says how far rounds lie apart.',
+      'what an application does not use is not loaded; what the store itself needs are 2.2 MB. `±` says how far rounds lie apart.',
   ],
   [
     /^Redis memory over 500 shapes.*default settings/,

@@ -201,19 +201,16 @@ function sorted(content: Content): Content {
 test('whatever is written, ended and lost, no process is behind for longer than it may, nor behind itself', async () => {
   const login: Step = { do: 'login', by: 0, name: 'a' }
   const before = (await Promise.all(peers.map((peer) => peer.hits()))).reduce((a, b) => a + b)
-  let runs = 0
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 40 }), async (steps) => {
-      runs += 1
       const run = new Run()
       for (const one of [login, ...steps]) await run.step(one)
       await run.finish()
     }),
-    { numRuns: 20, interruptAfterTimeLimit: 15_000, endOnFailure: true },
+    { numRuns: 20, endOnFailure: true },
   )
   const after = (await Promise.all(peers.map((peer) => peer.hits()))).reduce((a, b) => a + b)
-  // A busy machine has time for fewer runs.
-  expect(after - before).toBeGreaterThan(runs)
+  expect(after - before).toBeGreaterThan(20)
 })
 
 test('a process that was halted serves nothing that was ended meanwhile', async () => {
