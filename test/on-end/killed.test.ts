@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { RedisStore } from 'connect-redis-hash'
 import { childScript } from '../support/child-script.js'
 import { guardedLineTo } from '../support/guarded-line.js'
-import { hasten } from '../support/hasten.js'
+import { hasten, makeDue } from '../support/hasten.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
 
@@ -83,7 +83,7 @@ async function survivorTold(prefix: string): Promise<{ soon: string[]; all: stri
   while (await isAnyWaiting(prefix)) await pause()
   const soon = [...told]
   for (const key of await client.keys(`${prefix}*`)) await passTime(client, key, DAY_MS)
-  await hasten(client, prefix, DAY_MS)
+  await makeDue(client, prefix, DAY_MS)
   while ((await client.keys(`*${prefix}*`)).some((key) => !key.includes(':user:'))) await pause()
   await survivor.close()
   return { soon, all: told }

@@ -3,7 +3,7 @@ import { RedisStore, type RedisStoreOptions } from 'connect-redis-hash'
 import { Keys } from '../../src/redis/keys.js'
 import { SCHEDULE } from '../../src/redis/scripts/ends-queue.js'
 import { ARRIVE, DEPART, PACK, SETTLE } from '../../src/redis/scripts/move.js'
-import { hasten } from '../support/hasten.js'
+import { makeDue } from '../support/hasten.js'
 import { passTime } from '../support/pass-time.js'
 import { connect, freshPrefix } from '../support/redis.js'
 
@@ -66,13 +66,13 @@ const gone = async (key: string) => {
 
 test('what a move has left behind is no session that has expired: nobody is told, and the session is told of once', async () => {
   const store = await halfMoved('settled')
-  await hasten(client, prefix, 3_600_000)
+  await makeDue(client, prefix, 3_600_000)
   while ((await client.zscore(new Keys(prefix).endsOf(hashed('old')), hashed('old'))) !== null)
     await new Promise((r) => setTimeout(r, 20))
   expect(await store.get('sid')).toMatchObject({ user: 'ada' })
   expect([told, store.counters.destroyed]).toEqual([[], 0])
   await passTime(client, newKey, 3_600_000)
-  await hasten(client, prefix, 3_600_000)
+  await makeDue(client, prefix, 3_600_000)
   await gone(newKey)
   expect(told).toEqual(['expired'])
 })
@@ -102,7 +102,7 @@ test.each(['copied', 'departed', 'settled'] as const)(
     await move(until)
     storeWith(['new', 'old'])
     for (const key of [oldKey, newKey]) await passTime(client, key, 3_600_000)
-    await hasten(client, prefix, 3_600_000)
+    await makeDue(client, prefix, 3_600_000)
     await gone(until === 'copied' ? oldKey : newKey)
     expect(told).toEqual(['expired'])
   },
