@@ -126,4 +126,23 @@ describe.each(libraries)('%s', (_name, library) => {
     await victim.start()
     await rig.healed()
   })
+
+  test('the master hangs that the client knows first: its sessions work at its replica', async () => {
+    await rig.healed()
+    const client = connect(library)
+    const store = storeOn(client, { timeout: 1000 })
+    await fill(store)
+    const [first] = (client as unknown as { masters: { address: string }[] }).masters
+    const victim = rig.nodes.find(({ port }) => first?.address.endsWith(`:${port}`)) as RedisNode
+    const masters = await Promise.all(sids.map((sid) => rig.masterOf(`sess:${sid}`)))
+    const there = sids[masters.indexOf(victim)] as string
+    victim.halt()
+    try {
+      expect(await failureOf(store.get(there))).toMatchObject({ status: 503 })
+      await until('it is served by the replica', () => store.exists(there), { timeoutMs: 20_000 })
+    } finally {
+      victim.resume()
+    }
+    await rig.healed()
+  })
 })

@@ -75,9 +75,8 @@ function ofNodeRedis(given: Given): Sibling {
 }
 
 /** Whether the test has made a client that never connects, to have a Redis that is away. */
-function isKeptAway({ isCluster, options }: Given): boolean {
-  const { lazyConnect, enableOfflineQueue } = options as RedisOptions
-  return !isCluster && lazyConnect === true && enableOfflineQueue === false
+function isKeptAway({ options: { lazyConnect, enableOfflineQueue } }: Given): boolean {
+  return lazyConnect === true && enableOfflineQueue === false
 }
 
 const SOCKET = { connectTimeout: 2000, reconnectStrategy: (retries: number) => Math.min(20 * 2 ** retries, 500) }

@@ -26,6 +26,7 @@ const stores: RedisStore[] = []
 const clients: NodeRedis[] = []
 
 afterEach(async () => {
+  jest.restoreAllMocks()
   for (const store of stores.splice(0)) await store.close()
   for (const client of clients.splice(0)) if (client.isOpen) client.destroy()
 })
@@ -43,10 +44,16 @@ function storeOn(client: NodeRedis, options: Partial<RedisStoreOptions> = {}): R
 
 const session = (more: object = {}) => ({ cookie, ...more }) as never
 
-describe.each<[string, (options?: object) => NodeRedis]>([
-  ['node-redis 6', connectNodeRedis],
-  ['node-redis 5', connectNodeRedis5],
-])('%s', (_name, connect) => {
+/** Returns the prototype of a client that has this method. */
+function kindWith(method: string, client: object): object {
+  const kind = Object.getPrototypeOf(client) as object
+  return Object.hasOwn(kind, method) ? kind : kindWith(method, kind)
+}
+
+describe.each<[string, (options?: object) => NodeRedis, object]>([
+  ['node-redis 6', connectNodeRedis, createClient()],
+  ['node-redis 5', connectNodeRedis5, redis5.createClient()],
+])('%s', (_name, connect, anyClient) => {
   test('a walk that is the first thing that it is asked for', async () => {
     expect(await storeOn(kept(connect())).length()).toBe(0)
   })
@@ -74,17 +81,18 @@ describe.each<[string, (options?: object) => NodeRedis]>([
   })
 
   test('once a session has been read, nothing of it is left in the replies that the client holds', async () => {
-    const client = kept(connect())
-    const store = storeOn(client)
+    const prefix = freshPrefix()
+    const store = storeOn(kept(connect()), { prefix })
     await store.set('a', session({ name: 'Ada Lovelace' }))
     const replies: Promise<unknown>[] = []
-    const node = client as unknown as { sendCommand(...args: unknown[]): Promise<unknown> }
-    const sendCommand = node.sendCommand.bind(client)
-    node.sendCommand = (...args) => {
-      const reply = sendCommand(...args)
-      replies.push(reply)
+    // All clients of one server have it, those in a client of a Cluster or of Sentinels, too.
+    const kind = kindWith('sendCommand', anyClient) as { sendCommand: (args: string[]) => Promise<unknown> }
+    const { sendCommand } = kind
+    jest.spyOn(kind, 'sendCommand').mockImplementation(function (this: unknown, ...args) {
+      const reply = sendCommand.apply(this, args)
+      if (args[0].includes(`${prefix}a`)) replies.push(reply)
       return reply
-    }
+    })
 
     expect(await store.get('a')).toMatchObject({ name: 'Ada Lovelace' })
     expect(await store.read('a', ['name'])).toEqual({ name: 'Ada Lovelace' })

@@ -81,7 +81,7 @@ export class ClusterRoute implements Route {
 
   async refresh(): Promise<void> {
     await this.#known()
-    await this.#cluster._slots?.rediscover(this.#anyClient())
+    await this.#cluster._slots?.rediscover(await this.#answering())
   }
 
   async #sendLater(args: string[], key: string): Promise<unknown> {
@@ -94,13 +94,13 @@ export class ClusterRoute implements Route {
   /** Waits for the first connection. */
   #known(): Promise<void> {
     if (this.#cluster.masters.length > 0) return Promise.resolve()
-    this.#connecting ??= this.#connected().finally(() => {
+    this.#connecting ??= this.#firstConnection().finally(() => {
       this.#connecting = undefined
     })
     return within(this.#connecting, this.#patienceMs)
   }
 
-  async #connected(): Promise<void> {
+  async #firstConnection(): Promise<void> {
     while (this.#cluster.masters.length === 0) {
       if (!this.#cluster.isOpen) throw notConnected()
       await sleep(LOOK_MS, undefined, { ref: false })
@@ -109,8 +109,26 @@ export class ClusterRoute implements Route {
 
   /** Any client of a node, preferably a connected one. */
   #anyClient(): OneClient | undefined {
-    const clients = this.#cluster.masters.map(({ client }) => client).filter((client) => client !== undefined)
-    return clients.find(({ isReady }) => isReady) ?? clients[0]
+    return this.#connected()[0] ?? this.#clients()[0]
+  }
+
+  /**
+   * Resolves to the client of a server that answers; any client if none is connected. If a server that hangs were asked
+   * for the nodes of the Cluster, node-redis would wait for its answer without a limit, and so would every later search.
+   */
+  async #answering(): Promise<OneClient | undefined> {
+    const connected = this.#connected()
+    if (connected.length === 0) return this.#anyClient()
+    const asked = connected.map((client) => sendTo(guard(client), ['PING'], this.#patienceMs).then(() => client))
+    return within(Promise.any(asked), this.#patienceMs)
+  }
+
+  #connected(): OneClient[] {
+    return this.#clients().filter(({ isReady }) => isReady)
+  }
+
+  #clients(): OneClient[] {
+    return this.#cluster.masters.map(({ client }) => client).filter((client) => client !== undefined)
   }
 
   #serverOf(node: ClusterNode): Server {
