@@ -72,6 +72,20 @@ async function untilToldOf(store: RedisStore, { text }: Pick<Stream, 'text'>): P
   })
 }
 
+/** Ends sessions in one store until the other one hears of it: from then on, it hears the reasons. */
+async function untilHeard(store: RedisStore, other: RedisStore): Promise<void> {
+  let isHeard = false
+  store.once('ended', () => {
+    isHeard = true
+  })
+  let i = 0
+  await until('the store hears of ends', async () => {
+    await other.set(`heard-${++i}`, {} as never)
+    await other.destroy(`heard-${i}`)
+    return isHeard
+  })
+}
+
 test.each<[string, string, Record<string, string>]>([
   ['as a stream', 'events', { Accept: 'text/event-stream' }],
   ['as the page that goes on growing', 'events?live', HTML],
@@ -98,6 +112,7 @@ test('what happens to sessions is told as it happens, whichever process does it'
     'cache-control': 'no-store, no-transform',
   })
   await untilToldOf(store, stream)
+  await untilHeard(store, other)
   await other.set('ada-1', { userId: 'ada' } as never)
   const handle = handleOf('ada-1')
   const of = (event: string) => stream.events().filter((one) => one.handle === handle && one.event === event)
