@@ -10,6 +10,7 @@ import { idMapper } from '../../src/ids/id-mapper.js'
 import { ARRIVE, DEPART, PACK } from '../../src/redis/scripts/move.js'
 import { privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { Visitor } from '../support/visitor.js'
 
 const client = connect()
@@ -202,9 +203,11 @@ describe.each(moves)('from %s', (_what, before, during, after, oldId, newId) => 
   })
 
   test('a logout at any moment of the move leaves nothing under either id', async () => {
+    const movers = [another(), another(), another()]
+    // Some clients take seconds to find their server.
+    for (const own of movers) await until('it is connected', () => storeWith({ ...during, client: own }).ping())
     for (let round = 0; round < 60; round++) {
       await make(old, 's', { base: 1 })
-      const movers = [another(), another(), another()]
       const stores = movers.map((own) => storeWith({ ...during, client: own }))
       const sessions = await Promise.all(stores.map((store) => load(store)))
       const saves = sessions.map(async (live, i) => {
