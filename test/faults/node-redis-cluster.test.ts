@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { RedisStore } from 'connect-redis-hash'
 import { createCluster } from 'redis'
 import * as redis5 from 'redis5'
@@ -144,5 +147,21 @@ describe.each(libraries)('%s', (_name, library) => {
       victim.resume()
     }
     await rig.healed()
+  })
+
+  test('the settings of the page for a node that hangs: a client that asks it first connects all the same', async () => {
+    const hung = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(hung, 'listening')
+    const { port } = hung.address() as AddressInfo
+    const [, text = ''] =
+      /`createCluster\(\{ defaults: (\{.+\}), \.\.\. \}\)`/.exec(readFileSync('docs/clients.md', 'utf8')) ?? []
+    const defaults = new Function('reconnectStrategy', `return ${text}`)(SOCKET.reconnectStrategy) as object
+    const rootNodes = [{ host: '127.0.0.1', port }, rig.addresses[0]].map((socket) => ({ socket }))
+    // node-redis begins with a random one of them.
+    jest.spyOn(Math, 'random').mockReturnValue(0)
+    const store = storeOn(connect(library, { rootNodes, defaults: { ...SETTINGS, ...defaults } }))
+    jest.restoreAllMocks()
+    await until('it is connected', () => store.ping(), { timeoutMs: 30_000 })
+    hung.close()
   })
 })
