@@ -134,8 +134,11 @@ export class Bench {
     return (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6
   }
 
-  async redisVersion(): Promise<string> {
-    return /^(?:redis|valkey)_version:(\S+)/m.exec(await this.admin.info('server'))?.[1] ?? 'unknown'
+  /** @returns name and version, e.g. `Redis 7.0.15`; Valkey gives a `redis_version` as well, that of its origin */
+  async serverName(): Promise<string> {
+    const info = await this.admin.info('server')
+    const valkey = /^valkey_version:(\S+)/m.exec(info)?.[1]
+    return valkey ? `Valkey ${valkey}` : `Redis ${/^redis_version:(\S+)/m.exec(info)?.[1]}`
   }
 
   async stop(): Promise<void> {

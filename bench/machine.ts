@@ -8,21 +8,22 @@ export interface Machine {
   memoryGiB: number
   system: string
   node: string
-  redis: string
+  /** Name and version of the Redis server. */
+  server: string
   pinned: boolean
   /** Load average of the minute before the program was started, which shows what else is running. */
   load: number
   packages: Record<string, string>
 }
 
-export function describeMachine(cores: Cores | undefined, redis: string, packages: readonly string[]): Machine {
+export function describeMachine(cores: Cores | undefined, server: string, packages: readonly string[]): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release().split('-')[0]}`,
     node: process.versions.node,
-    redis,
+    server,
     pinned: cores !== undefined,
     load: loadBefore(),
     packages: Object.fromEntries([...new Set(packages)].sort().map((name) => [name, versionOf(name)])),

@@ -60,7 +60,7 @@ async function measure(options: Options, args: readonly string[]): Promise<Resul
   try {
     await bench.start()
     const packages = CONTENDERS.flatMap((contender) => contender.packages)
-    const machine = describeMachine(cores, await bench.redisVersion(), ['express', ...packages])
+    const machine = describeMachine(cores, await bench.serverName(), ['express', ...packages])
     if (machine.load > machine.cores / 2) progress.say(`warning: the machine is busy (load ${machine.load.toFixed(1)})`)
     if (!machine.pinned) progress.say('warning: processes cannot be bound to cores here (taskset, two cores)')
     const measurements: Measurement[] = []

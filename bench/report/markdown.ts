@@ -12,8 +12,8 @@ export function toMarkdown(results: Results, charts: readonly string[]): string 
     '# Benchmarks',
     'Written by the program, from one run. To repeat it (it installs what it needs, and takes about half an hour):',
     `\`\`\`sh\n${command}\n\`\`\``,
-    `${date.slice(0, 10)}; ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, Redis ` +
-      `${machine.redis}. ${pinning(machine.pinned)} Load average before the run: ${machine.load.toFixed(2)}. ${packages.join(', ')}.`,
+    `${date.slice(0, 10)}; ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, ` +
+      `${machine.server}. ${pinning(machine.pinned)} Load average before the run: ${machine.load.toFixed(2)}. ${packages.join(', ')}.`,
     'Contenders take turns within each round, and medians of the rounds are shown unless said; `±` is the distance between the quartiles of the rounds, ' +
       'as a share of the median. Ratios are against connect-redis 10 with node-redis unless said. Every contender has its defaults, a lifetime of half an ' +
       'hour, `NODE_ENV=production`, and a process of its own; this library is the packed package.',

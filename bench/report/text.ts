@@ -6,7 +6,7 @@ import { plainTable, textCells } from './table.js'
 export function toText(results: Results): string {
   const { machine } = results
   const parts = [
-    `${machine.cores} x ${machine.cpu}, Node ${machine.node}, Redis ${machine.redis}${machine.pinned ? '' : ', not pinned'}`,
+    `${machine.cores} x ${machine.cpu}, Node ${machine.node}, ${machine.server}${machine.pinned ? '' : ', not pinned'}`,
   ]
   for (const { title, tables } of results.measurements) {
     parts.push(`\n${title}`)
