@@ -62,11 +62,13 @@ function loadLate(index) {
     name: 'load-late',
     transform(code, id) {
       if (id !== index) return null
+      const missing = new Set(AT_START)
       const late = code.replace(/^export \{ (\w+) \} from '\.\/(.+)';$/gm, (line, name, fileName) => {
-        if (!AT_START.includes(name)) return line
+        if (!missing.delete(name)) return line
         this.emitFile({ type: 'chunk', id: join(id, '..', fileName), fileName })
         return `export function ${name}(...args) { return require('./${fileName}').${name}(...args) }`
       })
+      if (missing.size > 0) throw new Error(`AT_START names what the index does not export: ${[...missing].join(', ')}`)
       return { code: late, map: null }
     },
   }
