@@ -1,8 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
-import { RedisStore, type RedisStoreOptions, rotateOnLogin, rotateSession } from 'connect-redis-hash'
+import {
+  bindClient,
+  RedisStore,
+  type RedisStoreOptions,
+  type RotateSessionOptions,
+  requireFreshLogin,
+  rotateOnLogin,
+  rotateSession,
+} from 'connect-redis-hash'
 import express from 'express'
 import session from 'express-session'
+import { CHROME, SAFARI_IPHONE } from '../middleware/binding/user-agents.js'
 import { type Gate, gate } from '../support/gate.js'
 import { connect, freshPrefix } from '../support/redis.js'
 import { Visitor } from '../support/visitor.js'
@@ -23,12 +32,15 @@ afterAll(async () => {
 
 type Bag = Record<string, unknown>
 
+function held(req: express.Request): Bag {
+  return req.session as unknown as Bag
+}
+
 function visitorOf(options: Partial<RedisStoreOptions>, keep: 'all' | string[]): Visitor {
   const store = new RedisStore({ client, prefix: freshPrefix(), ...options })
   const app = express()
   app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
   app.use(rotateOnLogin({ keep, principal: (held) => held.userId }))
-  const held = (req: express.Request) => req.session as unknown as Bag
   app.get('/set', (req, res, next) => {
     for (const [name, value] of Object.entries(req.query)) {
       if (value === '') delete held(req)[name]
@@ -144,3 +156,51 @@ test.each([['/login'], ['/again']])(
     expect({ cart, theme, added }).toEqual({ cart: 'coffee' })
   },
 )
+
+// bindClient makes the login stale while the owner's request is under way. Were that forgotten, the new id would be that of a fresh login.
+describe('another browser uses the session while it gets a new id', () => {
+  function visitorOfBank(rotation: RotateSessionOptions): Visitor {
+    const app = express()
+    const store = new RedisStore({ client, prefix: freshPrefix() })
+    app.use(session({ store, secret: 's', resave: false, saveUninitialized: false }))
+    app.use(bindClient({ secret: 'b', ip: false }))
+    app.get('/login', async (req, res) => {
+      held(req).userId = 'ada'
+      await rotateSession(req, { level: 2 })
+      res.send('ok')
+    })
+    app.get('/again', async (req, res) => {
+      await slow.wait()
+      await rotateSession(req, rotation)
+      res.send('ok')
+    })
+    app.get('/fresh', requireFreshLogin({ within: 60 }), (_req, res) => res.send('yes'))
+    app.get('/level-2', requireFreshLogin({ level: 2 }), (_req, res) => res.send('yes'))
+    const server = createServer(app).listen(0)
+    servers.push(server)
+    return browserOf(server, CHROME)
+  }
+
+  function browserOf(server: Server, userAgent: string, cookie = ''): Visitor {
+    const visitor = new Visitor(server, cookie)
+    visitor.userAgent = userAgent
+    return visitor
+  }
+
+  test.each<[string, string, RotateSessionOptions]>([
+    ['without a login: the login is stale', '/fresh', { login: false }],
+    ['with a password: the level that was proved before is gone', '/level-2', {}],
+  ])('%s', async (_name, path, rotation) => {
+    const owner = visitorOfBank(rotation)
+    await owner.get('/login')
+    expect((await owner.get(path)).text).toBe('yes')
+    const thief = browserOf(servers.at(-1) as Server, SAFARI_IPHONE, owner.cookie)
+    const working = owner.get('/again')
+    await slow.reached
+    await thief.get('/fresh')
+    slow.open()
+    expect((await working).status).toBe(200)
+    expect(owner.sid).not.toBe(thief.sid)
+    expect((await owner.get(path)).status).toBe(401)
+  })
+})
