@@ -112,7 +112,8 @@ test('pino logs what goes wrong, once and without an id', async () => {
   await failing.get('known-to-a-visitor')
   await redis.admin.config('SET', 'maxmemory', '1')
   await failing.set('another', { cookie: {} } as never).catch(() => undefined)
-  expect(lines).toMatchObject([
+  // The example also logs what is slow, as anything may be on a busy machine.
+  expect(lines.filter(({ outcome }) => outcome !== 'ok')).toMatchObject([
     { event: 'corrupt', reason: 'field', property: 'text', handle: expect.any(String), msg: 'sessions' },
     { operation: 'set', outcome: 'error', code: 'ERR_SESSION_OUT_OF_MEMORY', duration: expect.any(Number) },
   ])

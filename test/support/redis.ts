@@ -57,23 +57,38 @@ function clusterOptions({
 
 /** Makes commands that Redis runs on one node only run on all nodes. */
 function ofCluster(cluster: Cluster): Redis {
-  const { call, del, exists } = cluster
-  const onEach = async <T>(work: (node: Redis) => Promise<T>, role: 'master' | 'all' = 'master') => {
+  const { call, del, exists, quit, disconnect } = cluster
+  const onEach = async <T>(work: (node: Redis) => Promise<T>) => {
     await cluster.ping()
-    return Promise.all(cluster.nodes(role).map(work))
+    return Promise.all(cluster.nodes('master').map(work))
+  }
+  // A client may not know a replica yet: Redis does not name those that have replicated nothing so far.
+  let all: Redis[] | undefined
+  const onAll = <T>(work: (node: Redis) => Promise<T>) => {
+    all ??= topology.nodes?.map((node) => new Redis(node)) ?? []
+    return Promise.all(all.map(work))
+  }
+  const leaveAll = () => {
+    for (const node of all ?? []) node.disconnect()
   }
   return Object.assign(cluster as unknown as Redis, {
     keys: async (pattern: string) => (await onEach((node) => node.keys(pattern))).flat(),
     // A subscriber is connected to one node, which gets the messages of all.
     pubsub: async (...args: unknown[]) => {
-      const replies = await onEach((node) => node.pubsub(...(args as ['NUMSUB', string])), 'all')
+      const replies = await onAll((node) => node.pubsub(...(args as ['NUMSUB', string])))
       return [args[1], replies.reduce((sum: number, reply) => sum + Number((reply as unknown[])[1] ?? 0), 0)]
     },
     call: (name: string, ...args: string[]) =>
-      /^(acl|client)$/i.test(name)
-        ? onEach((node) => node.call(name, ...args), 'all')
-        : call.call(cluster, name, ...args),
+      /^(acl|client)$/i.test(name) ? onAll((node) => node.call(name, ...args)) : call.call(cluster, name, ...args),
     acl: (...args: unknown[]) => onEach((node) => node.call('ACL', ...(args as string[]))),
+    quit: () => {
+      leaveAll()
+      return quit.call(cluster)
+    },
+    disconnect: (reconnect?: boolean) => {
+      leaveAll()
+      disconnect.call(cluster, reconnect)
+    },
     del: (...keys: (string | string[])[]) => counted(keys.flat(), (key) => del.call(cluster, key as never)),
     exists: (...keys: (string | string[])[]) => counted(keys.flat(), (key) => exists.call(cluster, key as never)),
   })

@@ -44,6 +44,8 @@ function ofSameKind(given: Given, library: { Redis: typeof Redis; Cluster: typeo
     ? new library.Cluster(startupNodesOf(given as Cluster) as never, (given as Cluster).options as never)
     : new library.Redis((given as Redis).options as never)
   leadSideConnections(given, sibling, (address, changed) => new library.Redis({ ...address, ...changed } as never))
+  // The test has connected a client that does so at its first command.
+  if (sibling.status === 'wait' && given.status !== 'wait') void sibling.connect().catch(() => undefined)
   given.once('end', () => sibling.disconnect())
   return sibling
 }
