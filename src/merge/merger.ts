@@ -2,12 +2,11 @@ import { SessionStoreError } from '../errors.js'
 import type { SessionCodec } from '../hash/codec.js'
 import { fieldOf, propertyOf } from '../hash/field-name.js'
 import { handleOf } from '../ids/handle.js'
-import { assertGoingOn, type Context, type Merger, type SendDelta } from '../session/context.js'
+import { assertGoingOn, type Context, type Merger, type SaveReply, type SendDelta } from '../session/context.js'
 import { type Delta, fieldsOf } from '../session/delta.js'
 import type { Line } from '../session/session-queue.js'
 import type { SessionRecord } from '../session/session-record.js'
 import { UNKNOWN } from '../session/update-fields.js'
-import type { WriteReply } from '../session/write-reply.js'
 import { Doubts } from './doubts.js'
 import { type MergedText, mergeTexts } from './merge-texts.js'
 import { MergeRules } from './rules.js'
@@ -64,13 +63,13 @@ export class PropertyMerger implements Merger {
     this.#behind.add(record)
   }
 
-  async write(
+  async write<Reply extends SaveReply>(
     context: Context,
     record: SessionRecord,
     delta: Delta,
     saves: string,
-    send: SendDelta,
-  ): Promise<WriteReply> {
+    send: SendDelta<Reply>,
+  ): Promise<Reply> {
     if (!fieldsOf(delta).some((field) => this.covers(field))) return send(delta, saves, false)
     const seen = this.#behind.has(record) ? UNKNOWN : saves
     return context.queue.take(record.storedId, async (line) => {
@@ -92,7 +91,14 @@ export class PropertyMerger implements Merger {
   }
 
   /** @param start what to send first */
-  async #write(context: Context, record: SessionRecord, delta: Delta, start: Draft, send: SendDelta, line: Line) {
+  async #write<Reply extends SaveReply>(
+    context: Context,
+    record: SessionRecord,
+    delta: Delta,
+    start: Draft,
+    send: SendDelta<Reply>,
+    line: Line,
+  ): Promise<Reply> {
     let draft = start
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       assertGoingOn(context)

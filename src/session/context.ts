@@ -97,13 +97,23 @@ export interface Limiter {
   evict(context: Context, storedId: string): Promise<boolean>
 }
 
+/** What the merger needs of the reply to a save. `saves`: save counter; of a string, its digest. */
+export type SaveReply =
+  | { kind: 'written' | 'contended'; meta: { saves: string } }
+  | { kind: 'outdated'; meta: { saves: string }; old: (string | null)[] }
+  | { kind: 'gone' | 'foreign' }
+
 /**
  * Sends the changes of a save.
  *
  * @param saves save counter that the caller knows
  * @param isStrict whether to write nothing if others have saved since; the reply is then `outdated`
  */
-export type SendDelta = (delta: Delta, saves: string, isStrict: boolean) => Promise<Exclude<UpdateReply, TooLarge>>
+export type SendDelta<Reply extends SaveReply = Exclude<UpdateReply, TooLarge>> = (
+  delta: Delta,
+  saves: string,
+  isStrict: boolean,
+) => Promise<Reply>
 
 /** Merges what two requests have done to one property (`merge` option). */
 export interface Merger {
@@ -120,13 +130,13 @@ export interface Merger {
    * Sends the changes of a save, and merges them with those of others if these were faster. The reply is then
    * `contended`.
    */
-  write(
+  write<Reply extends SaveReply>(
     context: Context,
     record: SessionRecord,
     delta: Delta,
     saves: string,
-    send: SendDelta,
-  ): Promise<Exclude<UpdateReply, TooLarge>>
+    send: SendDelta<Reply>,
+  ): Promise<Reply>
   /**
    * It is not known which load the session of this record was copied from. What only later loads have is nothing that
    * the request has removed.

@@ -151,6 +151,9 @@ function indexFieldsOf({ options }: Context, session: LoadedSession): Fields {
   }
 }
 
+/** No string has this digest: a script that gets it answers with the string that is there. */
+export const NO_STRING = '-'
+
 /** Computes the digest by which scripts recognise a string. Equal to `redis.sha1hex` of Redis. */
 export function sha1Of(text: string): string {
   return createHash('sha1').update(text).digest('hex')

@@ -1,14 +1,13 @@
 import { type Bookkeeping, nextCount } from '../hash/bookkeeping.js'
 import type { SessionCodec } from '../hash/codec.js'
 import { isCookieField } from '../hash/cookie.js'
-import { propertyOf } from '../hash/field-name.js'
 import { isSameLifetime } from '../hash/live-cookie.js'
-import { handleOf } from '../ids/handle.js'
 import { UPDATE } from '../redis/scripts/update.js'
+import { announceConflict } from './announce-conflict.js'
 import type { Context, SendDelta } from './context.js'
 import { convertString } from './convert-string.js'
-import { applyDelta, type Delta, difference, doubtDelta, fieldsOf, isEmpty, isOurs, partOf } from './delta.js'
-import { loadSession } from './load.js'
+import { applyDelta, type Delta, difference, doubtDelta, fieldsOf, isEmpty, partOf } from './delta.js'
+import { loadSession, NO_STRING } from './load.js'
 import { isHome, moveHome, writeWherever } from './move.js'
 import { quickSave } from './quick-save.js'
 import { rewriteString } from './rewrite-string.js'
@@ -40,9 +39,6 @@ function saveDelta(context: Context, record: SessionRecord, next: Snapshot, delt
   return hasNews ? writeDelta(context, record, origin.meta, next, delta) : Promise.resolve()
 }
 
-/** No string has this digest, so the script returns the current string, and the changes are merged into that. */
-const MERGE = '-'
-
 /** Saves a session that was loaded from connect-redis's string. */
 export async function saveString(
   context: Context,
@@ -53,7 +49,6 @@ export async function saveString(
 ): Promise<void> {
   const { convert } = context.options
   const merged = context.merger && partOf(delta, (field) => context.merger?.covers(field) === true)
-  // A string that has to stay one cannot be merged into: it has no save counter.
   if (merged && !isEmpty(merged) && convert !== 'never') return saveMerged(context, record, sha1, next, delta, merged)
   const saved =
     convert === 'never'
@@ -68,7 +63,7 @@ export async function saveString(
   context.announcer.announceOf(record.storedId, 'refused', { operation: 'save' })
 }
 
-/** A string has no save counter: makes a hash of it first, and then merges into that. */
+/** A string that becomes a hash has no save counter yet: makes a hash of it first, and then merges into that. */
 async function saveMerged(
   context: Context,
   record: SessionRecord,
@@ -106,7 +101,7 @@ export async function writeDelta(
   if (now !== null && isSave) {
     // connect-redis, which still runs on another server, has overwritten the hash. Merge our changes into its string, or
     // into the hash that another request may have made of it since.
-    return saveString(context, record, MERGE, { ...next, fields: [] }, delta)
+    return saveString(context, record, NO_STRING, { ...next, fields: [] }, delta)
   }
   if (reply.kind !== 'written' && reply.kind !== 'contended') {
     record.hasEnded = true
@@ -272,29 +267,4 @@ function decodeOld(codec: SessionCodec, delta: Delta, old: readonly (string | nu
       return stored
     }
   })
-}
-
-/** Emits `conflict` if requests that saved since the load changed the same properties; the old values show that. */
-function announceConflict(
-  context: Context,
-  record: SessionRecord,
-  doubted: ReadonlySet<string>,
-  delta: Delta,
-  old: (string | null)[],
-): void {
-  const touched: (readonly [field: string, text: string | null])[] = [
-    ...delta.set,
-    ...delta.remove.map((f) => [f, null] as [string, null]),
-  ]
-  const properties = touched
-    .filter(([field, text], i) => {
-      // A conflict over fields of the middleware does not concern the application. The merger announces its own.
-      if (!isOurs(field) || context.merger?.covers(field)) return false
-      const found = old[i] ?? null
-      const loaded = record.fields.get(field) ?? null
-      return found !== loaded && found !== text && !doubted.has(field)
-    })
-    .map(([field]) => propertyOf(field) ?? 'cookie')
-  if (properties.length === 0) return
-  context.announcer.announce('conflict', { handle: handleOf(record.storedId), properties: [...new Set(properties)] })
 }

@@ -180,6 +180,42 @@ describe("convert: 'never'", () => {
     expect(await types()).toEqual(['string'])
   })
 
+  test('of 20 requests at once that save different properties, none loses a change, and none fails', async () => {
+    const stores = [ours({ convert: 'never' }), ours({ convert: 'never' })]
+    await stores[0]?.set('s', { userId: 'ada' } as never)
+    const loaded = await Promise.all(Array.from({ length: 20 }, (_, i) => stores[i % 2]?.get('s')))
+    const mine = loaded.map((held, i) => Object.assign(held as object, { [`p${i}`]: i }))
+    await Promise.all(mine.map((held, i) => stores[i % 2]?.set('s', held as never)))
+    expect(await stores[0]?.get('s')).toMatchObject(Object.assign({ userId: 'ada' }, ...mine))
+  })
+
+  test('a request that saves twice does not undo what another one has saved before', async () => {
+    const store = ours({ convert: 'never' })
+    await store.set('s', { userId: 'ada' } as never)
+    const [one, other] = (await Promise.all([store.get('s'), store.get('s')])) as [Content, Content]
+    other.cart = ['milk']
+    await store.set('s', other as never)
+    for (const theme of ['dark', 'light']) await store.set('s', Object.assign(one, { theme }) as never)
+    expect(await store.get('s')).toMatchObject({ userId: 'ada', cart: ['milk'], theme: 'light' })
+  })
+
+  test('two requests that change one property are a conflict, which is told once', async () => {
+    const store = ours({ convert: 'never' })
+    const told: unknown[] = []
+    store.on('conflict', (event) => told.push(event))
+    await store.set('s', { userId: 'ada', theme: 'grey' } as never)
+    const [one, other] = (await Promise.all([store.get('s'), store.get('s')])) as [Content, Content]
+    for (const [held, theme] of [
+      [other, 'light'],
+      [one, 'dark'],
+    ] as const) {
+      await store.set('s', Object.assign(held, { theme }) as never)
+    }
+    await store.set('s', Object.assign(one, { visits: 1 }) as never)
+    expect(told).toEqual([{ handle: (await store.info('s'))?.handle, properties: ['theme'] }])
+    expect(await store.get('s')).toMatchObject({ theme: 'dark', visits: 1 })
+  })
+
   test('patch and increment do not prolong the session, and a save does', async () => {
     const store = ours({ convert: 'never', ttl: 3600 })
     await store.set('s', { userId: 'ada' } as never)
