@@ -10,7 +10,9 @@ export type Callback<T> = (err: unknown, value?: T) => void
 export function callBack<T>(promise: Promise<T>, callback: Callback<T>): void {
   promise.then(
     (value) => process.nextTick(callback, null, value),
-    (err: unknown) => process.nextTick(callback, err),
+    // A callback would take a falsy reason for success, and the session for saved.
+    (err: unknown) =>
+      process.nextTick(callback, err || new Error(`a function of the application threw ${String(err)}`)),
   )
 }
 

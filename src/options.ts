@@ -163,7 +163,7 @@ export type AnyStoreOptions = RedisStoreOptions<Whatever, Whatever>
 export type MergeOption<Data extends object = SessionData> =
   | true
   | readonly PropertyName<Data>[]
-  | { readonly [Name in PropertyName<Data>]?: true | MergeFunction<SessionProperties<Data>[Name]> }
+  | { readonly [Name in PropertyName<Data>]?: true | MergeFunction<Exclude<SessionProperties<Data>[Name], undefined>> }
 
 /**
  * Merges two changes of a property. The store calls it only if others have saved the property since the session was

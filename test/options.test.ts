@@ -1,6 +1,6 @@
 import { Redis as Upstash } from '@upstash/redis'
 import { RedisStore } from 'connect-redis-hash'
-import { Cluster } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import RedisMock from 'ioredis-mock'
 import Redis4 from 'ioredis4'
 import { createClient, createClientPool } from 'redis'
@@ -86,6 +86,15 @@ describe('what is no client that the store knows is named, with what to do inste
     ['a URL', () => 'redis://:4711@localhost', /not a URL: connectRedis\(url\)/],
     ['a URL object', () => new URL('redis://:4711@localhost'), /not a URL: connectRedis\(url\)/],
     ['a promise', () => Promise.resolve(client), /not a promise: await it/],
+    ['nothing', () => undefined, /not undefined: make the client first/],
+    ['the class of ioredis', () => Redis, /not a class or a function: call it first/],
+    ['createClient itself', () => createClient, /not a class or a function: call it first/],
+    ['a module', () => redis4, /not a module: pass a client of it/],
+    ['options', () => ({ host: 'hush', port: 4711 }), /not options: connectRedis\(options\)/],
+    ['a pipeline', () => client.pipeline(), /not a pipeline or a transaction/],
+    ['a transaction of ioredis', () => client.multi(), /not a pipeline or a transaction/],
+    ['a transaction of node-redis', () => createClient().multi(), /not a pipeline or a transaction/],
+    ['another store', () => new RedisStore({ client }), /not a session store: pass its client/],
     ['ioredis-mock', () => new RedisMock(), /ioredis-mock: .*a real redis-server/],
     ['a Cluster of ioredis-mock', () => new RedisMock.Cluster(['redis://localhost:7000']), /ioredis-mock: .*real/],
     ['ioredis 4', () => new Redis4({ lazyConnect: true }), /ioredis 4 or older: npm install ioredis@6/],

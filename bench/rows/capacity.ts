@@ -6,7 +6,7 @@ import { median } from '../statistics.js'
 import { EACH, fill, templateOf } from './fill.js'
 import type { Row } from './row.js'
 
-const MB = 2 ** 20
+const MB = 1_000_000
 /** What arithmetic starts from, as a part of all sessions. */
 const SAMPLE = 1 / 100
 /** 10 million requests a day, five times as many per second in the busiest minutes as on average. */

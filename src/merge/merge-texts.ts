@@ -54,6 +54,8 @@ async function read(serializer: Serializer, text: string | undefined): Promise<u
 
 function assertValue(property: string, value: unknown): unknown {
   if (!isThenable(value)) return value
+  // The rejection of a promise that nobody waits for would end the process.
+  void Promise.resolve(value).catch(() => undefined)
   throw new TypeError(`"merge.${property}" option must return the merged value at once, not a promise`)
 }
 

@@ -9,7 +9,8 @@ const MAX_PAUSE_MS = 500
 const SLOW_MS = 50
 
 export function isAway(err: unknown): boolean {
-  return AWAY.has((err as { code?: string }).code ?? '')
+  // A function of the application may throw undefined.
+  return AWAY.has((err as { code?: string } | null | undefined)?.code ?? '')
 }
 
 /** Probes a Redis that is away until it answers again. */

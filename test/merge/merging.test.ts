@@ -357,9 +357,20 @@ describe('the function of a property', () => {
     })
     await begin(failing, 'throws', { cart: {} })
     await expect(twice(failing, 'throws', addBoth)).rejects.toThrow(RangeError)
-    const later = of({ cart: async () => ({}) })
+    // Nobody waits for the promise, so that its rejection must not end the process.
+    const later = of({ cart: () => Promise.reject(new Error('later')) })
     await begin(later, 'later', { cart: {} })
     await expect(twice(later, 'later', addBoth)).rejects.toThrow(/"merge.cart" option must return/)
+  })
+
+  test.each([[undefined], [null]])('that throws %s makes the save fail with an error', async (nothing) => {
+    const failing = of({
+      cart: () => {
+        throw nothing
+      },
+    })
+    await begin(failing, `throws-${nothing}`, { cart: {} })
+    await expect(twice(failing, `throws-${nothing}`, addBoth)).rejects.toThrow(`the application threw ${nothing}`)
   })
 })
 

@@ -7,6 +7,29 @@ const FOREIGN: readonly (readonly [is: (value: Shape) => boolean, what: string, 
   ],
   [({ then }) => typeof then === 'function', 'a promise', 'await it first'],
   [
+    (value) => typeof value === 'function',
+    'a class or a function',
+    'call it first, new Redis(url) or createClient({ url }), and pass what that returns',
+  ],
+  [
+    (value) => typeof value.Redis === 'function' || typeof value.createClient === 'function',
+    'a module',
+    'pass a client of it, new Redis(url) or createClient({ url })',
+  ],
+  [
+    (value) =>
+      typeof value.exec === 'function' && (typeof value.execAsPipeline === 'function' || 'isPipeline' in value),
+    'a pipeline or a transaction',
+    'pass the client of which it was made',
+  ],
+  [(value) => typeof value.createSession === 'function', 'a session store', 'pass its client'],
+  [
+    (value) =>
+      ['host', 'port', 'url', 'path', 'socket'].some((name) => Object.hasOwn(value, name)) && !hasMethods(value),
+    'options',
+    'connectRedis(options) of this package makes a client of them',
+  ],
+  [
     (value) => 'shaScripts' in value && 'customCommands' in value,
     'a client of ioredis-mock',
     'it does not run scripts as Redis does: use a real redis-server in tests, new Redis(url)',
@@ -48,6 +71,10 @@ const FOREIGN: readonly (readonly [is: (value: Shape) => boolean, what: string, 
   ],
 ]
 
+function hasMethods(value: Shape): boolean {
+  return typeof value.on === 'function' || typeof value.get === 'function'
+}
+
 type Shape = Readonly<Record<string, unknown>>
 
 /** The option `legacyMode` of node-redis 4, or what `legacy()` of later versions returns. */
@@ -62,7 +89,7 @@ function isCallbackStyle(value: Shape): boolean {
  * text contains nothing of the value, which may hold a password.
  */
 export function foreignClient(value: unknown): string {
-  if (value === null || value === undefined) return ''
+  if (value === null || value === undefined) return `, not ${value}: make the client first, and then the store`
   const shape = Object(value) as Shape
   const found = FOREIGN.find(([is]) => is(shape))
   return found === undefined ? '' : `, not ${found[1]}: ${found[2]}`

@@ -2,6 +2,7 @@
 // biome-ignore lint/suspicious/noTsIgnore: the compiler keeps only this kind of comment, and where ioredis is, there is no error
 /** @ts-ignore */
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis'
+import { isThenable } from '../../hash/serializer.js'
 import { isRedisClient } from '../clients/client-of.js'
 import { type Ioredis, internalsOf } from '../clients/ioredis/internals.js'
 import { leaveSentinels } from '../clients/ioredis/leave-sentinels.js'
@@ -178,12 +179,16 @@ function known<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }
 
+/** A promise or a Map has no options that ioredis would see: it would connect to localhost. */
 function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return !isThenable(value) && !(Symbol.iterator in value)
 }
 
 function kindOf(value: unknown): string {
-  return value === undefined || value === null ? `${value}: is the environment variable set?` : typeof value
+  if (value === undefined || value === null) return `${value}: is the environment variable set?`
+  if (isThenable(value)) return 'a promise: await it first'
+  return typeof value === 'object' ? `a ${Object.prototype.toString.call(value).slice(8, -1)}` : typeof value
 }
 
 const WHERE = "a URL ('redis://localhost:6379'), ioredis options, { sentinels, name }, or a list of Cluster nodes"

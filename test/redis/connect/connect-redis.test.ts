@@ -148,6 +148,8 @@ describe('what it cannot connect to is a TypeError that says what to do', () => 
     [undefined, /a URL .* not undefined: is the environment variable set/],
     [null, /not null/],
     [6379, /not number/],
+    [Promise.resolve('redis://localhost'), /not a promise: await it first/],
+    [new Map([['host', 'localhost']]), /not a Map/],
     ['', /must be redis:/],
     ['localhost:6379', /must be redis:/],
     ['http://localhost', /must be redis:/],

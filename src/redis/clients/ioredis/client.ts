@@ -25,6 +25,8 @@ import { harmfulSettings } from './settings.js'
 export function isIoredis(value: object): value is Ioredis {
   const client = value as Partial<Ioredis>
   const hasCommands = typeof client.call === 'function' && typeof client.evalsha === 'function'
+  // Pipelines have commands, but no events.
+  if (typeof client.on !== 'function') return false
   // A Cluster of ioredis 4 also has `isCluster`, but only version 4 has `_addedScriptHashes`.
   return hasCommands && 'isCluster' in client && !('_addedScriptHashes' in client)
 }
