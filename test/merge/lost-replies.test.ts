@@ -50,7 +50,7 @@ const add = (session: Bag) => {
 const hasLanded = (stock: number) => until('it has been written', async () => (await held(other, SID)).stock === stock)
 
 test('a save that has timed out, and was written, counts once in the next save', async () => {
-  const session = await open(storeOf(1_000), SID)
+  const session = await open(storeOf(3_000), SID)
   session.cart.apples = 1
   session.stock -= 1
   line.stall()

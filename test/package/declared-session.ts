@@ -6,6 +6,7 @@ import {
   type EndedSession,
   type IndexValue,
   loadSession,
+  type MergeFunction,
   RedisStore,
   type RedisStoreOptions,
   rotateOnLogin,
@@ -56,6 +57,8 @@ same<typeof store, RedisStore<session.SessionData, 'user' | 'cart'>>(true)
 const theme = () => store.getPath(sid, ['preferences', 'theme'])
 
 new RedisStore({ client, merge: true })
+const sum: MergeFunction<number> = (base = 0, theirs = 0, mine = 0) => theirs + mine - base
+new RedisStore({ client, merge: { visits: sum } })
 new RedisStore({ client, merge: ['preferences', 'visits'] })
 new RedisStore({
   client,
