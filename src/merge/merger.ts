@@ -113,9 +113,10 @@ export class PropertyMerger implements Merger {
         if (held === undefined) return reply
         return { ...reply, kind: 'contended' as const, old: fieldsOf(delta).map((field) => held.get(field) ?? null) }
       }
-      if (reply.kind !== 'outdated') return reply
-      // After a lost connection, the client may have sent the command twice, and its first copy may have been written.
+      // Nothing was written. After a lost connection, the client may have sent the command twice, and its first copy may
+      // have been written.
       if (context.gateway.losses === losses) this.#doubts.dismiss(record, doubt)
+      if (reply.kind !== 'outdated') return reply
       const held = new Map(fieldsOf(draft.delta).map((field, i) => [field, reply.old[i] ?? null]))
       draft = await this.#draft(context, record, delta, reply.meta.saves, held)
     }

@@ -496,6 +496,19 @@ describe("a string of connect-redis's", () => {
     expect(await held(store, 'string')).toEqual({ cart: { bread: 1, apples: 1, pears: 2 }, n: 1 })
   })
 
+  test('that stays one here and becomes a hash elsewhere meanwhile is merged into that', async () => {
+    const points = (base = 0, theirs = 0, mine = 0) => theirs + mine - base
+    const merge = { cart: true, points } as never
+    const [strings, hashes] = [storeOf({ merge, convert: 'never' }), storeOf({ merge })]
+    await begin(strings, 'becomes-a-hash', { cart: {}, points: 10 })
+    const [mine, theirs] = [await open(strings, 'becomes-a-hash'), await open(hashes, 'becomes-a-hash')]
+    Object.assign(theirs, { cart: { pears: 2 }, points: 15 })
+    await save(theirs)
+    Object.assign(mine, { cart: { apples: 1 }, points: 11 })
+    await save(mine)
+    expect(await held(strings, 'becomes-a-hash')).toMatchObject({ cart: { pears: 2, apples: 1 }, points: 16 })
+  })
+
   test('that connect-redis rewrites meanwhile is merged', async () => {
     const store = storeOf({ merge: ['cart'] })
     const content = (cart: object) =>
