@@ -68,10 +68,10 @@ function writeInTurn(
   string: StringInRedis,
 ): Promise<StringReply> {
   const { merger, queue } = context
-  const write = (changes: Delta, seen: string, isStrict: boolean) => string.write(changes, seen, isStrict)
-  const isMerged = fieldsOf(delta).some((field) => merger?.covers(field))
-  if (merger !== undefined && isMerged) return merger.write(context, record, delta, sha1, write)
-  return queue.take(record.storedId, () => write(delta, sha1, false))
+  // The merger lets strict writes wait for each other itself.
+  const write = (changes: Delta, seen: string, isStrict: boolean) =>
+    isStrict ? string.write(changes, seen, true) : queue.take(record.storedId, () => string.write(changes, seen, false))
+  return merger === undefined ? write(delta, sha1, false) : merger.write(context, record, delta, sha1, write)
 }
 
 /** `saves`: digest of the string. `old`: texts of the fields to set, then of those to remove; null: there was none. */

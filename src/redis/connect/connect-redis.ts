@@ -2,6 +2,7 @@
 // biome-ignore lint/suspicious/noTsIgnore: the compiler keeps only this kind of comment, and where ioredis is, there is no error
 /** @ts-ignore */
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis'
+import { isPlainObject } from '../../hash/plain-object.js'
 import { isThenable } from '../../hash/serializer.js'
 import { isRedisClient } from '../clients/client-of.js'
 import { type Ioredis, internalsOf } from '../clients/ioredis/internals.js'
@@ -179,10 +180,10 @@ function known<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }
 
-/** A promise or a Map has no options that ioredis would see: it would connect to localhost. */
+/** In a promise, a URL or a Map, ioredis would see no options, and connect to localhost. */
 function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  return !isThenable(value) && !(Symbol.iterator in value)
+  return isPlainObject(value) || Object.keys(value).length > 0
 }
 
 function kindOf(value: unknown): string {

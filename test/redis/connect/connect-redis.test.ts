@@ -150,6 +150,7 @@ describe('what it cannot connect to is a TypeError that says what to do', () => 
     [6379, /not number/],
     [Promise.resolve('redis://localhost'), /not a promise: await it first/],
     [new Map([['host', 'localhost']]), /not a Map/],
+    [new URL('redis://localhost'), /not a URL/],
     ['', /must be redis:/],
     ['localhost:6379', /must be redis:/],
     ['http://localhost', /must be redis:/],
