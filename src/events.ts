@@ -199,13 +199,20 @@ export function emitSafely(emitter: EventEmitter, name: string, ...args: unknown
   }
 }
 
+/** A session that has ended in this process, or has left its id. */
+export interface EndedSession {
+  storedId: string
+  handle: string
+  reason: SessionEvents['ended']['reason']
+}
+
 /** Counts, emits and publishes events. */
 export class Announcer {
   readonly counters: Record<SessionEventName, number>
   /** Kinds of additional connections that are down (redis/side-health.ts). */
   readonly sidesDown = new Set<SideConnectionKind>()
   /** Called for every session that ends in this process or leaves its id, even if nobody listens to the events. */
-  onEnded: ((handle: string, reason: SessionEvents['ended']['reason']) => void) | undefined
+  onEnded: ((ended: EndedSession) => void) | undefined
   readonly #emitter: EventEmitter
   readonly #warned = new Set<string>()
 
@@ -218,14 +225,14 @@ export class Announcer {
   announceEnd(storedId: string, reason: DestroyReason): void {
     const handle = handleOf(storedId)
     this.announce('destroyed', { handle, reason })
-    this.onEnded?.(handle, reason)
+    this.onEnded?.({ storedId, handle, reason })
   }
 
   /** Announces that a session goes on under another id. */
   announceRotation(from: string, to: string, reason: string): void {
     const previousHandle = handleOf(from)
     this.announce('rotated', { handle: handleOf(to), previousHandle, reason })
-    this.onEnded?.(previousHandle, 'rotated')
+    this.onEnded?.({ storedId: from, handle: previousHandle, reason: 'rotated' })
   }
 
   /** Announces an event for a stored id. Computes the handle only if someone listens: hashing costs as much as a read. */

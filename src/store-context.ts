@@ -128,7 +128,7 @@ function nearCacheOf({ client, prefix, cache }: ResolvedOptions, announcer: Anno
 
 function endingsOf(context: Context, announcer: Announcer): Endings {
   const endings = new Endings(context)
-  announcer.onEnded = (handle, reason) => endings.happened(handle, reason)
+  announcer.onEnded = (ended) => endings.happened(ended)
   return endings
 }
 

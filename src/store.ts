@@ -587,7 +587,7 @@ export class RedisStore<Data extends object = SessionData, Index extends string 
   }
 
   /**
-   * Sends PING to Redis, for readiness endpoints.
+   * Sends PING to Redis, for readiness endpoints. In a Cluster, one master that answers is enough.
    *
    * @returns duration of the round trip in milliseconds
    * @throws ERR_SESSION_TIMEOUT or ERR_SESSION_UNAVAILABLE if Redis does not answer within `timeout`

@@ -45,9 +45,13 @@ export class Channel {
     this.#subscriber = new SideConnection(client, use, this.#health)
   }
 
-  /** Publishes a message without waiting, and without reporting a failure. */
-  send(message: string): void {
-    this.#client.publish(this.#name, this.#self + message).catch(() => undefined)
+  /**
+   * Publishes a message without waiting, and without reporting a failure.
+   *
+   * @param key whose master sends it. It has just answered; another one might hang, and the message would be lost
+   */
+  send(message: string, key: string): void {
+    this.#client.publish(this.#name, this.#self + message, key).catch(() => undefined)
   }
 
   close(): void {

@@ -70,7 +70,8 @@ export interface Client extends Commands {
   hold(isAlone: boolean): void
   ping(): Promise<unknown>
   memoryUsage(key: string): Promise<unknown>
-  publish(channel: string, message: string): Promise<unknown>
+  /** @param key whose master sends the message to all servers of a Cluster */
+  publish(channel: string, message: string, key: string): Promise<unknown>
   /** Takes the flat list `[field, text, ...]` out of a reply to `hgetall`; undefined if it is no such reply. */
   fieldsIn(reply: unknown): string[] | undefined
   /** Takes the elements out of a reply. */

@@ -2,6 +2,7 @@ import { SessionStoreError } from '../errors.js'
 import type { Availability } from './availability.js'
 import type { Arg, Client, Server } from './client.js'
 import { type Signal, timedOut } from './deadline.js'
+import { ping } from './ping.js'
 import { fromRedis, inScript, replyCode } from './redis-error.js'
 import { MEMORY } from './scripts/memory.js'
 import { PAGE } from './scripts/page.js'
@@ -148,7 +149,7 @@ export class Gateway {
   }
 
   async ping(): Promise<void> {
-    await this.#wait('PING', undefined, () => this.#client.ping())
+    await this.#wait('PING', undefined, () => ping(this.#client))
   }
 
   /**

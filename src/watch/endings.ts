@@ -1,4 +1,4 @@
-import type { Announcer, SessionEvents } from '../events.js'
+import type { Announcer, EndedSession, SessionEvents } from '../events.js'
 import { handleOf } from '../ids/handle.js'
 import type { StoredIds } from '../ids/id-mapper.js'
 import { Channel, endedChannel } from '../redis/channel.js'
@@ -49,8 +49,9 @@ export class Endings {
   }
 
   /** Reports a session that has ended in this process. */
-  happened(handle: string, reason: EndReason): void {
-    this.#channel?.send(JSON.stringify([handle, reason]))
+  happened({ storedId, handle, reason }: EndedSession): void {
+    const key = this.#context.keys.session(storedId)
+    this.#channel?.send(JSON.stringify([handle, reason]), key)
     this.#tell(handle, reason)
   }
 

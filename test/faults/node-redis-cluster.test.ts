@@ -5,6 +5,7 @@ import { RedisStore } from 'connect-redis-hash'
 import { createCluster } from 'redis'
 import * as redis5 from 'redis5'
 import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
+import { endsTold } from '../support/ends-told.js'
 import { failureOf } from '../support/failure.js'
 import { CACHE, isCaching } from '../support/near-cache.js'
 import { type NodeRedis, SETTINGS, SOCKET } from '../support/node-redis.js'
@@ -130,21 +131,28 @@ describe.each(libraries)('%s', (_name, library) => {
     await rig.healed()
   })
 
-  test('the master hangs that the client knows first: its sessions work at its replica', async () => {
+  test('the master hangs that the client knows first: Redis is ready, ends elsewhere are told, and its sessions work at its replica', async () => {
     await rig.healed()
     const client = connect(library)
-    const store = storeOn(client, { timeout: 1000 })
+    // An index entry may be on the master that hangs.
+    const store = storeOn(client, { timeout: 1000, broadcast: true, indexes: {} })
     await fill(store)
     const [first] = (client as unknown as { masters: { address: string }[] }).masters
     const victim = rig.nodes.find(({ port }) => first?.address.endsWith(`:${port}`)) as RedisNode
     const masters = await Promise.all(sids.map((sid) => rig.masterOf(`sess:${sid}`)))
     const there = sids[masters.indexOf(victim)] as string
+    const elsewhere = sids.filter((_, i) => masters[i] !== victim)
+    const ended = await endsTold(rig, victim)
     victim.halt()
     try {
+      await store.ping()
+      for (const sid of elsewhere) await store.destroy(sid)
+      await until('all ends are told', () => ended.handles.size === elsewhere.length)
       expect(await failureOf(store.get(there))).toMatchObject({ status: 503 })
       await until('it is served by the replica', () => store.exists(there), { timeoutMs: 20_000 })
     } finally {
       victim.resume()
+      await ended.stop()
     }
     await rig.healed()
   })

@@ -9,6 +9,7 @@ import {
 } from 'connect-redis-hash'
 import { Cluster } from 'ioredis'
 import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
+import { endsTold } from '../support/ends-told.js'
 import { expectNoSecrets, failsAtOnce, failureOf } from '../support/failure.js'
 import { example } from '../support/markdown.js'
 import type { RedisNode } from '../support/redis-node.js'
@@ -103,6 +104,16 @@ describe.each([
       app.close()
     },
   )
+
+  test('Redis is ready, and other processes hear of every session that ends on the other masters', async () => {
+    await start(connect, { broadcast: true })
+    const ended = await endsTold(rig, lost)
+    lost.halt()
+    for (let i = 0; i < 10; i++) await store.ping()
+    for (const sid of there) await store.destroy(sid)
+    await until('all are heard of', () => ended.handles.size === there.length)
+    await ended.stop()
+  })
 })
 
 test("all masters hang, with onUnavailable 'anonymous': now requests go on without sessions, until one is back", async () => {

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Arg, Client, Server } from '../../client.js'
+import { slotOf } from '../../cluster-slot.js'
 import { Cork } from './cork.js'
 import {
   asOneArgument,
@@ -108,8 +109,11 @@ export class IoredisClient implements Client {
     return this.#client.memory('USAGE', key)
   }
 
-  publish(channel: string, message: string): Promise<unknown> {
-    return this.#client.publish(channel, message)
+  publish(channel: string, message: string, key: string): Promise<unknown> {
+    const owner = this.isCluster ? this.ownerOf(slotOf(this.keyPrefix + key)) : undefined
+    const master = owner === undefined ? undefined : this.masters().find(({ address }) => address === owner)
+    // A Cluster would take a random node, which may hang.
+    return master?.ask('publish', channel, message) ?? this.#client.publish(channel, message)
   }
 
   fieldsIn(reply: unknown): string[] | undefined {

@@ -71,8 +71,8 @@ export class NodeRedisClient implements Client {
     return this.#route.send(['memory', 'USAGE', prefixed], prefixed)
   }
 
-  publish(channel: string, message: string): Promise<unknown> {
-    return this.#route.sendAnywhere(['publish', channel, message])
+  publish(channel: string, message: string, key: string): Promise<unknown> {
+    return this.#route.send(['publish', channel, message], this.keyPrefix + key)
   }
 
   fieldsIn(reply: unknown): string[] | undefined {
