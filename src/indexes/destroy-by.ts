@@ -99,7 +99,7 @@ class AllOf {
       const { members } = await this.#within(revocation.next(PAGE))
       const ids = new Set([...members.flatMap(({ text }) => idsOf(text)), ...storedIds])
       const ended = await this.#within(Promise.all([...ids].map((storedId) => this.#end(storedId))))
-      await this.#within(Promise.all(members.filter(isPair).map((member) => this.#drop(member))))
+      await this.#within(Promise.all(members.filter(isPair).map(({ text }) => this.#drop(text))))
       if (ended.includes(true)) this.#ended += 1
     })
   }
@@ -157,14 +157,13 @@ class AllOf {
     let isEnded = false
     for (const storedId of idsOf(member.text)) isEnded = (await this.#end(storedId)) || isEnded
     if (isEnded) this.#ended += 1
-    // END drops the entry of a hash, but no pair, and nothing for a string whose values the caller cannot compute.
-    if (isPair(member) || (isEnded && this.#trustsIndex)) await this.#drop(member)
+    if (isPair(member)) await this.#drop(member.text)
     else if (!isEnded && !(await dropEntry(this.#context, member, this.#entry))) return member.text
     return undefined
   }
 
   /** Drops an entry, or rejects: a pass that finds it again and again would never end. */
-  #drop({ text }: Member): Promise<void> {
+  #drop(text: string): Promise<void> {
     const { gateway, keys } = this.#context
     return gateway.zrem(keys.index(this.#entry.name, this.#entry.value), text)
   }
@@ -191,9 +190,11 @@ class AllOf {
     if (await endRevoked(this.#context, storedId, this.#entry)) return true
     // A session that connect-redis wrote has no index fields, so its content decides. Use END without an index then:
     // another request may be just about to convert the session.
-    return (
-      (await isFound(this.#context, storedId, this.#entry, this.#trustsIndex)) && endRevoked(this.#context, storedId)
-    )
+    if (!(await isFound(this.#context, storedId, this.#entry, this.#trustsIndex))) return false
+    if (!(await endRevoked(this.#context, storedId))) return false
+    // END drops the entries that index fields name.
+    await this.#drop(storedId)
+    return true
   }
 }
 

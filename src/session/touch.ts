@@ -84,6 +84,7 @@ async function touchString(context: Context, record: SessionRecord, sha1: string
   if (options.disableTouch || options.disableTTL) return
   const reply = await gateway.script(SLIDE_STRING, keys.session(record.storedId), [next.idle])
   if (reply === 'unexpiring') warnNoExpiry(context)
+  if (reply === 'no-string') return
   if (options.convert !== 'on-touch') await enter(context, record.storedId, entriesIn(next.indexed), next.idle)
 }
 

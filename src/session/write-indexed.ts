@@ -5,7 +5,7 @@ import { PENDING_MS } from '../redis/scripts/index-sessions.js'
 import type { Context } from './context.js'
 import type { Continuation } from './continuation.js'
 import { endHere } from './destroy.js'
-import { enter, leave, type Standing, standingOf, withdraw } from './index-entries.js'
+import { enter, leave, type Standing, standingOf, takeBackEntries, withdraw } from './index-entries.js'
 import { loadSession } from './load.js'
 import { endUnlessSettled, type Settled, settleWrite, type Unsettled } from './settle-write.js'
 import { lease } from './snapshot.js'
@@ -104,6 +104,7 @@ async function writePlaced<T extends { kind: string }>(
   const reply = await writing
   const isWritten = reply.kind === 'written' || reply.kind === 'contended'
   await entering?.catch((err: unknown) => (isWritten ? takeBack(context, storedId, err) : Promise.reject(err)))
+  if (reply.kind === 'gone' && entered.length > 0) await takeBackEntries(context, storedId, entered)
   if (!isWritten) return reply
   const isInOrder = settling !== undefined && gateway.disorders === disorders
   const settled = await (isInOrder ? settling : settleWrite(context, storedId, unsettled))

@@ -270,6 +270,34 @@ describe('destroyBy', () => {
     expect(await store.destroyBy('user', 'ada')).toBe(0)
   })
 
+  test('leaves no entry of a string that stays one, by content, by handle and with all of its user', async () => {
+    const strings = storeWith({ convert: 'never' })
+    await make('mine', { userId: 'ada' }, strings)
+    await make('other', { userId: 'ada' }, strings)
+    const { handle } = (await strings.info('other')) as { handle: string }
+    expect(await strings.destroyBy('user', 'ada', { handle })).toBe(1)
+    expect(await members('ada')).toEqual(['mine'])
+    expect(await strings.destroyBy('user', 'ada')).toBe(1)
+    expect(await members('ada')).toEqual([])
+  })
+
+  test.each<[string, Partial<RedisStoreOptions>]>([
+    ['a hash', {}],
+    ['a string', { convert: 'never' }],
+  ])(
+    'a request that ends all sessions of its user, with its own, does not enter it again by its touch: %s',
+    async (_name, options) => {
+      await make('mine', { userId: 'ada' }, storeWith(options))
+      // A server that has not served the session yet does not know when it was last touched.
+      const cold = storeWith({ ...options, touchInterval: 0 })
+      const session = await load('mine', cold)
+      expect(await cold.destroyBy('user', 'ada')).toBe(1)
+      await cold.touch('mine', session)
+      expect(await members('ada')).toEqual([])
+      expect(await cold.countBy('user', 'ada')).toBe(0)
+    },
+  )
+
   test('except: the session of this request stays', async () => {
     for (const sid of ['a', 'b', 'c']) await make(sid, { userId: 'ada' })
     expect(await store.destroyBy('user', 'ada', { except: 'b' })).toBe(2)
