@@ -73,8 +73,15 @@ type ValueOf<Value, Name extends string> = unknown extends Value
         ? Whatever
         : Name extends keyof Value
           ? Value[Name]
-          : never
+          : ValueAtNumber<Value, Name>
       : never
+
+/** In a type, the keys of `Record<number, …>` are numbers; in a path, they are texts like any other. */
+type ValueAtNumber<Value, Name extends string> = Name extends `${infer Key extends number}`
+  ? Key extends keyof Value
+    ? Value[Key]
+    : never
+  : never
 
 /** The content of a session whose types do not matter. */
 export type AnyContent = SessionContent<Whatever>

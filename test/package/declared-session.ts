@@ -26,6 +26,8 @@ declare module 'express-session' {
     visits: number
     seenAt?: number
     preferences?: { theme: string; sizes?: { font: number }; tags: string[] }
+    /** How many of which product. */
+    amounts: Record<number, number>
   }
 }
 
@@ -90,6 +92,11 @@ export async function declared(): Promise<void> {
   await store.setPath(sid, ['preferences', 'them'], 'light')
   // @ts-expect-error no way through a list
   await store.setPath(sid, ['preferences', 'tags', '0'], 'a')
+  await store.setPath(sid, ['amounts', '7'], 2)
+  // @ts-expect-error a number
+  await store.setPath(sid, ['amounts', '7'], 'two')
+  // @ts-expect-error no number
+  await store.setPath(sid, ['amounts', 'tea'], 2)
   const names: string[] = ['theme']
   await store.setPath(sid, ['preferences', ...names], 'light')
   // @ts-expect-error a path has a name
