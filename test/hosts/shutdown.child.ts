@@ -40,11 +40,19 @@ const closeClient = () => ('quit' in client ? client.quit() : client.close())
 const endings: Record<string, () => unknown> = {
   // In the order that the documentation recommends.
   documented: () =>
-    new Function('process', 'server', 'store', 'client', example('docs/operations.md', 'run', 'shutdown')),
+    new Function(
+      'process',
+      'server',
+      'store',
+      'client',
+      'setTimeout',
+      example('docs/operations.md', 'run', 'shutdown'),
+    ),
   'without store.close()': () => () => process.once('SIGTERM', () => server.close(() => void closeClient())),
   'store.close() first, and last the client': () => () =>
     process.once('SIGTERM', () => void store.close().then(() => server.close(() => void closeClient()))),
 }
 const listen = endings[ending]?.() as (...scope: unknown[]) => void
 const giveUp = () => ('quit' in client ? client.disconnect() : client.destroy())
-listen(process, server, store, { quit: closeClient, disconnect: giveUp })
+const soon = (call: () => void, ms: number) => setTimeout(call, ms / 10)
+listen(process, server, store, { quit: closeClient, disconnect: giveUp }, soon)

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { RedisStore } from 'connect-redis-hash'
 import { childScript } from '../support/child-script.js'
 import { example } from '../support/markdown.js'
-import { privateRedis } from '../support/private-redis.js'
+import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { connect, freshPrefix } from '../support/redis.js'
 
 const CHILD = childScript('test', 'hosts', 'shutdown.child.ts')
@@ -38,10 +38,18 @@ test.each(cases)(
   },
 )
 
-test.each(['ioredis', 'node-redis'])(
-  'a process with a client of %s gets SIGTERM while Redis is away: its request is answered, and the process ends by itself',
-  async (library) => {
-    const redis = await privateRedis()
+const halt = ({ pid }: PrivateRedis) => process.kill(pid, 'SIGSTOP')
+const faults: [string, string, (redis: PrivateRedis) => unknown][] = [
+  ['ioredis', 'is away', (redis) => redis.stop()],
+  ['node-redis', 'is away', (redis) => redis.stop()],
+  ['ioredis', 'hangs', halt],
+  ['node-redis', 'hangs', halt],
+]
+
+test.each(faults)(
+  'a process with a client of %s gets SIGTERM while Redis %s: its request is answered, and the process ends by itself',
+  async (library, _name, fail) => {
+    const redis = await privateRedis([], { isStopped: true })
     const env = { ...process.env, TEST_REDIS_SOCKET: redis.socketPath, TEST_TOPOLOGY: '{}' }
     const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit']
     const child = spawn(process.execPath, [CHILD, freshPrefix(), library, 'documented'], { stdio, env })
@@ -51,13 +59,14 @@ test.each(['ioredis', 'node-redis'])(
       const { value: port } = await lines.next()
       const answer = fetch(`http://127.0.0.1:${port}/slow`, { headers: { connection: 'close' } })
       expect((await lines.next()).value).toBe('begun')
-      await redis.stop()
+      await fail(redis)
       child.kill('SIGTERM')
       // express-session answers first and saves then: what the visitor is told is up to saveBeforeResponse().
       expect([200, 503]).toContain((await answer).status)
       expect(await ended).toEqual([0, null])
     } finally {
       child.kill('SIGKILL')
+      await redis.stop()
     }
   },
 )
