@@ -151,9 +151,11 @@ test.each(ALL)('%s: a slow request ends after the logout', async (name) => {
 
 test.each(IN_REDIS)('%s: a redirect while Redis has not saved the session yet', async (name) => {
   const { url } = serve(name)
+  const probe = redis.connect()
+  await probe.ping()
   await redis.admin.call('CLIENT', 'PAUSE', 3000)
   // Redis answers this one first when the pause is over.
-  const isOver = redis.connect().set('probe', 1)
+  const isOver = probe.set('probe', 1)
   const request = http.get(`${url}/set/userId/ada`)
   const outcome = await Promise.race([once(request, 'response').then(() => 'yes'), isOver.then(() => 'no')])
   expect(outcome).toBe(cell('a redirect can arrive before the session is saved', name))

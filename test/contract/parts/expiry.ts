@@ -33,7 +33,12 @@ export function expiry(subject: Subject): void {
   })
 
   test('a session ends with the last expiry that set or touch gave it, and without one it stays', async () => {
-    await unlessStalled(300, async () => {
+    const sids = ['short', 'short-plain', 'long', 'none', 'prolonged', 'shortened', 'prolonged-plain']
+    const alive = async () => {
+      const found = await Promise.all(sids.map((sid) => subject.get(sid)))
+      return sids.filter((_sid, i) => found[i])
+    }
+    const make = async () => {
       const soon = { originalMaxAge: BRIEF, expires: ahead(BRIEF) }
       const later = { originalMaxAge: HOUR, expires: ahead(HOUR) }
       await subject.set('short', subject.live('short', {}, { maxAge: BRIEF }))
@@ -51,17 +56,18 @@ export function expiry(subject: Subject): void {
       }
       await subject.set('prolonged-plain', { cookie: soon })
       await subject.touch('prolonged-plain', { cookie: later })
+    }
 
-      const sids = ['short', 'short-plain', 'long', 'none', 'prolonged', 'shortened', 'prolonged-plain']
-      const alive = async () => {
-        const found = await Promise.all(sids.map((sid) => subject.get(sid)))
-        return sids.filter((_sid, i) => found[i])
-      }
-      expect(await alive()).toEqual(sids)
-      await sleep(BRIEF + 10)
-      expect(await alive()).toEqual(['long', 'none', 'prolonged', 'prolonged-plain'])
-      expect(await subject.length()).toBe(4)
-    })
+    // If the machine took longer than the sessions live, the attempt proves nothing.
+    for (let isInTime = false; !isInTime; ) {
+      const begun = performance.now()
+      const found = await make().then(alive, (err: unknown) => err)
+      isInTime = performance.now() - begun < BRIEF
+      if (isInTime) expect(found).toEqual(sids)
+    }
+    await sleep(BRIEF + 10)
+    expect(await alive()).toEqual(['long', 'none', 'prolonged', 'prolonged-plain'])
+    expect(await subject.length()).toBe(4)
   })
 
   test('touches keep a session alive past its first expiry, and it ends after the last', async () => {
