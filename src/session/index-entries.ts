@@ -142,14 +142,10 @@ export async function withdraw({ gateway, keys }: Context, standing: readonly St
 }
 
 /**
- * Takes back entries that were made for a write to a session that turned out to be gone. They stay if the session is
- * there again. What cannot be dropped now is dropped by the next read that does not find its session.
+ * Drops entries that were made for a write to a session that turned out to be gone. They stay if the session is there
+ * again. What cannot be dropped now is dropped by the next read that does not find its session.
  */
-export async function takeBackEntries(
-  context: Context,
-  storedId: string,
-  entries: readonly IndexEntry[],
-): Promise<void> {
+export async function undoEntering(context: Context, storedId: string, entries: readonly IndexEntry[]): Promise<void> {
   const { gateway, keys } = context
   try {
     const standing = await standingOf(context, storedId, entries)

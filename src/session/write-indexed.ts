@@ -5,7 +5,7 @@ import { PENDING_MS } from '../redis/scripts/index-sessions.js'
 import type { Context } from './context.js'
 import type { Continuation } from './continuation.js'
 import { endHere } from './destroy.js'
-import { enter, leave, type Standing, standingOf, takeBackEntries, withdraw } from './index-entries.js'
+import { enter, leave, type Standing, standingOf, undoEntering, withdraw } from './index-entries.js'
 import { loadSession } from './load.js'
 import { endUnlessSettled, type Settled, settleWrite, type Unsettled } from './settle-write.js'
 import { lease } from './snapshot.js'
@@ -16,7 +16,7 @@ import { updateFields } from './update-fields.js'
  *
  *     1 admit     makes room if the number of sessions is limited, or refuses the write
  *     2 enter     enters the session into the indexes before its index fields are written, so that an index misses no
- *                 session that exists
+ *                 session that exists; the entries are dropped again if the write finds no session
  *     3 schedule  schedules the check whether the session has ended, for `onEnd`
  *     4 write     runs one script
  *     5 settle    enters the session once more: an operation that ends all sessions of that user may have dropped the
@@ -104,7 +104,7 @@ async function writePlaced<T extends { kind: string }>(
   const reply = await writing
   const isWritten = reply.kind === 'written' || reply.kind === 'contended'
   await entering?.catch((err: unknown) => (isWritten ? takeBack(context, storedId, err) : Promise.reject(err)))
-  if (reply.kind === 'gone' && entered.length > 0) await takeBackEntries(context, storedId, entered)
+  if (reply.kind === 'gone' && entered.length > 0) await undoEntering(context, storedId, entered)
   if (!isWritten) return reply
   const isInOrder = settling !== undefined && gateway.disorders === disorders
   const settled = await (isInOrder ? settling : settleWrite(context, storedId, unsettled))
