@@ -1,15 +1,12 @@
 import type { Client } from './client.js'
 
 /**
- * Sends PING. In a Cluster, it goes to every connected master, and the first answer counts: one that hangs does not mean
- * that sessions cannot be read.
+ * Sends PING. In a Cluster, it goes to every master, and the first answer counts: one that hangs does not mean that no
+ * session can be read.
  */
 export async function ping(client: Client): Promise<void> {
-  const connected = client.isCluster ? client.masters().filter(({ isReady }) => isReady) : []
-  if (connected.length === 0) {
-    await client.ping()
-    return
-  }
-  const answers = connected.map((master) => master.ask('ping'))
+  // Before its first connection, a client knows no masters.
+  const others = client.isCluster ? client.masters().filter(({ isClosed }) => !isClosed) : []
+  const answers = [client.ping(), ...others.map((master) => master.ask('ping'))]
   await Promise.any(answers).catch((err: AggregateError) => Promise.reject(err.errors[0]))
 }

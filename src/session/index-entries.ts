@@ -141,21 +141,6 @@ export async function withdraw({ gateway, keys }: Context, standing: readonly St
   await Promise.allSettled(dropped)
 }
 
-/**
- * Drops entries that were made for a write to a session that turned out to be gone. They stay if the session is there
- * again. What cannot be dropped now is dropped by the next read that does not find its session.
- */
-export async function undoEntering(context: Context, storedId: string, entries: readonly IndexEntry[]): Promise<void> {
-  const { gateway, keys } = context
-  try {
-    const standing = await standingOf(context, storedId, entries)
-    if (standing.length === 0 || (await gateway.exists(keys.session(storedId)))) return
-    await Promise.all(standing.map(({ entry, member }) => dropEntry(context, member, entry)))
-  } catch {
-    // The session is gone, which is all that the caller has to know.
-  }
-}
-
 /** Drops the entries of a session that is gone. An entry that cannot be dropped now is dropped when it is next read. */
 export async function leave({ gateway, keys }: Context, member: string, entries: readonly IndexEntry[]): Promise<void> {
   const dropped = entries.map(({ name, value }) => gateway.zrem(keys.index(name, value), member))

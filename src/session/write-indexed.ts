@@ -5,7 +5,7 @@ import { PENDING_MS } from '../redis/scripts/index-sessions.js'
 import type { Context } from './context.js'
 import type { Continuation } from './continuation.js'
 import { endHere } from './destroy.js'
-import { enter, leave, type Standing, standingOf, undoEntering, withdraw } from './index-entries.js'
+import { dropEntry, enter, leave, type Standing, standingOf, withdraw } from './index-entries.js'
 import { loadSession } from './load.js'
 import { endUnlessSettled, type Settled, settleWrite, type Unsettled } from './settle-write.js'
 import { lease } from './snapshot.js'
@@ -66,7 +66,7 @@ type Written<T> = T & { isEnded?: boolean }
  * @returns the reply of the write; `isEnded`: the session was written, and then ended by step 6
  * @throws ERR_SESSION_LIMIT before anything is written
  */
-export function writeIndexed<T extends { kind: string }>(
+export function writeIndexed<T extends { kind: string; isArriving?: boolean }>(
   context: Context,
   storedId: string,
   placing: Placing,
@@ -79,7 +79,7 @@ export function writeIndexed<T extends { kind: string }>(
   return send()
 }
 
-async function writePlaced<T extends { kind: string }>(
+async function writePlaced<T extends { kind: string; isArriving?: boolean }>(
   context: Context,
   storedId: string,
   placing: Placing,
@@ -104,7 +104,7 @@ async function writePlaced<T extends { kind: string }>(
   const reply = await writing
   const isWritten = reply.kind === 'written' || reply.kind === 'contended'
   await entering?.catch((err: unknown) => (isWritten ? takeBack(context, storedId, err) : Promise.reject(err)))
-  if (reply.kind === 'gone' && entered.length > 0) await undoEntering(context, storedId, entered)
+  if (reply.kind === 'gone' && reply.isArriving !== true) await undoEntering(context, storedId, entered)
   if (!isWritten) return reply
   const isInOrder = settling !== undefined && gateway.disorders === disorders
   const settled = await (isInOrder ? settling : settleWrite(context, storedId, unsettled))
@@ -166,6 +166,22 @@ async function giveBack(
   const { code } = err as { code?: string }
   if (code === 'ERR_SESSION_TIMEOUT' || code === 'ERR_SESSION_UNAVAILABLE') return
   await leave(context, storedId, limited)
+}
+
+/**
+ * Drops entries that were made for a session that turned out to be gone, unless it is there again. What cannot be
+ * dropped now is dropped by the next read of the index that does not find the session.
+ */
+async function undoEntering(context: Context, storedId: string, entered: readonly IndexEntry[]): Promise<void> {
+  // Entries that never end have no score that would tell ours from those that others have made since.
+  if (entered.length === 0 || context.options.disableTTL) return
+  try {
+    const standing = await standingOf(context, storedId, entered)
+    if (standing.length === 0 || (await loadSession(context, storedId)) !== null) return
+    await Promise.all(standing.map(({ entry, member }) => dropEntry(context, member, entry)))
+  } catch {
+    // All that the caller has to know is that the session is gone.
+  }
 }
 
 /** Ends a new session that could not be entered into its indexes. Nobody has received its id. */

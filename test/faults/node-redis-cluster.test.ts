@@ -79,6 +79,9 @@ describe.each(libraries)('%s', (_name, library) => {
     const store = storeOn(connect(library, { minimizeConnections: true }), { broadcast: true })
     await fill(store)
     expect(await store.length()).toBe(sids.length)
+    const other = storeOn(connect(library, { minimizeConnections: true }))
+    expect(await other.length()).toBe(sids.length)
+    expect(await other.destroyBy('user', 'u1', { thorough: true })).toBe(20)
   })
 
   test('slots move with their sessions: nothing is lost, and nothing outdated is served', async () => {

@@ -114,6 +114,20 @@ describe.each([
     await until('all are heard of', () => ended.handles.size === there.length)
     await ended.stop()
   })
+
+  test('Redis is ready also if no other master is connected', async () => {
+    await start(connect, {})
+    const fresh = connect()
+    fresh.on('error', () => {})
+    try {
+      await once(fresh, 'ready')
+      const [first] = fresh.nodes('master').filter(({ status }) => status === 'ready')
+      rig.nodes.find(({ port }) => port === first?.options.port)?.halt()
+      for (let i = 0; i < 5; i++) await new RedisStore({ client: fresh, timeout: TIMEOUT_MS }).ping()
+    } finally {
+      fresh.disconnect()
+    }
+  })
 })
 
 test("all masters hang, with onUnavailable 'anonymous': now requests go on without sessions, until one is back", async () => {

@@ -9,11 +9,12 @@ import session from 'express-session'
 import { RedisStore } from '../../src/index.js'
 import { example } from '../support/markdown.js'
 import { CACHE } from '../support/near-cache.js'
-import { connectNodeRedis } from '../support/node-redis.js'
+import { connectNodeRedis, connectNodeRedis5 } from '../support/node-redis.js'
 import { connect } from '../support/redis.js'
 
 const [prefix = '', library = '', ending = ''] = process.argv.slice(2)
-const client = library === 'node-redis' ? connectNodeRedis() : connect()
+const connectAny = { 'node-redis': connectNodeRedis, 'node-redis 5': connectNodeRedis5 }[library] ?? connect
+const client = connectAny()
 const store = new RedisStore({
   client,
   prefix,

@@ -44,6 +44,7 @@ const faults: [string, string, (redis: PrivateRedis) => unknown][] = [
   ['node-redis', 'is away', (redis) => redis.stop()],
   ['ioredis', 'hangs', halt],
   ['node-redis', 'hangs', halt],
+  ['node-redis 5', 'hangs', halt],
 ]
 
 test.each(faults)(

@@ -298,6 +298,26 @@ describe('destroyBy', () => {
     },
   )
 
+  test('nor does it while onEnd is still busy with the session, whose key is kept so long', async () => {
+    let finish = () => {}
+    const isBusy = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    const archiving = storeWith({ touchInterval: 0, onEnd: () => isBusy })
+    await make('mine', { userId: 'ada' }, archiving)
+    const cold = storeWith({ touchInterval: 0, onEnd: () => isBusy })
+    const session = await load('mine', cold)
+    expect(await cold.destroyBy('user', 'ada')).toBe(1)
+    await cold.touch('mine', session)
+    expect(await client.exists(`${prefix}mine`)).toBe(1)
+    expect(await members('ada')).toEqual([])
+    finish()
+    for (const one of [archiving, cold]) await one.close()
+    await until('it is handed over', async () => (await client.exists(`${prefix}mine`)) === 0)
+    // Times at which stores look for sessions that have ended; each is dropped when it comes.
+    await client.del(await client.keys(`idx:${prefix}@ends:*`))
+  })
+
   test('except: the session of this request stays', async () => {
     for (const sid of ['a', 'b', 'c']) await make(sid, { userId: 'ada' })
     expect(await store.destroyBy('user', 'ada', { except: 'b' })).toBe(2)

@@ -111,7 +111,7 @@ export class IoredisClient implements Client {
 
   publish(channel: string, message: string, key: string): Promise<unknown> {
     const owner = this.isCluster ? this.ownerOf(slotOf(this.keyPrefix + key)) : undefined
-    const master = owner === undefined ? undefined : this.masters().find(({ address }) => address === owner)
+    const master = this.masters().find(({ address, isReady }) => isReady && address === owner)
     // A Cluster would take a random node, which may hang.
     return master?.ask('publish', channel, message) ?? this.#client.publish(channel, message)
   }

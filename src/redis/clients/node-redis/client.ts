@@ -72,7 +72,7 @@ export class NodeRedisClient implements Client {
   }
 
   publish(channel: string, message: string, key: string): Promise<unknown> {
-    return this.#route.send(['publish', channel, message], this.keyPrefix + key)
+    return this.#route.sendAnywhere(['publish', channel, message], this.keyPrefix + key)
   }
 
   fieldsIn(reply: unknown): string[] | undefined {

@@ -56,10 +56,10 @@ export class ClusterRoute implements Route {
     })
   }
 
-  async sendAnywhere(args: string[]): Promise<unknown> {
+  async sendAnywhere(args: string[], preferred?: string): Promise<unknown> {
     await this.#known()
-    const client = this.#anyClient()
-    if (client === undefined) throw notConnected()
+    const master = preferred === undefined ? undefined : this.#cluster.slots[slotOf(preferred)]?.master.client
+    const client = (master?.isReady ? master : this.#anyClient()) ?? (await this.#connectAny())
     return sendTo(guard(client), args, this.#patienceMs)
   }
 
@@ -107,6 +107,14 @@ export class ClusterRoute implements Route {
     }
   }
 
+  /** Connects to a node. None may be connected yet, if that is done only when needed (`minimizeConnections`). */
+  #connectAny(): Promise<OneClient> {
+    const [first] = this.#cluster.masters
+    return first === undefined
+      ? Promise.reject(notConnected())
+      : within(this.#cluster.nodeClient(first), this.#patienceMs)
+  }
+
   /** Any client of a node, preferably a connected one. */
   #anyClient(): OneClient | undefined {
     return this.#connected()[0] ?? this.#clients()[0]
@@ -137,6 +145,7 @@ export class ClusterRoute implements Route {
     const place = {
       address: () => node.address,
       client: () => node.client,
+      connect: () => this.#cluster.nodeClient(node),
       isClosed: () => !this.#cluster.isOpen,
       beside: () => this.#beside(node),
     }

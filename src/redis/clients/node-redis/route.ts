@@ -8,8 +8,12 @@ export interface Route {
   readonly harmfulSettings: readonly string[]
   /** @param key of the command, with all prefixes */
   send(args: string[], key: string): Promise<unknown>
-  /** Sends a command that any server can answer. */
-  sendAnywhere(args: string[]): Promise<unknown>
+  /**
+   * Sends a command that any server can answer.
+   *
+   * @param preferred a key, with all prefixes: its master sooner than others, if that is connected
+   */
+  sendAnywhere(args: string[], preferred?: string): Promise<unknown>
   masters(): readonly Server[]
   servers(): readonly Server[]
   ownerOf(slot: number): string | undefined

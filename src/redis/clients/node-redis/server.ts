@@ -1,7 +1,7 @@
 import type { Arg, Link, Server } from '../../client.js'
 import { connectionOf } from './connection.js'
 import { guard } from './guard.js'
-import { notConnected, sendTo, texts } from './send.js'
+import { notConnected, sendTo, texts, within } from './send.js'
 import type { OneClient } from './shapes.js'
 
 /** Where a server of the client is. */
@@ -9,6 +9,8 @@ export interface Place {
   address(): string
   /** The client's connection to it; undefined while there is none. */
   client(): OneClient | undefined
+  /** Connects to it, where the client does that only when needed. */
+  connect?(): Promise<OneClient>
   isClosed(): boolean
   beside(): Link
 }
@@ -72,6 +74,8 @@ export class NodeRedisServer implements Server {
 
   #send(args: string[]): Promise<unknown> {
     const client = this.#place.client()
-    return client === undefined ? Promise.reject(notConnected()) : sendTo(guard(client), args, this.#patienceMs)
+    if (client !== undefined) return sendTo(guard(client), args, this.#patienceMs)
+    const connecting = this.#place.connect?.() ?? Promise.reject(notConnected())
+    return within(connecting, this.#patienceMs).then((connected) => sendTo(guard(connected), args, this.#patienceMs))
   }
 }

@@ -72,6 +72,7 @@ export interface ClusterClient {
   readonly _options?: { readonly defaults?: OneOptions }
   readonly _slots?: { rediscover(startWith: OneClient | undefined): Promise<unknown> }
   sendCommand(key: string, isReadonly: boolean, args: readonly string[], options?: object): Promise<unknown>
+  nodeClient(node: ClusterNode): Promise<OneClient>
 }
 
 export type AnyNodeRedis = OneClient | SentinelClient | ClusterClient
