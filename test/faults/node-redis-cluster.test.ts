@@ -82,6 +82,14 @@ describe.each(libraries)('%s', (_name, library) => {
     const other = storeOn(connect(library, { minimizeConnections: true }))
     expect(await other.length()).toBe(sids.length)
     expect(await other.destroyBy('user', 'u1', { thorough: true })).toBe(20)
+    // A process that only listens sends no command of its own.
+    const ended: unknown[] = []
+    storeOn(connect(library, { minimizeConnections: true }), { broadcast: true }).on('ended', (one) => ended.push(one))
+    await until('it hears of ends', async () => {
+      await store.set('hush', session())
+      await store.destroy('hush')
+      return ended.length > 0
+    })
   })
 
   test('slots move with their sessions: nothing is lost, and nothing outdated is served', async () => {

@@ -59,7 +59,8 @@ export class ClusterRoute implements Route {
   async sendAnywhere(args: string[], preferred?: string): Promise<unknown> {
     await this.#known()
     const master = preferred === undefined ? undefined : this.#cluster.slots[slotOf(preferred)]?.master.client
-    const client = (master?.isReady ? master : this.#anyClient()) ?? (await this.#connectAny())
+    const client = master?.isReady ? master : this.#anyClient()
+    if (client === undefined) throw notConnected()
     return sendTo(guard(client), args, this.#patienceMs)
   }
 
@@ -107,17 +108,17 @@ export class ClusterRoute implements Route {
     }
   }
 
-  /** Connects to a node. None may be connected yet, if that is done only when needed (`minimizeConnections`). */
-  #connectAny(): Promise<OneClient> {
-    const [first] = this.#cluster.masters
-    return first === undefined
-      ? Promise.reject(notConnected())
-      : within(this.#cluster.nodeClient(first), this.#patienceMs)
-  }
-
   /** Any client of a node, preferably a connected one. */
   #anyClient(): OneClient | undefined {
-    return this.#connected()[0] ?? this.#clients()[0]
+    return this.#connected()[0] ?? this.#clients()[0] ?? this.#firstClient()
+  }
+
+  /** With `minimizeConnections`, no node may have a client yet. node-redis makes it at once, and then connects it. */
+  #firstClient(): OneClient | undefined {
+    const [first] = this.#cluster.masters
+    if (first === undefined || !this.#cluster.isOpen) return undefined
+    this.#cluster.nodeClient(first).catch(() => undefined)
+    return first.client
   }
 
   /**
