@@ -6,7 +6,7 @@ import type { Client } from './client.js'
  */
 export async function ping(client: Client): Promise<void> {
   // Before its first connection, a client knows no masters.
-  const others = client.isCluster ? client.masters().filter(({ isClosed }) => !isClosed) : []
-  const answers = [client.ping(), ...others.map((master) => master.ask('ping'))]
+  const masters = client.isCluster ? client.masters().filter(({ isClosed }) => !isClosed) : []
+  const answers = masters.length === 0 ? [client.ping()] : masters.map((master) => master.ask('ping'))
   await Promise.any(answers).catch((err: AggregateError) => Promise.reject(err.errors[0]))
 }

@@ -50,8 +50,7 @@ export class Endings {
 
   /** Reports a session that has ended in this process. */
   happened({ storedId, handle, reason }: EndedSession): void {
-    const key = this.#context.keys.session(storedId)
-    this.#channel?.send(JSON.stringify([handle, reason]), key)
+    this.#channel?.send(JSON.stringify([handle, reason]), this.#context.keys.session(storedId))
     this.#tell(handle, reason)
   }
 

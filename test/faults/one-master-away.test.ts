@@ -108,23 +108,28 @@ describe.each([
   test('Redis is ready, and other processes hear of every session that ends on the other masters', async () => {
     await start(connect, { broadcast: true })
     const ended = await endsTold(rig, lost)
-    lost.halt()
-    for (let i = 0; i < 10; i++) await store.ping()
-    for (const sid of there) await store.destroy(sid)
-    await until('all are heard of', () => ended.handles.size === there.length)
-    await ended.stop()
+    try {
+      lost.halt()
+      for (let i = 0; i < 10; i++) await store.ping()
+      for (const sid of there) await store.destroy(sid)
+      await until('all are heard of', () => ended.handles.size === there.length)
+    } finally {
+      await ended.stop()
+    }
   })
 
   test('Redis is ready also if no other master is connected', async () => {
     await start(connect, {})
     const fresh = connect()
     fresh.on('error', () => {})
+    const other = new RedisStore({ client: fresh, timeout: TIMEOUT_MS })
     try {
       await once(fresh, 'ready')
       const [first] = fresh.nodes('master').filter(({ status }) => status === 'ready')
       rig.nodes.find(({ port }) => port === first?.options.port)?.halt()
-      for (let i = 0; i < 5; i++) await new RedisStore({ client: fresh, timeout: TIMEOUT_MS }).ping()
+      for (let i = 0; i < 5; i++) await other.ping()
     } finally {
+      await other.close()
       fresh.disconnect()
     }
   })
