@@ -1,8 +1,9 @@
 import { SessionStoreError } from '../errors.js'
-import type { Client, Link } from './client.js'
+import type { Client, Link, Server } from './client.js'
 import { EachMaster } from './each-master.js'
 import type { Keys } from './keys.js'
 import { fromRedis } from './redis-error.js'
+import { runIdOf } from './run-id.js'
 import { SideConnection } from './side-connection.js'
 import type { SideHealth } from './side-health.js'
 
@@ -40,11 +41,16 @@ export class Replicas {
     this.#health = health
     // The client must not time out before Redis replies how many replicas have confirmed.
     this.#waitMs = Math.max(1, Math.floor(Math.min(timeoutMs, client.commandTimeoutMs) / 2))
-    const use = { blockedMs: this.#waitMs, prepare: (link: Link) => link.ask('ping') }
-    this.#waiting = new EachMaster(
-      client,
-      (server) => new SideConnection(client, { ...use, server: () => server }, health),
-    )
+    this.#waiting = new EachMaster(client, (server) => {
+      const use = {
+        server: () => server,
+        // A client that connects again may be led to another server, by a Sentinel for example.
+        mayStay: (_server: Server, beside: unknown) => !server.isReady || server.connection === beside,
+        prepare: (link: Link) => expectAt(server, link),
+        blockedMs: this.#waitMs,
+      }
+      return new SideConnection(client, use, health)
+    })
   }
 
   /** Opens the connections in advance, so that the first logout does not wait for one. */
@@ -90,6 +96,16 @@ export class Replicas {
       throw fromRedis(err, 'WAIT', link.isReady)
     }
   }
+}
+
+/** @throws if the link has reached another server, whose replicas would confirm what they do not have */
+async function expectAt(server: Server, link: Link): Promise<void> {
+  const unknown = () => undefined
+  // For a client that is not connected, the link is made again once it is.
+  const asked = [link, ...(server.isReady ? [server] : [])].map((one) => runIdOf(one).catch(unknown))
+  const known = (await Promise.all(asked)).filter((runId) => runId !== undefined)
+  if (new Set(known).size > 1)
+    throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', 'it has reached another server than the client')
 }
 
 function notReplicated(achieved: number, count: number): SessionStoreError {

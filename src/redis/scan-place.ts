@@ -1,6 +1,5 @@
-import type { Server } from './client.js'
+import { SessionStoreError } from '../errors.js'
 import type { Signal } from './deadline.js'
-import { runIdOf } from './run-id.js'
 
 /** Where a walk has stopped, as plain data. */
 export interface SavedPlace {
@@ -21,8 +20,10 @@ export interface ServerPlace {
 export const DONE = '-'
 
 /** The servers are not those that the walk began with, and their cursors mean nothing elsewhere. */
-export class PlaceLost extends Error {
-  override readonly name = 'PlaceLost'
+export class PlaceLost extends SessionStoreError {
+  constructor() {
+    super('ERR_SESSION_UNAVAILABLE', 'a Redis server was restarted or replaced in the middle of a walk: begin it again')
+  }
 }
 
 /**
@@ -61,14 +62,14 @@ export class ScanPlace {
   /**
    * Begins a walk through these servers, or goes on with it.
    *
+   * @param ids of the processes of the servers
    * @param slots of each server, with a Cluster
    * @throws PlaceLost
    */
-  async begin(servers: readonly Server[], slots: string[]): Promise<void> {
-    const ids = await Promise.all(servers.map(identityOf))
+  begin(ids: readonly string[], slots: string[]): void {
     const saved = this.#saved
     this.#saved = undefined
-    if (saved !== undefined && !isSame(saved, ids, slots)) throw new PlaceLost('the servers have changed')
+    if (saved !== undefined && !isSame(saved, ids, slots)) throw new PlaceLost()
     const cursors = new Map(saved?.servers)
     this.#servers = ids.map((id) => [id, { cursor: cursors.get(id) ?? '0' }])
     this.#slots = slots
@@ -77,15 +78,6 @@ export class ScanPlace {
   at(i: number): ServerPlace {
     return (this.#servers[i] as [string, ServerPlace])[1]
   }
-}
-
-/**
- * Identifies the server process. For a user who may not run INFO it is the address only, which does not tell a restart:
- * a walk that goes on after one may miss keys.
- */
-async function identityOf(server: Server): Promise<string> {
-  const runId = await runIdOf(server).catch(() => undefined)
-  return runId ?? server.address
 }
 
 function isSame({ servers, slots: before }: SavedPlace, ids: readonly string[], slots: readonly string[]): boolean {

@@ -7,7 +7,8 @@ import type { Within } from './deadline.js'
 import type { Keys } from './keys.js'
 import { RecentKeys } from './recent-keys.js'
 import { fromRedis } from './redis-error.js'
-import { DONE, type ScanPlace, type ServerPlace } from './scan-place.js'
+import { DONE, PlaceLost, type ScanPlace, type ServerPlace } from './scan-place.js'
+import { ServerProcess } from './server-process.js'
 
 /**
  * Whether each key comes once even while slots of a Cluster move, for which all that have come are remembered; or perhaps
@@ -71,11 +72,21 @@ async function* scanKeys(client: Client, scan: Scan, repeats: Repeats): AsyncGen
   }
 }
 
-async function* scanNode(client: Client, node: Server, scan: Scan, at: ServerPlace): AsyncGenerator<string[]> {
+/** @param process the one in which the cursor is valid */
+async function* scanNode(
+  client: Client,
+  node: Server,
+  process: ServerProcess,
+  scan: Scan,
+  at: ServerPlace,
+): AsyncGenerator<string[]> {
   const { pattern, count, within, place } = scan
   while (at.cursor !== DONE && !place?.stop.aborted) {
     const asked = node.ask('scan', at.cursor, 'MATCH', pattern, 'COUNT', count)
     const [next, found] = pageIn(await within(asked.catch(failed(client, 'SCAN'))))
+    // Another process reads the cursor in another way, and would leave out keys without a word.
+    const isSame = !process.isInDoubt || (await within(process.isSame().catch(failed(client, 'INFO'))))
+    if (!isSame) throw new PlaceLost()
     yield found
     // Only now has the page been worked through.
     at.cursor = next === '0' ? DONE : next
@@ -96,9 +107,12 @@ async function* everyNode(client: Client, scan: Scan): AsyncGenerator<string[]> 
   for (const isLast of [false, true]) {
     const nodes = client.isCluster ? await connectedMasters(client, within) : [await onlyServer(client, within)]
     const before = await slotsOf(nodes)
-    if (place !== undefined) await within(place.begin(nodes, before))
+    const processes = await within(Promise.all(nodes.map((node) => ServerProcess.of(node))))
+    const ids = processes.map(({ id }) => id)
+    place?.begin(ids, before)
     for (const [i, node] of nodes.entries()) {
-      for await (const page of scanNode(client, node, scan, place?.at(i) ?? { cursor: '0' })) {
+      const process = processes[i] as ServerProcess
+      for await (const page of scanNode(client, node, process, scan, place?.at(i) ?? { cursor: '0' })) {
         yield only === undefined ? page : page.filter((key) => only?.has(slotOf(key)))
       }
     }

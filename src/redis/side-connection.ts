@@ -14,8 +14,12 @@ const FORBIDDEN_RETRY_MS = 30_000
 export interface SideUse {
   /** Returns the server to connect to; undefined: none is known yet. */
   server(): Server | undefined
-  /** Whether the connection may stay at its server. */
-  mayStay?(server: Server): boolean
+  /**
+   * Whether the connection may stay at its server.
+   *
+   * @param beside the client's connection to the server when this one was made, or last stayed
+   */
+  mayStay(server: Server, beside: unknown): boolean
   /** Prepares a new connection, for example subscribes. */
   prepare(link: Link): Promise<unknown>
   /** Milliseconds for which a working connection may send nothing, because it runs a blocking command. */
@@ -35,6 +39,7 @@ export class SideConnection {
   readonly #waiting = new Set<(link: Link) => void>()
   #link: Link | undefined
   #server: Server | undefined
+  #beside: unknown
   #isUp = false
   #heard: unknown
   #silent = 0
@@ -52,6 +57,7 @@ export class SideConnection {
 
   /** Resolves the connection as soon as it can be used, or undefined after `timeoutMs`. */
   ready(timeoutMs: number): Promise<Link | undefined> {
+    if (this.#isUp && !this.#stays()) this.#wakeIn(this.#step())
     if (this.#isUp) return Promise.resolve(this.#link)
     return new Promise((resolve) => {
       const settle = (link?: Link) => {
@@ -79,9 +85,17 @@ export class SideConnection {
     }
     if (this.#link === undefined) return this.#open()
     if (!this.#isUp) return this.#fail(`it was not there within ${OPEN_MS} ms`)
-    if (this.#use.mayStay?.(this.#server as Server) !== false) return this.#beat(this.#link)
+    if (this.#stays()) return this.#beat(this.#link)
     this.#drop()
     return this.#open()
+  }
+
+  /** Whether it may stay at its server. */
+  #stays(): boolean {
+    const server = this.#server as Server
+    if (!this.#use.mayStay(server, this.#beside)) return false
+    if (server.isReady) this.#beside = server.connection
+    return true
   }
 
   #open(): number {
@@ -96,6 +110,7 @@ export class SideConnection {
     }
     this.#link = link
     this.#server = server
+    this.#beside = server.connection
     const lost = (why: unknown) => {
       if (this.#link === link) this.#wakeIn(this.#fail(why))
     }
@@ -108,6 +123,7 @@ export class SideConnection {
   #begin(link: Link): void {
     if (this.#link !== link) return
     this.#isUp = true
+    if (!this.#stays()) return this.#wakeIn(this.#step())
     this.#silent = 0
     this.#heard = undefined
     this.#health.up(this)
@@ -139,6 +155,7 @@ export class SideConnection {
     const link = this.#link
     this.#link = undefined
     this.#server = undefined
+    this.#beside = undefined
     this.#isUp = false
     link?.close()
   }

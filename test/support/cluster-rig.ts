@@ -52,6 +52,12 @@ export async function startClusterRig({ nodeTimeoutMs = 30_000 } = {}): Promise<
       const slot = await slotOf(serving()[0] as RedisNode, key)
       const from = await rig.masterOf(key)
       if (from === undefined) throw new Error('nobody serves this slot')
+      // The new owner takes an epoch above all that it has heard of. If it has not heard of the one that the old owner
+      // got with its own last slot, the others believe the old owner, for ever.
+      await until('every node knows the latest epoch', async () => {
+        const epochs = await Promise.all(serving().map((node) => node.field('CLUSTER INFO', 'cluster_current_epoch')))
+        return new Set(epochs).size === 1
+      })
       const { moved, tell } = await moveSlot(slot, from, to, await rig.masters(), onStep)
       // Redis before 7.0 tells replicas with a later heartbeat only. One that does not know yet may undo the move.
       await until('every node knows the new owner', async () => {

@@ -5,7 +5,7 @@ type State = 'good' | 'silent' | 'stalled' | 'refusing'
 
 /** A TCP link to Redis that can be slow or broken in the ways in which real links are. */
 export class Link {
-  readonly #target: NetConnectOpts
+  #target: NetConnectOpts
   readonly #sockets = new Set<Socket>()
   #waiting: (() => void)[] = []
   #delayMs = 0
@@ -34,6 +34,11 @@ export class Link {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Leads new connections to another server, as the address of a primary does after a failover. */
+  leadTo(target: NetConnectOpts): void {
+    this.#target = target
   }
 
   /** Milliseconds each way. */

@@ -109,6 +109,7 @@ export class Walk<Data> {
 
   #failure(err: unknown): unknown {
     if (err instanceof PlaceLost) {
+      if (this.#place.hasBegun) return err
       return new CommandError('--resume: a server has been restarted or replaced since. Begin again without it.')
     }
     const isRedis = String((err as { code?: unknown }).code).startsWith('ERR_SESSION_')

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { RedisStore, type RedisStoreOptions, type SessionEvents } from 'connect-redis-hash'
 import { createClient, createCluster, createSentinel } from 'redis'
 import * as redis5 from 'redis5'
@@ -325,6 +326,69 @@ describe('on a Redis of its own', () => {
       await isCaching(store, { client })
       await until('both are said to be back', () => told.filter((one) => one.endsWith('-up')).length >= 2)
       await line.close()
+    },
+  )
+
+  test.each([
+    ['node-redis 6', createClient],
+    ['node-redis 5', five],
+  ])(
+    '%s: a connection of the store that cannot be made leaves nothing behind in the client',
+    async (_name, library) => {
+      const line = new Link({ path: redis.socketPath })
+      await line.open()
+      const client = connectOne(library, { socket: { port: line.port, ...SOCKET } }) as NodeRedis & Movable
+      await until('it is connected', () => (client as unknown as { isReady: boolean }).isReady)
+      const destroys: jest.SpyInstance[] = []
+      const { duplicate } = client
+      jest.spyOn(client, 'duplicate').mockImplementation((...args) => {
+        const made = duplicate.apply(client, args)
+        destroys.push(jest.spyOn(made, 'destroy'))
+        return made
+      })
+      await line.close()
+      storeOn(client, { broadcast: true })
+      await until('it has been tried', () => destroys.length > 3)
+      for (const destroy of destroys.slice(0, 3)) expect(destroy).toHaveBeenCalled()
+    },
+  )
+
+  test.each([
+    ['node-redis 6', createClient],
+    ['node-redis 5', five],
+  ])(
+    '%s: a connection of the store that may not log in leaves no subscription to its login',
+    async (_name, library) => {
+      await redis.admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>right', '~*', ...ANY_CHANNEL, '+@all')
+      let [subscribed, disposed, password] = [0, 0, 'right']
+      const credentialsProvider = {
+        type: 'streaming-credentials-provider',
+        subscribe: async () => {
+          subscribed += 1
+          return [{ username: 'app', password }, { dispose: () => (disposed += 1) }]
+        },
+        onReAuthenticationError: () => {},
+      }
+      const client = connectOne(library, { credentialsProvider })
+      await until('it is connected', () => (client as unknown as { isReady: boolean }).isReady)
+      password = 'wrong'
+      storeOn(client, { broadcast: true })
+      // That of the client stays, and the latest attempt may be under way.
+      await until('each attempt is over', () => subscribed > 4 && subscribed - disposed <= 2)
+    },
+  )
+
+  test.each([
+    ['node-redis 6', createClient],
+    ['node-redis 5', five],
+  ])(
+    '%s: with a timeout that is no whole number, a command waits as long for the connection',
+    async (_name, library) => {
+      const client = connectOne(library, { socket: { path: join(redis.dir, 'nobody.sock'), tls: false, ...SOCKET } })
+      const store = storeOn(client, { timeout: 1000 / 3 })
+      const failure = await failureOf(store.get('a'))
+      expect(failure).toMatchObject({ code: 'ERR_SESSION_UNAVAILABLE', status: 503 })
+      expect(failure?.ms).toBeGreaterThan(300)
     },
   )
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Arg, Client, Server } from '../../client.js'
 import { slotOf } from '../../cluster-slot.js'
@@ -18,6 +19,9 @@ import { flatten, textsIn } from './replies.js'
 import { sendRaw, sendsRaw } from './send-raw.js'
 import { hgetall, IoredisServer } from './server.js'
 import { harmfulSettings } from './settings.js'
+
+/** Milliseconds between two looks whether a Cluster has been asked for its nodes. */
+const LOOK_MS = 10
 
 /**
  * Looks at the methods instead of the class, because the application may use another copy of ioredis, or iovalkey,
@@ -137,12 +141,16 @@ export class IoredisClient implements Client {
   }
 
   owners(): ReadonlySet<string> {
-    return new Set(isCluster(this.#client) ? this.#client.slots.map((keys) => keys[0] as string) : [])
+    const addresses = isCluster(this.#client) ? internalsOf(this.#client).slots.map((keys) => keys?.[0]) : []
+    return new Set(addresses.filter((address) => address !== undefined))
   }
 
   async refresh(): Promise<void> {
     const client = this.#client
     if (!isCluster(client)) return
+    // While iovalkey is asking, it calls back at once. Until it has the answer, a redirected command may have made one
+    // master the owner of a whole range of slots.
+    while (internalsOf(client).isRefreshing) await sleep(LOOK_MS, undefined, { ref: false })
     await new Promise<void>((resolve, reject) => {
       client.refreshSlotsCache((err) => (err ? reject(err) : resolve()))
     })

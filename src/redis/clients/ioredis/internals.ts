@@ -45,6 +45,8 @@ interface Internals extends CommandInternals, TimeoutInternals {
   silentEmit(event: 'error', err: unknown): void
   /** The nodes of each slot according to ioredis, the master first: `host:port`. */
   slots: readonly (readonly string[] | undefined)[]
+  /** Whether a Cluster is being asked for its nodes. */
+  isRefreshing?: boolean
   /** The copy of the options with which ioredis 6 connects to the nodes of a Cluster. */
   connectionPool?: { redisOptions?: Cluster['options']['redisOptions'] }
 }

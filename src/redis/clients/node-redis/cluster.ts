@@ -8,7 +8,7 @@ import type { Route } from './route.js'
 import { notConnected, PLAIN, patient, sendTo, within } from './send.js'
 import { NodeRedisServer } from './server.js'
 import { harmfulClusterSettings } from './settings.js'
-import type { ClusterClient, ClusterNode, OneClient, OneOptions } from './shapes.js'
+import type { ClusterClient, ClusterNode, OneClient, OneOptions, SocketOptions } from './shapes.js'
 
 /** Milliseconds between two looks whether a Cluster that connects for the first time knows its nodes. */
 const LOOK_MS = 10
@@ -87,7 +87,13 @@ export class ClusterRoute implements Route {
 
   async #sendLater(args: string[], key: string): Promise<unknown> {
     await this.#known()
-    const client = this.#cluster.slots[slotOf(key)]?.master.client
+    const slot = slotOf(key)
+    // A Cluster that has just been made does not name all masters yet, and node-redis would never ask again.
+    if (this.#cluster.slots[slot] === undefined) await within(this.refresh(), this.#patienceMs)
+    const master = this.#cluster.slots[slot]?.master
+    // Redis's own words for it.
+    if (master === undefined) throw new Error('CLUSTERDOWN Hash slot not served')
+    const { client } = master
     if (client === undefined) return this.#cluster.sendCommand(key, false, args, patient(this.#patienceMs))
     return sendTo(guard(client), args, this.#patienceMs)
   }
@@ -146,7 +152,7 @@ export class ClusterRoute implements Route {
     const place = {
       address: () => node.address,
       client: () => node.client,
-      connect: () => this.#cluster.nodeClient(node),
+      connect: () => this.#connect(node),
       isClosed: () => !this.#cluster.isOpen,
       beside: () => this.#beside(node),
     }
@@ -155,14 +161,27 @@ export class ClusterRoute implements Route {
     return server
   }
 
+  /** Connects to a node. node-redis would not close a connection to one that has left the Cluster. */
+  #connect(node: ClusterNode): Promise<OneClient> {
+    const { isOpen, masters, replicas } = this.#cluster
+    const isMember = isOpen && (masters.includes(node) || replicas.includes(node))
+    return isMember ? this.#cluster.nodeClient(node) : Promise.reject(notConnected())
+  }
+
   /** A node keeps the options with which it was connected. Take the current login of the Cluster instead. */
   #beside(node: ClusterNode): NodeRedisLink {
     const login = loginOf(this.#cluster._options?.defaults)
     if (node.client !== undefined) return new NodeRedisLink(node.client, login)
     const other = this.#anyClient()
     if (other === undefined) throw notConnected()
-    return new NodeRedisLink(other, { ...login, socket: { host: node.host, port: node.port } })
+    return new NodeRedisLink(other, { ...login, socket: addressOf(node, this.#cluster) })
   }
+}
+
+/** Where node-redis connects to a node, which may be behind a translation of addresses. */
+function addressOf({ address, host, port }: ClusterNode, { _options }: ClusterClient): SocketOptions {
+  const map = _options?.nodeAddressMap
+  return (typeof map === 'function' ? map(address) : map?.[address]) ?? { host, port }
 }
 
 function loginOf({ username, password, credentialsProvider }: OneOptions = {}): OneOptions {

@@ -37,10 +37,16 @@ export class NodeRedisLink implements Link {
   constructor(client: OneClient, { socket, ...changed }: OneOptions = {}) {
     const given = { ...client.options?.socket, ...socket }
     const connectTimeout = Math.min(given.connectTimeout || CONNECT_MS, CONNECT_MS)
+    const reconnectStrategy = (_retries: number, why: unknown) => {
+      this.#why ??= why
+      // Once it has given up, version 5 would keep the subscription to its login, and both their entry among all clients.
+      this.#destroy()
+      return false
+    }
     this.#client = client.duplicate({
       ...ONE_USE,
       ...changed,
-      socket: { ...given, connectTimeout, socketTimeout: undefined, reconnectStrategy: false },
+      socket: { ...given, connectTimeout, socketTimeout: undefined, reconnectStrategy },
     })
     this.#client.unref()
     this.#client.on('connect', () => {

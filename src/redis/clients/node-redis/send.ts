@@ -31,7 +31,8 @@ export function sendTo(client: OneClient, args: string[], patienceMs: number): P
 }
 
 export function patient(patienceMs: number): object {
-  return { ...PLAIN, abortSignal: AbortSignal.timeout(patienceMs) }
+  // It takes no fractions.
+  return { ...PLAIN, abortSignal: AbortSignal.timeout(Math.ceil(patienceMs)) }
 }
 
 /** Like the error that node-redis has for it. The text is for the log of the application's developer. */

@@ -53,6 +53,9 @@ export interface SentinelClient {
   _execute<T>(isReadonly: boolean, work: (client: OneClient) => T): Promise<T>
 }
 
+/** Where to connect to a node: by its address, or as a function tells. */
+type NodeAddressMap = Readonly<Record<string, SocketOptions>> | ((address: string) => SocketOptions | undefined)
+
 /** A node of a Cluster. It stays the same object as long as the Cluster has a node at this address. */
 export interface ClusterNode {
   /** `host:port`, as the Cluster announces it. */
@@ -69,7 +72,7 @@ export interface ClusterClient {
   readonly masters: readonly ClusterNode[]
   readonly replicas: readonly ClusterNode[]
   readonly slots: readonly ({ readonly master: ClusterNode } | undefined)[]
-  readonly _options?: { readonly defaults?: OneOptions }
+  readonly _options?: { readonly defaults?: OneOptions; readonly nodeAddressMap?: NodeAddressMap }
   readonly _slots?: { rediscover(startWith: OneClient | undefined): Promise<unknown> }
   sendCommand(key: string, isReadonly: boolean, args: readonly string[], options?: object): Promise<unknown>
   nodeClient(node: ClusterNode): Promise<OneClient>
