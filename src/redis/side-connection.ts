@@ -123,7 +123,10 @@ export class SideConnection {
   #begin(link: Link): void {
     if (this.#link !== link) return
     this.#isUp = true
-    if (!this.#stays()) return this.#wakeIn(this.#step())
+    if (!this.#stays()) {
+      this.#wakeIn(this.#step())
+      return
+    }
     this.#silent = 0
     this.#heard = undefined
     this.#health.up(this)

@@ -241,13 +241,16 @@ test('a walk over all sessions leaves out none while slots move', async () => {
   const walking = (async () => {
     while (!isOver) lengths.push(await store.length())
   })()
-  for (const sid of sids) {
-    const from = await rig.masterOf(`sess:${sid}`)
-    const others = (await rig.masters()).filter((one) => one !== from)
-    await rig.migrate(`sess:${sid}`, others[lengths.length % others.length] as RedisNode)
+  try {
+    for (const sid of sids) {
+      const from = await rig.masterOf(`sess:${sid}`)
+      const others = (await rig.masters()).filter((one) => one !== from)
+      await rig.migrate(`sess:${sid}`, others[lengths.length % others.length] as RedisNode)
+    }
+  } finally {
+    isOver = true
+    await walking
   }
-  isOver = true
-  await walking
   expect(lengths.length).toBeGreaterThan(5)
   expect(new Set(lengths)).toEqual(new Set([sids.length]))
 })
