@@ -44,8 +44,10 @@ export class Replicas {
     this.#waiting = new EachMaster(client, (server) => {
       const use = {
         server: () => server,
-        // A client that connects again may be led to another server, by a Sentinel for example.
-        mayStay: (_server: Server, beside: unknown) => !server.isReady || server.connection === beside,
+        // A client that connects again may be led to another server, by a Sentinel for example. A Cluster has another
+        // server for that.
+        mayStay: (_server: Server, beside: unknown) =>
+          client.isCluster || !server.isReady || server.connection === beside,
         prepare: (link: Link) => expectAt(server, link),
         blockedMs: this.#waitMs,
       }

@@ -39,7 +39,7 @@ export class NodeRedisLink implements Link {
     const connectTimeout = Math.min(given.connectTimeout || CONNECT_MS, CONNECT_MS)
     const reconnectStrategy = (_retries: number, why: unknown) => {
       this.#why ??= why
-      // Once it has given up, version 5 would keep the subscription to its login, and both their entry among all clients.
+      // A client that has given up keeps its entry in the metrics, and with version 5 the subscription to its login.
       this.#destroy()
       return false
     }
