@@ -38,12 +38,8 @@ export class Channel {
     const client = this.#client
     const use = {
       server: () => anyOf(client.servers()),
-      mayStay: (server: Server, beside: unknown) => {
-        // A server that the client has dropped has left the Cluster, and gets no more messages.
-        if (client.isCluster) return client.servers().includes(server)
-        // A client that connects again may be led to another server, by a Sentinel for example.
-        return beside === undefined || !server.isReady || server.connection === beside
-      },
+      // A server that the client has dropped has left the Cluster, and gets no more messages.
+      mayStay: (server: Server) => !client.isCluster || client.servers().includes(server),
       prepare: (link: Link) => link.subscribe(this.#name, (message) => this.#heard(message)),
     }
     this.#subscriber = new SideConnection(client, use, this.#health)

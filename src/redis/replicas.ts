@@ -1,9 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { SessionStoreError } from '../errors.js'
 import type { Client, Link, Server } from './client.js'
 import { EachMaster } from './each-master.js'
 import type { Keys } from './keys.js'
 import { fromRedis } from './redis-error.js'
-import { runIdOf } from './run-id.js'
 import { SideConnection } from './side-connection.js'
 import type { SideHealth } from './side-health.js'
 
@@ -41,18 +41,11 @@ export class Replicas {
     this.#health = health
     // The client must not time out before Redis replies how many replicas have confirmed.
     this.#waitMs = Math.max(1, Math.floor(Math.min(timeoutMs, client.commandTimeoutMs) / 2))
-    this.#waiting = new EachMaster(client, (server) => {
-      const use = {
-        server: () => server,
-        // A client that connects again may be led to another server, by a Sentinel for example. A Cluster has another
-        // server for that.
-        mayStay: (_server: Server, beside: unknown) =>
-          client.isCluster || !server.isReady || server.connection === beside,
-        prepare: (link: Link) => expectAt(server, link),
-        blockedMs: this.#waitMs,
-      }
-      return new SideConnection(client, use, health)
-    })
+    const use = { blockedMs: this.#waitMs, prepare: (link: Link) => link.ask('ping') }
+    this.#waiting = new EachMaster(
+      client,
+      (server) => new SideConnection(client, { ...use, server: () => server }, health),
+    )
   }
 
   /** Opens the connections in advance, so that the first logout does not wait for one. */
@@ -68,22 +61,46 @@ export class Replicas {
   }
 
   /**
+   * Returns the client's connection to the master of a session. Call it as soon as the master has confirmed the end of the
+   * session: a master that takes its place meanwhile may still have it. undefined: not known.
+   */
+  connectionFor(storedId: string): unknown {
+    return this.#masterOf(storedId)?.connection
+  }
+
+  /**
    * @param storedId stored id of a session whose end the master has confirmed
+   * @param over `connectionFor` at that moment
    * @throws ERR_SESSION_NOT_REPLICATED
    */
-  async confirm(storedId: string): Promise<void> {
-    const mark = this.#clientPrefix + this.#keys.mark(storedId, this.#clientPrefix)
+  async confirm(storedId: string, over: unknown): Promise<void> {
+    const mark = this.#markOf(storedId)
     const slot = this.#waiting.slotOf(mark)
+    // node-redis is ready a moment after the first reply over a new connection.
+    if (this.#masterOf(storedId)?.isReady === false) await nextTurn()
     if (this.#waiting.at(slot) === undefined) this.#waiting.sync()
-    let achieved = await this.#wait(this.#waiting.at(slot), mark)
+    const link = await this.#waiting.at(slot)?.ready(this.#waitMs)
+    const isElsewhere = over !== undefined && this.connectionFor(storedId) !== over
+    let achieved = isElsewhere ? 0 : await this.#wait(link, mark)
     // The slot is moving, and another master has the mark.
-    if (typeof achieved === 'string') achieved = await this.#wait(this.#waiting.named(achieved), mark, true)
+    if (typeof achieved === 'string') {
+      const other = await this.#waiting.named(achieved)?.ready(this.#waitMs)
+      achieved = await this.#wait(other, mark, true)
+    }
     if (!((achieved as number) >= this.#count)) throw notReplicated(Number(achieved) || 0, this.#count)
   }
 
+  #markOf(storedId: string): string {
+    return this.#clientPrefix + this.#keys.mark(storedId, this.#clientPrefix)
+  }
+
+  #masterOf(storedId: string): Server | undefined {
+    const slot = this.#waiting.slotOf(this.#markOf(storedId))
+    return this.#client.masters().find((server) => slot === undefined || this.#waiting.isOwner(server, slot))
+  }
+
   /** @returns how many replicas have confirmed, or the address of the master to ask instead */
-  async #wait(side: SideConnection | undefined, mark: string, isSent = false): Promise<number | string> {
-    const link = await side?.ready(this.#waitMs)
+  async #wait(link: Link | undefined, mark: string, isSent = false): Promise<number | string> {
     if (link === undefined) return 0
     try {
       const replies = await link.askAll([
@@ -98,16 +115,6 @@ export class Replicas {
       throw fromRedis(err, 'WAIT', link.isReady)
     }
   }
-}
-
-/** @throws if the link has reached another server, whose replicas would confirm what they do not have */
-async function expectAt(server: Server, link: Link): Promise<void> {
-  const unknown = () => undefined
-  // For a client that is not connected, the link is made again once it is.
-  const asked = [link, ...(server.isReady ? [server] : [])].map((one) => runIdOf(one).catch(unknown))
-  const known = (await Promise.all(asked)).filter((runId) => runId !== undefined)
-  if (new Set(known).size > 1)
-    throw new SessionStoreError('ERR_SESSION_UNAVAILABLE', 'it has reached another server than the client')
 }
 
 function notReplicated(achieved: number, count: number): SessionStoreError {

@@ -21,8 +21,8 @@ export const DONE = '-'
 
 /** The servers are not those that the walk began with, and their cursors mean nothing elsewhere. */
 export class PlaceLost extends SessionStoreError {
-  constructor() {
-    super('ERR_SESSION_UNAVAILABLE', 'a Redis server was restarted or replaced in the middle of a walk: begin it again')
+  constructor(what = 'a Redis server was restarted or replaced') {
+    super('ERR_SESSION_UNAVAILABLE', `${what} in the middle of a walk: begin it again`)
   }
 }
 

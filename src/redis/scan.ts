@@ -85,8 +85,7 @@ async function* scanNode(
     const asked = node.ask('scan', at.cursor, 'MATCH', pattern, 'COUNT', count)
     const [next, found] = pageIn(await within(asked.catch(failed(client, 'SCAN'))))
     // Another process reads the cursor in another way, and would leave out keys without a word.
-    const isSame = !process.isInDoubt || (await within(process.isSame().catch(failed(client, 'INFO'))))
-    if (!isSame) throw new PlaceLost()
+    if (process.isInDoubt()) await expectSame(client, process, within)
     yield found
     // Only now has the page been worked through.
     at.cursor = next === '0' ? DONE : next
@@ -107,7 +106,8 @@ async function* everyNode(client: Client, scan: Scan): AsyncGenerator<string[]> 
   for (const isLast of [false, true]) {
     const nodes = client.isCluster ? await connectedMasters(client, within) : [await onlyServer(client, within)]
     const before = await slotsOf(nodes)
-    const processes = await within(Promise.all(nodes.map((node) => ServerProcess.of(node))))
+    const asked = nodes.map((node) => ServerProcess.of(node))
+    const processes = await within(Promise.all(asked).catch(failed(client, 'INFO')))
     const ids = processes.map(({ id }) => id)
     place?.begin(ids, before)
     for (const [i, node] of nodes.entries()) {
@@ -120,6 +120,13 @@ async function* everyNode(client: Client, scan: Scan): AsyncGenerator<string[]> 
     only = movedSlots(before, await slotsOf(nodes))
     if (only.size === 0) return
   }
+}
+
+async function expectSame(client: Client, process: ServerProcess, within: Within): Promise<void> {
+  const isSame = await within(process.isSame().catch(failed(client, 'INFO')))
+  if (isSame === undefined)
+    throw new PlaceLost('the connection to Redis, which does not tell its run_id (INFO), was lost')
+  if (!isSame) throw new PlaceLost()
 }
 
 async function connectedMasters(client: Client, within: Within): Promise<Server[]> {

@@ -1,6 +1,7 @@
 import type { Client, Link, Server } from './client.js'
 import { reconnectDelay } from './connect/request-path-options.js'
 import { replyCode } from './redis-error.js'
+import { knownRunIdOf } from './run-id.js'
 import type { SideHealth } from './side-health.js'
 
 /** Milliseconds between two PINGs. */
@@ -14,12 +15,8 @@ const FORBIDDEN_RETRY_MS = 30_000
 export interface SideUse {
   /** Returns the server to connect to; undefined: none is known yet. */
   server(): Server | undefined
-  /**
-   * Whether the connection may stay at its server.
-   *
-   * @param beside the client's connection to the server when this one was made, or last stayed
-   */
-  mayStay(server: Server, beside: unknown): boolean
+  /** Whether the connection may stay at its server. */
+  mayStay?(server: Server): boolean
   /** Prepares a new connection, for example subscribes. */
   prepare(link: Link): Promise<unknown>
   /** Milliseconds for which a working connection may send nothing, because it runs a blocking command. */
@@ -30,6 +27,10 @@ export interface SideUse {
  * An additional connection of the store. Each attempt uses the client's current options and server, so that it succeeds
  * after a change of the password or a failover. PING detects a half-open connection: anything that comes from Redis
  * proves that the connection works. While the client is closed, no attempt is made.
+ *
+ * A client that connects again may be led to another server, for example by a Sentinel, while the old one goes on. So
+ * after each connection of the client, the servers are compared, and the additional connection follows. Servers of a
+ * Cluster are told apart by their addresses.
  */
 export class SideConnection {
   readonly #client: Client
@@ -39,7 +40,12 @@ export class SideConnection {
   readonly #waiting = new Set<(link: Link) => void>()
   #link: Link | undefined
   #server: Server | undefined
+  /** Identifies the process of the server. */
+  #runId: string | undefined
+  /** The client's connection that is known to lead to the same server. */
   #beside: unknown
+  /** The client's connection that is being compared. */
+  #compared: unknown
   #isUp = false
   #heard: unknown
   #silent = 0
@@ -57,8 +63,8 @@ export class SideConnection {
 
   /** Resolves the connection as soon as it can be used, or undefined after `timeoutMs`. */
   ready(timeoutMs: number): Promise<Link | undefined> {
-    if (this.#isUp && !this.#stays()) this.#wakeIn(this.#step())
-    if (this.#isUp) return Promise.resolve(this.#link)
+    if (this.#isUp && this.#isBeside()) return Promise.resolve(this.#link)
+    this.#compare()
     return new Promise((resolve) => {
       const settle = (link?: Link) => {
         clearTimeout(timer)
@@ -85,17 +91,50 @@ export class SideConnection {
     }
     if (this.#link === undefined) return this.#open()
     if (!this.#isUp) return this.#fail(`it was not there within ${OPEN_MS} ms`)
-    if (this.#stays()) return this.#beat(this.#link)
+    if (this.#use.mayStay?.(this.#server as Server) === false) return this.#replace()
+    this.#compare()
+    return this.#beat(this.#link)
+  }
+
+  #replace(): number {
     this.#drop()
     return this.#open()
   }
 
-  /** Whether it may stay at its server. */
-  #stays(): boolean {
+  /** Whether it leads to the same server as the client's connection, if there is one. */
+  #isBeside(): boolean {
     const server = this.#server as Server
-    if (!this.#use.mayStay(server, this.#beside)) return false
-    if (server.isReady) this.#beside = server.connection
-    return true
+    return this.#client.isCluster || !server.isReady || server.connection === this.#beside
+  }
+
+  /** Compares the servers if the client has connected since. */
+  #compare(): void {
+    const [link, server] = [this.#link, this.#server]
+    if (!this.#isUp || this.#isBeside() || link === undefined || server === undefined) return
+    const { connection } = server
+    if (this.#compared === connection) return
+    this.#compared = connection
+    knownRunIdOf(server).then(
+      (runId) => {
+        if (this.#link !== link || server.connection !== connection) return
+        const isFirst = this.#beside === undefined
+        // Where that is not known, only the first connection of the client is trusted.
+        const isSame = runId === undefined || this.#runId === undefined ? isFirst : runId === this.#runId
+        if (isSame) this.#goOn(link, connection)
+        else this.#wakeIn(isFirst ? this.#fail('it has reached another server than the client') : this.#replace())
+      },
+      // The next step compares them again.
+      () => {
+        this.#compared = undefined
+      },
+    )
+  }
+
+  /** @param beside the client's connection that leads to the same server */
+  #goOn(link: Link, beside?: unknown): void {
+    this.#beside = beside
+    this.#health.up(this)
+    for (const settle of this.#waiting) settle(link)
   }
 
   #open(): number {
@@ -110,27 +149,30 @@ export class SideConnection {
     }
     this.#link = link
     this.#server = server
-    this.#beside = server.connection
     const lost = (why: unknown) => {
       if (this.#link === link) this.#wakeIn(this.#fail(why))
     }
     link.onLost(lost)
-    const opening = link.open().then(() => this.#use.prepare(link))
-    opening.then(() => this.#begin(link), lost)
+    this.#openAt(link).then(() => this.#begin(link), lost)
     return OPEN_MS
+  }
+
+  async #openAt(link: Link): Promise<void> {
+    await link.open()
+    // A connection that is subscribed cannot ask.
+    const runId = this.#client.isCluster ? undefined : await knownRunIdOf(link)
+    if (this.#link !== link) return
+    this.#runId = runId
+    await this.#use.prepare(link)
   }
 
   #begin(link: Link): void {
     if (this.#link !== link) return
     this.#isUp = true
-    if (!this.#stays()) {
-      this.#wakeIn(this.#step())
-      return
-    }
     this.#silent = 0
     this.#heard = undefined
-    this.#health.up(this)
-    for (const settle of this.#waiting) settle(link)
+    if (this.#isBeside()) this.#goOn(link)
+    else this.#compare()
     this.#wakeIn(HEARTBEAT_MS)
   }
 
@@ -159,6 +201,7 @@ export class SideConnection {
     this.#link = undefined
     this.#server = undefined
     this.#beside = undefined
+    this.#compared = undefined
     this.#isUp = false
     link?.close()
   }

@@ -26,6 +26,8 @@ interface Ending {
   isGoingOn?: boolean
   /** Index entries that the session is believed to have, and how long it may stay unused. They are dropped with it. */
   known?: KnownEntries | undefined
+  /** Called as soon as the master of the key has answered. */
+  onReply?: (() => void) | undefined
 }
 
 export interface KnownEntries {
@@ -46,9 +48,8 @@ export async function endKey(
   reason: DestroyReason,
   ending: Ending = {},
 ): Promise<boolean> {
-  const isEnded = await isEndedAt(context, storedId, reason, ending)
-  if (reason !== 'evicted' && reason !== 'expired') await context.replicas?.confirm(storedId)
-  return isEnded
+  const endIt = (noting: Ending) => isEndedAt(context, storedId, reason, noting)
+  return reason === 'evicted' || reason === 'expired' ? endIt(ending) : replicated(context, storedId, ending, endIt)
 }
 
 /**
@@ -57,9 +58,24 @@ export async function endKey(
  * @returns its content when it was deleted; null if there was no session
  */
 export async function takeAway(context: Context, storedId: string, ending: Ending = {}): Promise<Remainder | null> {
-  const left = await end(context, storedId, null, ending)
-  await context.replicas?.confirm(storedId)
-  return left
+  return replicated(context, storedId, ending, (noting) => end(context, storedId, null, noting))
+}
+
+/** Ends a session, and waits until replicas of the server that has answered have confirmed that. */
+async function replicated<T>(
+  { replicas }: Context,
+  storedId: string,
+  ending: Ending,
+  endIt: (ending: Ending) => Promise<T>,
+): Promise<T> {
+  if (replicas === undefined) return endIt(ending)
+  let over: unknown
+  const onReply = () => {
+    over = replicas.connectionFor(storedId)
+  }
+  const result = await endIt({ ...ending, onReply })
+  await replicas.confirm(storedId, over)
+  return result
 }
 
 /** Ends one of several sessions that are being ended together. Resolves whether there was a session. */
@@ -74,7 +90,9 @@ async function isEndedAt(context: Context, storedId: string, reason: DestroyReas
   const isSimple = options.indexes.length === 0 && endOfLife === undefined && !context.ids.areSeveral
   if (!isSimple) return (await end(context, storedId, reason, ending)) !== null
   creations.cancel(storedId)
-  return (await gateway.del(keys.session(storedId))) === 1
+  const count = await gateway.del(keys.session(storedId))
+  ending.onReply?.()
+  return count === 1
 }
 
 async function end(
@@ -92,8 +110,7 @@ async function end(
   if (reply.kind === 'moved') {
     const to = await movedTo(context, storedId)
     if (to === null) return null
-    await context.replicas?.confirm(to)
-    return end(context, to, reason, ending)
+    return replicated(context, to, ending, (noting) => end(context, to, reason, noting))
   }
   if (reply.kind === 'arriving') {
     if (await hasArrived(context, storedId)) return end(context, storedId, reason, ending)
@@ -123,7 +140,7 @@ async function sendEnd(
   context: Context,
   storedId: string,
   reason: DestroyReason | null,
-  { only, known }: Ending,
+  { only, known, onReply }: Ending,
 ): Promise<{ reply: EndReply; left: readonly IndexEntry[] }> {
   const { gateway, keys, options, endOfLife } = context
   const note = reason === null ? undefined : endOfLife?.ending(storedId)
@@ -139,6 +156,7 @@ async function sendEnd(
     await comeBack()
     throw err
   })
+  onReply?.()
   note?.settled(reply.kind === 'claimed' ? reply : undefined)
   await leaving
   if (reply.kind === 'moved' || reply.kind === 'arriving') await comeBack()

@@ -5,6 +5,9 @@ import { RedisStore, type RedisStoreOptions, type SessionEvents } from 'connect-
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import * as redis5 from 'redis5'
+import { clientOf } from '../../src/redis/clients/client-of.js'
+import { Keys } from '../../src/redis/keys.js'
+import { Replicas } from '../../src/redis/replicas.js'
 import { failureOf } from '../support/failure.js'
 import { Link } from '../support/link.js'
 import { SETTINGS, SOCKET } from '../support/node-redis.js'
@@ -24,22 +27,30 @@ interface Connected {
   /** Asks over its only connection. */
   ask(...command: string[]): Promise<unknown>
   end(): void
+  /** Whether it makes its first attempt to connect again at once. */
+  isHasty: boolean
 }
 
-function viaIoredis(port: number): Connected {
+/** @param retryMs returns the milliseconds until the client connects again */
+type Connect = (port: number, retryMs?: () => number) => Connected
+
+const viaIoredis: Connect = (port, retryMs = () => 20) => {
   // With a name, it is this very client that stores get.
-  const client = new Redis({ port, connectionName: 'of-the-test', retryStrategy: () => 20 })
+  const client = new Redis({ port, connectionName: 'of-the-test', retryStrategy: retryMs })
   client.on('error', () => {})
-  return { client, ask: (name = '', ...args) => client.call(name, ...args), end: () => client.disconnect() }
+  const ask = (name = '', ...args: string[]) => client.call(name, ...args)
+  return { client, ask, end: () => client.disconnect(), isHasty: false }
 }
 
 const viaNodeRedis =
-  (library: typeof createClient) =>
-  (port: number): Connected => {
-    const client = library({ ...SETTINGS, socket: { host: '127.0.0.1', port, ...SOCKET } })
+  (library: typeof createClient): Connect =>
+  (port, retryMs = () => 20) => {
+    const socket = { host: '127.0.0.1', port, ...SOCKET, reconnectStrategy: retryMs }
+    const client = library({ ...SETTINGS, socket })
     client.on('error', () => {})
     void client.connect().catch(() => undefined)
-    return { client: client as never, ask: (...command) => client.sendCommand(command), end: () => client.destroy() }
+    const ask = (...command: string[]) => client.sendCommand(command)
+    return { client: client as never, ask, end: () => client.destroy(), isHasty: true }
   }
 
 const dir = mkdtempSync(join(tmpdir(), 'crh-other-'))
@@ -94,7 +105,7 @@ async function leadAway(connected: Connected): Promise<void> {
   await isAt(second, connected)
 }
 
-describe.each<[string, (port: number) => Connected]>([
+describe.each<[string, Connect]>([
   ['ioredis', viaIoredis],
   ['node-redis 6', viaNodeRedis(createClient)],
   ['node-redis 5', viaNodeRedis(redis5.createClient as unknown as typeof createClient)],
@@ -127,6 +138,21 @@ describe.each<[string, (port: number) => Connected]>([
     expect(told).toEqual([expect.objectContaining({ code: 'side-connection-down', kind: 'replicas', message })])
   })
 
+  test('replicas: what the old server has confirmed does not count at the one that the client is at now', async () => {
+    const connected = connect(line.port)
+    await isAt(first, connected)
+    const client = clientOf(connected.client as never, TIMEOUT_MS)
+    const health = { down: () => {}, up: () => {}, close: () => {} } as never
+    const replicas = new Replicas(client, new Keys('sess:'), 1, TIMEOUT_MS, health)
+    replicas.open()
+    ends.push(connected.end, () => replicas.close())
+    await until('the client says that it is connected', () => replicas.connectionFor('hush') !== undefined)
+    const over = replicas.connectionFor('hush')
+    await leadAway(connected)
+    expect(await failureOf(replicas.confirm('hush', over))).toMatchObject({ code: 'ERR_SESSION_NOT_REPLICATED' })
+    expect(await failureOf(replicas.confirm('hush', replicas.connectionFor('hush')))).toBeUndefined()
+  })
+
   test('broadcast: ends are heard of at the server that the client is at now', async () => {
     const connected = connect(line.port)
     await isAt(first, connected)
@@ -134,6 +160,31 @@ describe.each<[string, (port: number) => Connected]>([
     await until('it listens', async () => (await first.send('CLIENT', 'LIST')).includes(' sub=1 '))
     const other = storeOn(connect(second.port), { broadcast: true })
     await leadAway(connected)
+    await until('it is heard', async () => {
+      await other.set('hush', session)
+      await other.destroy('hush')
+      return store.counters.ended > 0
+    })
+  })
+
+  test('broadcast: also if it was back at the old server before the client was at the new one', async () => {
+    let attempts = 0
+    const connected = connect(line.port, () => {
+      attempts += 1
+      return 3000
+    })
+    await isAt(first, connected)
+    const store = storeOn(connected, { broadcast: true })
+    const listener = async () => /^id=(\d+) .* sub=1 /m.exec(await first.send('CLIENT', 'LIST'))?.[1]
+    await until('it listens', listener)
+    const before = await listener()
+    const other = storeOn(connect(second.port), { broadcast: true })
+    line.become('refusing')
+    await until('the client waits', () => attempts >= (connected.isHasty ? 2 : 1))
+    line.become('good')
+    await until('it listens again', async () => ![undefined, before].includes(await listener()))
+    line.leadTo(second.address)
+    await isAt(second, connected)
     await until('it is heard', async () => {
       await other.set('hush', session)
       await other.destroy('hush')

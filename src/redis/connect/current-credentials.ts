@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { internalsOf, isClosedByCaller } from '../clients/ioredis/internals.js'
+import { internalsOf } from '../clients/ioredis/internals.js'
 import { checkedCredentials, type GetCredentials, type RedisCredentials } from './credentials.js'
 import { reconnectDelay } from './request-path-options.js'
 
@@ -26,6 +26,7 @@ export class CurrentCredentials {
   #asking: Promise<RedisCredentials> | undefined
   #failures = 0
   #timer: NodeJS.Timeout | undefined
+  #patience: NodeJS.Timeout | undefined
 
   static of(get: GetCredentials): CurrentCredentials {
     const known = CurrentCredentials.#known.get(get) ?? new CurrentCredentials(get)
@@ -40,31 +41,44 @@ export class CurrentCredentials {
   /** Makes a connection use these credentials. It must not have begun to connect. */
   use(redis: Redis): void {
     const { connector } = internalsOf(redis)
-    const dial = connector.connect
+    const { connect: dial, disconnect } = connector
+    let callOff = () => {}
+    connector.disconnect = () => {
+      callOff()
+      disconnect?.call(connector)
+    }
     connector.connect = async (emit) => {
       this.#connections.add(redis)
-      const { username, password } = await this.#current()
-      // Closed meanwhile.
-      if (isClosedByCaller(redis)) throw new Error('Connection is closed.')
+      // What ioredis itself says then.
+      const closed = new Promise<never>((_resolve, reject) => {
+        callOff = () => reject(new Error('Connection is closed.'))
+      })
+      const { username, password } = await Promise.race([this.#current(), closed])
       internalsOf(redis).condition.auth = username === undefined ? password : [username, password]
       return dial.call(connector, emit)
     }
     redis.on('end', () => {
       this.#connections.delete(redis)
-      if (this.#connections.size === 0) clearTimeout(this.#timer)
+      if (this.#connections.size > 0) return
+      clearTimeout(this.#timer)
+      // Nobody waits any more: a function that never answers must not keep the process, nor a later attempt.
+      this.#patience?.unref()
+      this.#asking = undefined
     })
   }
 
   async #current(): Promise<RedisCredentials> {
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined
+    if (this.#asking !== undefined) return this.#asking
+    const asking = this.#ask().finally(() => {
+      if (this.#asking === asking) this.#asking = undefined
     })
-    return this.#asking
+    this.#asking = asking
+    return asking
   }
 
   async #ask(): Promise<RedisCredentials> {
     try {
-      this.#last = checkedCredentials(await withinTime(this.#get))
+      this.#last = checkedCredentials(await this.#answer())
       this.#failures = 0
     } catch (err) {
       this.#failures += 1
@@ -77,6 +91,21 @@ export class CurrentCredentials {
     for (const redis of this.#connections) Object.assign(redis.options, { username, password })
     this.#schedule()
     return this.#last as RedisCredentials
+  }
+
+  /** Calls the application's function, and waits until it returns, but not for too long. */
+  async #answer(): Promise<unknown> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      const err = new Error(`the "credentials" function has not returned within ${ANSWER_MS / 1000} seconds`)
+      timer = setTimeout(() => reject(err), ANSWER_MS)
+    })
+    this.#patience = timer
+    try {
+      return await Promise.race([this.#get(), late])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   #schedule(): void {
@@ -120,17 +149,4 @@ function silentEmit(redis: Redis, err: unknown): void {
 
 function remainingMs({ expiresAt }: RedisCredentials): number {
   return expiresAt === undefined ? Number.POSITIVE_INFINITY : Number(expiresAt) - Date.now()
-}
-
-async function withinTime(get: GetCredentials): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    const err = new Error(`the "credentials" function has not returned within ${ANSWER_MS / 1000} seconds`)
-    timer = setTimeout(() => reject(err), ANSWER_MS)
-  })
-  try {
-    return await Promise.race([get(), late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

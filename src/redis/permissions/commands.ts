@@ -82,7 +82,12 @@ export const NEEDED_COMMANDS: readonly NeededCommand[] = [
   { name: 'subscribe', use: 'broadcast', area: 'channel', why: 'hears of it' },
   { name: 'client|id', use: 'cache', area: 'none', why: 'the near cache names its connection' },
   { name: 'client|tracking', use: 'cache', area: 'none', why: 'Redis tells it what changes', since: [6, 0] },
-  { name: 'info', use: 'connection', area: 'none', why: 'ioredis waits until Redis has loaded its data' },
+  {
+    name: 'info',
+    use: 'connection',
+    area: 'none',
+    why: 'tells whether Redis has loaded its data, and whether it was restarted',
+  },
   { name: 'client|setinfo', use: 'connection', area: 'none', why: 'ioredis names itself', since: [7, 2] },
   { name: 'asking', use: 'cluster', area: 'none', why: 'follows a slot that moves' },
   { name: 'cluster|slots', use: 'cluster', area: 'none', why: 'ioredis learns which node has which keys' },

@@ -24,6 +24,11 @@ const HALVES: [number, number][] = [
 ]
 const session = { cookie: { originalMaxAge: 600_000 } } as never
 
+/** How a Cluster of node-redis searches for its nodes. */
+interface Searching {
+  _slots: { rediscover(): Promise<unknown> }
+}
+
 const dir = mkdtempSync(join(tmpdir(), 'crh-nodes-'))
 const nodes: RedisNode[] = []
 const stores: RedisStore[] = []
@@ -96,6 +101,9 @@ describe.each([
     await store.set('hush-1', session)
     expect(await failureOf(store.get('hush-0'))).toMatchObject({ code: 'ERR_SESSION_UNAVAILABLE', status: 503 })
     expect(await store.ids()).toEqual(['hush-1'])
+    const rediscover = jest.spyOn((client as unknown as Searching)._slots, 'rediscover')
+    await Promise.all(Array.from({ length: 50 }, () => failureOf(store.exists('hush-0'))))
+    expect(rediscover.mock.calls.length).toBeLessThan(5)
     await node.send('CLUSTER', 'ADDSLOTS', slot)
     await until('it is served', () => store.set('hush-0', session).then(() => true))
     expect((await store.ids()).sort()).toEqual(['hush-0', 'hush-1'])

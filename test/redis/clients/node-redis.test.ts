@@ -382,6 +382,34 @@ describe('on a Redis of its own', () => {
     ['node-redis 6', createClient],
     ['node-redis 5', five],
   ])(
+    '%s: a connection of the store that is closed while it asks for its login ends what it gets',
+    async (_name, library) => {
+      await redis.admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>right', '~*', ...ANY_CHANNEL, '+@all')
+      let [subscribed, disposed] = [0, 0]
+      let answer = () => {}
+      const credentialsProvider = {
+        type: 'streaming-credentials-provider',
+        subscribe: async () => {
+          subscribed += 1
+          if (subscribed > 1) await new Promise<void>((resolve) => (answer = resolve))
+          return [{ username: 'app', password: 'right' }, { dispose: () => (disposed += 1) }]
+        },
+        onReAuthenticationError: () => {},
+      }
+      const client = connectOne(library, { credentialsProvider })
+      await until('it is connected', () => (client as unknown as { isReady: boolean }).isReady)
+      const store = storeOn(client, { broadcast: true })
+      await until('it asks', () => subscribed === 2)
+      await store.close()
+      answer()
+      await until('it is ended', () => disposed === 1)
+    },
+  )
+
+  test.each([
+    ['node-redis 6', createClient],
+    ['node-redis 5', five],
+  ])(
     '%s: with a timeout that is no whole number, a command waits as long for the connection',
     async (_name, library) => {
       const client = connectOne(library, { socket: { path: join(redis.dir, 'nobody.sock'), tls: false, ...SOCKET } })

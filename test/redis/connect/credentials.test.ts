@@ -191,6 +191,42 @@ test('a client that is closed while the function is thinking does not connect af
   expect(asked).toBe(1)
 })
 
+test('a client that was closed while the function was thinking: told to connect again, it does, and stays connected', async () => {
+  let asked = 0
+  const client = connect(() => {
+    asked += 1
+    return asked === 1 ? new Promise(() => {}) : ada
+  })
+  await until('it is connecting', () => client.status === 'connecting')
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const before = timers()
+  const ended = new Promise((resolve) => client.once('end', resolve))
+  client.disconnect()
+  await ended
+  await until('what waits for the function does not keep the process', () => timers() < before)
+  await client.connect()
+  await kill(client)
+  expect(await whoami(client).catch(() => undefined)).toBeUndefined()
+  await until('it is back', () => whoami(client).catch(() => undefined))
+  expect(asked).toBe(3)
+})
+
+test.each([
+  ['quit', (client: Redis) => client.quit().catch(() => undefined)],
+  ['disconnect', async (client: Redis) => client.disconnect()],
+])('after %s between two attempts, there is no other attempt', async (_how, close) => {
+  let asked = 0
+  const client = connect(() => {
+    asked += 1
+    throw new Error('no login')
+  })
+  await until('two attempts have failed', () => asked === 2 && client.status === 'end')
+  await close(client)
+  // Without that, the next attempt would come after a tenth of a second.
+  await sleep(1000)
+  expect(asked).toBe(2)
+})
+
 test('a client that is closed while the function is thinking about the next credentials: it is not called again', async () => {
   let answer = (_credentials: object) => {}
   let asked = 0

@@ -43,6 +43,8 @@ export class IoredisClient implements Client {
   readonly #client: Ioredis
   readonly #cork: Cork
   readonly #servers = new WeakMap<Redis, IoredisServer>()
+  /** The search for the nodes of a Cluster that has not begun yet. */
+  #nextSearch: Promise<void> | undefined
 
   constructor(client: Ioredis) {
     this.isCluster = isCluster(client)
@@ -145,15 +147,25 @@ export class IoredisClient implements Client {
     return new Set(addresses.filter((address) => address !== undefined))
   }
 
-  async refresh(): Promise<void> {
+  refresh(): Promise<void> {
     const client = this.#client
-    if (!isCluster(client)) return
-    // While iovalkey is asking, it calls back at once. Until it has the answer, a redirected command may have made one
-    // master the owner of a whole range of slots.
-    while (internalsOf(client).isRefreshing) await sleep(LOOK_MS, undefined, { ref: false })
-    await new Promise<void>((resolve, reject) => {
-      client.refreshSlotsCache((err) => (err ? reject(err) : resolve()))
+    if (!isCluster(client)) return Promise.resolve()
+    // All who ask before a search begins share it.
+    this.#nextSearch ??= this.#searchOver().then(() => {
+      this.#nextSearch = undefined
+      return new Promise<void>((resolve, reject) => {
+        client.refreshSlotsCache((err) => (err ? reject(err) : resolve()))
+      })
     })
+    return this.#nextSearch
+  }
+
+  /**
+   * Waits until the client is not asking for the nodes of the Cluster. While iovalkey is, it calls back at once, and until
+   * it has the answer, a redirected command may have made one master the owner of a whole range of slots.
+   */
+  async #searchOver(): Promise<void> {
+    while (internalsOf(this.#client).isRefreshing && !this.isClosed) await sleep(LOOK_MS, undefined, { ref: false })
   }
 
   #nodes(role: 'master' | 'all'): Server[] {

@@ -12,6 +12,8 @@ import type { ClusterClient, ClusterNode, OneClient, OneOptions, SocketOptions }
 
 /** Milliseconds between two looks whether a Cluster that connects for the first time knows its nodes. */
 const LOOK_MS = 10
+/** Milliseconds between two searches for the masters of slots that nobody serves. */
+const SEARCH_MS = 500
 
 /**
  * What `createCluster` returns. Commands go to its client of the master directly, which costs a fifth of the promises of
@@ -24,6 +26,8 @@ export class ClusterRoute implements Route {
   readonly #patienceMs: number
   readonly #servers = new WeakMap<ClusterNode, Server>()
   #connecting: Promise<void> | undefined
+  #searching: Promise<void> | undefined
+  #searchedAt = Number.NEGATIVE_INFINITY
 
   constructor(cluster: ClusterClient, keyPrefix: string, patienceMs: number) {
     this.#cluster = cluster
@@ -88,14 +92,23 @@ export class ClusterRoute implements Route {
   async #sendLater(args: string[], key: string): Promise<unknown> {
     await this.#known()
     const slot = slotOf(key)
-    // A Cluster that has just been made does not name all masters yet, and node-redis would never ask again.
-    if (this.#cluster.slots[slot] === undefined) await within(this.refresh(), this.#patienceMs)
+    if (this.#cluster.slots[slot] === undefined) await this.#searchForOwners()
     const master = this.#cluster.slots[slot]?.master
     // Redis's own words for it.
     if (master === undefined) throw new Error('CLUSTERDOWN Hash slot not served')
     const { client } = master
     if (client === undefined) return this.#cluster.sendCommand(key, false, args, patient(this.#patienceMs))
     return sendTo(guard(client), args, this.#patienceMs)
+  }
+
+  /** A Cluster that has just been made does not name all masters yet, and node-redis would never ask again. */
+  async #searchForOwners(): Promise<void> {
+    if (performance.now() - this.#searchedAt < SEARCH_MS) return
+    this.#searching ??= this.refresh().finally(() => {
+      this.#searchedAt = performance.now()
+      this.#searching = undefined
+    })
+    await within(this.#searching, this.#patienceMs)
   }
 
   /** Waits for the first connection. */

@@ -1,7 +1,7 @@
 import type { Arg, Link } from '../../client.js'
 import { replyCode } from '../../redis-error.js'
-import { PLAIN, texts } from './send.js'
-import type { OneClient, OneOptions } from './shapes.js'
+import { notConnected, PLAIN, texts } from './send.js'
+import { isStreaming, type OneClient, type OneOptions, type StreamingLogin } from './shapes.js'
 
 const CONNECT_MS = 3000
 
@@ -43,9 +43,11 @@ export class NodeRedisLink implements Link {
       this.#destroy()
       return false
     }
+    const { credentialsProvider: login }: OneOptions = { ...client.options, ...changed }
     this.#client = client.duplicate({
       ...ONE_USE,
       ...changed,
+      ...(isStreaming(login) && { credentialsProvider: this.#whileOpen(login) }),
       socket: { ...given, connectTimeout, socketTimeout: undefined, reconnectStrategy },
     })
     this.#client.unref()
@@ -106,6 +108,21 @@ export class NodeRedisLink implements Link {
     this.#isClosed = true
     // While it connects, node-redis does not know its socket, and would leave it open.
     if (this.#hasSocket) this.#destroy()
+  }
+
+  /** A client that is closed while it subscribes to its login would never end the subscription. */
+  #whileOpen(login: StreamingLogin): StreamingLogin {
+    return {
+      type: login.type,
+      subscribe: async (listener) => {
+        if (this.#isClosed) throw notConnected()
+        const [credentials, subscription] = await login.subscribe(listener)
+        if (!this.#isClosed) return [credentials, subscription]
+        subscription.dispose()
+        throw notConnected()
+      },
+      onReAuthenticationError: (err) => login.onReAuthenticationError(err),
+    }
   }
 
   #destroy(): void {

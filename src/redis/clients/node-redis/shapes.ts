@@ -45,6 +45,17 @@ export interface SocketOptions {
   readonly reconnectStrategy?: unknown
 }
 
+/** A login that changes, for example with each token of Entra ID. */
+export interface StreamingLogin {
+  readonly type: 'streaming-credentials-provider'
+  subscribe(listener: unknown): Promise<[credentials: unknown, subscription: { dispose(): void }]>
+  onReAuthenticationError(err: unknown): void
+}
+
+export function isStreaming(login: unknown): login is StreamingLogin {
+  return (login as { type?: unknown } | undefined)?.type === 'streaming-credentials-provider'
+}
+
 /** What `createSentinel` returns. */
 export interface SentinelClient {
   readonly isOpen: boolean
