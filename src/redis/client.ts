@@ -30,7 +30,7 @@ export interface Server extends Commands, Ask {
   readonly isClosed: boolean
   /** Whether the application has closed it. A command that is sent afterwards can prevent the reply to `quit`. */
   readonly isClosedByCaller: boolean
-  /** Changes whenever the client connects to the server anew; undefined without a connection. */
+  /** Changes whenever the client connects to the server anew. Without a connection: undefined, or that of the last one. */
   readonly connection: unknown
   /**
    * Makes an additional connection with the options that the client has now, for example a changed password.

@@ -12,6 +12,12 @@ const MARK_MS = 1000
 /** Milliseconds between two looks at the masters of a Cluster, which may change. */
 const LOOK_MS = 1000
 
+/** A master that has answered, and the client's connection over which it has. */
+export interface Answerer {
+  server: Server
+  connection: unknown
+}
+
 /**
  * Waits until replicas have received the writes made so far (WAIT).
  *
@@ -60,34 +66,38 @@ export class Replicas {
     this.#waiting.close()
   }
 
-  /**
-   * Returns the client's connection to the master of a session. Call it as soon as the master has confirmed the end of the
-   * session: a master that takes its place meanwhile may still have it. undefined: not known.
-   */
-  connectionFor(storedId: string): unknown {
-    return this.#masterOf(storedId)?.connection
+  /** Call this as soon as the master has confirmed the end of a session: another one that takes its place may still have it. */
+  answeredFor(storedId: string): Answerer | undefined {
+    const server = this.#masterOf(storedId)
+    return server && { server, connection: server.connection }
   }
 
   /**
    * @param storedId stored id of a session whose end the master has confirmed
-   * @param over `connectionFor` at that moment
+   * @param by the master; undefined: not known
    * @throws ERR_SESSION_NOT_REPLICATED
    */
-  async confirm(storedId: string, over: unknown): Promise<void> {
+  async confirm(storedId: string, by: Answerer | undefined): Promise<void> {
     const mark = this.#markOf(storedId)
     const slot = this.#waiting.slotOf(mark)
     // node-redis is ready a moment after the first reply over a new connection.
-    if (this.#masterOf(storedId)?.isReady === false) await nextTurn()
+    if (by?.server.isReady === false) await nextTurn()
     if (this.#waiting.at(slot) === undefined) this.#waiting.sync()
-    const link = await this.#waiting.at(slot)?.ready(this.#waitMs)
-    const isElsewhere = over !== undefined && this.connectionFor(storedId) !== over
-    let achieved = isElsewhere ? 0 : await this.#wait(link, mark)
+    // In a Cluster, the slot may have moved to another master, whose replicas count then.
+    const over = this.#client.isCluster ? undefined : by?.connection
+    const link = await this.#waiting.at(slot)?.ready(this.#waitMs, over)
+    let achieved = by !== undefined && this.#isLost(by) ? 0 : await this.#wait(link, mark)
     // The slot is moving, and another master has the mark.
     if (typeof achieved === 'string') {
       const other = await this.#waiting.named(achieved)?.ready(this.#waitMs)
       achieved = await this.#wait(other, mark, true)
     }
     if (!((achieved as number) >= this.#count)) throw notReplicated(Number(achieved) || 0, this.#count)
+  }
+
+  /** Whether a master of a Cluster may have been replaced since. */
+  #isLost({ server, connection }: Answerer): boolean {
+    return this.#client.isCluster && connection !== undefined && !(server.isReady && server.connection === connection)
   }
 
   #markOf(storedId: string): string {
@@ -112,6 +122,8 @@ export class Replicas {
     } catch (err) {
       const elsewhere = /^(?:MOVED|ASK) \d+ (\S+)$/.exec((err as Error).message)?.[1]
       if (elsewhere !== undefined && !isSent) return elsewhere
+      // The link is lost, or has followed the client to another server. The session has ended all the same.
+      if (!link.isReady) return 0
       throw fromRedis(err, 'WAIT', link.isReady)
     }
   }

@@ -44,7 +44,7 @@ export class SideConnection {
   #runId: string | undefined
   /** The client's connection that is known to lead to the same server. */
   #beside: unknown
-  /** The client's connection that is being compared. */
+  /** The client's connection whose server was compared last, or is being compared. */
   #compared: unknown
   #isUp = false
   #heard: unknown
@@ -61,17 +61,23 @@ export class SideConnection {
     this.#wakeIn(this.#step())
   }
 
-  /** Resolves the connection as soon as it can be used, or undefined after `timeoutMs`. */
-  ready(timeoutMs: number): Promise<Link | undefined> {
-    if (this.#isUp && this.#isBeside()) return Promise.resolve(this.#link)
+  /**
+   * Resolves the connection as soon as it can be used, or undefined after `timeoutMs`.
+   *
+   * @param over the client's connection to a server that it must lead to; undefined: that which the client is at now
+   */
+  ready(timeoutMs: number, over?: unknown): Promise<Link | undefined> {
+    const mayUse = () => (over === undefined ? this.#isBeside() : this.#beside === over)
+    if (this.#isUp && mayUse()) return Promise.resolve(this.#link)
     this.#compare()
     return new Promise((resolve) => {
       const settle = (link?: Link) => {
+        if (link !== undefined && !mayUse()) return
         clearTimeout(timer)
         this.#waiting.delete(settle)
         resolve(link)
       }
-      const timer = setTimeout(settle, timeoutMs)
+      const timer = setTimeout(() => settle(), timeoutMs)
       this.#waiting.add(settle)
     })
   }
@@ -118,7 +124,7 @@ export class SideConnection {
       (runId) => {
         if (this.#link !== link || server.connection !== connection) return
         const isFirst = this.#beside === undefined
-        // Where that is not known, only the first connection of the client is trusted.
+        // Where that is not known, a link is trusted until the client connects again.
         const isSame = runId === undefined || this.#runId === undefined ? isFirst : runId === this.#runId
         if (isSame) this.#goOn(link, connection)
         else this.#wakeIn(isFirst ? this.#fail('it has reached another server than the client') : this.#replace())

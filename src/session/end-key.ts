@@ -1,6 +1,7 @@
 import type { DestroyReason } from '../events.js'
 import { pairsOf } from '../hash/fields.js'
 import { entriesIn, type IndexEntry, without } from '../hash/index-fields.js'
+import type { Answerer } from '../redis/replicas.js'
 import { END, type EndReply } from '../redis/scripts/end.js'
 import type { Context } from './context.js'
 import { enter, leave } from './index-entries.js'
@@ -69,12 +70,12 @@ async function replicated<T>(
   endIt: (ending: Ending) => Promise<T>,
 ): Promise<T> {
   if (replicas === undefined) return endIt(ending)
-  let over: unknown
+  let by: Answerer | undefined
   const onReply = () => {
-    over = replicas.connectionFor(storedId)
+    by = replicas.answeredFor(storedId)
   }
   const result = await endIt({ ...ending, onReply })
-  await replicas.confirm(storedId, over)
+  await replicas.confirm(storedId, by)
   return result
 }
 

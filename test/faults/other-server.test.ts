@@ -7,7 +7,7 @@ import { createClient } from 'redis'
 import * as redis5 from 'redis5'
 import { clientOf } from '../../src/redis/clients/client-of.js'
 import { Keys } from '../../src/redis/keys.js'
-import { Replicas } from '../../src/redis/replicas.js'
+import { type Answerer, Replicas } from '../../src/redis/replicas.js'
 import { failureOf } from '../support/failure.js'
 import { Link } from '../support/link.js'
 import { SETTINGS, SOCKET } from '../support/node-redis.js'
@@ -94,6 +94,18 @@ function storeOn({ client, end }: Connected, options: Partial<RedisStoreOptions>
   return store
 }
 
+/** Replicas on the first server, and the master that has answered there. */
+async function replicasOf(connected: Connected): Promise<{ replicas: Replicas; by: Answerer | undefined }> {
+  await isAt(first, connected)
+  const client = clientOf(connected.client as never, TIMEOUT_MS)
+  const health = { down: () => {}, up: () => {}, close: () => {} } as never
+  const replicas = new Replicas(client, new Keys('sess:'), 1, TIMEOUT_MS, health)
+  replicas.open()
+  ends.push(connected.end, () => replicas.close())
+  await until('the client says that it is connected', () => replicas.answeredFor('hush')?.connection !== undefined)
+  return { replicas, by: replicas.answeredFor('hush') }
+}
+
 const isAt = (node: RedisNode, { ask }: Connected) =>
   until(`the client is at ${node.port}`, async () => String(await ask('INFO', 'server')).includes(`:${node.port}\r`))
 
@@ -140,17 +152,24 @@ describe.each<[string, Connect]>([
 
   test('replicas: what the old server has confirmed does not count at the one that the client is at now', async () => {
     const connected = connect(line.port)
-    await isAt(first, connected)
-    const client = clientOf(connected.client as never, TIMEOUT_MS)
-    const health = { down: () => {}, up: () => {}, close: () => {} } as never
-    const replicas = new Replicas(client, new Keys('sess:'), 1, TIMEOUT_MS, health)
-    replicas.open()
-    ends.push(connected.end, () => replicas.close())
-    await until('the client says that it is connected', () => replicas.connectionFor('hush') !== undefined)
-    const over = replicas.connectionFor('hush')
+    const { replicas, by } = await replicasOf(connected)
     await leadAway(connected)
-    expect(await failureOf(replicas.confirm('hush', over))).toMatchObject({ code: 'ERR_SESSION_NOT_REPLICATED' })
-    expect(await failureOf(replicas.confirm('hush', replicas.connectionFor('hush')))).toBeUndefined()
+    expect(await failureOf(replicas.confirm('hush', by))).toMatchObject({ code: 'ERR_SESSION_NOT_REPLICATED' })
+    expect(await failureOf(replicas.confirm('hush', replicas.answeredFor('hush')))).toBeUndefined()
+  })
+
+  test('replicas: nor does it if the connection to them is at the new server before the client is', async () => {
+    let attempts = 0
+    const connected = connect(line.port, () => {
+      attempts += 1
+      return 3000
+    })
+    const { replicas, by } = await replicasOf(connected)
+    line.leadTo(second.address)
+    line.become('refusing')
+    await until('the client waits', () => attempts >= (connected.isHasty ? 2 : 1))
+    line.become('good')
+    expect(await failureOf(replicas.confirm('hush', by))).toMatchObject({ code: 'ERR_SESSION_NOT_REPLICATED' })
   })
 
   test('broadcast: ends are heard of at the server that the client is at now', async () => {

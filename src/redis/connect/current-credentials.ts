@@ -27,6 +27,8 @@ export class CurrentCredentials {
   #failures = 0
   #timer: NodeJS.Timeout | undefined
   #patience: NodeJS.Timeout | undefined
+  /** Counts calls of the function whose answer nobody waits for any more. */
+  #turn = 0
 
   static of(get: GetCredentials): CurrentCredentials {
     const known = CurrentCredentials.#known.get(get) ?? new CurrentCredentials(get)
@@ -58,12 +60,15 @@ export class CurrentCredentials {
       return dial.call(connector, emit)
     }
     redis.on('end', () => {
+      // ioredis says so later, and may be connecting again by then.
+      if (redis.status !== 'end') return
       this.#connections.delete(redis)
       if (this.#connections.size > 0) return
       clearTimeout(this.#timer)
       // Nobody waits any more: a function that never answers must not keep the process, nor a later attempt.
       this.#patience?.unref()
       this.#asking = undefined
+      this.#turn += 1
     })
   }
 
@@ -77,10 +82,14 @@ export class CurrentCredentials {
   }
 
   async #ask(): Promise<RedisCredentials> {
+    const turn = this.#turn
     try {
-      this.#last = checkedCredentials(await this.#answer())
+      const answer = checkedCredentials(await this.#answer())
+      if (turn !== this.#turn) return answer
+      this.#last = answer
       this.#failures = 0
     } catch (err) {
+      if (turn !== this.#turn) throw err
       this.#failures += 1
       const last = this.#last
       if (last === undefined || remainingMs(last) <= 0) throw err

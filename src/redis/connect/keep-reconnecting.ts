@@ -17,35 +17,45 @@ export function keepReconnecting(client: Redis, delayMs: (times: number) => numb
     isWanted = false
     clearTimeout(timer)
   }
+  const connectAgain = () => {
+    if (isWanted && client.status === 'end') client.connect().catch(() => undefined)
+  }
   for (const status of ['connecting', 'ready', 'close', 'end'] as const) {
     client.on(status, () => {
       const gaveUp = status === 'end' && last === 'connecting' && isWanted && !isClosedByCaller(client)
       last = status
-      if (status === 'ready') times = 0
-      if (gaveUp) timer = setTimeout(() => connectAgain(client), delayMs(++times))
+      if (status === 'ready') {
+        isWanted = true
+        times = 0
+      }
+      if (!gaveUp) return
+      clearTimeout(timer)
+      timer = setTimeout(connectAgain, delayMs(++times))
     })
   }
   const { connect, quit, disconnect } = client
   client.connect = (...args) => {
-    if (client.status === 'end') {
+    clearTimeout(timer)
+    if (client.status === 'end' || client.status === 'reconnecting') {
       isWanted = true
-      // ioredis forgets that only if it had a connection to close.
+      // ioredis resets this only when a connection closes. A client that was closed without one would count as closed
+      // for good.
       internalsOf(client).manuallyClosing = false
     }
     return connect.apply(client, args)
   }
-  // While there is no connection, ioredis refuses to quit, and does not note that nobody wants one any more.
+  // Without a connection, ioredis may refuse to quit, and would go on with its attempts.
   client.quit = ((...args: Parameters<Redis['quit']>) => {
     giveUp()
-    return quit.apply(client, args)
+    const quitting = quit.apply(client, args)
+    quitting.catch(() => {
+      if (!isWanted) disconnect.call(client)
+    })
+    return quitting
   }) as Redis['quit']
-  client.disconnect = (reconnect, ...others: []) => {
+  client.disconnect = (reconnect) => {
     if (reconnect !== true) giveUp()
-    disconnect.call(client, reconnect, ...others)
+    disconnect.call(client, reconnect)
   }
   return client
-}
-
-function connectAgain(client: Redis): void {
-  if (client.status === 'end') client.connect().catch(() => undefined)
 }

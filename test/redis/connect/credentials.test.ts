@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectRedis, RedisStore } from 'connect-redis-hash'
 import type { Redis } from 'ioredis'
+import { clientOf } from '../../../src/redis/clients/client-of.js'
 import { expectNoSecrets, failureOf } from '../../support/failure.js'
 import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
 import { ANY_CHANNEL } from '../../support/server.js'
@@ -209,6 +210,58 @@ test('a client that was closed while the function was thinking: told to connect 
   expect(await whoami(client).catch(() => undefined)).toBeUndefined()
   await until('it is back', () => whoami(client).catch(() => undefined))
   expect(asked).toBe(3)
+})
+
+test('a client that is closed and told to connect again at once: the attempt before has no part in the next one', async () => {
+  const answers: ((credentials: object) => void)[] = []
+  const client = connect(() => new Promise<object>((resolve) => answers.push(resolve)))
+  await until('it is asked', () => answers.length === 1)
+  await until('it is connecting', () => client.status === 'connecting')
+  const first = new Promise((resolve) => client.once('end', resolve))
+  client.disconnect()
+  await until('it has ended', () => client.status === 'end')
+  const connecting = client.connect()
+  await until('it is asked again', () => answers.length === 2)
+  answers[1]?.({ ...ada, expiresAt: Date.now() + 60_000 })
+  await Promise.all([connecting, first])
+  answers[0]?.(bob)
+  expect(await whoami(client)).toBe('ada')
+  await kill(client)
+  await until('it is asked for the next attempt', () => answers.length === 3)
+  answers[2]?.(ada)
+  await until('it is back', () => whoami(client).catch(() => undefined))
+  expect(client.options.username).toBe('ada')
+  expect(errors.map(({ message }) => message)).toEqual([])
+})
+
+test('attempts of the application beside those of the client: none goes on after disconnect', async () => {
+  let asked = 0
+  const client = connect(() => {
+    asked += 1
+    throw new Error('no login')
+  })
+  await until('an attempt has failed', () => asked > 0 && client.status === 'end')
+  await client.connect().catch(() => undefined)
+  await until('it has ended', () => client.status === 'end')
+  client.disconnect()
+  const before = asked
+  await sleep(1000)
+  expect(asked).toBe(before)
+})
+
+test('a client that is closed while it waits to connect again: told to connect, it is there for the store, too', async () => {
+  const other = await privateRedis()
+  const client = connectRedis(other.socketPath, { retryStrategy: () => 60_000 })
+  client.on('error', () => {})
+  clients.push(client)
+  await client.ping()
+  await other.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  await until('it waits', () => client.status === 'reconnecting')
+  client.disconnect()
+  await client.connect()
+  expect(clientOf(client, 1000).isClosed).toBe(false)
+  client.disconnect()
+  await other.stop()
 })
 
 test.each([

@@ -69,7 +69,7 @@ export function isClosed(client: Ioredis): boolean {
   return client.status === 'end' || isClosedByCaller(client)
 }
 
-/** Returns the socket of a connection, which each reconnect replaces; undefined while there is none. */
+/** Returns the socket of the latest connection, which may be closed; undefined before the first one. */
 export function streamOf(node: Ioredis): Partial<Stream> | undefined {
   return (internalsOf(node).stream as Partial<Stream> | null | undefined) ?? undefined
 }

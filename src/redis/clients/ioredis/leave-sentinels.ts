@@ -9,5 +9,8 @@ const led = new WeakSet<Ioredis>()
 export function leaveSentinels(client: Ioredis): void {
   if (isCluster(client) || optionsOf(client)?.failoverDetector !== true || led.has(client)) return
   led.add(client)
-  client.on('end', () => internalsOf(client).connector.disconnect?.())
+  client.on('end', () => {
+    // ioredis says so later, and may be connecting again by then.
+    if (client.status === 'end') internalsOf(client).connector.disconnect?.()
+  })
 }
