@@ -27,6 +27,8 @@ export class CurrentCredentials {
   #failures = 0
   #timer: NodeJS.Timeout | undefined
   #patience: NodeJS.Timeout | undefined
+  /** How many wait for the function. */
+  #waiting = 0
   /** Counts calls of the function whose answer nobody waits for any more. */
   #turn = 0
 
@@ -55,7 +57,7 @@ export class CurrentCredentials {
       const closed = new Promise<never>((_resolve, reject) => {
         callOff = () => reject(new Error('Connection is closed.'))
       })
-      const { username, password } = await Promise.race([this.#current(), closed])
+      const { username, password } = await this.#currentUnless(closed)
       internalsOf(redis).condition.auth = username === undefined ? password : [username, password]
       return dial.call(connector, emit)
     }
@@ -65,11 +67,27 @@ export class CurrentCredentials {
       this.#connections.delete(redis)
       if (this.#connections.size > 0) return
       clearTimeout(this.#timer)
-      // Nobody waits any more: a function that never answers must not keep the process, nor a later attempt.
-      this.#patience?.unref()
-      this.#asking = undefined
-      this.#turn += 1
+      this.#forget()
     })
+  }
+
+  /** @param calledOff rejects when the attempt to connect is over */
+  async #currentUnless(calledOff: Promise<never>): Promise<RedisCredentials> {
+    this.#waiting += 1
+    try {
+      return await Promise.race([this.#current(), calledOff])
+    } finally {
+      this.#waiting -= 1
+      if (this.#waiting === 0) this.#forget()
+    }
+  }
+
+  /** Nobody waits any more: a function that never answers must not keep the process, nor a later attempt. */
+  #forget(): void {
+    if (this.#asking === undefined) return
+    this.#asking = undefined
+    this.#turn += 1
+    this.#patience?.unref()
   }
 
   async #current(): Promise<RedisCredentials> {
@@ -131,6 +149,7 @@ export class CurrentCredentials {
   /** Logs in anew over the open connections. Errors are those of the connections, which the application listens to. */
   async #renew(): Promise<void> {
     const before = this.#last
+    this.#waiting += 1
     try {
       const { username, password } = await this.#current()
       if (this.#last === before) return
@@ -143,6 +162,8 @@ export class CurrentCredentials {
     } catch (err) {
       this.#report(err)
       this.#schedule()
+    } finally {
+      this.#waiting -= 1
     }
   }
 
