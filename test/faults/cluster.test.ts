@@ -216,6 +216,31 @@ test('slots that move under load lose no session, fail no request, and bring not
   expect(await Promise.all(ended.slice(-200).map((sid) => store.exists(sid)))).not.toContain(true)
 })
 
+test('slots that move while logouts wait for replicas: none fails', async () => {
+  const client = connect()
+  const indexes = { user: (held: { userId?: string }) => held.userId }
+  const store = storeOn(client, { replicas: 1, indexes, timeout: 10_000 } as Partial<RedisStoreOptions>)
+  await fill(store)
+  await until('replicas confirm', () => store.destroy('hush-nobody').then(() => true))
+  const moving = sids.slice(0, 10)
+  const visiting = traffic(async (i) => {
+    // These sessions begin and end in the very slots that move.
+    const sid = moving[i % moving.length] as string
+    await store.set(sid, session({ userId: `u${i % 3}` }))
+    await store.destroy(sid)
+  }, 20)
+  await visiting.goesWell()
+  for (const sid of moving) {
+    const from = await rig.masterOf(`sess:${sid}`)
+    const to = (await rig.masters()).find((one) => one !== from)
+    await rig.migrate(`sess:${sid}`, to as RedisNode, () => visiting.goesWell(3))
+  }
+  await visiting.goesWell()
+  const { failures } = await visiting.stop()
+  expect(failures.map(({ error }) => String(error))).toEqual([])
+  await store.close()
+})
+
 // Redis before 6.2 cannot pause writes alone.
 testSince(6, 2)('a connection lost with a command under way: it fails at once, and is not sent again', async () => {
   const client = connect()
