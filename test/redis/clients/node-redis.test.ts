@@ -194,7 +194,27 @@ describe('on a Redis of its own', () => {
     void client.connect().catch(() => undefined)
     return client
   }
-  const five = redis5.createClient as unknown as typeof createClient
+  const libraries: [string, typeof createClient][] = [
+    ['node-redis 6', createClient],
+    ['node-redis 5', redis5.createClient as unknown as typeof createClient],
+  ]
+  /** A login that changes: how often it was asked for, and how often that has ended. */
+  const changingLogin = () => {
+    const login = {
+      subscribed: 0,
+      disposed: 0,
+      password: 'right',
+      answered: Promise.resolve(),
+      type: 'streaming-credentials-provider',
+      subscribe: async () => {
+        login.subscribed += 1
+        if (login.subscribed > 1) await login.answered
+        return [{ username: 'app', password: login.password }, { dispose: () => (login.disposed += 1) }]
+      },
+      onReAuthenticationError: () => {},
+    }
+    return login
+  }
 
   test('a connection that the provider replaces by another one that is ready: the cache is proven anew', async () => {
     const client = connectOne() as NodeRedis & Movable
@@ -215,10 +235,7 @@ describe('on a Redis of its own', () => {
     await isCaching(store, { client })
   })
 
-  test.each([
-    ['node-redis 6', createClient],
-    ['node-redis 5', five],
-  ])('%s: a read is one command, HGETALL, and so is a cached one none', async (_name, library) => {
+  test.each(libraries)('%s: a read is one command, HGETALL, and so is a cached one none', async (_name, library) => {
     const client = connectOne(library)
     const store = storeOn(client)
     await store.set('a', session({ userId: 'ada' }))
@@ -227,10 +244,7 @@ describe('on a Redis of its own', () => {
     expect(await redis.takeCalls()).toEqual({ hgetall: 10 })
   })
 
-  test.each([
-    ['node-redis 6', createClient],
-    ['node-redis 5', five],
-  ])(
+  test.each(libraries)(
     '%s: connections are killed: near cache and broadcast come back, and nothing outdated is served',
     async (_name, library) => {
       const prefix = freshPrefix()
@@ -263,51 +277,48 @@ describe('on a Redis of its own', () => {
     },
   )
 
-  test.each([
-    ['node-redis 6', createClient],
-    ['node-redis 5', five],
-  ])('%s: Redis hangs: operations fail in time, then at once, and work when it goes on', async (_name, library) => {
-    const store = storeOn(connectOne(library), { timeout: 300 })
-    await until('it writes', async () => (await failureOf(store.set('a', session()))) === undefined)
-    const before = { ...store.counters }
-    process.kill(redis.pid, 'SIGSTOP')
-    const start = performance.now()
-    expect(await failureOf(store.get('a'))).toMatchObject({ code: 'ERR_SESSION_TIMEOUT', status: 503 })
-    expect(performance.now() - start).toBeGreaterThan(250)
-    await until('the circuit is open', async () => {
-      const asked = performance.now()
-      await failureOf(store.get('a'))
-      return performance.now() - asked < 50
-    })
-    process.kill(redis.pid, 'SIGCONT')
-    await until('it works again', async () => (await store.get('a')) !== null)
-    const { unavailable, available } = store.counters
-    expect([unavailable - before.unavailable, available - before.available]).toEqual([1, 1])
-  })
+  test.each(libraries)(
+    '%s: Redis hangs: operations fail in time, then at once, and work when it goes on',
+    async (_name, library) => {
+      const store = storeOn(connectOne(library), { timeout: 300 })
+      await until('it writes', async () => (await failureOf(store.set('a', session()))) === undefined)
+      const before = { ...store.counters }
+      process.kill(redis.pid, 'SIGSTOP')
+      const start = performance.now()
+      expect(await failureOf(store.get('a'))).toMatchObject({ code: 'ERR_SESSION_TIMEOUT', status: 503 })
+      expect(performance.now() - start).toBeGreaterThan(250)
+      await until('the circuit is open', async () => {
+        const asked = performance.now()
+        await failureOf(store.get('a'))
+        return performance.now() - asked < 50
+      })
+      process.kill(redis.pid, 'SIGCONT')
+      await until('it works again', async () => (await store.get('a')) !== null)
+      const { unavailable, available } = store.counters
+      expect([unavailable - before.unavailable, available - before.available]).toEqual([1, 1])
+    },
+  )
 
-  test.each([
-    ['node-redis 6', createClient],
-    ['node-redis 5', five],
-  ])('%s: what nobody waits for any more while there is no connection is not sent later', async (_name, library) => {
-    const line = new Link({ path: redis.socketPath })
-    await line.open()
-    const client = connectOne(library, { socket: { port: line.port, ...SOCKET } })
-    const store = storeOn(client, { timeout: 200 })
-    await until('it writes', async () => (await failureOf(store.set('a', session()))) === undefined)
-    line.become('refusing')
-    await until('it is noticed', async () => (await failureOf(store.get('a'))) !== undefined)
-    const late = Array.from({ length: 20 }, (_, i) => failureOf(store.set(`late-${i}`, session())))
-    for (const failure of await Promise.all(late)) expect(failure).toMatchObject({ status: 503 })
-    line.become('good')
-    await until('it is back', async () => (await failureOf(store.get('a'))) === undefined)
-    for (let i = 0; i < late.length; i++) expect(await store.exists(`late-${i}`)).toBe(false)
-    await line.close()
-  })
+  test.each(libraries)(
+    '%s: what nobody waits for any more while there is no connection is not sent later',
+    async (_name, library) => {
+      const line = new Link({ path: redis.socketPath })
+      await line.open()
+      const client = connectOne(library, { socket: { port: line.port, ...SOCKET } })
+      const store = storeOn(client, { timeout: 200 })
+      await until('it writes', async () => (await failureOf(store.set('a', session()))) === undefined)
+      line.become('refusing')
+      await until('it is noticed', async () => (await failureOf(store.get('a'))) !== undefined)
+      const late = Array.from({ length: 20 }, (_, i) => failureOf(store.set(`late-${i}`, session())))
+      for (const failure of await Promise.all(late)) expect(failure).toMatchObject({ status: 503 })
+      line.become('good')
+      await until('it is back', async () => (await failureOf(store.get('a'))) === undefined)
+      for (let i = 0; i < late.length; i++) expect(await store.exists(`late-${i}`)).toBe(false)
+      await line.close()
+    },
+  )
 
-  test.each([
-    ['node-redis 6', createClient],
-    ['node-redis 5', five],
-  ])(
+  test.each(libraries)(
     '%s: links that have died in silence are noticed and said, and are back afterwards, with each reply at its command',
     async (_name, library) => {
       const line = new Link({ path: redis.socketPath })
@@ -329,10 +340,7 @@ describe('on a Redis of its own', () => {
     },
   )
 
-  test.each([
-    ['node-redis 6', createClient],
-    ['node-redis 5', five],
-  ])(
+  test.each(libraries)(
     '%s: a connection of the store that cannot be made leaves nothing behind in the client',
     async (_name, library) => {
       const line = new Link({ path: redis.socketPath })
@@ -353,63 +361,40 @@ describe('on a Redis of its own', () => {
     },
   )
 
-  test.each([
-    ['node-redis 6', createClient],
-    ['node-redis 5', five],
-  ])(
+  test.each(libraries)(
     '%s: a connection of the store that may not log in leaves no subscription to its login',
     async (_name, library) => {
       await redis.admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>right', '~*', ...ANY_CHANNEL, '+@all')
-      let [subscribed, disposed, password] = [0, 0, 'right']
-      const credentialsProvider = {
-        type: 'streaming-credentials-provider',
-        subscribe: async () => {
-          subscribed += 1
-          return [{ username: 'app', password }, { dispose: () => (disposed += 1) }]
-        },
-        onReAuthenticationError: () => {},
-      }
-      const client = connectOne(library, { credentialsProvider })
+      const login = changingLogin()
+      const client = connectOne(library, { credentialsProvider: login })
       await until('it is connected', () => (client as unknown as { isReady: boolean }).isReady)
-      password = 'wrong'
+      login.password = 'wrong'
       storeOn(client, { broadcast: true })
       // That of the client stays, and the latest attempt may be under way.
-      await until('each attempt is over', () => subscribed > 4 && subscribed - disposed <= 2)
+      await until('each attempt is over', () => login.subscribed > 4 && login.subscribed - login.disposed <= 2)
     },
   )
 
-  test.each([
-    ['node-redis 6', createClient],
-    ['node-redis 5', five],
-  ])(
+  test.each(libraries)(
     '%s: a connection of the store that is closed while it asks for its login ends what it gets',
     async (_name, library) => {
       await redis.admin.call('ACL', 'SETUSER', 'app', 'reset', 'on', '>right', '~*', ...ANY_CHANNEL, '+@all')
-      let [subscribed, disposed] = [0, 0]
+      const login = changingLogin()
       let answer = () => {}
-      const credentialsProvider = {
-        type: 'streaming-credentials-provider',
-        subscribe: async () => {
-          subscribed += 1
-          if (subscribed > 1) await new Promise<void>((resolve) => (answer = resolve))
-          return [{ username: 'app', password: 'right' }, { dispose: () => (disposed += 1) }]
-        },
-        onReAuthenticationError: () => {},
-      }
-      const client = connectOne(library, { credentialsProvider })
+      login.answered = new Promise((resolve) => {
+        answer = resolve
+      })
+      const client = connectOne(library, { credentialsProvider: login })
       await until('it is connected', () => (client as unknown as { isReady: boolean }).isReady)
       const store = storeOn(client, { broadcast: true })
-      await until('it asks', () => subscribed === 2)
+      await until('it asks', () => login.subscribed === 2)
       await store.close()
       answer()
-      await until('it is ended', () => disposed === 1)
+      await until('it is ended', () => login.disposed === 1)
     },
   )
 
-  test.each([
-    ['node-redis 6', createClient],
-    ['node-redis 5', five],
-  ])(
+  test.each(libraries)(
     '%s: with a timeout that is no whole number, a command waits as long for the connection',
     async (_name, library) => {
       const client = connectOne(library, { socket: { path: join(redis.dir, 'nobody.sock'), tls: false, ...SOCKET } })
