@@ -132,13 +132,15 @@ describe.each([
       const nodeAddressMap = mapOf(there)
       const client = connect(masters[0] as RedisNode, { minimizeConnections: true, nodeAddressMap })
       await client.connect()
-      const links = clientOf(client as never, PATIENCE_MS)
-        .masters()
-        .map((server) => server.beside())
+      const servers = clientOf(client as never, PATIENCE_MS).masters()
+      expect(servers.map(({ address }) => address).sort()).toEqual([...there.keys()].sort())
+      const links = servers.map((server) => server.beside())
       ends.push(...links.map((link) => () => link.close()))
       await Promise.all(links.map((link) => link.open()))
-      const ports = await Promise.all(links.map(async (link) => String(await link.ask('info', 'server'))))
-      for (const [i, { port }] of masters.entries()) expect(ports[i]).toContain(`tcp_port:${port}\r`)
+      const reached = await Promise.all(links.map(async (link) => String(await link.ask('info', 'server'))))
+      for (const [i, { address }] of servers.entries()) {
+        expect(reached[i]).toContain(`tcp_port:${there.get(address)?.port}\r`)
+      }
     },
   )
 })
