@@ -9,6 +9,7 @@ import express4 from 'express4'
 import { Redis } from 'ioredis'
 import { type DelayProxy, delayProxy } from '../support/delay-proxy.js'
 import { connect, freshPrefix, socketPath } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: three frameworks, one shape */
 type App = any
@@ -29,12 +30,11 @@ beforeAll(async () => {
   client.on('error', () => {})
   store = new RedisStore({ client, prefix, maxBytes: 4000 })
   other = await serve(express5(), false, new RedisStore({ client: admin, prefix }))
-  await client.ping()
 })
 beforeEach(async () => {
   proxy.setDelay(0)
   proxy.setDown(false)
-  while (client.status !== 'ready') await new Promise((resolve) => setTimeout(resolve, 5))
+  await until('it is connected', () => store.ping().then(() => true))
 })
 afterAll(async () => {
   other.close()

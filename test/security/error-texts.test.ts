@@ -21,6 +21,7 @@ import { guardedLineTo } from '../support/guarded-line.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { bookkeeping } from '../support/raw-session.js'
 import { isRedisSince } from '../support/server.js'
+import { until } from '../support/until.js'
 
 const PREFIX = 'hush-prefix:'
 const SID = 'hush-sid'
@@ -85,8 +86,8 @@ const ways: Record<SessionErrorCode, () => Promise<unknown>> = {
   ERR_SESSION_TIMEOUT: () => {
     const client = redis.connect({ ...LOGIN, path: line.path })
     const store = storeWith({ client, timeout: 50 })
-    // The client connects first, however long that takes.
-    return client.ping().then(() =>
+    // It connects first, however long that takes.
+    return until('it is connected', () => store.ping().then(() => true)).then(() =>
       during(
         async () => line.hold(),
         async () => line.release(),

@@ -10,6 +10,7 @@ import { type BadLine, badLineTo } from '../support/bad-line.js'
 import { beginLoading, LOADING_ARGS } from '../support/loading.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { ANY_CHANNEL } from '../support/server.js'
+import { until } from '../support/until.js'
 import { Visitor } from '../support/visitor.js'
 
 // Redis is away in several ways, and one question stays: does that give anybody a session?
@@ -149,7 +150,8 @@ test.each(Object.entries(outages))(
     const { cookie } = visitor
     const client = redis.connect(await connection())
     const [server, plain] = [await serve(client), await serve(client, true)]
-    if (begin !== undefined) await once(client, 'ready')
+    if (begin !== undefined)
+      await until('it is connected', () => get(plain, '/show', cookie).then(({ status }) => status === 200))
     const before = (await redis.admin.keys('sess:*')).sort()
     expect(before).toHaveLength(1)
 
