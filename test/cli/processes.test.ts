@@ -5,6 +5,7 @@ import { RedisStore } from '../../src/index.js'
 import { childScript } from '../support/child-script.js'
 import type { Ended } from '../support/command-line.js'
 import { guardedLineTo } from '../support/guarded-line.js'
+import { isToldOfChanges } from '../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { until } from '../support/until.js'
 
@@ -97,7 +98,7 @@ test('Ctrl-C stops a walk with exit code 3, and --resume goes on with it', async
 
 test('SIGTERM ends watch cleanly', async () => {
   const running = shell(`exec '${process.execPath}' '${MAIN}' watch --json`)
-  await until('it listens', async () => /flags=\w*t/.test(String(await redis.admin.client('LIST'))))
+  await until('it listens', async () => isToldOfChanges(String(await redis.admin.client('LIST'))))
   await store.destroy('id-1')
   await until('it tells', () => running.heard.out.includes('"ended"'))
   process.kill(running.pid, 'SIGTERM')

@@ -4,6 +4,7 @@ import { connectRedis, RedisStore, type RedisStoreOptions } from '../../src/inde
 import { makeUser } from '../support/acl-user.js'
 import { type ClusterRig, startClusterRig } from '../support/cluster-rig.js'
 import { runHere } from '../support/command-line.js'
+import { isToldOfChanges } from '../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { testSince } from '../support/server.js'
 import { until } from '../support/until.js'
@@ -59,7 +60,7 @@ async function watching(url = redis.socketPath, args: string[] = [], servers = [
   running.push(done)
   await until('every server reports changes', async () => {
     const lists = await Promise.all(servers.map((server) => server.client('LIST') as Promise<string>))
-    return lists.every((list) => /flags=\w*t/.test(list)) && lists.some((list) => /idx|sub=1/.test(list))
+    return lists.every((list) => isToldOfChanges(list)) && lists.some((list) => /idx|sub=1/.test(list))
   })
   const at = (event: string, handle?: string) =>
     until(`${event} is told`, () => seen.some((line) => line.event === event && (!handle || line.handle === handle)))

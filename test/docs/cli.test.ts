@@ -12,6 +12,7 @@ import { RedisStore } from '../../src/index.js'
 import { childScript } from '../support/child-script.js'
 import { runHere } from '../support/command-line.js'
 import { example } from '../support/markdown.js'
+import { isToldOfChanges } from '../support/near-cache.js'
 import { type PrivateRedis, privateRedis } from '../support/private-redis.js'
 import { asShown, asTyped, steps, typed } from '../support/transcript.js'
 import { until } from '../support/until.js'
@@ -67,7 +68,7 @@ test('json, watch: is what it prints', async () => {
   const lines: string[] = []
   const others = { stop: stop.signal, out: (text: string) => void lines.push(text.trimEnd()) }
   const running = runHere(watch, ['--json', redis.socketPath], {}, others)
-  await until('Redis reports changes', async () => /flags=\w*t/.test(String(await redis.admin.client('LIST'))))
+  await until('Redis reports changes', async () => isToldOfChanges(String(await redis.admin.client('LIST'))))
   const loud = new RedisStore<{ userId: string }>({
     client: redis.admin,
     indexes: { user: (s) => s.userId },

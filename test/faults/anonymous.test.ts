@@ -41,7 +41,10 @@ const TIMEOUT_MS = 600
 
 async function start(options: Partial<RedisStoreOptions> = {}): Promise<void> {
   await redis.admin.flushall()
-  store = new RedisStore({ client: redis.connect({ path: line.path }), timeout: TIMEOUT_MS, ...options })
+  const client = redis.connect({ path: line.path })
+  // It connects first, however long that takes.
+  await new RedisStore({ client, timeout: 10_000 }).ping()
+  store = new RedisStore({ client, timeout: TIMEOUT_MS, ...options })
   emitted = []
   for (const name of ['disconnect', 'connect', 'unavailable', 'available'] as const)
     store.on(name, () => emitted.push(name))

@@ -11,9 +11,9 @@ import { type SessionApp, sessionApp } from '../support/session-app.js'
 const PREFIX = 'hush-prefix:'
 const VALUE = 'hush-value'
 const SECRETS = ['hush-', '4711-password']
-const TIMEOUT_MS = 500
-/** A busy machine takes this much longer; what is tested answers at once, or at the timeout. */
-const SLACK_MS = 1500
+const TIMEOUT_MS = 5000
+/** What is tested answers at once, which takes so long on a busy machine. */
+const AT_ONCE_MS = 2000
 
 let redis: PrivateRedis
 let store: RedisStore
@@ -195,7 +195,7 @@ describe.each(Object.entries(refusals))('while Redis %s', (_name, refusal) => {
     for (const [, failure] of outcomes) {
       if (failure === undefined) continue
       expect(failure).toMatchObject({ status: 503, error: { name: 'SessionStoreError' } })
-      expect(failure.ms).toBeLessThan(TIMEOUT_MS + SLACK_MS)
+      expect(failure.ms).toBeLessThan(AT_ONCE_MS)
       expectNoSecrets(failure.error, SECRETS)
     }
     if (fails.includes('set of a new session')) {

@@ -123,11 +123,15 @@ describe.each(libraries)('%s', (_name, library) => {
     await isCaching(store, { client })
     const victim = (await rig.masterOf(`sess:${sids[0]}`)) as RedisNode
     const masters = await Promise.all(sids.map((sid) => rig.masterOf(`sess:${sid}`)))
-    await victim.kill()
-    const failure = await failureOf(store.set(sids[0] as string, session()))
-    if (failure !== undefined) expect(failure).toMatchObject({ status: 503 })
     const elsewhere = sids.find((_, i) => masters[i] !== victim) as string
-    expect(await failureOf(store.exists(elsewhere))).toBeUndefined()
+    await victim.kill()
+    // At once: as soon as the others agree that it is dead, they refuse everything until its replica has taken over.
+    const [there, others] = await Promise.all([
+      failureOf(store.set(sids[0] as string, session())),
+      failureOf(store.exists(elsewhere)),
+    ])
+    if (there !== undefined) expect(there).toMatchObject({ status: 503 })
+    expect(others).toBeUndefined()
     await until(
       'all work again',
       async () => {
@@ -157,7 +161,7 @@ describe.each(libraries)('%s', (_name, library) => {
     victim.halt()
     try {
       await store.ping()
-      for (const sid of elsewhere) await store.destroy(sid)
+      await Promise.all(elsewhere.map((sid) => store.destroy(sid)))
       await until('all ends are told', () => ended.handles.size === elsewhere.length)
       expect(await failureOf(store.get(there))).toMatchObject({ status: 503 })
       await until('it is served by the replica', () => store.exists(there), { timeoutMs: 20_000 })

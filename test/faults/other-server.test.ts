@@ -217,6 +217,8 @@ describe.each<[string, Connect]>([
     for (let i = 0; i < COUNT; i++) await store.set(`hush-${i}`, session)
     const walking = store.scan()
     expect((await walking.next()).done).toBe(false)
+    // Redis keeps back what it writes while the disk is busy.
+    await until('its file is written', async () => (await first.field('INFO persistence', 'aof_buffer_length')) === '0')
     await first.kill()
     await first.start()
     await isAt(first, connected)

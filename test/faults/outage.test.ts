@@ -16,6 +16,7 @@ type Bag = Record<string, unknown>
 
 const SECRETS = ['hush-', 'sess:']
 const TIMEOUT_MS = 400
+const PATIENT_MS = 10_000
 /** A busy machine takes this much longer. */
 const SLACK_MS = 1500
 
@@ -54,6 +55,12 @@ function storeOn(client: Redis, options: Partial<RedisStoreOptions> = {}): Redis
   const store = new RedisStore({ client, timeout: TIMEOUT_MS, touchInterval: 0, ...options })
   stores.push(store)
   return store
+}
+
+/** Returns a store whose client is connected, however long that takes. */
+async function connectedStoreOn(client: Redis, options: Partial<RedisStoreOptions> = {}): Promise<RedisStore> {
+  await storeOn(client, { timeout: PATIENT_MS }).ping()
+  return storeOn(client, options)
 }
 
 const operations = (store: RedisStore): Record<string, () => Promise<unknown>> => ({
@@ -160,8 +167,7 @@ describe('a Redis that hangs', () => {
   afterEach(thaw)
 
   test('ends every operation at the timeout, says so once, and serves again when it goes on', async () => {
-    const store = storeOn(connectTo({ path: redis.socketPath }))
-    await store.ping()
+    const store = await connectedStoreOn(connectTo({ path: redis.socketPath }))
     freeze()
     for (const { code, ms } of await failuresOf(store)) {
       expect(code).toBe('ERR_SESSION_TIMEOUT')
@@ -177,8 +183,7 @@ describe('a Redis that hangs', () => {
 
   test('is left alone once a probe has failed, too: requests fail at once, and it is noticed when it goes on', async () => {
     const client = connectTo({ path: redis.socketPath })
-    const store = storeOn(client)
-    await store.ping()
+    const store = await connectedStoreOn(client)
     freeze()
     const look = () => failureOf(store.get('hush-sid'))
     let failure = await look()
@@ -196,7 +201,7 @@ describe('a Redis that hangs', () => {
   })
 
   test('makes requests answer 503, and the session is there again afterwards', async () => {
-    const store = storeOn(connectTo({ path: redis.socketPath }))
+    const store = await connectedStoreOn(connectTo({ path: redis.socketPath }))
     await store.set('hush-kept', { value: 'hush-value', cookie: {} })
     freeze()
     await expectUnavailableApp(store, /^ERR_SESSION_TIMEOUT$/)
@@ -210,8 +215,7 @@ describe('a Redis that hangs', () => {
 
   test('leaves nothing behind in this process: no timer, no command in the queue', async () => {
     const client = connectTo({ path: redis.socketPath })
-    const store = storeOn(client)
-    await store.ping()
+    const store = await connectedStoreOn(client)
     const timers = watchTimers()
     freeze()
     const waiting = timeoutHere()
@@ -227,7 +231,7 @@ describe('a Redis that hangs', () => {
   })
 
   test('does not end a walk over all sessions while each step of it is answered in time', async () => {
-    const store = storeOn(connectTo({ path: redis.socketPath }), { scanCount: 1 })
+    const store = await connectedStoreOn(connectTo({ path: redis.socketPath }), { scanCount: 1 })
     for (let i = 0; i < 3; i++) await store.set(`hush-${i}`, { value: i })
     const seen: unknown[] = []
     const start = performance.now()
@@ -260,7 +264,7 @@ describe('a connection that breaks', () => {
   })
 
   test('reset, with the command sent again by ioredis: the operation goes on as if nothing had been', async () => {
-    const store = storeOn(connectTo({ path: line.path }), { timeout: 2000 })
+    const store = await connectedStoreOn(connectTo({ path: line.path }), { timeout: 2000 })
     await store.set('hush-sid', { value: 'hush-value', cookie: {} })
     const loaded = (await store.get('hush-sid')) as unknown as Bag
     loaded.value = 'hush-changed'
@@ -280,7 +284,7 @@ describe('a connection that breaks', () => {
     ['ioredis sends it again: the save goes on', true],
   ])('killed by Redis while a save is under way, and %s', async (_name, autoResendUnfulfilledCommands) => {
     const client = connectTo({ path: redis.socketPath, autoResendUnfulfilledCommands })
-    const store = storeOn(client, autoResendUnfulfilledCommands ? { timeout: 5000 } : {})
+    const store = await connectedStoreOn(client, autoResendUnfulfilledCommands ? { timeout: 5000 } : {})
     await store.set('hush-sid', { value: 'hush-value', cookie: {} })
     const loaded = (await store.get('hush-sid')) as unknown as Bag
     loaded.value = 'hush-changed'

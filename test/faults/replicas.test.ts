@@ -45,7 +45,7 @@ describe('a logout that a replica has to confirm', () => {
     replica = new RedisNode(join(dir, 'replica'), second, [...args, '--replicaof', '127.0.0.1', String(first)])
     await Promise.all([master.start(), replica.start()])
     await until('the replica is in step', async () => (await replica.field('INFO', 'master_link_status')) === 'up')
-    client = connectRedis({ port: first })
+    client = connectRedis({ port: first, commandTimeout: PATIENT_MS })
     client.on('error', () => {})
     // A replica that is up does not count yet: the master counts it from its first answer on.
     await counts()
@@ -172,7 +172,10 @@ describe('on a Cluster', () => {
   test.each([undefined, 'kp:'])(
     'the replica of the master that has the session is waited for; keyPrefix: %s',
     async (keyPrefix) => {
-      const client = connectRedis(rig.addresses, { ...(keyPrefix && { keyPrefix }) })
+      const client = connectRedis(rig.addresses, {
+        redisOptions: { commandTimeout: PATIENT_MS },
+        ...(keyPrefix && { keyPrefix }),
+      })
       client.on('error', () => {})
       const [patient, impatient] = [PATIENT_MS, TIMEOUT_MS].map(
         (timeout) => new RedisStore({ client, indexes, replicas: 1, timeout }),

@@ -32,10 +32,12 @@ test('killed in the middle of traffic, and back with its append-only file: nothi
   const store = new RedisStore({ client, touchInterval: 0, indexes: { user: (held) => held.userId as string } })
   const saved = new Map<string, number>()
   const ended: string[] = []
+  for (let i = 0; i < 20; i++)
+    await store.set(`sid-${i}`, { userId: `u${i}`, cookie: { originalMaxAge: null } } as never)
   const visiting = traffic(async (i) => {
     const sid = `sid-${i % 20}`
-    const loaded = (await store.get(sid)) ?? { userId: `u${i % 20}`, cookie: { originalMaxAge: null } }
-    await store.set(sid, Object.assign(loaded, { [`visit${i}`]: i }) as never)
+    const loaded = await store.get(sid)
+    await store.set(sid, Object.assign(loaded as object, { [`visit${i}`]: i }) as never)
     saved.set(`${sid} visit${i}`, i)
     await store.set(`short-${i}`, { userId: 'short', cookie: { originalMaxAge: null } } as never)
     if (i % 2 === 0) await store.destroy(`short-${i}`)

@@ -7,6 +7,9 @@ import { ANY_CHANNEL } from '../support/server.js'
 import { until } from '../support/until.js'
 import { closeStores, cookie, storeOn, works } from './side-connections.js'
 
+/** For what is not about time: on a busy machine a node may stand still for a second. */
+const PATIENT_MS = 10_000
+
 afterEach(closeStores)
 
 describe('on a Cluster', () => {
@@ -24,7 +27,8 @@ describe('on a Cluster', () => {
     )
   const killUser = (nodes: readonly RedisNode[]) =>
     Promise.all(nodes.map((node) => node.send('CLIENT', 'KILL', 'USER', 'app')))
-  const connect = (password = 'one') => connectRedis(rig.addresses, { redisOptions: { username: 'app', password } })
+  const connect = (options: object = {}) =>
+    connectRedis(rig.addresses, { redisOptions: { username: 'app', password: 'one', ...options } })
   const observer = () => storeOn(connectRedis(rig.addresses), { cache: undefined, replicas: 0 }).store
 
   let password = 'one'
@@ -50,8 +54,8 @@ describe('on a Cluster', () => {
 
   test('one master that refuses the password: said, and the sessions of the others are cached and confirmed', async () => {
     await setUser(rig.nodes, 'one')
-    const client = connect()
-    const { store, warnings, down, up } = storeOn(client, { broadcast: false, timeout: 10_000 })
+    const client = connect({ commandTimeout: PATIENT_MS })
+    const { store, warnings, down, up } = storeOn(client, { broadcast: false, timeout: PATIENT_MS })
     await isCaching(store, { client })
     const sids = Array.from({ length: 30 }, (_, i) => `s${i}`)
     for (const sid of sids) await store.set(sid, { cookie } as never)
@@ -79,11 +83,11 @@ describe('on a Cluster', () => {
 
   test('a slot that moves while sessions in it end: each logout is confirmed by whoever answers for it', async () => {
     await setUser(rig.nodes, 'one')
-    const client = connect()
+    const client = connect({ commandTimeout: PATIENT_MS })
     const { store } = storeOn(client, { cache: undefined, broadcast: false })
     // All ids are in one slot, so more keys have to be moved.
     const sids = Array.from({ length: 20 }, (_, i) => `m${i}`)
-    const tagged = new RedisStore({ client, prefix: '{moving}sess:', replicas: 1, timeout: 10_000 })
+    const tagged = new RedisStore({ client, prefix: '{moving}sess:', replicas: 1, timeout: PATIENT_MS })
     try {
       for (const sid of sids) await tagged.set(sid, { cookie } as never)
       const from = await rig.masterOf('{moving}')

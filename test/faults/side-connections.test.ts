@@ -170,27 +170,28 @@ describe('one Redis with a replica', () => {
   })
 
   test('links that a gateway forgets after 5 idle seconds: after 11 quiet ones all work at once, and nothing was lost', async () => {
-    await setUser('one')
-    const target = new Link({ host: '127.0.0.1', port })
-    target.forgetIdle(5000)
-    await target.open()
-    try {
-      const client = connectRedis(options())
-      const { duplicate } = client
-      client.duplicate = ((others: object) => duplicate.call(client, { ...others, port: target.port })) as never
-      const { store, down } = storeOn(client)
-      await works(store, client, elsewhere)
-      await sleep(11_000)
-      const { ended } = store.counters
-      await elsewhere.set('quiet', { cookie } as never)
-      await elsewhere.destroy('quiet')
-      await until('it hears of what ends elsewhere', () => store.counters.ended > ended)
-      await store.set('quiet', { cookie } as never)
-      await store.destroy('quiet')
-      expect(down()).toEqual([])
-    } finally {
-      await target.close()
-    }
+    await judged(async () => {
+      const target = new Link({ host: '127.0.0.1', port })
+      target.forgetIdle(5000)
+      await target.open()
+      try {
+        const client = connectRedis(options())
+        const { duplicate } = client
+        client.duplicate = ((others: object) => duplicate.call(client, { ...others, port: target.port })) as never
+        const { store, down } = storeOn(client)
+        await works(store, client, elsewhere)
+        await sleep(11_000)
+        const { ended } = store.counters
+        await elsewhere.set('quiet', { cookie } as never)
+        await elsewhere.destroy('quiet')
+        await until('it hears of what ends elsewhere', () => store.counters.ended > ended)
+        await store.set('quiet', { cookie } as never)
+        await store.destroy('quiet')
+        expect(down()).toEqual([])
+      } finally {
+        await target.close()
+      }
+    })
   })
 
   test('a logout that waits for a replica for long is no silence', async () => {
@@ -281,16 +282,17 @@ describe('one Redis with a replica', () => {
   })
 
   test('close ends all of them, and nothing is said', async () => {
-    await setUser('one')
-    const client = connectRedis(options())
-    const { store, warnings } = storeOn(client)
-    await works(store, client, elsewhere)
-    await store.close()
-    await until('only the connection of the client is left', async () => (await connections()) === 1)
-    await killUser()
-    await until('the client is back', () => client.ping())
-    await sleep(1500)
-    expect(await connections()).toBe(1)
-    expect(warnings).toEqual([])
+    await judged(async () => {
+      const client = connectRedis(options())
+      const { store, warnings } = storeOn(client)
+      await works(store, client, elsewhere)
+      await store.close()
+      await until('only the connection of the client is left', async () => (await connections()) === 1)
+      await killUser()
+      await until('the client is back', () => client.ping())
+      await sleep(1500)
+      expect(await connections()).toBe(1)
+      expect(warnings).toEqual([])
+    })
   })
 })

@@ -10,6 +10,7 @@ import fastifySession from '@fastify/session'
 import fastify from 'fastify'
 import { RedisStore } from '../../src/index.js'
 import { isCaching } from '../support/near-cache.js'
+import { PATIENCE } from '../support/patience.js'
 import { connect } from '../support/redis.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
@@ -22,7 +23,7 @@ const [prefix, options = '{}', storeOptions = '{}'] = process.argv.slice(2)
 const { withUsers, ...plainOptions } = JSON.parse(storeOptions)
 const client = connect()
 const indexes = withUsers ? { user: (session: Bag) => session.user } : {}
-const store = new RedisStore({ client, prefix: prefix as string, indexes, ...plainOptions })
+const store = new RedisStore({ client, prefix: prefix as string, indexes, ...PATIENCE, ...plainOptions })
 const warnings: string[] = []
 store.on('warning', ({ code }) => void warnings.push(code))
 if (plainOptions.cache !== undefined) await isCaching(store, { client })

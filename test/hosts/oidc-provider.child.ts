@@ -10,6 +10,7 @@ import express from 'express'
 import openid from 'express-openid-connect'
 import Provider from 'oidc-provider'
 import { backchannelLogout, RedisStore, secureSession } from '../../src/index.js'
+import { PATIENCE } from '../support/patience.js'
 import { connect } from '../support/redis.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
@@ -96,7 +97,10 @@ forumApp.use(
     clientSecret: ofClient('forum', '', '').client_secret,
     secret: 'a secret of at least 32 characters',
     authRequired: false,
-    session: { store: new RedisStore({ client, prefix: `${prefix}forum:` }) as never, cookie: { secure: false } },
+    session: {
+      store: new RedisStore({ client, prefix: `${prefix}forum:`, ...PATIENCE }) as never,
+      cookie: { secure: false },
+    },
     backchannelLogout: true,
     authorizationParams: { response_type: 'code', scope: 'openid' },
   }),

@@ -9,13 +9,14 @@ import type { AddressInfo } from 'node:net'
 import express from 'express'
 import openid from 'express-openid-connect'
 import { RedisStore } from '../../src/index.js'
+import { PATIENCE } from '../support/patience.js'
 import { connect } from '../support/redis.js'
 
 /** biome-ignore lint/suspicious/noExplicitAny: the sessions of these tests hold whatever a test puts there */
 type Bag = any
 
 const [prefix = ''] = process.argv.slice(2)
-const store = new RedisStore({ client: connect(), prefix })
+const store = new RedisStore({ client: connect(), prefix, ...PATIENCE })
 const say = (message: object) => process.send?.(message)
 process.on('disconnect', () => process.exit())
 

@@ -38,6 +38,8 @@ const until = async (isSo: () => boolean) => {
 }
 
 test('a save does not wait for a queue that does not answer, nor does a logout, and that one is told of', async () => {
+  // It connects first, however long that takes.
+  await client.ping()
   const { store, told } = archiving({ timeout: 1000 })
   hang((key) => key.includes('@ends'))
   await store.set('a', { cookie, name: 'a' } as never)

@@ -84,7 +84,7 @@ function inChromium(executablePath: string, tls: object): void {
     await page.goto(origin + way)
     await back()
     expect(page.url()).toBe(`${origin}/account`)
-    await page.waitForFunction('document.body.textContent.startsWith("account of")')
+    await page.waitForFunction('document.body?.textContent.startsWith("account of")')
     expect(await page.textContent('body')).toBe('account of nobody')
   })
 

@@ -42,3 +42,6 @@ export function warmed(store: RedisStore): RedisStore {
   }
   return store
 }
+
+/** Whether CLIENT LIST has a connection that tracks keys (t), and has subscribed (P) to what Redis then reports. */
+export const isToldOfChanges = (clientList: string) => /flags=\w*P\w*t/.test(clientList)

@@ -97,7 +97,7 @@ function sentinelConfig(masterPort: number, downAfterMs: number): string {
   return [
     `sentinel monitor ${NAME} 127.0.0.1 ${masterPort} 2`,
     `sentinel down-after-milliseconds ${NAME} ${downAfterMs}`,
-    `sentinel failover-timeout ${NAME} 5000`,
+    `sentinel failover-timeout ${NAME} 3000`,
     `sentinel parallel-syncs ${NAME} 1`,
     '',
   ].join('\n')

@@ -223,7 +223,7 @@ function inChromium(executablePath: string, tls: Certificate): void {
     await page.goto(`${origin('other.test')}/link`)
     await cookieEnds()
     await page.click('a')
-    await page.waitForFunction('document.body.textContent.includes("fresh")')
+    await page.waitForFunction('document.body?.textContent.includes("fresh")')
     expect(page.url()).toBe(`${origin()}/me?from=other#there`)
     expect(await page.textContent('body')).toBe('ada bound fresh')
     expect(events).toEqual(['bound'])

@@ -6,6 +6,7 @@ import { expectNoSecrets, failureOf } from '../../support/failure.js'
 import { Link } from '../../support/link.js'
 import { CACHE, isCaching } from '../../support/near-cache.js'
 import { connectNodeRedis, connectNodeRedis5, type NodeRedis, SOCKET } from '../../support/node-redis.js'
+import { PATIENCE } from '../../support/patience.js'
 import { type PrivateRedis, privateRedis } from '../../support/private-redis.js'
 import { freshPrefix } from '../../support/redis.js'
 import { ANY_CHANNEL } from '../../support/server.js'
@@ -38,7 +39,7 @@ function kept<C extends object>(client: C): NodeRedis {
 }
 
 function storeOn(client: NodeRedis, options: Partial<RedisStoreOptions> = {}): RedisStore {
-  const store = new RedisStore({ client, prefix: freshPrefix(), indexes, ...options } as RedisStoreOptions)
+  const store = new RedisStore({ client, prefix: freshPrefix(), indexes, ...PATIENCE, ...options } as RedisStoreOptions)
   stores.push(store)
   return store
 }
@@ -173,7 +174,7 @@ describe.each<[string, (options?: object) => NodeRedis, object]>([
 test('a client may be connected after the store is made', async () => {
   const client = kept(createClient({ socket: { path: process.env.TEST_REDIS_SOCKET as string, tls: false } }))
   client.on('error', () => {})
-  const store = storeOn(client, { cache: CACHE, broadcast: true })
+  const store = storeOn(client, { cache: CACHE, broadcast: true, timeout: 1000 })
   expect(await failureOf(store.get('a'))).toMatchObject({ code: 'ERR_SESSION_UNAVAILABLE' })
   await client.connect()
   await until('it works', async () => (await failureOf(store.set('a', session()))) === undefined)
@@ -324,7 +325,7 @@ describe('on a Redis of its own', () => {
       const line = new Link({ path: redis.socketPath })
       await line.open()
       const client = connectOne(library, { socket: { port: line.port, ...SOCKET } })
-      const store = storeOn(client, { cache: CACHE, broadcast: true })
+      const store = storeOn(client, { cache: CACHE, broadcast: true, timeout: 1000 })
       const told: string[] = []
       store.on('warning', (warning) => 'kind' in warning && told.push(`${warning.kind} ${warning.code}`))
       await isCaching(store, { client })
@@ -494,7 +495,7 @@ test('every kind of client of node-redis is accepted before it is connected', as
       library.createSentinel(sentinel),
     ]
     for (const client of made) {
-      const store = storeOn(client as unknown as NodeRedis)
+      const store = storeOn(client as unknown as NodeRedis, { timeout: 1000 })
       expect(await failureOf(store.get('a'))).toMatchObject({ code: 'ERR_SESSION_UNAVAILABLE' })
     }
   }
