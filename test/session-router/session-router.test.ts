@@ -345,6 +345,8 @@ describe('while Redis fails', () => {
   test.each(['hold', 'mute'] as const)('(%s) no answer is a success', async (how) => {
     const line = await badLineTo(socketPath())
     const redis = new Redis(line.path, { maxRetriesPerRequest: 1 })
+    // It connects first, however long that takes.
+    await new RedisStore({ client: redis, timeout: 10_000 }).ping()
     const away = new RedisStore({ client: redis, prefix, indexes, timeout: 1000 })
     let isFailing = false
     const fail = (_req: unknown, _res: unknown, next: () => void) => {
