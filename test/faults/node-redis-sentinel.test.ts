@@ -1,7 +1,10 @@
+import type { NetConnectOpts } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { RedisStore } from 'connect-redis-hash'
 import { createSentinel } from 'redis'
 import * as redis5 from 'redis5'
 import { failureOf } from '../support/failure.js'
+import { Link } from '../support/link.js'
 import { CACHE, isCaching } from '../support/near-cache.js'
 import { type NodeRedis, SETTINGS, SOCKET } from '../support/node-redis.js'
 import { type SentinelRig, startSentinelRig } from '../support/sentinel-rig.js'
@@ -20,6 +23,7 @@ beforeAll(async () => {
   rig = await startSentinelRig({ downAfterMs: 1000 })
 })
 afterEach(async () => {
+  jest.restoreAllMocks()
   for (const store of stores.splice(0)) await store.close()
   for (const client of clients.splice(0)) if (client.isOpen) await client.destroy()
 })
@@ -28,10 +32,10 @@ afterAll(() => rig.stop())
 type Library = { createSentinel: typeof createSentinel }
 const five = redis5 as unknown as Library
 
-function connect(library: Library): NodeRedis {
+function connect(library: Library, sentinelRootNodes = rig.options.sentinels): NodeRedis {
   const client = library.createSentinel({
     name: rig.options.name,
-    sentinelRootNodes: rig.options.sentinels,
+    sentinelRootNodes,
     nodeClientOptions: { ...SETTINGS, socket: SOCKET },
   }) as unknown as NodeRedis
   client.on('error', () => {})
@@ -90,6 +94,36 @@ test.each<[string, Library, string, (rig: SentinelRig) => Promise<() => Promise<
       await store.destroy('d')
       return true
     })
+  },
+)
+
+// node-redis listens to one Sentinel, and does not ask again by itself.
+test.each<[string, Library]>([
+  ['node-redis 6', { createSentinel }],
+  ['node-redis 5', five],
+])(
+  '%s: a gateway has forgotten the idle link to the Sentinel, and the master dies: its successor is found',
+  async (_name, library) => {
+    await rig.healed()
+    // What version 5 waits for a minute for comes after three seconds: the Sentinels have noticed by then that the master is gone.
+    const { setTimeout } = globalThis
+    const sooner = (run: () => void, ms: number) => setTimeout(run, ms === 60_000 ? 3000 : ms)
+    jest.spyOn(globalThis, 'setTimeout').mockImplementation(sooner as never)
+    const [sentinel] = rig.options.sentinels
+    const line = new Link(sentinel as NetConnectOpts)
+    line.forgetIdle(300)
+    await line.open()
+    try {
+      const store = storeOn(connect(library, [{ host: '127.0.0.1', port: line.port }]))
+      await until('it writes', async () => (await failureOf(store.set('a', session()))) === undefined)
+      await sleep(3000)
+      const old = await rig.master()
+      await old.kill()
+      await until('it goes on', async () => (await failureOf(store.set('b', session()))) === undefined)
+      await old.start()
+    } finally {
+      await line.close()
+    }
   },
 )
 

@@ -3,7 +3,13 @@ import { isReadOnly } from '../../redis-error.js'
 import { FoundClient } from './found.js'
 import { OneServerRoute } from './route.js'
 import { PLAIN, sendTo, within } from './send.js'
-import type { OneClient, SentinelClient } from './shapes.js'
+import { isSentinelOf5, type OneClient, type SentinelClient } from './shapes.js'
+
+/**
+ * How long the master is away before version 5 is made to ask for another one. It waits without a limit for the one that
+ * the Sentinels name, so they have to notice first that this one is gone. By default they take 30 seconds for that.
+ */
+const VERSION_5_ASKS_AFTER_MS = 60_000
 
 /**
  * What `createSentinel` returns. Commands go to its client of the master directly: its own method sends a command again
@@ -13,6 +19,8 @@ export class SentinelRoute extends OneServerRoute {
   readonly #sentinel: SentinelClient
   readonly #master: FoundClient
   readonly #patienceMs: number
+  #isAsking = false
+  #askingLater: NodeJS.Timeout | undefined
 
   constructor(sentinel: SentinelClient, keyPrefix: string, patienceMs: number) {
     super()
@@ -50,20 +58,47 @@ export class SentinelRoute extends OneServerRoute {
 
   async #sendLater(args: string[]): Promise<unknown> {
     const client = await within(this.#master.next(), this.#patienceMs)
-    return sendTo(client, args, this.#patienceMs)
+    return sendTo(client, args, this.#patienceMs).catch((err: unknown) => {
+      if (!client.isReady) this.#waitedInVain(client, err)
+      return this.#refused(err)
+    })
   }
 
-  /** If the server has become a replica, makes node-redis ask the Sentinels for the master. */
   #refused(err: unknown): never {
-    if (isReadOnly(err)) {
-      let hasTold = false
-      const tell = () => {
-        if (hasTold) return
-        hasTold = true
-        throw err
-      }
-      this.#sentinel._execute(false, tell).catch(() => undefined)
-    }
+    if (isReadOnly(err)) this.#ask(err)
     throw err
+  }
+
+  #waitedInVain(client: OneClient, err: unknown): void {
+    if (!isSentinelOf5(this.#sentinel)) this.#ask(err)
+    else {
+      this.#askingLater ??= setTimeout(() => {
+        this.#askingLater = undefined
+        if (this.#master.now === client && !client.isReady) this.#ask(err)
+      }, VERSION_5_ASKS_AFTER_MS).unref()
+    }
+  }
+
+  /**
+   * Makes node-redis ask the Sentinels for the master, as it does for commands of its own that fail so. Otherwise it only
+   * listens to one Sentinel, and what that one tells may be lost.
+   *
+   * @param err why: the server has become a replica, or cannot be reached
+   */
+  #ask(err: unknown): void {
+    if (this.#isAsking) return
+    this.#isAsking = true
+    let hasTold = false
+    const tell = () => {
+      if (hasTold) return
+      hasTold = true
+      throw err
+    }
+    this.#sentinel
+      ._execute(false, tell)
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isAsking = false
+      })
   }
 }

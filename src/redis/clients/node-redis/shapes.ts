@@ -102,6 +102,11 @@ export function isSentinel(value: object): value is SentinelClient {
   return 'getSentinelNode' in value && '_execute' in value
 }
 
+/** Version 6 can be duplicated. */
+export function isSentinelOf5(sentinel: SentinelClient): boolean {
+  return !('duplicate' in sentinel)
+}
+
 export function isCluster(value: object): value is ClusterClient {
   return 'nodeByAddress' in value && 'masters' in value
 }
