@@ -3,13 +3,13 @@ import { isReadOnly } from '../../redis-error.js'
 import { FoundClient } from './found.js'
 import { OneServerRoute } from './route.js'
 import { PLAIN, sendTo, within } from './send.js'
-import { isSentinelOf5, type OneClient, type SentinelClient } from './shapes.js'
+import type { OneClient, SentinelClient } from './shapes.js'
 
 /**
- * How long the master is away before version 5 is made to ask for another one. It waits without a limit for the one that
- * the Sentinels name, so they have to notice first that this one is gone. By default they take 30 seconds for that.
+ * How long the master is away before node-redis is made to ask for another one. The Sentinels have to notice first that
+ * it is gone, which takes them 30 seconds by default: version 5 waits without a limit for the one that they name.
  */
-const VERSION_5_ASKS_AFTER_MS = 60_000
+const ASKS_AFTER_MS = 90_000
 
 /**
  * What `createSentinel` returns. Commands go to its client of the master directly: its own method sends a command again
@@ -59,40 +59,37 @@ export class SentinelRoute extends OneServerRoute {
   async #sendLater(args: string[]): Promise<unknown> {
     const client = await within(this.#master.next(), this.#patienceMs)
     return sendTo(client, args, this.#patienceMs).catch((err: unknown) => {
-      if (!client.isReady) this.#waitedInVain(client, err)
+      if (!client.isReady) this.#askLater(client)
       return this.#refused(err)
     })
   }
 
   #refused(err: unknown): never {
-    if (isReadOnly(err)) this.#ask(err)
+    if (isReadOnly(err)) this.#ask()
     throw err
   }
 
-  #waitedInVain(client: OneClient, err: unknown): void {
-    if (!isSentinelOf5(this.#sentinel)) this.#ask(err)
-    else {
-      this.#askingLater ??= setTimeout(() => {
-        this.#askingLater = undefined
-        if (this.#master.now === client && !client.isReady) this.#ask(err)
-      }, VERSION_5_ASKS_AFTER_MS).unref()
-    }
+  /** node-redis only listens to one Sentinel, and what that one tells may be lost. */
+  #askLater(client: OneClient): void {
+    const { socketEpoch } = client
+    this.#askingLater ??= setTimeout(() => {
+      this.#askingLater = undefined
+      const isStillAway = this.#master.now === client && !client.isReady && client.socketEpoch === socketEpoch
+      // Of several clients of the master, another one may be connected. node-redis would ask without an end then.
+      if (isStillAway && this.#sentinel.getMasterNode() === undefined) this.#ask()
+    }, ASKS_AFTER_MS).unref()
   }
 
-  /**
-   * Makes node-redis ask the Sentinels for the master, as it does for commands of its own that fail so. Otherwise it only
-   * listens to one Sentinel, and what that one tells may be lost.
-   *
-   * @param err why: the server has become a replica, or cannot be reached
-   */
-  #ask(err: unknown): void {
+  /** Makes node-redis ask the Sentinels for the master, as it does if a command of its own fails. */
+  #ask(): void {
     if (this.#isAsking) return
     this.#isAsking = true
     let hasTold = false
     const tell = () => {
       if (hasTold) return
       hasTold = true
-      throw err
+      // It looks at the beginning. Redis 6 says it in the midst of the error of a script.
+      throw new Error('READONLY')
     }
     this.#sentinel
       ._execute(false, tell)

@@ -60,6 +60,8 @@ export function isStreaming(login: unknown): login is StreamingLogin {
 export interface SentinelClient {
   readonly isOpen: boolean
   readonly isReady: boolean
+  /** Returns undefined while no client of the master is connected. */
+  getMasterNode(): object | undefined
   /** Passes the client of the master on, once there is one. */
   _execute<T>(isReadonly: boolean, work: (client: OneClient) => T): Promise<T>
 }
@@ -100,11 +102,6 @@ export function isNodeRedis(value: object): value is AnyNodeRedis {
 
 export function isSentinel(value: object): value is SentinelClient {
   return 'getSentinelNode' in value && '_execute' in value
-}
-
-/** Version 6 can be duplicated. */
-export function isSentinelOf5(sentinel: SentinelClient): boolean {
-  return !('duplicate' in sentinel)
 }
 
 export function isCluster(value: object): value is ClusterClient {
