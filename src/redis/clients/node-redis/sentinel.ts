@@ -69,13 +69,13 @@ export class SentinelRoute extends OneServerRoute {
     throw err
   }
 
-  /** node-redis only listens to one Sentinel, and what that one tells may be lost. */
+  /** Asks if the master is still away after a while. node-redis listens to one Sentinel only, whose messages may be lost. */
   #askLater(client: OneClient): void {
     const { socketEpoch } = client
     this.#askingLater ??= setTimeout(() => {
       this.#askingLater = undefined
       const isStillAway = this.#master.now === client && !client.isReady && client.socketEpoch === socketEpoch
-      // Of several clients of the master, another one may be connected. node-redis would ask without an end then.
+      // If another client of the pool is connected to the master, node-redis would ask the Sentinels in an endless loop.
       if (isStillAway && this.#sentinel.getMasterNode() === undefined) this.#ask()
     }, ASKS_AFTER_MS).unref()
   }
@@ -88,7 +88,7 @@ export class SentinelRoute extends OneServerRoute {
     const tell = () => {
       if (hasTold) return
       hasTold = true
-      // It looks at the beginning. Redis 6 says it in the midst of the error of a script.
+      // node-redis looks at the beginning of the message. When a script fails, Redis 6 has READONLY in the middle of it.
       throw new Error('READONLY')
     }
     this.#sentinel
